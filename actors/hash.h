@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SipHash-2-4 (Aumasson and Bernstein, 2012), 64 and 128 bits: the seeded hash of every table, of
+ * idempotency keys and of ID tags. Pure; any thread. */
+#ifndef STAMPEDE_HASH_H
+#define STAMPEDE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct hash_key {
+    uint64_t word[2];
+};
+
+struct hash128 {
+    uint64_t word[2];
+};
+
+uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t length);
+struct hash128 hash_bytes_128(const struct hash_key *key, const void *bytes, size_t length);
+
+/* A fast mix of one word for table positions; not for secrets. */
+static inline uint64_t hash_word(uint64_t value)
+{
+    value ^= value >> 32;
+    value *= 0xd6e8feb86659fd93u;
+    value ^= value >> 32;
+    value *= 0xd6e8feb86659fd93u;
+    value ^= value >> 32;
+    return value;
+}
+
+#endif

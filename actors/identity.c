@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "identity.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz"; /* Crockford's, lower case */
+
+static int digit_value(char digit)
+{
+    const char *found = digit == '\0' ? NULL : strchr(alphabet, digit);
+
+    return found == NULL ? -1 : (int)(found - alphabet);
+}
+
+bool principal_equal(const struct principal *a, const struct principal *b)
+{
+    return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+void principal_format(const struct principal *principal, char text_out[PRINCIPAL_TEXT_LENGTH + 1])
+{
+    static const char digits[] = "0123456789abcdef";
+
+    text_out[0] = 'g';
+    text_out[1] = '_';
+    for (size_t i = 0; i < sizeof(principal->bytes); i++) {
+        text_out[2 + 2 * i] = digits[principal->bytes[i] >> 4];
+        text_out[3 + 2 * i] = digits[principal->bytes[i] & 15];
+    }
+    text_out[PRINCIPAL_TEXT_LENGTH] = '\0';
+}
+
+/* The first 96 bits as two words: what the tag covers. */
+static void id_words(const struct reservation_id *id, uint64_t words_out[2])
+{
+    words_out[0] = (uint64_t)id->created_ms << 20 | (uint64_t)id->partition << 8 | id->sequence >> 32;
+    words_out[1] = id->sequence & 0xffffffffu;
+}
+
+void reservation_id_format(const struct reservation_id *id, const struct hash_key *secret,
+                           char text_out[RESERVATION_ID_LENGTH + 1])
+{
+    uint64_t words[2];
+    uint8_t bits[20];
+
+    assert(id->created_ms >= 0 && id->created_ms < 1LL << 44);
+    assert(id->partition < PARTITIONS_MAX && id->sequence < 1ULL << 40);
+    id_words(id, words);
+    uint64_t tag = hash_bytes(secret, words, sizeof(words));
+    for (unsigned i = 0; i < 8; i++)
+        bits[i] = (uint8_t)(words[0] >> (56 - 8 * i));
+    for (unsigned i = 0; i < 4; i++)
+        bits[8 + i] = (uint8_t)(words[1] >> (24 - 8 * i));
+    for (unsigned i = 0; i < 8; i++)
+        bits[12 + i] = (uint8_t)(tag >> (56 - 8 * i));
+
+    memcpy(text_out, "res_", 4);
+    for (unsigned group = 0; group < 4; group++) { /* 5 bytes are 8 digits */
+        const uint8_t *five = bits + group * 5;
+        uint64_t value = 0;
+
+        for (unsigned i = 0; i < 5; i++)
+            value = value << 8 | five[i];
+        for (unsigned i = 0; i < 8; i++)
+            text_out[4 + group * 8 + i] = alphabet[value >> (35 - 5 * i) & 31];
+    }
+    text_out[RESERVATION_ID_LENGTH] = '\0';
+}
+
+bool reservation_id_parse(const char *text, size_t length, const struct hash_key *secret,
+                          struct reservation_id *id_out)
+{
+    uint8_t bits[20];
+    uint64_t words[2] = {0, 0};
+    uint64_t tag = 0;
+
+    if (length != RESERVATION_ID_LENGTH || memcmp(text, "res_", 4) != 0)
+        return false;
+    for (unsigned group = 0; group < 4; group++) {
+        uint64_t value = 0;
+
+        for (unsigned i = 0; i < 8; i++) {
+            int digit = digit_value(text[4 + group * 8 + i]);
+
+            if (digit < 0)
+                return false;
+            value = value << 5 | (uint64_t)digit;
+        }
+        for (unsigned i = 0; i < 5; i++)
+            bits[group * 5 + i] = (uint8_t)(value >> (32 - 8 * i));
+    }
+    for (unsigned i = 0; i < 8; i++)
+        words[0] = words[0] << 8 | bits[i];
+    for (unsigned i = 0; i < 4; i++)
+        words[1] = words[1] << 8 | bits[8 + i];
+    for (unsigned i = 0; i < 8; i++)
+        tag = tag << 8 | bits[12 + i];
+    if (tag != hash_bytes(secret, words, sizeof(words)))
+        return false;
+    id_out->created_ms = (int64_t)(words[0] >> 20);
+    id_out->partition = (uint32_t)(words[0] >> 8) & (PARTITIONS_MAX - 1);
+    id_out->sequence = (words[0] & 0xff) << 32 | words[1];
+    return true;
+}
+
+bool sku_is_valid(const char *text, size_t length)
+{
+    if (length < 1 || length > SKU_LENGTH_MAX)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        char c = text[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+
+        if (!plain && (c == '\0' || strchr("._-/:", c) == NULL))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who and what: principals, SKU numbers, reservation IDs.
+ *
+ * A reservation ID is 160 bits, written as `res_` and 32 characters of Crockford's base 32:
+ *     time_ms:44 | partition:12 | sequence:40 | tag:64
+ * so that IDs sort by time, route by themselves to their partition, name the record's key, and
+ * cannot be guessed: the tag is a keyed hash (SipHash-2-4) of the rest under the store's secret.
+ * An ID is therefore never stored: the record's key and creation time give it back. */
+#ifndef STAMPEDE_IDENTITY_H
+#define STAMPEDE_IDENTITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hash.h"
+#include "limits.h"
+
+enum {
+    RESERVATION_ID_LENGTH = 4 + 32, /* without the terminating zero */
+    PRINCIPAL_TEXT_LENGTH = 2 + 32,
+};
+
+/* Who asks: 128 random bits, of a guest session now, of an account later. All zero is nobody. */
+struct principal {
+    uint8_t bytes[16];
+};
+
+struct reservation_id {
+    int64_t created_ms; /* wall clock */
+    uint64_t sequence;  /* within the partition, from 1 */
+    uint32_t partition;
+};
+
+/* A SKU's number in this store: `partition << 20 | number within the partition`; never reused. */
+static inline uint32_t sku_id_make(uint32_t partition, uint32_t number)
+{
+    return partition << 20 | number;
+}
+
+static inline uint32_t sku_id_partition(uint32_t sku_id)
+{
+    return sku_id >> 20;
+}
+
+bool principal_equal(const struct principal *a, const struct principal *b);
+
+/* Writes `g_` and 32 hexadecimal digits and a zero; for staff and logs, not a credential. */
+void principal_format(const struct principal *principal, char text_out[PRINCIPAL_TEXT_LENGTH + 1]);
+
+/* Writes the ID's text and a zero. `secret` is the store's ID secret. */
+void reservation_id_format(const struct reservation_id *id, const struct hash_key *secret,
+                           char text_out[RESERVATION_ID_LENGTH + 1]);
+
+/* Reads an ID; false if it is malformed or its tag is not this store's. */
+bool reservation_id_parse(const char *text, size_t length, const struct hash_key *secret,
+                          struct reservation_id *id_out);
+
+/* Whether text is 1 to 64 of letters, digits, `. _ - / :` (SKUs and product IDs). */
+bool sku_is_valid(const char *text, size_t length);
+
+#endif

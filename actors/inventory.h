@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inventory actor: stock, holds, limits and the ledger of one partition's products.
+ *
+ *   inventory_receive(state, moment, message) -> effects
+ *
+ * Pure: time comes with the call, memory from the engine, and what is to happen leaves as effects.
+ *
+ * Invariants, asserted after each step on the SKUs it touched:
+ *   1. stock = available + reserved + sold, none negative; reserved is the sum over live holds.
+ *   2. A hold ends once; an ended one never revives (the transition table in inventory_hold.c).
+ *   3. A claim that comes in is either resolved (recorded) or returned, exactly once.
+ *   4. A key has one effect: while its hold is kept, a repeat gets the first answer again.
+ *   5. held + sold of a customer never exceeds a product's limit.
+ *
+ * Memory: the tables of all partitions of one shard share one `struct inventory_pool`, so that a
+ * shard's memory follows what is live, wherever the rush is. */
+#ifndef STAMPEDE_INVENTORY_H
+#define STAMPEDE_INVENTORY_H
+
+#include "effects.h"
+#include "index_table.h"
+
+struct inventory_options {
+    uint32_t hold_ttl_ms;
+    uint32_t hold_cap_ms;
+    uint32_t hold_extensions_max;
+    uint32_t hold_retention_ms;
+};
+
+/* How many of each a pool holds. */
+struct inventory_sizes {
+    uint32_t holds_max;
+    uint32_t lines_max;
+    uint32_t skus_max;
+    uint32_t products_max;
+    uint32_t limit_rows_max;
+};
+
+struct inventory_pool;
+
+/* Bytes for a pool of these sizes. */
+size_t inventory_pool_bytes(const struct inventory_sizes *sizes);
+
+/* Builds a pool in zeroed memory of inventory_pool_bytes, 64-byte aligned; the memory stays the
+ * caller's. `hash_key` seeds all its tables. */
+struct inventory_pool *inventory_pool_init(void *memory, const struct inventory_sizes *sizes,
+                                           const struct hash_key *hash_key);
+
+/* Live and kept holds, for metrics. */
+uint32_t inventory_pool_active(const struct inventory_pool *pool);
+uint32_t inventory_pool_kept(const struct inventory_pool *pool);
+
+/* One partition's state. */
+struct inventory {
+    struct inventory_pool *pool;
+    const struct inventory_options *options;
+    uint32_t partition;
+    uint64_t next_sequence;
+};
+
+void inventory_init(struct inventory *inventory, struct inventory_pool *pool,
+                    const struct inventory_options *options, uint32_t partition);
+
+/* One step. Preconditions: effects empty but for arenas with room for one receive; the message is
+ * of a type for partitions and of this partition. The message may be changed (its claim is taken).
+ * If effects->claim_count comes back set, nothing else happened. */
+void inventory_receive(struct inventory *inventory, const struct moment *moment,
+                       struct message *message, struct effects *effects);
+
+/* A timer set through effects is due. The slot says whose it is. */
+void inventory_timer(struct inventory_pool *pool, struct inventory *inventories,
+                     const struct moment *moment, uint32_t slot, struct effects *effects);
+/* The partition of the hold in a slot. */
+uint32_t inventory_slot_partition(const struct inventory_pool *pool, uint32_t slot);
+
+/* Takes one stored record in, at recovery, in the order of enum record_kind. A record of a lapsed
+ * hold is taken as live with a timer that is due; so is an intent that the crash cut short, which
+ * that timer aborts. Only effects->timers is used. False if the record contradicts the state (a
+ * damaged or foreign store). */
+bool inventory_restore(struct inventory *inventory, const struct moment *moment,
+                       const struct record *record, struct effects *effects);
+
+/* What the audit and recovery ask: the record's figures of one SKU. False if unknown. */
+bool inventory_stock(const struct inventory *inventory, uint32_t sku_id, struct stock_view *out);
+
+/* Looks for holds, for HOLD_LIST: fills up to `limit` views in ascending order of IDs. */
+uint32_t inventory_list(const struct inventory_pool *pool, const struct moment *moment,
+                        const struct list_body *query, struct hold_view *views_out, uint32_t limit,
+                        bool *more_out);
+
+/* Folds all live state of a pool into one word, independent of order; for the simulator. */
+uint64_t inventory_pool_digest(const struct inventory_pool *pool);
+
+/* Recomputes a SKU's reserved units from its live holds. SKUs are numbered 0 to
+ * inventory_pool_skus - 1; false if the record's figures disagree. For the audit and the oracle. */
+uint32_t inventory_pool_skus(const struct inventory_pool *pool);
+bool inventory_pool_audit_sku(const struct inventory_pool *pool, uint32_t number,
+                              struct stock_view *view_out);
+
+/* What happened to holds since the pool was made, for metrics. */
+struct inventory_statistics {
+    uint64_t created;
+    uint64_t replayed;
+    uint64_t released;
+    uint64_t expired;
+    uint64_t converted;
+};
+const struct inventory_statistics *inventory_pool_statistics(const struct inventory_pool *pool);
+
+#endif

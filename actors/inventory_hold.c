@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A hold's life.
+ *
+ *            (one partition)                 (several)
+ *                  |                             |
+ *                  v          all prepared       v
+ *                HELD  <---------------------  INTENT --> ABORTED
+ *                  |
+ *      +-----------+-----------+          participant: PREPARED --> CONVERTED, RELEASED,
+ *      v           v           v                                     EXPIRED or ABORTED,
+ *  CONVERTED   RELEASED     EXPIRED                                  by its owner's word only
+ *
+ * An ended hold keeps its slot and record for the retention time, because its key still has to give
+ * the first answer again; then both are forgotten. Expiry is decided and recorded here, never
+ * computed by a reader: a request that finds the deadline passed records the lapse first. */
+#include <string.h>
+
+#include "inventory_private.h"
+
+#define AFTER(state) (1u << HOLD_##state)
+
+static const uint32_t successors[HOLD_STATE_COUNT] = {
+    [HOLD_INTENT] = AFTER(HELD) | AFTER(ABORTED),
+    [HOLD_PREPARED] = AFTER(CONVERTED) | AFTER(RELEASED) | AFTER(EXPIRED) | AFTER(ABORTED),
+    [HOLD_HELD] = AFTER(CONVERTED) | AFTER(RELEASED) | AFTER(EXPIRED),
+};
+
+bool hold_is_live(const struct hold *hold)
+{
+    return successors[hold->state] != 0;
+}
+
+void hold_move(struct inventory *inventory, struct hold *hold, enum hold_state state)
+{
+    assert((successors[hold->state] & (1u << state)) != 0);
+    hold->state = (uint8_t)state;
+    if (!hold_is_live(hold)) {
+        assert(inventory->pool->active > 0);
+        inventory->pool->active--;
+    }
+}
+
+/* ---- ending ---- */
+
+static void sell_line(struct inventory *inventory, const struct moment *moment,
+                      const struct hold *hold, struct sku *sku, uint32_t quantity,
+                      struct effects *effects)
+{
+    struct inventory_pool *pool = inventory->pool;
+    struct limit_row *row = pool_find_limit(pool, sku->product, &hold->principal);
+    struct record *record;
+
+    sku->reserved -= quantity;
+    sku->sold += quantity;
+    effects_gate(effects, GATE_SHOW, sku->sku_id, quantity);
+    inventory_ledger(inventory, moment, sku, LEDGER_SOLD, quantity, hold->sequence, "converted",
+                     effects);
+    if (row == NULL || pool->products[sku->product].limit_per_customer == 0)
+        return;
+    row->held -= quantity;
+    row->sold += quantity;
+    record = effects_record(effects, RECORD_LIMIT, inventory->partition, 0, 0);
+    record->subject = pool->products[sku->product].number;
+    record->limit.principal = hold->principal;
+    record->limit.sold = row->sold;
+}
+
+static void return_line(struct inventory *inventory, const struct hold *hold, struct sku *sku,
+                        uint32_t quantity, struct effects *effects)
+{
+    struct inventory_pool *pool = inventory->pool;
+    struct limit_row *row = pool_find_limit(pool, sku->product, &hold->principal);
+
+    sku->reserved -= quantity;
+    effects_gate(effects, GATE_CREDIT, sku->sku_id, quantity);
+    if (MUTANT(EXPIRY_TWICE) && hold->state == HOLD_EXPIRED)
+        effects_gate(effects, GATE_CREDIT, sku->sku_id, quantity);
+    if (row == NULL || pool->products[sku->product].limit_per_customer == 0)
+        return;
+    assert(row->held >= quantity);
+    row->held -= quantity;
+    pool_drop_limit_if_empty(pool, row);
+}
+
+/* Its record goes; the floor keeps its number from being used again. */
+static void persist_gone(struct inventory *inventory, const struct hold *hold,
+                         struct effects *effects)
+{
+    struct record *record = effects_record(effects, RECORD_HOLD, inventory->partition, 0, 0);
+
+    record->operation = RECORD_DELETE;
+    record->sequence = hold->sequence;
+    inventory_persist_floor(inventory, effects);
+}
+
+static void count_end(struct inventory_statistics *statistics, const struct hold *hold)
+{
+    if ((hold->flags & HOLD_PARTICIPANT) != 0)
+        return;
+    statistics->released += hold->state == HOLD_RELEASED;
+    statistics->expired += hold->state == HOLD_EXPIRED;
+    statistics->converted += hold->state == HOLD_CONVERTED;
+}
+
+void hold_end(struct inventory *inventory, const struct moment *moment, struct hold *hold,
+              enum hold_state state, struct effects *effects)
+{
+    struct inventory_pool *pool = inventory->pool;
+    uint32_t partitions[RESERVATION_LINES_MAX];
+
+    hold_move(inventory, hold, state);
+    count_end(&pool->statistics, hold);
+    hold->ended_wall_ms = moment->wall_ms;
+    for (uint32_t line = hold->line_first; line != SLOT_NONE; line = pool->lines[line].next) {
+        uint32_t quantity = pool->lines[line].quantity;
+        struct sku *sku;
+
+        if (sku_id_partition(pool->lines[line].sku_id) != inventory->partition)
+            continue;
+        sku = pool_find_sku(pool, pool->lines[line].sku_id);
+        assert(sku->reserved >= quantity);
+        if (state == HOLD_CONVERTED)
+            sell_line(inventory, moment, hold, sku, quantity, effects);
+        else
+            return_line(inventory, hold, sku, quantity, effects);
+    }
+    if (state == HOLD_ABORTED)
+        persist_gone(inventory, hold, effects);
+    else
+        hold_persist(inventory, hold, effects);
+    if ((hold->flags & HOLD_PARTICIPANT) == 0 && state != HOLD_ABORTED) {
+        uint32_t count = hold_participants(pool, hold, partitions);
+
+        hold->waiting = (uint32_t)((1ULL << count) - 1);
+    }
+    if (hold->waiting != 0)
+        lines_send(inventory, moment, hold, effects);
+    else
+        hold_schedule_purge(inventory, moment, hold, effects);
+}
+
+void hold_schedule_purge(const struct inventory *inventory, const struct moment *moment,
+                         const struct hold *hold, struct effects *effects)
+{
+    int64_t keep_ms = (hold->flags & HOLD_PARTICIPANT) != 0 ? LINE_RETENTION_MS
+                                                            : inventory->options->hold_retention_ms;
+    int64_t left_ms = hold->ended_wall_ms + keep_ms - moment->wall_ms;
+
+    assert(!hold_is_live(hold) && hold->waiting == 0);
+    if (hold->state == HOLD_ABORTED && (hold->flags & HOLD_PARTICIPANT) == 0)
+        left_ms = 0;
+    if (left_ms > keep_ms) /* the wall clock was set back */
+        left_ms = keep_ms;
+    effects_timer(effects, pool_hold_slot(inventory->pool, hold),
+                  moment->boot_ms + (left_ms > 0 ? left_ms : 1));
+}
+
+void hold_forget(struct inventory *inventory, struct hold *hold, struct effects *effects)
+{
+    assert(!hold_is_live(hold) && hold->waiting == 0);
+    if (hold->state != HOLD_ABORTED) /* whose record went when it ended */
+        persist_gone(inventory, hold, effects);
+    effects_timer(effects, pool_hold_slot(inventory->pool, hold), 0);
+    pool_free_hold(inventory->pool, hold);
+}
+
+/* ---- time ---- */
+
+static bool is_past_deadline(const struct moment *moment, const struct hold *hold)
+{
+    return hold->state == HOLD_HELD && moment->boot_ms >= hold->deadline_boot_ms &&
+           (hold->flags & HOLD_PARTICIPANT) == 0;
+}
+
+void hold_timer(struct inventory *inventory, const struct moment *moment, struct hold *hold,
+                struct effects *effects)
+{
+    uint32_t slot = pool_hold_slot(inventory->pool, hold);
+
+    if (hold->waiting != 0) { /* an intent, or an end that others have yet to acknowledge */
+        int64_t started_ms = hold->deadline_boot_ms - hold->ttl_ms;
+
+        if (hold->state == HOLD_INTENT && ((hold->flags & HOLD_RESTORED) != 0 ||
+                                           moment->boot_ms - started_ms >= INTENT_TIMEOUT_MS))
+            lines_abort(inventory, moment, hold, OUTCOME_OVERLOADED, effects);
+        else
+            lines_send(inventory, moment, hold, effects);
+    } else if (hold->state == HOLD_PREPARED) {
+        lines_ask(inventory, moment, hold, effects);
+    } else if (hold->state == HOLD_HELD) {
+        if (is_past_deadline(moment, hold))
+            hold_end(inventory, moment, hold, HOLD_EXPIRED, effects);
+        else
+            effects_timer(effects, slot, hold->deadline_boot_ms);
+    } else if ((hold->flags & HOLD_PARTICIPANT) != 0) {
+        lines_ask(inventory, moment, hold, effects); /* whether it may be forgotten */
+    } else {
+        hold_forget(inventory, hold, effects);
+    }
+}
+
+/* ---- requests ---- */
+
+static enum outcome extend(struct inventory *inventory, const struct moment *moment,
+                           struct hold *hold, struct effects *effects)
+{
+    const struct inventory_options *options = inventory->options;
+    int64_t cap_boot_ms = hold->deadline_boot_ms;
+    int64_t deadline_boot_ms = moment->boot_ms + hold->ttl_ms;
+    int64_t gained_ms;
+
+    if (hold->extensions >= options->hold_extensions_max)
+        return OUTCOME_HOLD_CAP_REACHED;
+    /* The cap counts from creation: deadline - creation is what has been granted so far. */
+    cap_boot_ms += options->hold_cap_ms - (hold->deadline_wall_ms - hold->created_wall_ms);
+    if (deadline_boot_ms > cap_boot_ms)
+        deadline_boot_ms = cap_boot_ms;
+    gained_ms = deadline_boot_ms - hold->deadline_boot_ms;
+    if (gained_ms <= 0)
+        return OUTCOME_HOLD_CAP_REACHED;
+    hold->deadline_boot_ms += gained_ms;
+    hold->deadline_wall_ms += gained_ms;
+    hold->extensions++;
+    hold_persist(inventory, hold, effects);
+    effects_timer(effects, pool_hold_slot(inventory->pool, hold), hold->deadline_boot_ms);
+    return OUTCOME_OK;
+}
+
+static enum outcome apply(struct inventory *inventory, const struct moment *moment,
+                          const struct message *message, struct hold *hold,
+                          struct effects *effects)
+{
+    if (is_past_deadline(moment, hold) && !MUTANT(NO_TTL_GUARD))
+        hold_end(inventory, moment, hold, HOLD_EXPIRED, effects);
+    if (message->type == MESSAGE_HOLD_GET)
+        return OUTCOME_OK;
+    if (message->type == MESSAGE_HOLD_RELEASE) {
+        if (hold->state == HOLD_CONVERTED)
+            return OUTCOME_HOLD_ENDED;
+        if (hold->state == HOLD_HELD)
+            hold_end(inventory, moment, hold, HOLD_RELEASED, effects);
+        return OUTCOME_OK; /* idempotent: its units are back either way */
+    }
+    if (message->type == MESSAGE_HOLD_CONVERT && hold->state == HOLD_CONVERTED)
+        return OUTCOME_OK;
+    if (hold->state != HOLD_HELD)
+        return OUTCOME_HOLD_ENDED;
+    if (message->type == MESSAGE_HOLD_EXTEND)
+        return extend(inventory, moment, hold, effects);
+    assert(message->type == MESSAGE_HOLD_CONVERT);
+    hold_end(inventory, moment, hold, HOLD_CONVERTED, effects);
+    return OUTCOME_OK;
+}
+
+void inventory_hold_request(struct inventory *inventory, const struct moment *moment,
+                            const struct message *message, struct effects *effects)
+{
+    struct inventory_pool *pool = inventory->pool;
+    struct hold *hold = pool_find_sequence(pool, inventory->partition, message->hold.sequence);
+    struct message *reply;
+    enum outcome outcome;
+
+    if (hold == NULL || (hold->flags & HOLD_PARTICIPANT) != 0 || hold->state == HOLD_INTENT ||
+        hold->state == HOLD_ABORTED ||
+        (message->hold.authority != AUTHORITY_STAFF &&
+         !principal_equal(&hold->principal, &message->hold.principal))) {
+        inventory_reply(inventory, message, OUTCOME_NOT_FOUND, 0, effects);
+        return;
+    }
+    outcome = apply(inventory, moment, message, hold, effects);
+    reply = inventory_reply(inventory, message, outcome, hold->line_count, effects);
+    hold_fill_view(pool, hold, moment, &reply->reply.hold);
+}

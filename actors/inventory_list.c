@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Looking over many holds: lists for their owners and for staff, the audit, the digest. */
+#include <string.h>
+
+#include "inventory_private.h"
+
+/* IDs sort by their text: time, partition, sequence. */
+static int id_compare(const struct reservation_id *a, const struct reservation_id *b)
+{
+    if (a->created_ms != b->created_ms)
+        return a->created_ms < b->created_ms ? -1 : 1;
+    if (a->partition != b->partition)
+        return a->partition < b->partition ? -1 : 1;
+    return a->sequence < b->sequence ? -1 : a->sequence > b->sequence;
+}
+
+static bool is_listed(const struct hold *hold, const struct list_body *query)
+{
+    static const struct principal nobody;
+    enum hold_state shown = hold->state == HOLD_PREPARED ? HOLD_HELD : (enum hold_state)hold->state;
+    struct reservation_id id = {hold->created_wall_ms, hold->owner_sequence, hold->owner_partition};
+    bool participant = (hold->flags & HOLD_PARTICIPANT) != 0;
+
+    if ((hold->flags & HOLD_IN_USE) == 0 || hold->state == HOLD_INTENT ||
+        hold->state == HOLD_ABORTED)
+        return false;
+    /* A participant's lines are listed only under their SKU, and only once the whole stands. */
+    if (participant && (query->sku_id == UINT32_MAX ||
+                        (hold->state == HOLD_PREPARED && (hold->flags & HOLD_CONFIRMED) == 0)))
+        return false;
+    if (!principal_equal(&query->principal, &nobody) &&
+        !principal_equal(&query->principal, &hold->principal))
+        return false;
+    if (query->state >= 0 && shown != (enum hold_state)query->state)
+        return false;
+    if (query->created_before_wall_ms != 0 &&
+        hold->created_wall_ms >= query->created_before_wall_ms)
+        return false;
+    return query->after.created_ms == 0 || id_compare(&id, &query->after) > 0;
+}
+
+struct found {
+    struct hold_view *views;
+    uint32_t count;
+    uint32_t limit;
+    bool more;
+};
+
+/* Keeps the `limit` smallest IDs, in order: insertion from the end, as most come in order. */
+static void keep(struct found *found, const struct inventory_pool *pool,
+                 const struct moment *moment, const struct hold *hold)
+{
+    struct hold_view view = {0};
+    uint32_t at;
+
+    hold_fill_view(pool, hold, moment, &view);
+    at = found->count;
+    if (found->count == found->limit) {
+        found->more = true;
+        if (id_compare(&view.id, &found->views[found->limit - 1].id) > 0)
+            return;
+        at--;
+    } else {
+        found->count++;
+    }
+    while (at > 0 && id_compare(&view.id, &found->views[at - 1].id) < 0) {
+        found->views[at] = found->views[at - 1];
+        at--;
+    }
+    found->views[at] = view;
+}
+
+static void list_principal(const struct inventory_pool *pool, const struct moment *moment,
+                           const struct list_body *query, struct found *found)
+{
+    uint32_t slot = pool_first_of_principal(pool, &query->principal);
+
+    for (; slot != SLOT_NONE; slot = pool->holds[slot].principal_next)
+        if (is_listed(&pool->holds[slot], query))
+            keep(found, pool, moment, &pool->holds[slot]);
+}
+
+/* A SKU's chain is in order of creation, so that a page starts where the last one ended. */
+static void list_sku(struct inventory_pool *pool, const struct moment *moment,
+                     const struct list_body *query, struct found *found)
+{
+    const struct sku *sku = pool_find_sku(pool, query->sku_id);
+    uint32_t line = sku == NULL ? SLOT_NONE : sku->line_first;
+    const struct hold *last = pool_find_sequence(pool, query->after.partition,
+                                                 query->after.sequence);
+
+    if (last != NULL && query->after.created_ms == last->created_wall_ms)
+        for (uint32_t own = last->line_first; own != SLOT_NONE; own = pool->lines[own].next)
+            if (pool->lines[own].sku_id == query->sku_id)
+                line = pool->lines[own].sku_next;
+    for (; line != SLOT_NONE && !found->more; line = pool->lines[line].sku_next)
+        if (is_listed(&pool->holds[pool->lines[line].hold], query))
+            keep(found, pool, moment, &pool->holds[pool->lines[line].hold]);
+}
+
+uint32_t inventory_list(const struct inventory_pool *pool, const struct moment *moment,
+                        const struct list_body *query, struct hold_view *views_out, uint32_t limit,
+                        bool *more_out)
+{
+    static const struct principal nobody;
+    struct found found = {.views = views_out, .limit = limit};
+
+    assert(limit >= 1 && limit <= LIST_PAGE_MAX);
+    if (!principal_equal(&query->principal, &nobody)) {
+        list_principal(pool, moment, query, &found);
+    } else if (query->sku_id != UINT32_MAX) {
+        list_sku((struct inventory_pool *)(uintptr_t)pool, moment, query, &found);
+    } else {
+        for (uint32_t slot = 0; slot < pool->hold_slots.fresh; slot++)
+            if (is_listed(&pool->holds[slot], query))
+                keep(&found, pool, moment, &pool->holds[slot]);
+    }
+    *more_out = found.more;
+    return found.count;
+}
+
+/* ---- audit and digest ---- */
+
+uint32_t inventory_pool_skus(const struct inventory_pool *pool)
+{
+    return pool->sku_count;
+}
+
+bool inventory_pool_audit_sku(const struct inventory_pool *pool, uint32_t number,
+                              struct stock_view *view_out)
+{
+    const struct sku *sku = &pool->skus[number];
+    uint64_t reserved = 0;
+
+    assert(number < pool->sku_count);
+    for (uint32_t line = sku->line_first; line != SLOT_NONE; line = pool->lines[line].sku_next)
+        if (hold_is_live(&pool->holds[pool->lines[line].hold]))
+            reserved += pool->lines[line].quantity;
+    *view_out = (struct stock_view){.sku_id = sku->sku_id,
+                                    .stock = sku->stock,
+                                    .reserved = sku->reserved,
+                                    .sold = sku->sold};
+    if (reserved != sku->reserved || reserved + sku->sold > sku->stock)
+        return false;
+    view_out->available = sku_available(sku);
+    return true;
+}
+
+uint64_t inventory_pool_digest(const struct inventory_pool *pool)
+{
+    uint64_t digest = 0;
+
+    for (uint32_t i = 0; i < pool->sku_count; i++) {
+        const struct sku *sku = &pool->skus[i];
+        uint64_t words[4] = {sku->sku_id, sku->stock, sku->reserved, sku->sold};
+
+        digest += hash_bytes(&pool->hash_key, words, sizeof(words));
+    }
+    for (uint32_t i = 0; i < pool->hold_slots.fresh; i++) {
+        const struct hold *hold = &pool->holds[i];
+        uint64_t words[6] = {hold->partition,  hold->sequence,
+                             hold->state,      (uint64_t)hold->deadline_wall_ms,
+                             hold->line_count, hold->key.word[0]};
+
+        if ((hold->flags & HOLD_IN_USE) != 0)
+            digest += hash_bytes(&pool->hash_key, words, sizeof(words));
+    }
+    return digest;
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inventory actor's own structures; included by inventory*.c only. */
+#ifndef STAMPEDE_INVENTORY_PRIVATE_H
+#define STAMPEDE_INVENTORY_PRIVATE_H
+
+#include "inventory.h"
+#include "mutants.h"
+
+enum {
+    HOLD_IN_USE = 1 << 0,
+    HOLD_PARTICIPANT = 1 << 1, /* lines of a reservation that another partition owns */
+    HOLD_CONFIRMED = 1 << 2,   /* participant: the owner said that the reservation stands */
+    HOLD_RESTORED = 1 << 3,    /* from before a restart: no claims and no requester belong to it */
+    HOLD_REFUSED = 1 << 4,     /* intent being aborted: a participant said no */
+};
+
+struct hold {
+    struct hash128 key; /* participants: see participant_key */
+    uint64_t fingerprint;
+    struct principal principal;
+    uint64_t sequence;
+    uint64_t owner_sequence;
+    int64_t created_wall_ms;
+    int64_t deadline_boot_ms;
+    int64_t deadline_wall_ms;
+    int64_t ended_wall_ms;
+    uint64_t cookie; /* intent: whom to answer */
+    uint32_t ttl_ms;
+    uint32_t line_first;
+    uint32_t owner_partition;
+    uint32_t principal_previous;
+    uint32_t principal_next;
+    uint32_t waiting; /* participants, by rank, that have not acknowledged what they were told */
+    uint16_t partition;
+    uint16_t shard;
+    uint8_t state;
+    uint8_t extensions;
+    uint8_t line_count;
+    uint8_t flags;
+};
+
+struct hold_line {
+    uint32_t sku_id;
+    uint32_t quantity;
+    uint32_t hold;
+    uint32_t next;         /* of the same hold */
+    uint32_t sku_previous; /* of the same SKU, oldest first; only for the partition's own SKUs */
+    uint32_t sku_next;
+};
+
+struct sku {
+    uint32_t sku_id;
+    uint32_t product; /* slot */
+    uint32_t stock;
+    uint32_t reserved;
+    uint32_t sold;
+    uint32_t line_first;
+    uint32_t line_last;
+    uint64_t ledger_sequence;
+    int64_t price_minor;
+};
+
+struct product {
+    uint32_t partition;
+    uint32_t number;
+    uint32_t limit_per_customer;
+    uint64_t digest; /* of all that a PUT says but stock */
+};
+
+/* What one customer has of one limited product. */
+struct limit_row {
+    struct principal principal;
+    uint32_t product; /* slot */
+    uint32_t held;
+    uint32_t sold;
+};
+
+/* Free slots are a stack threaded through an array of their own; `fresh` counts slots never used,
+ * so that memory is touched only as it is needed. */
+struct slots {
+    uint32_t *free;
+    uint32_t free_count;
+    uint32_t fresh;
+    uint32_t max;
+};
+
+struct inventory_pool {
+    struct inventory_sizes sizes;
+    struct hash_key hash_key;
+    struct hold *holds;
+    struct hold_line *lines;
+    struct sku *skus;
+    struct product *products;
+    struct limit_row *limit_rows;
+    struct slots hold_slots;
+    struct slots line_slots;
+    struct slots limit_slots;
+    uint32_t sku_count;
+    uint32_t product_count;
+    uint32_t active;
+    struct inventory_statistics statistics;
+    struct index_table key_index;
+    struct index_table sequence_index;
+    struct index_table principal_index; /* the first hold of each principal's chain */
+    struct index_table sku_index;
+    struct index_table product_index;
+    struct index_table limit_index;
+};
+
+static inline struct hold *pool_hold(struct inventory_pool *pool, uint32_t slot)
+{
+    assert(slot < pool->hold_slots.fresh);
+    return &pool->holds[slot];
+}
+
+static inline uint32_t pool_hold_slot(const struct inventory_pool *pool, const struct hold *hold)
+{
+    return (uint32_t)(hold - pool->holds);
+}
+
+/* ---- inventory_pool.c: tables and chains ---- */
+
+struct sku *pool_find_sku(const struct inventory_pool *pool, uint32_t sku_id);
+struct sku *pool_add_sku(struct inventory_pool *pool, uint32_t sku_id);
+struct product *pool_find_product(const struct inventory_pool *pool, uint32_t partition,
+                                  uint32_t number);
+struct product *pool_add_product(struct inventory_pool *pool, uint32_t partition, uint32_t number);
+struct limit_row *pool_find_limit(const struct inventory_pool *pool, uint32_t product,
+                                  const struct principal *principal);
+struct limit_row *pool_add_limit(struct inventory_pool *pool, uint32_t product,
+                                 const struct principal *principal);
+void pool_drop_limit_if_empty(struct inventory_pool *pool, struct limit_row *row);
+
+/* The hold of a key (owners), of an owner's number (participants), of a number; or NULL. */
+struct hold *pool_find_key(struct inventory_pool *pool, uint32_t partition,
+                           const struct hash128 *key);
+struct hold *pool_find_participant(struct inventory_pool *pool, uint32_t partition,
+                                   uint32_t owner_partition, uint64_t owner_sequence);
+struct hold *pool_find_sequence(struct inventory_pool *pool, uint32_t partition, uint64_t sequence);
+
+/* The first hold of a principal's chain (principal_next), or SLOT_NONE. */
+uint32_t pool_first_of_principal(const struct inventory_pool *pool,
+                                 const struct principal *principal);
+
+/* Whether a hold of so many lines fits. */
+bool pool_has_room(const struct inventory_pool *pool, uint32_t line_count);
+
+/* A zeroed hold with its lines, in no index yet. Precondition: pool_has_room. */
+struct hold *pool_new_hold(struct inventory_pool *pool, const struct line *lines,
+                           uint32_t line_count);
+/* Enters it into all indexes and chains; fields and lines are final. */
+void pool_link_hold(struct inventory_pool *pool, struct hold *hold);
+/* Takes an aborted intent's key out, so that it may be tried again. */
+void pool_unlink_key(struct inventory_pool *pool, struct hold *hold);
+/* Takes it out of everything and frees it. */
+void pool_free_hold(struct inventory_pool *pool, struct hold *hold);
+
+/* ---- inventory.c ---- */
+
+static inline uint32_t sku_available(const struct sku *sku)
+{
+    assert((uint64_t)sku->reserved + sku->sold <= sku->stock);
+    return sku->stock - sku->reserved - sku->sold;
+}
+
+struct message *inventory_reply(struct inventory *inventory, const struct message *request,
+                                enum outcome outcome, uint32_t lines, struct effects *effects);
+struct stock_view inventory_stock_view(const struct sku *sku);
+void hold_fill_view(const struct inventory_pool *pool, const struct hold *hold,
+                    const struct moment *moment, struct hold_view *view_out);
+/* The view that the first answer gave, whatever became of the hold since. */
+void hold_fill_first_view(const struct inventory_pool *pool, const struct hold *hold,
+                          struct hold_view *view_out);
+/* The hold's record as it is now. */
+void hold_persist(const struct inventory *inventory, const struct hold *hold,
+                  struct effects *effects);
+void inventory_persist_floor(const struct inventory *inventory, struct effects *effects);
+void inventory_ledger(struct inventory *inventory, const struct moment *moment, struct sku *sku,
+                      enum ledger_entry entry, uint32_t quantity, uint64_t hold_sequence,
+                      const char *reason, struct effects *effects);
+
+/* ---- inventory_reserve.c ---- */
+
+void inventory_reserve(struct inventory *inventory, const struct moment *moment,
+                       struct message *message, struct effects *effects);
+/* Counts the partition's own lines against limits; on a refusal nothing is counted. */
+enum outcome inventory_take_limits(struct inventory *inventory, const struct principal *principal,
+                                   const struct line *lines, uint32_t line_count,
+                                   uint32_t *limit_out);
+/* Marks a new or restored hold's own lines as reserved. */
+void inventory_reserve_lines(struct inventory *inventory, const struct hold *hold);
+
+/* ---- inventory_hold.c ---- */
+
+bool hold_is_live(const struct hold *hold);
+void hold_move(struct inventory *inventory, struct hold *hold, enum hold_state state);
+/* Ends a hold: its own lines' units come back or are sold; persisted; participants are told. */
+void hold_end(struct inventory *inventory, const struct moment *moment, struct hold *hold,
+              enum hold_state state, struct effects *effects);
+/* Sets the timer that an ended hold, all acknowledged, is forgotten by. */
+void hold_schedule_purge(const struct inventory *inventory, const struct moment *moment,
+                         const struct hold *hold, struct effects *effects);
+void hold_forget(struct inventory *inventory, struct hold *hold, struct effects *effects);
+void hold_timer(struct inventory *inventory, const struct moment *moment, struct hold *hold,
+                struct effects *effects);
+void inventory_hold_request(struct inventory *inventory, const struct moment *moment,
+                            const struct message *message, struct effects *effects);
+
+/* ---- inventory_lines.c: reservations over several partitions ---- */
+
+/* The partitions other than the owner's, in order of first appearance; their number. */
+uint32_t hold_participants(const struct inventory_pool *pool, const struct hold *hold,
+                           uint32_t partitions_out[RESERVATION_LINES_MAX]);
+/* Sends to those in `waiting` what they have not acknowledged; sets the timer to repeat it. */
+void lines_send(struct inventory *inventory, const struct moment *moment, struct hold *hold,
+                struct effects *effects);
+void lines_abort(struct inventory *inventory, const struct moment *moment, struct hold *hold,
+                 enum outcome outcome, struct effects *effects);
+void lines_ask(struct inventory *inventory, const struct moment *moment, struct hold *hold,
+               struct effects *effects);
+void inventory_line_message(struct inventory *inventory, const struct moment *moment,
+                            const struct message *message, struct effects *effects);
+
+/* ---- inventory_stock.c ---- */
+
+/* Recounts what every customer holds of a product; when a limit is set where there was none. False
+ * without room for the rows. */
+bool product_count_limits(struct inventory_pool *pool, uint32_t product);
+
+void inventory_stock_get(struct inventory *inventory, const struct message *message,
+                         struct effects *effects);
+void inventory_stock_adjust(struct inventory *inventory, const struct moment *moment,
+                            struct message *message, struct effects *effects);
+void inventory_product_put(struct inventory *inventory, const struct moment *moment,
+                           struct message *message, struct effects *effects);
+uint64_t product_digest(const struct inventory_pool *pool, const char *currency,
+                        uint32_t limit_per_customer, const char *document, uint32_t length);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Recovery: stored records become state again. A record is trusted no further than that it was
+ * written whole: what contradicts what was loaded before it is reported, not repaired. */
+#include <string.h>
+
+#include "inventory_private.h"
+
+static bool restore_product(struct inventory *inventory, const struct record *record)
+{
+    struct product *product =
+        pool_add_product(inventory->pool, inventory->partition, record->subject);
+
+    if (product == NULL)
+        return false;
+    product->limit_per_customer = record->product.limit_per_customer;
+    product->digest =
+        product_digest(inventory->pool, record->product.currency, product->limit_per_customer,
+                       record_document(record), record->product.document_length);
+    return true;
+}
+
+static bool restore_sku(struct inventory *inventory, const struct record *record)
+{
+    struct inventory_pool *pool = inventory->pool;
+    struct product *product =
+        pool_find_product(pool, inventory->partition, record->sku.product_number);
+    struct sku *sku;
+
+    if (product == NULL || sku_id_partition(record->subject) != inventory->partition)
+        return false;
+    sku = pool_add_sku(pool, record->subject);
+    if (sku == NULL)
+        return false;
+    sku->product = (uint32_t)(product - pool->products);
+    sku->price_minor = record->sku.price_minor;
+    return true;
+}
+
+static void raise_floor(struct inventory *inventory, uint64_t next_sequence)
+{
+    if (inventory->next_sequence < next_sequence)
+        inventory->next_sequence = next_sequence;
+}
+
+static bool restore_counter(struct inventory *inventory, const struct record *record)
+{
+    struct sku *sku = pool_find_sku(inventory->pool, record->subject);
+
+    if (sku == NULL || record->counter.sold > record->counter.stock ||
+        record->counter.stock > SKU_STOCK_MAX)
+        return false;
+    sku->stock = record->counter.stock;
+    sku->sold = record->counter.sold;
+    sku->ledger_sequence = record->counter.ledger_sequence;
+    raise_floor(inventory, record->counter.ledger_sequence + 1);
+    return true;
+}
+
+static bool restore_limit(struct inventory *inventory, const struct record *record)
+{
+    struct inventory_pool *pool = inventory->pool;
+    struct product *product = pool_find_product(pool, inventory->partition, record->subject);
+    struct limit_row *row;
+
+    if (product == NULL)
+        return false;
+    row = pool_add_limit(pool, (uint32_t)(product - pool->products), &record->limit.principal);
+    if (row == NULL)
+        return false;
+    row->sold = record->limit.sold;
+    return true;
+}
+
+static bool lines_fit(const struct inventory *inventory, const struct hold_record *stored)
+{
+    for (uint32_t i = 0; i < stored->line_count; i++) {
+        const struct line *line = &stored->lines[i];
+        const struct sku *sku;
+
+        if (sku_id_partition(line->sku_id) != inventory->partition)
+            continue;
+        sku = pool_find_sku(inventory->pool, line->sku_id);
+        if (sku == NULL || line->quantity == 0)
+            return false;
+        if (stored->ended_wall_ms == 0 &&
+            (uint64_t)sku->reserved + sku->sold + line->quantity > sku->stock)
+            return false;
+    }
+    return stored->line_count >= 1 && pool_has_room(inventory->pool, stored->line_count);
+}
+
+/* Limits were kept when the hold was made; here they are only counted. */
+static bool count_limits(struct inventory *inventory, const struct hold_record *stored)
+{
+    struct inventory_pool *pool = inventory->pool;
+
+    for (uint32_t i = 0; i < stored->line_count; i++) {
+        const struct sku *sku = pool_find_sku(pool, stored->lines[i].sku_id);
+        struct limit_row *row;
+
+        if (sku_id_partition(stored->lines[i].sku_id) != inventory->partition ||
+            pool->products[sku->product].limit_per_customer == 0)
+            continue;
+        row = pool_find_limit(pool, sku->product, &stored->principal);
+        if (row == NULL)
+            row = pool_add_limit(pool, sku->product, &stored->principal);
+        if (row == NULL)
+            return false;
+        row->held += stored->lines[i].quantity;
+    }
+    return true;
+}
+
+static void restore_timer(struct inventory *inventory, const struct moment *moment,
+                          struct hold *hold, struct effects *effects)
+{
+    uint32_t slot = pool_hold_slot(inventory->pool, hold);
+    int64_t left_ms = hold->deadline_wall_ms - moment->wall_ms;
+
+    /* What remains is the smaller of the wall clock's word and the TTL (design.md, deadlines). */
+    if (left_ms > (int64_t)hold->ttl_ms)
+        left_ms = hold->ttl_ms;
+    if (left_ms < 0)
+        left_ms = 0;
+    hold->deadline_boot_ms = moment->boot_ms + left_ms;
+    if (!hold_is_live(hold))
+        hold_schedule_purge(inventory, moment, hold, effects);
+    else if (hold->state == HOLD_HELD)
+        effects_timer(effects, slot, hold->deadline_boot_ms);
+    else
+        effects_timer(effects, slot, moment->boot_ms + 1); /* abort an intent; ask the owner */
+}
+
+static bool restore_hold(struct inventory *inventory, const struct moment *moment,
+                         const struct record *record, struct effects *effects)
+{
+    const struct hold_record *stored = &record->hold;
+    struct inventory_pool *pool = inventory->pool;
+    uint32_t partitions[RESERVATION_LINES_MAX];
+    struct hold *hold;
+
+    if (stored->state >= HOLD_STATE_COUNT || stored->state == HOLD_ABORTED ||
+        !lines_fit(inventory, stored) ||
+        pool_find_sequence(pool, inventory->partition, record->sequence) != NULL)
+        return false;
+    hold = pool_new_hold(pool, stored->lines, stored->line_count);
+    hold->flags |= HOLD_RESTORED;
+    if (stored->owner_partition != inventory->partition ||
+        stored->owner_sequence != record->sequence)
+        hold->flags |= HOLD_PARTICIPANT;
+    hold->key = stored->key;
+    hold->fingerprint = stored->fingerprint;
+    hold->principal = stored->principal;
+    hold->sequence = record->sequence;
+    hold->owner_sequence = stored->owner_sequence;
+    hold->owner_partition = stored->owner_partition;
+    hold->partition = (uint16_t)inventory->partition;
+    hold->created_wall_ms = stored->created_wall_ms;
+    hold->deadline_wall_ms = stored->deadline_wall_ms;
+    hold->ended_wall_ms = stored->ended_wall_ms;
+    hold->ttl_ms = stored->ttl_ms;
+    hold->state = stored->state;
+    hold->extensions = stored->extensions;
+    pool_link_hold(pool, hold);
+    raise_floor(inventory, record->sequence + 1);
+    if (hold_is_live(hold)) {
+        inventory_reserve_lines(inventory, hold);
+        if (!count_limits(inventory, stored))
+            return false;
+    }
+    if (hold->state == HOLD_INTENT)
+        hold->waiting = (uint32_t)((1ULL << hold_participants(pool, hold, partitions)) - 1);
+    restore_timer(inventory, moment, hold, effects);
+    return true;
+}
+
+bool inventory_restore(struct inventory *inventory, const struct moment *moment,
+                       const struct record *record, struct effects *effects)
+{
+    assert(record->partition == inventory->partition && record->operation == RECORD_PUT);
+    switch ((enum record_kind)record->kind) {
+    case RECORD_PRODUCT:
+        return restore_product(inventory, record);
+    case RECORD_SKU:
+        return restore_sku(inventory, record);
+    case RECORD_COUNTER:
+        return restore_counter(inventory, record);
+    case RECORD_LIMIT:
+        return restore_limit(inventory, record);
+    case RECORD_FLOOR:
+        raise_floor(inventory, record->floor.next_sequence);
+        return true;
+    case RECORD_HOLD:
+        return restore_hold(inventory, moment, record, effects);
+    case RECORD_LEDGER: /* history: not loaded */
+    case RECORD_KIND_COUNT:
+    default:
+        return false;
+    }
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stock: products and SKUs come in, stock goes up and down with a ledger entry each. Units that are
+ * to go are claimed from the gate first, like a buyer's, so that nobody sells them meanwhile. */
+#include <string.h>
+
+#include "inventory_private.h"
+
+void inventory_stock_get(struct inventory *inventory, const struct message *message,
+                         struct effects *effects)
+{
+    const struct sku *sku = pool_find_sku(inventory->pool, message->stock.sku_id);
+    struct message *reply = inventory_reply(
+        inventory, message, sku == NULL ? OUTCOME_NOT_FOUND : OUTCOME_OK, 0, effects);
+
+    if (sku != NULL)
+        reply->reply.stock = inventory_stock_view(sku);
+}
+
+static void receive_units(struct inventory *inventory, const struct moment *moment,
+                          struct sku *sku, uint32_t quantity, const char *reason,
+                          struct effects *effects)
+{
+    sku->stock += quantity;
+    effects_gate(effects, GATE_CREDIT, sku->sku_id, quantity);
+    inventory_ledger(inventory, moment, sku, LEDGER_RECEIPT, quantity, 0, reason, effects);
+}
+
+/* Precondition: the units were claimed. */
+static void write_off_units(struct inventory *inventory, const struct moment *moment,
+                            struct sku *sku, uint32_t quantity, const char *reason,
+                            struct effects *effects)
+{
+    assert(sku_available(sku) >= quantity);
+    sku->stock -= quantity;
+    effects_gate(effects, GATE_RESOLVE, sku->sku_id, quantity);
+    inventory_ledger(inventory, moment, sku, LEDGER_WRITE_OFF, quantity, 0, reason, effects);
+}
+
+void inventory_stock_adjust(struct inventory *inventory, const struct moment *moment,
+                            struct message *message, struct effects *effects)
+{
+    struct adjust_body *body = &message->adjust;
+    struct sku *sku = pool_find_sku(inventory->pool, body->sku_id);
+    enum outcome outcome = OUTCOME_OK;
+    struct message *reply;
+    int64_t delta;
+
+    if (sku == NULL) {
+        inventory_reply(inventory, message, OUTCOME_NOT_FOUND, 0, effects);
+        return;
+    }
+    delta = body->is_set ? body->value - (int64_t)sku_available(sku) : body->value;
+    if (body->claim == CLAIM_MADE) {
+        write_off_units(inventory, moment, sku, body->claimed, body->reason, effects);
+    } else if (body->claim == CLAIM_REFUSED || -delta > (int64_t)sku_available(sku) ||
+               delta + (int64_t)sku->stock > SKU_STOCK_MAX) {
+        outcome = OUTCOME_STOCK_CONFLICT;
+    } else if (delta < 0) {
+        body->claimed = (uint32_t)-delta;
+        effects->claim_lines[0] = (struct line){.sku_id = sku->sku_id, .quantity = body->claimed};
+        effects->claim_count = 1;
+        return;
+    } else if (delta > 0) {
+        receive_units(inventory, moment, sku, (uint32_t)delta, body->reason, effects);
+    }
+    reply = inventory_reply(inventory, message, outcome, 0, effects);
+    reply->reply.stock = inventory_stock_view(sku);
+}
+
+/* ---- products ---- */
+
+uint64_t product_digest(const struct inventory_pool *pool, const char *currency,
+                        uint32_t limit_per_customer, const char *document, uint32_t length)
+{
+    uint64_t small[2] = {limit_per_customer, 0};
+
+    memcpy(&small[1], currency, strnlen(currency, 3));
+    return hash_bytes(&pool->hash_key, document, length) ^
+           hash_bytes(&pool->hash_key, small, sizeof(small));
+}
+
+bool product_count_limits(struct inventory_pool *pool, uint32_t product)
+{
+    for (uint32_t i = 0; i < pool->limit_slots.fresh; i++)
+        if (pool->limit_rows[i].product == product)
+            pool->limit_rows[i].held = 0; /* a free slot's is never read */
+    for (uint32_t i = 0; i < pool->sku_count; i++) {
+        uint32_t line = pool->skus[i].product == product ? pool->skus[i].line_first : SLOT_NONE;
+
+        for (; line != SLOT_NONE; line = pool->lines[line].sku_next) {
+            const struct hold *hold = &pool->holds[pool->lines[line].hold];
+            struct limit_row *row;
+
+            if (!hold_is_live(hold))
+                continue;
+            row = pool_find_limit(pool, product, &hold->principal);
+            if (row == NULL)
+                row = pool_add_limit(pool, product, &hold->principal);
+            if (row == NULL)
+                return false;
+            row->held += pool->lines[line].quantity;
+        }
+    }
+    return true;
+}
+
+static void persist_product(struct inventory *inventory, const struct moment *moment,
+                            const struct product_envelope *envelope, struct effects *effects)
+{
+    struct record *record = effects_record(effects, RECORD_PRODUCT, inventory->partition, 0,
+                                           envelope->document_length);
+    struct product_record *stored = &record->product;
+
+    record->subject = envelope->product_number;
+    memcpy(stored->id, envelope->id, sizeof(stored->id));
+    memcpy(stored->currency, envelope->currency, sizeof(stored->currency));
+    stored->limit_per_customer = envelope->limit_per_customer;
+    stored->variant_count = envelope->variant_count;
+    stored->updated_wall_ms = moment->wall_ms;
+    stored->document_length = envelope->document_length;
+    memcpy((char *)record + record_size(RECORD_PRODUCT, 0), envelope->document,
+           envelope->document_length);
+}
+
+static void persist_sku(struct inventory *inventory, const struct product_envelope *envelope,
+                        const struct variant *variant, struct effects *effects)
+{
+    struct record *record = effects_record(effects, RECORD_SKU, inventory->partition, 0, 0);
+
+    record->subject = variant->sku_id;
+    record->sku.product_number = envelope->product_number;
+    record->sku.price_minor = variant->price_minor;
+    memcpy(record->sku.sku, variant->sku, sizeof(record->sku.sku));
+}
+
+/* What a PUT wants of an existing SKU's stock. */
+static int64_t stock_delta(const struct product_envelope *envelope, const struct variant *variant,
+                           const struct sku *sku)
+{
+    switch ((enum stock_mode)envelope->stock_mode) {
+    case STOCK_SET:
+        return (int64_t)variant->stock - (int64_t)sku_available(sku);
+    case STOCK_ADD:
+        return variant->stock;
+    case STOCK_KEEP:
+    default:
+        return 0;
+    }
+}
+
+/* Looks before anything is changed: what it comes to, and which units must be claimed. */
+static enum outcome survey(struct inventory *inventory, struct product_envelope *envelope,
+                           const struct product *product, bool *changed_out,
+                           struct effects *effects)
+{
+    struct inventory_pool *pool = inventory->pool;
+    uint32_t new_skus = 0;
+
+    for (uint32_t i = 0; i < envelope->variant_count; i++) {
+        struct variant *variant = &envelope->variants[i];
+        const struct sku *sku = pool_find_sku(pool, variant->sku_id);
+        int64_t delta = sku == NULL ? variant->stock : stock_delta(envelope, variant, sku);
+
+        if (sku == NULL) {
+            new_skus++;
+        } else if (product == NULL || &pool->products[sku->product] != product) {
+            return OUTCOME_SKU_TAKEN;
+        } else if (delta + (int64_t)sku->stock > SKU_STOCK_MAX) {
+            return OUTCOME_STOCK_CONFLICT;
+        }
+        if (delta < 0) {
+            variant->claimed = (uint32_t)-delta;
+            effects->claim_lines[effects->claim_count++] =
+                (struct line){.sku_id = variant->sku_id, .quantity = variant->claimed};
+        }
+        *changed_out = *changed_out || sku == NULL || delta != 0 ||
+                       sku->price_minor != variant->price_minor;
+    }
+    if (pool->sizes.skus_max - pool->sku_count < new_skus ||
+        (product == NULL && pool->sizes.products_max == pool->product_count))
+        return OUTCOME_OVERLOADED;
+    return OUTCOME_OK;
+}
+
+static void put_variant(struct inventory *inventory, const struct moment *moment,
+                        const struct product_envelope *envelope, uint32_t product,
+                        const struct variant *variant, struct effects *effects)
+{
+    struct inventory_pool *pool = inventory->pool;
+    struct sku *sku = pool_find_sku(pool, variant->sku_id);
+    bool is_new = sku == NULL;
+    int64_t delta;
+
+    if (is_new) {
+        sku = pool_add_sku(pool, variant->sku_id);
+        sku->product = product;
+    }
+    if (is_new || sku->price_minor != variant->price_minor) {
+        sku->price_minor = variant->price_minor;
+        persist_sku(inventory, envelope, variant, effects);
+    }
+    delta = is_new ? variant->stock : stock_delta(envelope, variant, sku);
+    if (variant->claimed > 0)
+        write_off_units(inventory, moment, sku, variant->claimed, "import", effects);
+    else if (delta > 0)
+        receive_units(inventory, moment, sku, (uint32_t)delta, is_new ? "initial" : "import",
+                      effects);
+}
+
+static void put_product(struct inventory *inventory, const struct moment *moment,
+                        struct product_envelope *envelope, struct product *product,
+                        struct effects *effects)
+{
+    struct inventory_pool *pool = inventory->pool;
+    uint64_t digest = product_digest(pool, envelope->currency, envelope->limit_per_customer,
+                                     envelope->document, envelope->document_length);
+
+    if (product == NULL) {
+        product = pool_add_product(pool, inventory->partition, envelope->product_number);
+    } else if (product->limit_per_customer == 0 && envelope->limit_per_customer != 0 &&
+               !product_count_limits(pool, (uint32_t)(product - pool->products))) {
+        envelope->outcome = OUTCOME_OVERLOADED;
+        return;
+    }
+    product->limit_per_customer = envelope->limit_per_customer;
+    product->digest = digest;
+    persist_product(inventory, moment, envelope, effects);
+    for (uint32_t i = 0; i < envelope->variant_count; i++)
+        put_variant(inventory, moment, envelope, (uint32_t)(product - pool->products),
+                    &envelope->variants[i], effects);
+}
+
+/* Fills outcome and result; false if units must be claimed first. */
+static bool decide_put(struct inventory *inventory, const struct moment *moment,
+                       struct message *message, struct effects *effects)
+{
+    struct product_envelope *envelope = message->product.envelope;
+    struct inventory_pool *pool = inventory->pool;
+    struct product *product =
+        pool_find_product(pool, inventory->partition, envelope->product_number);
+    bool changed = false;
+
+    if (message->product.claim == CLAIM_NONE) {
+        if (product != NULL && envelope->put_mode == PUT_CREATE) {
+            envelope->outcome = OUTCOME_PRODUCT_EXISTS;
+            return true;
+        }
+        envelope->outcome = (uint8_t)survey(inventory, envelope, product, &changed, effects);
+        changed = changed || product == NULL ||
+                  product->digest != product_digest(pool, envelope->currency,
+                                                    envelope->limit_per_customer,
+                                                    envelope->document, envelope->document_length);
+        envelope->result = (uint8_t)(product == NULL ? PUT_CREATED
+                                     : changed       ? PUT_UPDATED
+                                                     : PUT_UNCHANGED);
+        if (envelope->outcome != OUTCOME_OK || envelope->dry_run || !changed) {
+            effects->claim_count = 0;
+            return true;
+        }
+        if (effects->claim_count > 0)
+            return false;
+    } else if (message->product.claim == CLAIM_REFUSED) {
+        envelope->outcome = OUTCOME_STOCK_CONFLICT;
+        return true;
+    }
+    put_product(inventory, moment, envelope, product, effects);
+    return true;
+}
+
+void inventory_product_put(struct inventory *inventory, const struct moment *moment,
+                           struct message *message, struct effects *effects)
+{
+    struct message *done;
+
+    if (!decide_put(inventory, moment, message, effects))
+        return;
+    done = effects_message(effects, MESSAGE_PRODUCT_DONE, 0);
+    done->shard = message->shard;
+    done->partition = (uint16_t)inventory->partition;
+    done->product.envelope = message->product.envelope;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every bound of the shop has a name here; relations between bounds are checked at compile time.
+ * Bounds that an operator (or the simulator) may shrink are fields of `struct engine_options`
+ * with these values as their defaults. */
+#ifndef STAMPEDE_LIMITS_H
+#define STAMPEDE_LIMITS_H
+
+enum {
+    /* Partitions are fixed when a store is created; IDs have room for 4,096. */
+    PARTITIONS_MAX = 4096,
+    PARTITIONS_DEFAULT = 256,
+    SHARDS_MAX = 64,
+
+    SKU_LENGTH_MAX = 64,        /* api.md: 1 to 64 of letters, digits, . _ - / : */
+    PRODUCT_ID_LENGTH_MAX = 64, /* the same alphabet */
+    IDEMPOTENCY_KEY_LENGTH_MAX = 255,
+    REASON_LENGTH_MAX = 120,
+
+    RESERVATION_LINES_MAX = 20,
+    PRODUCT_VARIANTS_MAX = 100,
+    PRODUCT_DOCUMENT_BYTES_MAX = 64 * 1024,
+
+    QUANTITY_MAX = 10000,          /* units of one line */
+    SKU_STOCK_MAX = 1000000000,    /* fits the gate's 32-bit halves with room to add */
+    SKUS_PER_PARTITION_MAX = 1 << 20,
+
+    HOLD_EXTENSIONS_MAX = 2,
+    HOLD_TTL_MS_DEFAULT = 600 * 1000,
+    HOLD_CAP_MS_DEFAULT = 1200 * 1000,
+    HOLD_TTL_MS_MAX = 24 * 3600 * 1000,
+    /* An ended hold answers repeats of its key this long. */
+    HOLD_RETENTION_MS = 24 * 3600 * 1000,
+    /* A participant's ended line only has to outlive repeats of its owner's messages. */
+    LINE_RETENTION_MS = 60 * 1000,
+    /* A saga message that was not acknowledged is sent again after this. */
+    SAGA_RETRY_MS = 20,
+    /* How long an owner waits for the other partitions of a reservation. */
+    INTENT_TIMEOUT_MS = 2000,
+
+    LIST_PAGE_MAX = 100,
+};
+
+_Static_assert(SKU_STOCK_MAX < (1LL << 31) - 1, "a gate counts in 31 bits");
+_Static_assert(QUANTITY_MAX * RESERVATION_LINES_MAX < SKU_STOCK_MAX, "a sum of lines cannot wrap");
+_Static_assert(RESERVATION_LINES_MAX <= 32, "acknowledgements are a 32-bit set");
+_Static_assert((long)PARTITIONS_MAX * SKUS_PER_PARTITION_MAX <= 1L << 32, "a SKU ID has 32 bits");
+
+#endif
+
+/* This folder is an include path, so what asks for the system's header of this name comes here:
+ * pass it on. Outside the guard, since `"limits.h"` and `<limits.h>` may both be asked for. */
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Winclude-next-absolute-path"
+#endif
+#include_next <limits.h>
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything that is sent to a partition or shard, as one table: name, body, class.
+ *
+ *   REQUEST     may be refused by a full mailbox; room for its answer is reserved when it is sent
+ *   COMPLETION  is never refused: its room was reserved by the request it answers
+ *   SAGA        between the partitions of one reservation: may be dropped, is repeated by its
+ *               sender until acknowledged, and may arrive twice
+ *
+ * A message is a header and the used part of its body (`size`). What varies in length beyond that
+ * rides in an envelope, whose ownership moves with the message. */
+#ifndef STAMPEDE_MESSAGES_H
+#define STAMPEDE_MESSAGES_H
+
+#include "outcomes.h"
+#include "records.h"
+
+#define MESSAGES(X)                                                                                \
+    X(RESERVE, reserve, REQUEST)                                                                   \
+    X(HOLD_GET, hold, REQUEST)                                                                     \
+    X(HOLD_RELEASE, hold, REQUEST)                                                                 \
+    X(HOLD_EXTEND, hold, REQUEST)                                                                  \
+    X(HOLD_CONVERT, hold, REQUEST)                                                                 \
+    X(HOLD_LIST, list, REQUEST)                                                                    \
+    X(STOCK_GET, stock, REQUEST)                                                                   \
+    X(STOCK_ADJUST, adjust, REQUEST)                                                               \
+    X(PRODUCT_SUBMIT, product, REQUEST) /* to the directory's shard */                             \
+    X(PRODUCT_PUT, product, REQUEST)    /* from there to the partition */                          \
+    X(PRODUCT_DONE, product, COMPLETION)                                                           \
+    X(LINE_PREPARE, prepare, SAGA)                                                                 \
+    X(LINE_PREPARED, line_answer, SAGA)                                                            \
+    X(LINE_REFUSED, line_answer, SAGA)                                                             \
+    X(LINE_END, line_end, SAGA)                                                                    \
+    X(LINE_ENDED, line_answer, SAGA)                                                               \
+    X(LINE_QUERY, line_answer, SAGA)                                                               \
+    X(LINE_STANDS, line_end, SAGA)                                                                 \
+    X(REPLY, reply, COMPLETION)
+
+enum message_type {
+#define X(name, body, class) MESSAGE_##name,
+    MESSAGES(X)
+#undef X
+        MESSAGE_TYPE_COUNT
+};
+
+enum message_class { MESSAGE_CLASS_REQUEST, MESSAGE_CLASS_COMPLETION, MESSAGE_CLASS_SAGA };
+
+/* Units taken from a gate travel with the message that will record them. */
+enum claim { CLAIM_NONE, CLAIM_MADE, CLAIM_REFUSED };
+
+enum authority { AUTHORITY_PRINCIPAL, AUTHORITY_STAFF };
+
+struct reserve_body {
+    struct hash128 key;
+    uint64_t fingerprint; /* of the request's body */
+    struct principal principal;
+    uint8_t claim; /* enum claim, over all lines */
+    uint8_t line_count;
+    struct line lines[RESERVATION_LINES_MAX]; /* as asked for, equal SKUs summed */
+};
+
+struct hold_body {
+    uint64_t sequence;
+    struct principal principal;
+    uint8_t authority;
+};
+
+struct list_body {
+    struct principal principal; /* nobody: not filtered */
+    uint32_t sku_id;            /* UINT32_MAX: not filtered */
+    int8_t state;               /* -1: all */
+    uint32_t limit;
+    int64_t created_before_wall_ms;
+    struct reservation_id after; /* exclusive; created_ms 0: from the start */
+};
+
+struct stock_body {
+    uint32_t sku_id;
+};
+
+struct adjust_body {
+    uint32_t sku_id;
+    uint8_t claim;
+    uint8_t is_set;
+    int64_t value;    /* delta, or what shall be available */
+    uint32_t claimed; /* units taken from the gate, when claim is made */
+    char reason[REASON_LENGTH_MAX + 1];
+};
+
+enum stock_mode { STOCK_KEEP, STOCK_SET, STOCK_ADD };
+enum put_mode { PUT_CREATE, PUT_UPSERT };
+enum put_result { PUT_CREATED, PUT_UPDATED, PUT_UNCHANGED };
+
+struct variant {
+    char sku[SKU_LENGTH_MAX + 1];
+    uint32_t sku_id;  /* set by the directory */
+    uint32_t claimed; /* units that the partition wants taken from the gate, or was given */
+    int64_t price_minor;
+    uint32_t stock;
+};
+
+/* A product on its way to its partition: an envelope. The document follows the struct. */
+struct product_envelope {
+    char id[PRODUCT_ID_LENGTH_MAX + 1];
+    char currency[4];
+    uint8_t put_mode;
+    uint8_t stock_mode;
+    uint8_t result;  /* enum put_result, set by the partition */
+    uint8_t outcome; /* set by directory or partition */
+    uint8_t dry_run;
+    uint16_t requester_shard;
+    uint32_t product_number;
+    uint32_t limit_per_customer;
+    uint32_t variant_count;
+    uint32_t document_length;
+    uint64_t cookie; /* of the requester */
+    struct variant variants[PRODUCT_VARIANTS_MAX];
+    char document[];
+};
+
+struct product_body {
+    struct product_envelope *envelope;
+    uint8_t claim; /* over all variants' `claimed` */
+};
+
+struct prepare_body {
+    uint64_t owner_sequence;
+    struct principal principal;
+    uint32_t owner_partition;
+    uint32_t ttl_ms;
+    int64_t created_wall_ms;
+    int64_t deadline_boot_ms;
+    int64_t deadline_wall_ms;
+    uint8_t line_count;
+    struct line lines[RESERVATION_LINES_MAX];
+};
+
+/* From a participant to its owner. */
+struct line_answer_body {
+    uint64_t owner_sequence;
+    uint32_t participant;
+    uint32_t limit;   /* with LIMIT_REACHED */
+    uint8_t outcome;  /* why refused */
+    uint8_t knew;    /* LINE_ENDED: the participant had the line, so its claim was resolved there */
+};
+
+/* From an owner to a participant: the reservation ended (`state`), or stands until a deadline. */
+struct line_end_body {
+    uint64_t owner_sequence;
+    uint32_t owner_partition;
+    uint8_t state;
+    uint8_t settled; /* LINE_END: the owner waits for nothing more; an ended line may be forgotten */
+    int64_t deadline_boot_ms;
+    int64_t deadline_wall_ms;
+};
+
+/* A reservation as the outside sees it. */
+struct hold_view {
+    struct reservation_id id;
+    struct principal principal;
+    uint64_t fence;
+    int64_t deadline_wall_ms;
+    uint32_t ttl_ms; /* what remains; in a replay: what the first answer said */
+    uint8_t state;
+    uint8_t extensions;
+    uint8_t line_count;
+    struct line lines[RESERVATION_LINES_MAX];
+};
+
+struct stock_view {
+    uint32_t sku_id;
+    uint32_t stock;
+    uint32_t available;
+    uint32_t reserved;
+    uint32_t sold;
+};
+
+/* An envelope: what a shard found, in ascending order of IDs. */
+struct list_envelope {
+    uint32_t count;
+    uint8_t more;
+    struct hold_view views[];
+};
+
+struct reply_body {
+    uint8_t outcome;  /* enum outcome */
+    uint8_t answers;  /* enum message_type of the request */
+    uint8_t replayed; /* the request's key had its effect before */
+    uint8_t put_result;
+    uint32_t limit;
+    struct stock_view stock;
+    union {
+        struct list_envelope *list; /* HOLD_LIST; the receiver frees it (envelope_free) */
+        struct hold_view hold;      /* last: only its used lines are sent */
+    };
+};
+
+struct message {
+    uint32_t size; /* bytes in use, a multiple of 8 */
+    uint8_t type;
+    uint16_t partition; /* target; for a REPLY: where it comes from */
+    uint16_t shard;     /* whom to answer; for a REPLY: whose it is */
+    uint64_t cookie;    /* the requester's, returned untouched */
+    int64_t deadline_boot_ms; /* a request past it is dropped undone; 0: none */
+    union {
+        struct reserve_body reserve;
+        struct hold_body hold;
+        struct list_body list;
+        struct stock_body stock;
+        struct adjust_body adjust;
+        struct product_body product;
+        struct prepare_body prepare;
+        struct line_answer_body line_answer;
+        struct line_end_body line_end;
+        struct reply_body reply;
+    };
+};
+
+enum message_class message_class(enum message_type type);
+const char *message_name(enum message_type type);
+
+/* The bytes that a message of this type with so many lines takes. */
+uint32_t message_size(enum message_type type, uint32_t lines);
+
+#endif

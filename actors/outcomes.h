@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What can become of a request, as one table: the name in code and the name on the wire.
+ * A refusal is a reply, not an error: it changed nothing and its key may be tried again.
+ * HTTP status, title and page of each live in net/api/problems.h. */
+#ifndef STAMPEDE_OUTCOMES_H
+#define STAMPEDE_OUTCOMES_H
+
+#define OUTCOMES(X)                                                                                \
+    X(OK, "ok")                                                                                    \
+    X(PENDING, "pending") /* engine_submit only: the answer comes by callback */                   \
+    X(NOT_FOUND, "not_found")                                                                      \
+    X(SOLD_OUT, "sold_out")                                                                        \
+    X(INSUFFICIENT_STOCK, "insufficient_stock")                                                    \
+    X(LIMIT_REACHED, "limit_reached")                                                              \
+    X(KEY_IN_FLIGHT, "idempotency_in_flight")                                                      \
+    X(KEY_REUSED, "idempotency_key_reused")                                                        \
+    X(HOLD_ENDED, "hold_ended")                                                                    \
+    X(HOLD_CAP_REACHED, "hold_cap_reached")                                                        \
+    X(STOCK_CONFLICT, "stock_conflict")                                                            \
+    X(PRODUCT_EXISTS, "product_exists")                                                            \
+    X(SKU_TAKEN, "sku_taken")                                                                      \
+    X(OVERLOADED, "overloaded")                                                                    \
+    X(STORAGE_FULL, "storage_full")                                                                \
+    X(OUTCOME_UNKNOWN, "outcome_unknown")
+
+enum outcome {
+#define X(name, text) OUTCOME_##name,
+    OUTCOMES(X)
+#undef X
+        OUTCOME_COUNT
+};
+
+/* The wire name of an outcome; a static string. */
+const char *outcome_name(enum outcome outcome);
+
+#endif

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is stored: one struct a kind, typed here, encoded by storage/codec. A record's key is
+ * (kind, partition, subject, sequence); keys of one kind are written in nearly ascending order.
+ *
+ *   PRODUCT   subject = product number; the document, as the outside gave it, follows the struct
+ *   SKU       subject = SKU ID; identity: name, product, price
+ *   COUNTER   subject = SKU ID; stock and sold as of the newest ledger entry of that SKU
+ *   HOLD      sequence = the reservation's (or participant's) number in its partition
+ *   LEDGER    subject = SKU ID, sequence; every change of stock or sold, never deleted
+ *   LIMIT     subject = product number, principal; units a customer of a limited product has bought
+ *   FLOOR     the partition's next sequence, written when a hold is purged, so that none is reused
+ *
+ * All of a partition but its LEDGER is loaded at start, so that a start does not cost its history.
+ * Reserved units are nowhere counted: they are the sum over holds. */
+#ifndef STAMPEDE_RECORDS_H
+#define STAMPEDE_RECORDS_H
+
+#include <assert.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "hash.h"
+#include "identity.h"
+#include "limits.h"
+
+#define RECORD_KINDS(X)                                                                            \
+    X(PRODUCT, product)                                                                            \
+    X(SKU, sku)                                                                                    \
+    X(COUNTER, counter)                                                                            \
+    X(LIMIT, limit)                                                                                \
+    X(LEDGER, ledger)                                                                              \
+    X(FLOOR, floor)                                                                                \
+    X(HOLD, hold)
+
+/* In this order they are loaded: what is referred to comes before what refers to it. */
+enum record_kind {
+#define X(name, member) RECORD_##name,
+    RECORD_KINDS(X)
+#undef X
+        RECORD_KIND_COUNT
+};
+
+/* A hold's life (design.md I5); allowed successors stand in inventory_hold.c. */
+#define HOLD_STATES(X)                                                                             \
+    X(INTENT, "intent")     /* owner: waits for other partitions; not visible to anyone */         \
+    X(PREPARED, "prepared") /* participant: reserved, on the owner's word */                       \
+    X(HELD, "held")                                                                                \
+    X(CONVERTED, "converted")                                                                      \
+    X(RELEASED, "released")                                                                        \
+    X(EXPIRED, "expired")                                                                          \
+    X(ABORTED, "aborted") /* an intent that failed: had no effect, its key is free again */
+
+enum hold_state {
+#define X(name, text) HOLD_##name,
+    HOLD_STATES(X)
+#undef X
+        HOLD_STATE_COUNT
+};
+
+#define LEDGER_ENTRIES(X)                                                                          \
+    X(RECEIPT, "receipt")     /* stock +n */                                                       \
+    X(WRITE_OFF, "write_off") /* stock -n */                                                       \
+    X(SOLD, "sold")           /* sold +n */                                                        \
+    X(RESTOCK, "restock")     /* sold -n */
+
+enum ledger_entry {
+#define X(name, text) LEDGER_##name,
+    LEDGER_ENTRIES(X)
+#undef X
+        LEDGER_ENTRY_COUNT
+};
+
+const char *hold_state_name(enum hold_state state);
+const char *ledger_entry_name(enum ledger_entry entry);
+
+struct line {
+    uint32_t sku_id;
+    uint32_t quantity;
+};
+
+struct product_record {
+    char id[PRODUCT_ID_LENGTH_MAX + 1];
+    char currency[4];
+    uint32_t limit_per_customer; /* 0: none */
+    uint32_t variant_count;
+    int64_t updated_wall_ms;
+    uint32_t document_length; /* bytes that follow the record in memory */
+};
+
+struct sku_record {
+    char sku[SKU_LENGTH_MAX + 1];
+    uint32_t product_number;
+    int64_t price_minor;
+};
+
+struct counter_record {
+    uint32_t stock;
+    uint32_t sold;
+    uint64_t ledger_sequence; /* of the newest entry that these figures include */
+};
+
+struct limit_record {
+    struct principal principal;
+    uint32_t sold;
+};
+
+struct ledger_record {
+    uint8_t entry; /* enum ledger_entry */
+    uint32_t quantity;
+    uint64_t hold_sequence; /* of this partition, where a hold is the cause; otherwise 0 */
+    int64_t wall_ms;
+    char reason[REASON_LENGTH_MAX + 1];
+};
+
+struct floor_record {
+    uint64_t next_sequence;
+};
+
+struct hold_record {
+    struct hash128 key; /* of principal, call, product and Idempotency-Key */
+    uint64_t fingerprint;
+    struct principal principal;
+    int64_t created_wall_ms;
+    int64_t deadline_wall_ms;
+    int64_t ended_wall_ms; /* 0 while it lives */
+    uint32_t ttl_ms;       /* as first granted: the first answer said created + ttl */
+    uint32_t owner_partition;
+    uint64_t owner_sequence; /* differs from the record's own for a participant */
+    uint8_t state;           /* enum hold_state */
+    uint8_t extensions;
+    uint8_t line_count;
+    struct line lines[RESERVATION_LINES_MAX]; /* owner: all lines; participant: its own */
+};
+
+enum record_operation { RECORD_PUT, RECORD_DELETE };
+
+struct record {
+    uint32_t size; /* bytes of this record in its arena, a multiple of 8 */
+    uint8_t kind;
+    uint8_t operation;
+    uint16_t partition;
+    uint32_t subject;
+    uint64_t sequence;
+    union {
+        struct product_record product;
+        struct sku_record sku;
+        struct counter_record counter;
+        struct limit_record limit;
+        struct ledger_record ledger;
+        struct floor_record floor;
+        struct hold_record hold;
+    };
+};
+
+/* The bytes that a record of this kind takes without what follows it; for a hold with `lines`. */
+static inline uint32_t record_size(enum record_kind kind, uint32_t lines)
+{
+    static const uint32_t sizes[RECORD_KIND_COUNT] = {
+#define X(name, member)                                                                            \
+    [RECORD_##name] = (uint32_t)(offsetof(struct record, member) +                                 \
+                                 sizeof(((struct record *)0)->member)),
+        RECORD_KINDS(X)
+#undef X
+    };
+    uint32_t size = sizes[kind];
+
+    assert(lines <= RESERVATION_LINES_MAX);
+    if (kind == RECORD_HOLD)
+        size = (uint32_t)(offsetof(struct record, hold.lines) + lines * sizeof(struct line));
+    return (size + 7) & ~7u;
+}
+
+/* A product's document: the bytes after the struct. */
+static inline const char *record_document(const struct record *record)
+{
+    return (const char *)record + record_size(RECORD_PRODUCT, 0);
+}
+
+#endif

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a shard does with a message: hosts the actor, applies its effects, routes what leaves. */
+#include "engine_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- gates ---- */
+
+static struct gate *find_gate(const struct shard *shard, uint32_t sku_id)
+{
+    const struct directory *directory =
+        atomic_load_explicit(&shard->engine->directory, memory_order_acquire);
+    struct sku_entry *sku = directory_find_sku_id(directory, sku_id);
+
+    assert(sku != NULL); /* published before its first message was sent */
+    return &sku->gate;
+}
+
+static void apply_gate(struct shard *shard, const struct gate_effect *effect)
+{
+    struct gate *gate = find_gate(shard, effect->sku_id);
+
+    switch ((enum gate_operation)effect->operation) {
+    case GATE_RESOLVE:
+        gate_resolve(gate, effect->quantity);
+        metric_add(&shard->metrics.claims_resolved, effect->quantity);
+        break;
+    case GATE_RETURN:
+        gate_return(gate, effect->quantity);
+        metric_add(&shard->metrics.claims_returned, effect->quantity);
+        break;
+    case GATE_CREDIT:
+        gate_credit(gate, effect->quantity);
+        metric_add(&shard->metrics.units_credited, effect->quantity);
+        break;
+    case GATE_SHOW:
+        break;
+    }
+}
+
+/* What answers may tell of a SKU without asking its owner. */
+static void publish_stock(struct shard *shard, uint32_t sku_id)
+{
+    struct inventory *inventory = &shard->engine->inventories[sku_id_partition(sku_id)];
+    struct stock_view view;
+    struct gate *gate;
+
+    if (engine_shard_of(shard->engine, inventory->partition) != shard->index ||
+        !inventory_stock(inventory, sku_id, &view))
+        return;
+    gate = find_gate(shard, sku_id);
+    atomic_store_explicit(&gate->stock, view.stock, memory_order_relaxed);
+    atomic_store_explicit(&gate->reserved, view.reserved, memory_order_relaxed);
+}
+
+void shard_apply_effects(struct shard *shard)
+{
+    struct effects *effects = &shard->effects;
+
+    for (uint32_t i = 0; i < effects->gate_count; i++) {
+        apply_gate(shard, &effects->gates[i]);
+        publish_stock(shard, effects->gates[i].sku_id);
+    }
+    for (uint32_t i = 0; i < effects->timer_count; i++) {
+        if (effects->timers[i].deadline_boot_ms == 0)
+            timers_cancel(&shard->timers, effects->timers[i].slot);
+        else
+            timers_set(&shard->timers, effects->timers[i].slot,
+                       effects->timers[i].deadline_boot_ms);
+    }
+    effects->gate_count = 0;
+    effects->timer_count = 0;
+}
+
+/* All or none, in ascending order of SKU IDs, so that of two who need the same units one gets on. */
+bool gates_claim(struct shard *shard, const struct line *lines, uint32_t count)
+{
+    struct line ordered[PRODUCT_VARIANTS_MAX];
+    uint32_t taken = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = i;
+
+        while (at > 0 && ordered[at - 1].sku_id > lines[i].sku_id) {
+            ordered[at] = ordered[at - 1];
+            at--;
+        }
+        ordered[at] = lines[i];
+    }
+    while (taken < count &&
+           gate_claim(find_gate(shard, ordered[taken].sku_id), ordered[taken].quantity)) {
+        metric_add(&shard->metrics.claims_made, ordered[taken].quantity);
+        taken++;
+    }
+    if (taken == count)
+        return true;
+    gates_return(shard, ordered, taken);
+    return false;
+}
+
+void gates_return(struct shard *shard, const struct line *lines, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        gate_return(find_gate(shard, lines[i].sku_id), lines[i].quantity);
+        metric_add(&shard->metrics.claims_returned, lines[i].quantity);
+    }
+}
+
+/* ---- refusing without the actor ---- */
+
+static void answer_outcome(struct shard *shard, const struct message *request,
+                           enum outcome outcome)
+{
+    struct message reply = {.size = message_size(MESSAGE_REPLY, 0),
+                            .type = MESSAGE_REPLY,
+                            .partition = request->partition,
+                            .shard = request->shard,
+                            .cookie = request->cookie};
+    struct arena one = {.bytes = (uint8_t *)&reply, .used = reply.size, .capacity = reply.size};
+
+    reply.reply.outcome = (uint8_t)outcome;
+    reply.reply.answers = request->type;
+    shard_release(shard, &one, true);
+}
+
+/* A message that will not reach its actor: what it carries goes back, who asked gets a word. */
+static void refuse_message(struct shard *shard, struct message *message, enum outcome outcome)
+{
+    if (message->type == MESSAGE_RESERVE && message->reserve.claim == CLAIM_MADE &&
+        !MUTANT(CLAIM_LEAKED))
+        gates_return(shard, message->reserve.lines, message->reserve.line_count);
+    if (message->type == MESSAGE_PRODUCT_PUT) {
+        struct message done = *message;
+
+        done.type = MESSAGE_PRODUCT_DONE;
+        done.size = message_size(MESSAGE_PRODUCT_DONE, 0);
+        done.product.envelope->outcome = (uint8_t)outcome;
+        struct arena one = {.bytes = (uint8_t *)&done, .used = done.size, .capacity = done.size};
+        shard_release(shard, &one, true);
+    } else if (message->type == MESSAGE_PRODUCT_SUBMIT) {
+        envelope_free(message->product.envelope);
+        answer_outcome(shard, message, outcome);
+    } else if (message_class((enum message_type)message->type) == MESSAGE_CLASS_REQUEST) {
+        answer_outcome(shard, message, outcome);
+    }
+}
+
+/* ---- the actor's turn ---- */
+
+static uint8_t *claim_of(struct message *message)
+{
+    if (message->type == MESSAGE_RESERVE)
+        return &message->reserve.claim;
+    if (message->type == MESSAGE_STOCK_ADJUST)
+        return &message->adjust.claim;
+    assert(message->type == MESSAGE_PRODUCT_PUT);
+    return &message->product.claim;
+}
+
+static void release_generation(void *memory)
+{
+    free(memory);
+}
+
+static void count_key(struct shard *shard, const struct message *message)
+{
+    const struct directory *directory =
+        atomic_load_explicit(&shard->engine->directory, memory_order_acquire);
+    struct sku_entry *sku = directory_find_sku_id(directory, message->reserve.lines[0].sku_id);
+    int64_t retention_ms = (int64_t)shard->engine->options.hold_retention_ms +
+                           shard->engine->options.hold_cap_ms + 60 * 1000;
+    struct key_filter_generation *expired;
+
+    if (shard->retired_count == RETIRED_MAX)
+        retention_ms = INT64_MAX;
+    expired = key_filter_count(&sku->product->filter, shard->now.boot_ms, retention_ms);
+    if (expired != NULL)
+        shard_retire(shard, release_generation, expired);
+}
+
+static void run_actor(struct shard *shard, struct message *message)
+{
+    struct inventory *inventory = &shard->engine->inventories[message->partition];
+    struct effects *effects = &shard->effects;
+    uint32_t kept = inventory_pool_kept(shard->pool);
+
+    assert(engine_shard_of(shard->engine, message->partition) == shard->index);
+    inventory_receive(inventory, &shard->now, message, effects);
+    if (effects->claim_count > 0) {
+        bool claimed = gates_claim(shard, effects->claim_lines, effects->claim_count);
+
+        *claim_of(message) = claimed ? CLAIM_MADE : CLAIM_REFUSED;
+        effects->claim_count = 0;
+        inventory_receive(inventory, &shard->now, message, effects);
+        assert(effects->claim_count == 0);
+    }
+    shard_apply_effects(shard);
+    if (message->type == MESSAGE_RESERVE && inventory_pool_kept(shard->pool) > kept)
+        count_key(shard, message);
+}
+
+void shard_fire_timer(struct shard *shard, uint32_t slot)
+{
+    inventory_timer(shard->pool, shard->engine->inventories, &shard->now, slot, &shard->effects);
+    shard_apply_effects(shard);
+}
+
+/* ---- messages for the shard itself ---- */
+
+static void list_holds(struct shard *shard, const struct message *message)
+{
+    uint32_t limit = message->list.limit;
+    struct list_envelope *list = malloc(sizeof(*list) + limit * sizeof(list->views[0]));
+    struct message *reply = effects_message(&shard->effects, MESSAGE_REPLY, 0);
+    bool more = false;
+
+    assert(limit >= 1 && limit <= LIST_PAGE_MAX);
+    reply->shard = message->shard;
+    reply->cookie = message->cookie;
+    reply->reply.answers = MESSAGE_HOLD_LIST;
+    reply->reply.outcome = list == NULL ? OUTCOME_OVERLOADED : OUTCOME_OK;
+    reply->reply.list = list;
+    if (list == NULL)
+        return;
+    memset(list->views, 0, limit * sizeof(list->views[0]));
+    list->count = inventory_list(shard->pool, &shard->now, &message->list, list->views, limit,
+                                 &more);
+    list->more = more;
+}
+
+static void receive_reply(struct shard *shard, struct message *message)
+{
+    assert(shard->in_flight > 0);
+    shard->in_flight--;
+    shard->reply(shard->reply_user, message->cookie, message);
+}
+
+void shard_deliver(struct shard *shard, struct message *message)
+{
+    bool failed = atomic_load_explicit(&shard->engine->failed, memory_order_relaxed);
+
+    if (message->type == MESSAGE_REPLY) {
+        receive_reply(shard, message);
+        return;
+    }
+    if (message->type == MESSAGE_PRODUCT_DONE) {
+        directory_done(shard, message);
+        return;
+    }
+    if (failed) {
+        refuse_message(shard, message, OUTCOME_OUTCOME_UNKNOWN);
+        return;
+    }
+    if (message->deadline_boot_ms != 0 && shard->now.boot_ms > message->deadline_boot_ms) {
+        metric_add(&shard->metrics.requests_expired, 1);
+        refuse_message(shard, message, OUTCOME_OVERLOADED);
+        return;
+    }
+    shard->open->received++;
+    if (message->type == MESSAGE_HOLD_LIST)
+        list_holds(shard, message);
+    else if (message->type == MESSAGE_PRODUCT_SUBMIT)
+        directory_submit(shard, message);
+    else
+        run_actor(shard, message);
+}
+
+/* ---- what leaves ---- */
+
+static bool is_for_shard(const struct message *message)
+{
+    return message->type == MESSAGE_REPLY || message->type == MESSAGE_PRODUCT_DONE;
+}
+
+/* The failure latch: an answer that is not known to be durable says so. */
+static void make_unknown(struct message *message)
+{
+    if (message->type == MESSAGE_REPLY) {
+        if (message->reply.answers == MESSAGE_HOLD_LIST && message->reply.list != NULL) {
+            envelope_free(message->reply.list);
+            message->reply.list = NULL;
+        }
+        message->reply.outcome = OUTCOME_OUTCOME_UNKNOWN;
+        message->reply.replayed = 0;
+    } else if (message->type == MESSAGE_PRODUCT_DONE) {
+        message->product.envelope->outcome = OUTCOME_OUTCOME_UNKNOWN;
+    }
+}
+
+static void send_one(struct shard *shard, struct message *message)
+{
+    struct engine *engine = shard->engine;
+    uint32_t target = is_for_shard(message) ? message->shard
+                                            : engine_shard_of(engine, message->partition);
+
+    if (target == shard->index && message->type == MESSAGE_REPLY) {
+        receive_reply(shard, message);
+        return;
+    }
+    if (!mailbox_push(engine_mailbox(engine, shard->index, target), message))
+        metric_add(&shard->metrics.saga_dropped, 1); /* its sender repeats it */
+    else if (target != shard->index)
+        shard_notify(engine, target);
+}
+
+void shard_release(struct shard *shard, struct arena *messages, bool ok)
+{
+    for (uint32_t at = 0; at < messages->used;) {
+        struct message *message = (struct message *)(void *)(messages->bytes + at);
+
+        at += message->size;
+        if (!ok) {
+            make_unknown(message);
+            if (!is_for_shard(message))
+                continue; /* nothing reaches another partition that may not be durable */
+        }
+        send_one(shard, message);
+    }
+    messages->used = 0;
+}
+
+/* ---- the online audit ---- */
+
+void shard_audit(struct shard *shard)
+{
+    uint32_t count = inventory_pool_skus(shard->pool);
+
+    for (uint32_t i = 0; i < AUDIT_SKUS_PER_STEP && shard->audit_next < count; i++) {
+        struct stock_view view;
+        bool agrees = inventory_pool_audit_sku(shard->pool, shard->audit_next++, &view);
+        const struct gate *gate = find_gate(shard, view.sku_id);
+        uint64_t word = atomic_load_explicit(&gate->word, memory_order_relaxed);
+
+        if (!agrees || (word & UINT32_MAX) + (word >> 32) != view.available)
+            shard->audit_wrong++;
+    }
+    if (shard->audit_next < count)
+        return;
+    atomic_store_explicit(&shard->metrics.inventory_mismatch_skus, shard->audit_wrong,
+                          memory_order_relaxed);
+    metric_add(&shard->metrics.audits, 1);
+    shard->audit_next = 0;
+    shard->audit_wrong = 0;
+    shard->audit_due_ms = shard->now.boot_ms + shard->engine->options.audit_period_ms;
+}

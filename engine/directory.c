@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "directory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* An open-addressing table of pointers; entries are never removed. */
+struct name_table {
+    void **entries;
+    uint32_t mask;
+    uint32_t used;
+};
+
+struct directory {
+    struct hash_key hash_key;
+    struct name_table skus;
+    struct name_table sku_ids;
+    struct name_table products;
+};
+
+struct directory_builder {
+    struct directory master;
+    uint32_t partitions;
+    uint32_t *next_product; /* by partition */
+    uint32_t *next_sku;
+    struct product_entry **all_products; /* in order of arrival */
+    struct sku_entry **all_skus;
+    uint32_t products_capacity;
+    uint32_t skus_capacity;
+};
+
+/* ---- tables ---- */
+
+static bool table_grow(struct name_table *table, uint64_t (*hash)(const struct directory *,
+                                                                  const void *entry),
+                       const struct directory *directory)
+{
+    struct name_table grown = {.mask = table->entries == NULL ? 63 : table->mask * 2 + 1,
+                               .used = table->used};
+
+    if (table->entries != NULL && table->used * 2 <= table->mask)
+        return true;
+    grown.entries = calloc((size_t)grown.mask + 1, sizeof(void *));
+    if (grown.entries == NULL)
+        return false;
+    for (uint32_t i = 0; table->entries != NULL && i <= table->mask; i++) {
+        uint32_t at;
+
+        if (table->entries[i] == NULL)
+            continue;
+        at = (uint32_t)hash(directory, table->entries[i]) & grown.mask;
+        while (grown.entries[at] != NULL)
+            at = (at + 1) & grown.mask;
+        grown.entries[at] = table->entries[i];
+    }
+    free(table->entries);
+    *table = grown;
+    return true;
+}
+
+static void table_add(struct name_table *table, uint64_t hash, void *entry)
+{
+    uint32_t at = (uint32_t)hash & table->mask;
+
+    while (table->entries[at] != NULL)
+        at = (at + 1) & table->mask;
+    table->entries[at] = entry;
+    table->used++;
+}
+
+static uint64_t sku_hash(const struct directory *directory, const void *entry)
+{
+    const struct sku_entry *sku = entry;
+
+    return hash_bytes(&directory->hash_key, sku->sku, sku->sku_length);
+}
+
+static uint64_t sku_id_hash(const struct directory *directory, const void *entry)
+{
+    (void)directory;
+    return hash_word(((const struct sku_entry *)entry)->sku_id);
+}
+
+static uint64_t product_hash(const struct directory *directory, const void *entry)
+{
+    const struct product_entry *product = entry;
+
+    return hash_bytes(&directory->hash_key, product->id, strlen(product->id));
+}
+
+struct sku_entry *directory_find_sku(const struct directory *directory, const char *sku,
+                                     size_t length)
+{
+    const struct name_table *table = &directory->skus;
+    uint32_t at;
+
+    if (table->entries == NULL || length > SKU_LENGTH_MAX)
+        return NULL;
+    at = (uint32_t)hash_bytes(&directory->hash_key, sku, length) & table->mask;
+    for (; table->entries[at] != NULL; at = (at + 1) & table->mask) {
+        struct sku_entry *entry = table->entries[at];
+
+        if (entry->sku_length == length && memcmp(entry->sku, sku, length) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+struct sku_entry *directory_find_sku_id(const struct directory *directory, uint32_t sku_id)
+{
+    const struct name_table *table = &directory->sku_ids;
+    uint32_t at;
+
+    if (table->entries == NULL)
+        return NULL;
+    at = (uint32_t)hash_word(sku_id) & table->mask;
+    for (; table->entries[at] != NULL; at = (at + 1) & table->mask)
+        if (((struct sku_entry *)table->entries[at])->sku_id == sku_id)
+            return table->entries[at];
+    return NULL;
+}
+
+struct product_entry *directory_find_product(const struct directory *directory, const char *id,
+                                             size_t length)
+{
+    const struct name_table *table = &directory->products;
+    uint32_t at;
+
+    if (table->entries == NULL || length > PRODUCT_ID_LENGTH_MAX)
+        return NULL;
+    at = (uint32_t)hash_bytes(&directory->hash_key, id, length) & table->mask;
+    for (; table->entries[at] != NULL; at = (at + 1) & table->mask) {
+        struct product_entry *entry = table->entries[at];
+
+        if (strlen(entry->id) == length && memcmp(entry->id, id, length) == 0)
+            return entry;
+    }
+    return NULL;
+}
+
+uint32_t directory_sku_count(const struct directory *directory)
+{
+    return directory->skus.used;
+}
+
+/* ---- the builder ---- */
+
+struct directory_builder *directory_builder_create(uint32_t partitions,
+                                                   const struct hash_key *hash_key)
+{
+    struct directory_builder *builder = calloc(1, sizeof(*builder));
+
+    if (builder == NULL)
+        return NULL;
+    builder->master.hash_key = *hash_key;
+    builder->partitions = partitions;
+    builder->next_product = calloc(partitions, sizeof(uint32_t));
+    builder->next_sku = calloc(partitions, sizeof(uint32_t));
+    if (builder->next_product == NULL || builder->next_sku == NULL) {
+        directory_builder_destroy(builder);
+        return NULL;
+    }
+    return builder;
+}
+
+void directory_builder_destroy(struct directory_builder *builder)
+{
+    if (builder == NULL)
+        return;
+    for (uint32_t i = 0; i < builder->master.skus.used; i++)
+        free(builder->all_skus[i]);
+    for (uint32_t i = 0; i < builder->master.products.used; i++) {
+        key_filter_destroy(&builder->all_products[i]->filter);
+        free(builder->all_products[i]);
+    }
+    free(builder->all_skus);
+    free(builder->all_products);
+    free(builder->master.skus.entries);
+    free(builder->master.sku_ids.entries);
+    free(builder->master.products.entries);
+    free(builder->next_product);
+    free(builder->next_sku);
+    free(builder);
+}
+
+static bool list_reserve(void ***list, uint32_t *capacity, uint32_t used)
+{
+    void **grown;
+
+    if (used < *capacity)
+        return true;
+    grown = realloc(*list, (*capacity == 0 ? 64 : (size_t)*capacity * 2) * sizeof(void *));
+    if (grown == NULL)
+        return false;
+    *list = grown;
+    *capacity = *capacity == 0 ? 64 : *capacity * 2;
+    return true;
+}
+
+struct product_entry *directory_builder_find_product(struct directory_builder *builder,
+                                                     const char *id)
+{
+    return directory_find_product(&builder->master, id, strlen(id));
+}
+
+struct sku_entry *directory_builder_find_sku(struct directory_builder *builder, const char *sku)
+{
+    return directory_find_sku(&builder->master, sku, strlen(sku));
+}
+
+struct sku_entry *directory_builder_find_sku_id(struct directory_builder *builder, uint32_t sku_id)
+{
+    return directory_find_sku_id(&builder->master, sku_id);
+}
+
+struct product_entry *directory_builder_product(struct directory_builder *builder, const char *id,
+                                                uint32_t partition, uint32_t number)
+{
+    struct directory *master = &builder->master;
+    struct product_entry *product = directory_builder_find_product(builder, id);
+
+    assert(partition < builder->partitions && strlen(id) <= PRODUCT_ID_LENGTH_MAX);
+    if (product != NULL)
+        return product;
+    if (number == UINT32_MAX)
+        number = builder->next_product[partition];
+    if (!list_reserve((void ***)&builder->all_products, &builder->products_capacity,
+                      master->products.used) ||
+        !table_grow(&master->products, product_hash, master))
+        return NULL;
+    product = calloc(1, sizeof(*product));
+    if (product == NULL || !key_filter_init(&product->filter, 0)) {
+        free(product);
+        return NULL;
+    }
+    memcpy(product->id, id, strlen(id));
+    product->partition = partition;
+    product->number = number;
+    if (number >= builder->next_product[partition])
+        builder->next_product[partition] = number + 1;
+    builder->all_products[master->products.used] = product;
+    table_add(&master->products, product_hash(master, product), product);
+    return product;
+}
+
+struct product_entry *directory_builder_product_number(struct directory_builder *builder,
+                                                       uint32_t partition, uint32_t number)
+{
+    /* Only recovery asks, record by record in key order, so the newest are the likeliest. */
+    for (uint32_t i = builder->master.products.used; i-- > 0;) {
+        struct product_entry *product = builder->all_products[i];
+
+        if (product->partition == partition && product->number == number)
+            return product;
+        if (product->partition != partition)
+            break;
+    }
+    return NULL;
+}
+
+struct sku_entry *directory_builder_sku(struct directory_builder *builder, const char *sku,
+                                        struct product_entry *product, uint32_t sku_id)
+{
+    struct directory *master = &builder->master;
+    struct sku_entry *entry = directory_builder_find_sku(builder, sku);
+    uint32_t number;
+
+    assert(strlen(sku) <= SKU_LENGTH_MAX);
+    if (entry != NULL)
+        return entry;
+    number = sku_id == UINT32_MAX ? builder->next_sku[product->partition]
+                                  : sku_id & (SKUS_PER_PARTITION_MAX - 1);
+    /* The very last number would make UINT32_MAX, which means none. */
+    if (number >= SKUS_PER_PARTITION_MAX - 1 ||
+        !list_reserve((void ***)&builder->all_skus, &builder->skus_capacity, master->skus.used) ||
+        !table_grow(&master->skus, sku_hash, master) ||
+        !table_grow(&master->sku_ids, sku_id_hash, master))
+        return NULL;
+    entry = aligned_alloc(CACHE_LINE, sizeof(*entry));
+    if (entry == NULL)
+        return NULL;
+    memset(entry, 0, sizeof(*entry));
+    entry->product = product;
+    entry->sku_id = sku_id_make(product->partition, number);
+    entry->sku_length = (uint8_t)strlen(sku);
+    memcpy(entry->sku, sku, entry->sku_length);
+    if (number >= builder->next_sku[product->partition])
+        builder->next_sku[product->partition] = number + 1;
+    builder->all_skus[master->skus.used] = entry;
+    table_add(&master->skus, sku_hash(master, entry), entry);
+    table_add(&master->sku_ids, sku_id_hash(master, entry), entry);
+    return entry;
+}
+
+static bool table_copy(const struct name_table *source, struct name_table *copy_out)
+{
+    size_t bytes = source->entries == NULL ? 0 : ((size_t)source->mask + 1) * sizeof(void *);
+
+    *copy_out = *source;
+    if (bytes == 0)
+        return true;
+    copy_out->entries = malloc(bytes);
+    if (copy_out->entries != NULL)
+        memcpy(copy_out->entries, source->entries, bytes);
+    return copy_out->entries != NULL;
+}
+
+const struct directory *directory_builder_publish(struct directory_builder *builder)
+{
+    struct directory *directory = calloc(1, sizeof(*directory));
+
+    if (directory == NULL)
+        return NULL;
+    directory->hash_key = builder->master.hash_key;
+    if (!table_copy(&builder->master.skus, &directory->skus) ||
+        !table_copy(&builder->master.sku_ids, &directory->sku_ids) ||
+        !table_copy(&builder->master.products, &directory->products)) {
+        directory_free(directory);
+        return NULL;
+    }
+    return directory;
+}
+
+void directory_free(const struct directory *directory)
+{
+    if (directory == NULL)
+        return;
+    free(directory->skus.entries);
+    free(directory->sku_ids.entries);
+    free(directory->products.entries);
+    free((void *)(uintptr_t)directory);
+}

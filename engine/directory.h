@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The directory: SKU and product names to what any core needs to route, refuse and render.
+ *
+ * One immutable table, published by pointer and freed when every shard has passed a tick (so a
+ * reader needs no lock, count or fence of its own). Entries are never freed or moved while the
+ * engine lives: a SKU is never deleted or reused. Only the directory's shard (shard 0, or the
+ * start-up thread during recovery) builds and publishes. */
+#ifndef STAMPEDE_DIRECTORY_H
+#define STAMPEDE_DIRECTORY_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "gate.h"
+#include "key_filter.h"
+#include "records.h"
+
+struct product_entry {
+    char id[PRODUCT_ID_LENGTH_MAX + 1];
+    char currency[4];
+    uint32_t partition;
+    uint32_t number; /* within the partition */
+    struct key_filter filter;
+};
+
+struct sku_entry {
+    struct gate gate; /* first: its own cache line */
+    /* The rest never changes once published, but the price. */
+    _Alignas(CACHE_LINE) struct product_entry *product;
+    uint32_t sku_id;
+    uint8_t sku_length;
+    char sku[SKU_LENGTH_MAX + 1];
+    _Atomic int64_t price_minor;
+};
+
+struct directory;
+
+/* NULL if there is none of that name or number. Any thread that passed the directory's pointer. */
+struct sku_entry *directory_find_sku(const struct directory *directory, const char *sku,
+                                     size_t length);
+struct sku_entry *directory_find_sku_id(const struct directory *directory, uint32_t sku_id);
+struct product_entry *directory_find_product(const struct directory *directory, const char *id,
+                                             size_t length);
+uint32_t directory_sku_count(const struct directory *directory);
+
+/* ---- the builder: the directory's shard only ---- */
+
+struct directory_builder;
+
+struct directory_builder *directory_builder_create(uint32_t partitions,
+                                                   const struct hash_key *hash_key);
+void directory_builder_destroy(struct directory_builder *builder);
+
+/* Adds (or finds) entries in the unpublished master. `number` and `sku_id`: given at recovery;
+ * UINT32_MAX lets the builder choose the next. NULL if memory or numbers are out. */
+struct product_entry *directory_builder_product(struct directory_builder *builder, const char *id,
+                                                uint32_t partition, uint32_t number);
+struct sku_entry *directory_builder_sku(struct directory_builder *builder, const char *sku,
+                                        struct product_entry *product, uint32_t sku_id);
+struct product_entry *directory_builder_find_product(struct directory_builder *builder,
+                                                     const char *id);
+struct product_entry *directory_builder_product_number(struct directory_builder *builder,
+                                                       uint32_t partition, uint32_t number);
+struct sku_entry *directory_builder_find_sku(struct directory_builder *builder, const char *sku);
+struct sku_entry *directory_builder_find_sku_id(struct directory_builder *builder, uint32_t sku_id);
+
+/* A new immutable table of all entries; the caller publishes it and later frees the old one. */
+const struct directory *directory_builder_publish(struct directory_builder *builder);
+void directory_free(const struct directory *directory);
+
+#endif

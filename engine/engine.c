@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Putting the parts together: memory, mailboxes, shards; and what is known of the whole. */
+#include "engine_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct engine_options engine_options_default(uint32_t shards)
+{
+    return (struct engine_options){
+        .shards = shards,
+        .partitions = PARTITIONS_DEFAULT,
+        .hold_ttl_ms = HOLD_TTL_MS_DEFAULT,
+        .hold_cap_ms = HOLD_CAP_MS_DEFAULT,
+        .hold_extensions_max = HOLD_EXTENSIONS_MAX,
+        .hold_retention_ms = HOLD_RETENTION_MS,
+        .holds_max = 2 * 1000 * 1000,
+        .skus_max = 1000 * 1000,
+        .limit_rows_max = 1000 * 1000,
+        .requests_max = 8192,
+        .mailbox_max = 8192,
+        .request_timeout_ms = 5000,
+        .batch_messages = 2048,
+        .batches = 3,
+        .audit_period_ms = 60 * 1000,
+    };
+}
+
+/* ---- memory: measured first, then laid out in one piece ---- */
+
+struct carver {
+    uint8_t *base; /* NULL: only measure */
+    size_t used;
+};
+
+static void *carve(struct carver *carver, size_t bytes)
+{
+    void *piece = carver->base == NULL ? NULL : carver->base + carver->used;
+
+    carver->used += (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+    return piece;
+}
+
+static struct inventory_sizes pool_sizes(const struct engine_options *options)
+{
+    return (struct inventory_sizes){
+        .holds_max = options->holds_max,
+        .lines_max = options->holds_max + RESERVATION_LINES_MAX,
+        .skus_max = options->skus_max,
+        .products_max = options->skus_max,
+        .limit_rows_max = options->limit_rows_max,
+    };
+}
+
+/* A batch takes what `batch_messages` single reservations need, and one receive of any kind. */
+static uint32_t batch_record_bytes(const struct engine_options *options)
+{
+    return options->batch_messages * record_size(RECORD_HOLD, 2) + EFFECT_RECORD_BYTES_MAX;
+}
+
+static uint32_t batch_message_bytes(const struct engine_options *options)
+{
+    return options->batch_messages * message_size(MESSAGE_REPLY, 2) + EFFECT_MESSAGE_BYTES_MAX;
+}
+
+static void lay_out_batches(struct carver *carver, struct engine *engine, struct shard *shard)
+{
+    const struct engine_options *options = &engine->options;
+
+    for (uint32_t i = 0; i < options->batches; i++) {
+        struct batch *batch = carve(carver, sizeof(*batch));
+        uint8_t *records = carve(carver, batch_record_bytes(options));
+        uint8_t *messages = carve(carver, batch_message_bytes(options));
+
+        if (carver->base == NULL)
+            continue;
+        batch->shard = shard;
+        batch->records = (struct arena){records, 0, batch_record_bytes(options)};
+        batch->messages = (struct arena){messages, 0, batch_message_bytes(options)};
+        batch_recycle(shard, batch);
+    }
+}
+
+static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t index)
+{
+    const struct engine_options *options = &engine->options;
+    struct inventory_sizes sizes = pool_sizes(options);
+    struct shard *shard = carve(carver, sizeof(*shard));
+    void *pool = carve(carver, inventory_pool_bytes(&sizes));
+    struct timer_node *nodes = carve(carver, options->holds_max * sizeof(*nodes));
+
+    if (carver->base != NULL) {
+        engine->shards[index] = shard;
+        shard->engine = engine;
+        shard->index = index;
+        shard->now = engine->ports.env.now(engine->ports.env.self);
+        shard->pool = inventory_pool_init(pool, &sizes, &engine->table_key);
+        shard->audit_due_ms = shard->now.boot_ms + options->audit_period_ms;
+        timers_init(&shard->timers, nodes, options->holds_max, shard->now.boot_ms);
+        atomic_store(&shard->idle, true);
+    }
+    lay_out_batches(carver, engine, shard);
+}
+
+static void lay_out(struct carver *carver, struct engine *engine)
+{
+    const struct engine_options *options = &engine->options;
+    uint32_t completions = options->requests_max + PRODUCTS_IN_FLIGHT_MAX;
+    uint32_t pairs = options->shards * options->shards;
+    struct inventory *inventories = carve(carver, options->partitions * sizeof(*inventories));
+    struct shard **shards = carve(carver, options->shards * sizeof(*shards));
+    struct mailbox **mailboxes = carve(carver, pairs * sizeof(*mailboxes));
+    struct committer *committer = carve(carver, sizeof(*committer));
+
+    if (carver->base != NULL) {
+        engine->inventories = inventories;
+        engine->shards = shards;
+        engine->mailboxes = mailboxes;
+        engine->committer = committer;
+    }
+    for (uint32_t i = 0; i < pairs; i++) {
+        void *memory = carve(carver, mailbox_bytes(options->mailbox_max, completions));
+
+        if (carver->base != NULL)
+            mailboxes[i] = mailbox_init(memory, options->mailbox_max, completions);
+    }
+    for (uint32_t i = 0; i < options->shards; i++)
+        lay_out_shard(carver, engine, i);
+    for (uint32_t i = 0; i < options->partitions && carver->base != NULL; i++)
+        inventory_init(&inventories[i], shards[engine_shard_of(engine, i)]->pool,
+                       &engine->inventory_options, i);
+}
+
+struct engine *engine_create(const struct engine_options *options, const struct engine_ports *ports)
+{
+    struct engine *engine = calloc(1, sizeof(*engine));
+    struct carver carver = {0};
+
+    assert(options->shards >= 1 && options->shards <= SHARDS_MAX);
+    assert((options->partitions & (options->partitions - 1)) == 0 && options->partitions >= 1 &&
+           options->partitions <= PARTITIONS_MAX);
+    assert(options->batches >= 2 && options->requests_max >= 1 && options->mailbox_max >= 1);
+    if (engine == NULL)
+        return NULL;
+    engine->options = *options;
+    engine->ports = *ports;
+    engine->inventory_options =
+        (struct inventory_options){.hold_ttl_ms = options->hold_ttl_ms,
+                                   .hold_cap_ms = options->hold_cap_ms,
+                                   .hold_extensions_max = options->hold_extensions_max,
+                                   .hold_retention_ms = options->hold_retention_ms};
+    ports->env.random(ports->env.self, &engine->table_key, sizeof(engine->table_key));
+    engine->builder = directory_builder_create(options->partitions, &engine->table_key);
+    lay_out(&carver, engine);
+    engine->memory_bytes = carver.used;
+    engine->memory = ports->env.reserve(ports->env.self, carver.used);
+    if (engine->builder == NULL || engine->memory == NULL) {
+        engine_destroy(engine);
+        return NULL;
+    }
+    carver = (struct carver){.base = engine->memory};
+    lay_out(&carver, engine);
+    assert(carver.used == engine->memory_bytes);
+    return engine;
+}
+
+/* Envelopes still on their way have no other owner. */
+static void free_envelopes(struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->options.shards * engine->options.shards; i++) {
+        struct message *message;
+
+        while ((message = mailbox_pop(engine->mailboxes[i])) != NULL) {
+            if (message->type == MESSAGE_PRODUCT_SUBMIT || message->type == MESSAGE_PRODUCT_PUT ||
+                message->type == MESSAGE_PRODUCT_DONE)
+                envelope_free(message->product.envelope);
+            else if (message->type == MESSAGE_REPLY &&
+                     message->reply.answers == MESSAGE_HOLD_LIST)
+                envelope_free(message->reply.list);
+        }
+    }
+    for (uint32_t i = 0; i < engine->options.shards; i++) {
+        struct shard *shard = engine->shards[i];
+
+        for (uint32_t n = 0; n < shard->unpublished_count; n++)
+            envelope_free(shard->unpublished[n]);
+        shard_free_retired(shard, true);
+    }
+}
+
+void engine_destroy(struct engine *engine)
+{
+    if (engine == NULL)
+        return;
+    if (engine->memory != NULL) {
+        free_envelopes(engine);
+        engine->ports.env.unreserve(engine->ports.env.self, engine->memory, engine->memory_bytes);
+    }
+    directory_free(atomic_load(&engine->directory));
+    directory_builder_destroy(engine->builder);
+    free(engine);
+}
+
+/* ---- access ---- */
+
+struct shard *engine_shard(struct engine *engine, uint32_t index)
+{
+    assert(index < engine->options.shards);
+    return engine->shards[index];
+}
+
+uint32_t engine_shard_count(const struct engine *engine)
+{
+    return engine->options.shards;
+}
+
+uint32_t shard_index(const struct shard *shard)
+{
+    return shard->index;
+}
+
+struct engine *shard_engine(const struct shard *shard)
+{
+    return shard->engine;
+}
+
+void shard_set_reply(struct shard *shard, engine_reply reply, void *user)
+{
+    shard->reply = reply;
+    shard->reply_user = user;
+}
+
+const struct directory *shard_directory(const struct shard *shard)
+{
+    return atomic_load_explicit(&shard->engine->directory, memory_order_acquire);
+}
+
+struct availability sku_availability(const struct sku_entry *sku)
+{
+    return (struct availability){
+        .available = gate_available(&sku->gate),
+        .stock = atomic_load_explicit(&sku->gate.stock, memory_order_relaxed),
+        .reserved = atomic_load_explicit(&sku->gate.reserved, memory_order_relaxed),
+    };
+}
+
+void shard_random(struct shard *shard, void *bytes, size_t length)
+{
+    shard->engine->ports.env.random(shard->engine->ports.env.self, bytes, length);
+}
+
+void engine_reservation_id(const struct engine *engine, const struct reservation_id *id,
+                           char text_out[RESERVATION_ID_LENGTH + 1])
+{
+    reservation_id_format(id, &engine->ports.secrets.id_key, text_out);
+}
+
+const struct secrets_port *engine_secrets(const struct engine *engine)
+{
+    return &engine->ports.secrets;
+}
+
+struct moment engine_now(const struct engine *engine)
+{
+    return engine->ports.env.now(engine->ports.env.self);
+}
+
+/* ---- the whole ---- */
+
+enum engine_mode engine_mode(const struct engine *engine)
+{
+    if (atomic_load_explicit(&engine->failed, memory_order_relaxed))
+        return ENGINE_FAILED;
+    if (atomic_load_explicit(&engine->draining, memory_order_relaxed))
+        return ENGINE_DRAINING;
+    if (engine->ports.journal.is_full(engine->ports.journal.self))
+        return ENGINE_STORAGE_FULL;
+    return ENGINE_SERVING;
+}
+
+void engine_drain(struct engine *engine)
+{
+    atomic_store(&engine->draining, true);
+}
+
+bool engine_is_idle(const struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->options.shards; i++)
+        if (!atomic_load_explicit(&engine->shards[i]->idle, memory_order_acquire))
+            return false;
+    return true;
+}
+
+void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_out)
+{
+    const struct committer *committer = engine->committer;
+
+    *metrics_out = (struct engine_metrics){
+        .commits = atomic_load_explicit(&committer->commits, memory_order_relaxed),
+        .commit_records = atomic_load_explicit(&committer->records, memory_order_relaxed),
+        .commit_ns = atomic_load_explicit(&committer->total_ns, memory_order_relaxed),
+        .commit_max_ns = atomic_load_explicit(&committer->max_ns, memory_order_relaxed),
+        .durable_commit =
+            (int64_t)atomic_load_explicit(&committer->durable, memory_order_relaxed),
+    };
+    for (uint32_t i = 0; i < engine->options.shards; i++) {
+        const struct shard_metrics *metrics = &engine->shards[i]->metrics;
+
+#define X(name, kind, help)                                                                        \
+    metrics_out->name += atomic_load_explicit(&metrics->name, memory_order_relaxed);
+        ENGINE_METRICS(X)
+#undef X
+    }
+}
+
+struct product_envelope *product_envelope_create(uint32_t document_length)
+{
+    struct product_envelope *envelope =
+        calloc(1, sizeof(*envelope) + document_length);
+
+    assert(document_length <= PRODUCT_DOCUMENT_BYTES_MAX);
+    if (envelope != NULL)
+        envelope->document_length = document_length;
+    return envelope;
+}
+
+void envelope_free(void *envelope)
+{
+    free(envelope);
+}

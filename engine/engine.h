@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine as its users see it: net/api's handlers, the simulator's clients, the benchmarks.
+ * They translate; what must be right happens behind engine_submit (submit.c): directory, key
+ * filter, claim, replay, limits, and in the actors.
+ *
+ * Threads. Each shard belongs to one thread; a function that takes a `struct shard *` is called on
+ * it and nowhere else. Functions on `struct engine *` say so where they are bound to a thread. */
+#ifndef STAMPEDE_ENGINE_H
+#define STAMPEDE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "directory.h"
+#include "env.h"
+#include "messages.h"
+#include "metrics.h"
+#include "ports.h"
+
+struct engine;
+struct shard;
+
+/* Called on the shard's thread when a pending command's answer may leave. `reply` is valid during
+ * the call; an envelope in it becomes the callee's. */
+typedef void (*engine_reply)(void *user, uint64_t cookie, const struct message *reply);
+
+struct engine_options {
+    uint32_t shards;
+    uint32_t partitions; /* a power of two; fixed when the store is created */
+    uint32_t hold_ttl_ms;
+    uint32_t hold_cap_ms; /* from creation, over all extensions */
+    uint32_t hold_extensions_max;
+    uint32_t hold_retention_ms;
+    uint32_t holds_max;       /* a shard, ended ones within retention included */
+    uint32_t skus_max;        /* a shard */
+    uint32_t limit_rows_max;  /* a shard */
+    uint32_t requests_max;    /* in flight, a shard */
+    uint32_t mailbox_max;     /* requests and sagas that may wait in one mailbox */
+    uint32_t request_timeout_ms; /* a request older than this is dropped undone */
+    uint32_t batch_messages;  /* received into one batch at most */
+    uint32_t batches;         /* a shard's batches under way at most */
+    uint32_t audit_period_ms;
+};
+
+/* The defaults of every option, for `shards` shards. */
+struct engine_options engine_options_default(uint32_t shards);
+
+struct engine_ports {
+    struct env env;
+    struct journal_port journal;
+    struct watermark_port watermark;
+    struct secrets_port secrets;
+};
+
+/* Reserves all memory. NULL if memory is refused. Start-up thread. */
+struct engine *engine_create(const struct engine_options *options,
+                             const struct engine_ports *ports);
+
+/* Recovers from the journal: compares the watermark, loads every partition, rebuilds gates, key
+ * filters, directory and deadlines. 0, or -1 with a line for people in `error`. Start-up thread,
+ * before any shard runs. */
+int engine_recover(struct engine *engine, char *error, size_t error_size);
+
+/* Frees everything; no shard or committer may run any more. */
+void engine_destroy(struct engine *engine);
+
+struct shard *engine_shard(struct engine *engine, uint32_t index);
+uint32_t engine_shard_count(const struct engine *engine);
+uint32_t shard_index(const struct shard *shard);
+struct engine *shard_engine(const struct shard *shard);
+
+/* Who gets the answers of commands submitted at this shard. Before it runs. */
+void shard_set_reply(struct shard *shard, engine_reply reply, void *user);
+
+/* One turn of a shard: completions, mailboxes, timers, batch. Reads the clock once. Returns true if
+ * more work is waiting (call again soon). `shard_next_ms` then tells how long it may sleep. */
+bool shard_step(struct shard *shard);
+
+/* Milliseconds until the next deadline; at most 1000. */
+uint32_t shard_sleep_ms(const struct shard *shard);
+
+/* Before blocking: declares the shard asleep. False if work came in between (do not block). */
+bool shard_try_sleep(struct shard *shard);
+void shard_wake_up(struct shard *shard);
+
+/* One turn of the committer: takes what the shards handed over and writes it as one commit.
+ * Returns false if there was nothing to do. The committer's thread. */
+bool committer_step(struct engine *engine);
+bool committer_try_sleep(struct engine *engine);
+void committer_wake_up(struct engine *engine);
+
+/* ---- commands ---- */
+
+struct slice {
+    const char *text;
+    size_t length;
+};
+
+struct command_line {
+    struct slice sku;
+    uint32_t quantity; /* 1 to QUANTITY_MAX: the caller checks */
+};
+
+enum command_type {
+    COMMAND_RESERVE,
+    COMMAND_HOLD_GET,
+    COMMAND_HOLD_RELEASE,
+    COMMAND_HOLD_EXTEND,
+    COMMAND_HOLD_CONVERT,
+    COMMAND_STOCK_GET,
+    COMMAND_STOCK_ADJUST,
+    COMMAND_PRODUCT_PUT,
+    COMMAND_HOLD_LIST, /* asks this shard's own part; see engine_list */
+};
+
+struct command {
+    enum command_type type;
+    struct principal principal;
+    enum authority authority;
+    union {
+        struct {
+            struct slice key;  /* the Idempotency-Key */
+            struct slice body; /* its fingerprint is kept */
+            const struct command_line *lines;
+            uint32_t line_count; /* 1 to RESERVATION_LINES_MAX */
+        } reserve;
+        struct slice reservation_id; /* HOLD_* */
+        struct {
+            struct slice sku;
+            bool is_set;
+            int64_t value;
+            struct slice reason;
+        } stock; /* STOCK_* */
+        struct product_envelope *product; /* ownership moves unless refused at once */
+        struct {
+            uint32_t shard; /* asked */
+            struct list_body body;
+        } list;
+    };
+};
+
+/* Why a command was refused at once, for the parts of the answer that need it. */
+struct refusal {
+    uint32_t available;  /* SOLD_OUT: units of the SKU */
+    uint32_t reserved;
+    bool final;          /* SOLD_OUT: no unit is only held or being claimed */
+    uint32_t line;       /* NOT_FOUND: which line's SKU is unknown */
+    uint32_t line_count; /* INSUFFICIENT_STOCK */
+    uint32_t line_available[RESERVATION_LINES_MAX];
+};
+
+/* Submits a command at the caller's shard. PENDING: the answer comes by the shard's reply callback
+ * with this cookie (never before this returns). Anything else: refused, nothing happened, and
+ * `refusal_out` says more for some outcomes. Never blocks, takes no lock and no heap. */
+enum outcome engine_submit(struct shard *shard, const struct command *command, uint64_t cookie,
+                           struct refusal *refusal_out);
+
+/* Fills a refusal for a refused reservation's lines from the gates as they are now. */
+void engine_refusal_describe(struct shard *shard, const struct line *lines, uint32_t line_count,
+                             struct refusal *refusal_out);
+
+/* ---- reads that need no message ---- */
+
+/* The directory as this shard sees it now; valid until the caller returns to its loop. */
+const struct directory *shard_directory(const struct shard *shard);
+
+struct availability {
+    uint32_t available;
+    uint32_t stock;
+    uint32_t reserved;
+};
+
+/* From the gate: may run ahead of what is durable (design.md, Visibility). Any thread. */
+struct availability sku_availability(const struct sku_entry *sku);
+
+/* Starts a read of stored records on the journal's pool; `done` runs on this shard's thread.
+ * The caller owns the struct until then. OVERLOADED or OUTCOME_UNKNOWN if refused. */
+struct engine_read {
+    struct journal_read read; /* kind, from, to, limit: the caller's; done: the engine's */
+    void (*done)(struct engine_read *read);
+    void *user;
+    struct shard *shard;
+};
+enum outcome engine_read_submit(struct shard *shard, struct engine_read *read);
+
+/* ---- identity ---- */
+
+void shard_random(struct shard *shard, void *bytes, size_t length);
+void engine_reservation_id(const struct engine *engine, const struct reservation_id *id,
+                           char text_out[RESERVATION_ID_LENGTH + 1]);
+const struct secrets_port *engine_secrets(const struct engine *engine);
+struct moment engine_now(const struct engine *engine);
+
+/* ---- state of the whole ---- */
+
+enum engine_mode {
+    ENGINE_SERVING,
+    ENGINE_DRAINING,     /* new reservations are refused; what is under way ends */
+    ENGINE_STORAGE_FULL, /* new holds are refused; releases and reads go on */
+    ENGINE_FAILED,       /* the latch fell: nothing is acknowledged, nothing is read */
+};
+
+/* Any thread. */
+enum engine_mode engine_mode(const struct engine *engine);
+
+/* From now on refuses new work; engine_is_idle tells when all that was under way has been answered
+ * and is durable. Any thread. */
+void engine_drain(struct engine *engine);
+bool engine_is_idle(const struct engine *engine);
+
+/* Sums over shards, for /metrics; racy by a few units between counters. Any thread. */
+void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_out);
+
+/* Envelopes: plain allocations that travel in messages. Any thread. */
+struct product_envelope *product_envelope_create(uint32_t document_length);
+void envelope_free(void *envelope);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine's own structures; included by the .c files of engine/ only. Fields are grouped by the thread that
+ * writes them; what crosses threads is atomic, a mailbox, or the batch slot described in commit.c. */
+#ifndef STAMPEDE_ENGINE_PRIVATE_H
+#define STAMPEDE_ENGINE_PRIVATE_H
+
+#include "engine.h"
+#include "inventory.h"
+#include "mailbox.h"
+#include "mutants.h"
+#include "timers.h"
+
+enum {
+    /* Messages drained from one mailbox before the next has its turn. */
+    DRAIN_PER_MAILBOX = 64,
+    PRODUCTS_IN_FLIGHT_MAX = 64, /* PUTs under way at the directory's shard */
+    READS_IN_FLIGHT_MAX = 128,   /* journal reads, a shard */
+    RETIRED_MAX = 64,
+    AUDIT_SKUS_PER_STEP = 16,
+    TIMERS_PER_STEP = 512,
+    DIRECTORY_SHARD = 0,
+};
+
+/* What a shard hands to the committer: records to make durable, and the messages that may leave
+ * once they are. A batch belongs to its shard, to the slot, to the committer or to the way back. */
+struct batch {
+    struct shard *shard;
+    struct arena records;
+    struct arena messages;
+    uint32_t record_count;
+    uint32_t received; /* messages that went into it */
+    enum commit_outcome outcome;
+    struct batch *next; /* of the same shard: free, or coming back */
+};
+
+/* Memory that readers may still see: freed when every shard has passed two ticks. */
+struct retired {
+    void (*release)(void *memory);
+    void *memory;
+    uint64_t ticks[SHARDS_MAX];
+};
+
+struct shard {
+    /* Constant after start. */
+    struct engine *engine;
+    uint32_t index;
+    engine_reply reply;
+    void *reply_user;
+
+    /* Its own thread's. */
+    struct inventory_pool *pool;
+    struct timers timers;
+    struct effects effects;
+    struct moment now;
+    struct batch *open;         /* being filled, during a step */
+    struct batch *free_batches; /* by `next` */
+    uint32_t batches_out;       /* in the slot, at the committer, or on the way back */
+    uint32_t in_flight;         /* commands submitted here and not answered */
+    uint32_t reads;
+    uint32_t products; /* directory's shard: PUTs under way */
+    uint32_t audit_next;
+    uint32_t audit_wrong;
+    int64_t audit_due_ms;
+    struct retired retired[RETIRED_MAX];
+    uint32_t retired_count;
+    /* The directory's shard: PUTs that wait for their SKUs to be published. */
+    struct product_envelope *unpublished[PRODUCTS_IN_FLIGHT_MAX];
+    uint32_t unpublished_count;
+    bool publish_due; /* the master has entries that are not published */
+
+    /* Written by its thread, read by others. */
+    _Alignas(CACHE_LINE) _Atomic uint64_t tick;
+    _Atomic bool idle;
+    struct shard_metrics metrics;
+
+    /* Shared. */
+    _Alignas(CACHE_LINE) _Atomic bool asleep;      /* set by it, cleared by who wakes it */
+    _Atomic(struct batch *) ready;                 /* the batch slot: see commit.c */
+    _Alignas(CACHE_LINE) _Atomic(struct batch *) returned; /* pushed by the committer */
+    _Atomic(struct journal_read *) read_done;      /* pushed by the journal's pool */
+};
+
+struct committer {
+    /* The committer's thread. */
+    uint64_t number; /* of the last commit begun */
+    struct batch *batches[SHARDS_MAX];
+    const struct arena *arenas[SHARDS_MAX];
+    uint32_t batch_count;
+    struct journal_commit commit; /* under way */
+    uint64_t started_ns;
+
+    _Alignas(CACHE_LINE) _Atomic bool asleep;
+    _Atomic bool busy; /* a commit is at the journal */
+    _Atomic int64_t commits;
+    _Atomic int64_t records;
+    _Atomic int64_t total_ns;
+    _Atomic int64_t max_ns;
+    _Atomic uint64_t durable;
+};
+
+struct engine {
+    struct engine_options options;
+    struct engine_ports ports;
+    struct inventory_options inventory_options;
+    struct inventory *inventories; /* by partition; each used by its shard alone */
+    struct shard **shards;
+    struct mailbox **mailboxes; /* [source * shards + target] */
+    struct directory_builder *builder;
+    struct committer *committer;
+    void *memory;
+    size_t memory_bytes;
+    struct hash_key table_key;
+
+    _Atomic(const struct directory *) directory;
+    _Atomic bool failed;
+    _Atomic bool draining;
+};
+
+static inline uint32_t engine_shard_of(const struct engine *engine, uint32_t partition)
+{
+    return partition % engine->options.shards; /* the table, while all partitions are local */
+}
+
+static inline struct mailbox *engine_mailbox(const struct engine *engine, uint32_t source,
+                                             uint32_t target)
+{
+    return engine->mailboxes[source * engine->options.shards + target];
+}
+
+/* ---- shard.c ---- */
+
+/* Wakes a shard whose mailbox got something; the calling shard's own needs no wake. Any thread. */
+void shard_notify(struct engine *engine, uint32_t target);
+
+/* ---- deliver.c: what a shard does with a message ---- */
+
+void shard_deliver(struct shard *shard, struct message *message);
+void shard_fire_timer(struct shard *shard, uint32_t slot);
+void shard_apply_effects(struct shard *shard);
+/* Messages of a batch leave; `ok` or all answers become OUTCOME_UNKNOWN. */
+void shard_release(struct shard *shard, struct arena *messages, bool ok);
+void shard_audit(struct shard *shard);
+/* Claims or returns units of several SKUs, all or none, counted in the shard's metrics. */
+bool gates_claim(struct shard *shard, const struct line *lines, uint32_t count);
+void gates_return(struct shard *shard, const struct line *lines, uint32_t count);
+
+/* ---- products.c: the directory's shard ---- */
+
+void directory_submit(struct shard *shard, struct message *message);
+void directory_done(struct shard *shard, struct message *message);
+/* Publishes what this step added and forwards what waited for it. */
+void directory_publish(struct shard *shard);
+
+/* ---- retire.c ---- */
+
+/* Frees `memory` by `release` once no shard can see it any more; when too much waits, it is kept
+ * until it can be added (false: the caller tries again later). */
+bool shard_retire(struct shard *shard, void (*release)(void *), void *memory);
+void shard_free_retired(struct shard *shard, bool all);
+
+/* ---- commit.c ---- */
+
+/* The shard takes its batch back from the slot, or a fresh one; NULL if all are under way. */
+struct batch *batch_open(struct shard *shard);
+bool batch_has_room(const struct batch *batch);
+/* Puts the open batch into the slot and tells the committer. */
+void batch_hand_over(struct shard *shard);
+/* The batches that came back, oldest first; the caller gives each to batch_recycle. */
+struct batch *batch_take_returned(struct shard *shard);
+void batch_recycle(struct shard *shard, struct batch *batch);
+/* The latch: nothing is acknowledged from now on. */
+void engine_fail(struct engine *engine, const char *reason);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "inspect.h"
+
+#include "engine_private.h"
+
+bool engine_inspect_stock(struct engine *engine, uint32_t sku_id, struct stock_view *out)
+{
+    return inventory_stock(&engine->inventories[sku_id_partition(sku_id)], sku_id, out);
+}
+
+uint32_t engine_inspect_audit(struct engine *engine)
+{
+    const struct directory *directory = engine_inspect_directory(engine);
+    uint32_t wrong = 0;
+
+    for (uint32_t i = 0; i < engine->options.shards; i++) {
+        const struct inventory_pool *pool = engine->shards[i]->pool;
+
+        for (uint32_t number = 0; number < inventory_pool_skus(pool); number++) {
+            struct stock_view view;
+            bool agrees = inventory_pool_audit_sku(pool, number, &view);
+            const struct gate *gate = &directory_find_sku_id(directory, view.sku_id)->gate;
+
+            if (!agrees || (uint64_t)gate_available(gate) + gate_claimed(gate) != view.available)
+                wrong++;
+        }
+    }
+    return wrong;
+}
+
+uint64_t engine_inspect_digest(struct engine *engine)
+{
+    uint64_t digest = 0;
+
+    for (uint32_t i = 0; i < engine->options.shards; i++)
+        digest += inventory_pool_digest(engine->shards[i]->pool);
+    return digest;
+}
+
+const struct directory *engine_inspect_directory(struct engine *engine)
+{
+    return atomic_load(&engine->directory);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Looking inside, for oracles and tests: no production code includes this. All on one thread, or
+ * with nothing running. */
+#ifndef STAMPEDE_INSPECT_H
+#define STAMPEDE_INSPECT_H
+
+#include "engine.h"
+
+/* The owner's figures of a SKU; false if it has no record. */
+bool engine_inspect_stock(struct engine *engine, uint32_t sku_id, struct stock_view *out);
+
+/* The number of SKUs whose record disagrees with its holds, or with its gate. */
+uint32_t engine_inspect_audit(struct engine *engine);
+
+/* All state folded into one word, independent of the order in which it came about. */
+uint64_t engine_inspect_digest(struct engine *engine);
+
+const struct directory *engine_inspect_directory(struct engine *engine);
+
+#endif

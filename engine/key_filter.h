@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The key filter: which idempotency keys may have claimed of a product. A Bloom filter of atomic
+ * words, two bits a key, no false negatives: the core that will claim sets its key's bits first, so
+ * whoever repeats a key that won finds them set and is sent to the owner without a claim.
+ *
+ * It grows by generations: when the owner has counted more keys than the newest was made for, a
+ * larger one is put in front; a key matches if any generation has both its bits. Old ones are kept
+ * while a key in them may still be repeated, and dropped by the owner afterwards (readers have
+ * passed a tick by then).
+ *
+ * Orders: setting bits is acquire-release and precedes the claim in program order; testing is
+ * acquire. A repeat is sent after its first answer was seen or its connection was lost, or races
+ * with it: in a race either order of the two claims is a correct one, as the owner decides. */
+#ifndef STAMPEDE_KEY_FILTER_H
+#define STAMPEDE_KEY_FILTER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hash.h"
+
+enum {
+    KEY_FILTER_BITS_PER_KEY = 16, /* about 1.4 % false positives when full, two bits a key */
+    KEY_FILTER_KEYS_MIN = 64,
+    KEY_FILTER_KEYS_MAX = 1 << 22,
+    KEY_FILTER_GENERATIONS_MAX = 8,
+};
+
+struct key_filter_generation {
+    _Atomic(struct key_filter_generation *) older; /* cleared by the owner when that is dropped */
+    uint64_t mask; /* bits - 1 */
+    uint32_t keys_max;
+    int64_t newest_ms; /* when a key was last counted into it; the owner's */
+    _Atomic uint64_t words[];
+};
+
+struct key_filter {
+    _Atomic(struct key_filter_generation *) newest;
+    uint32_t keys; /* counted into the newest; the owner's */
+};
+
+/* Makes the first generation, for `keys` keys. False without memory. Before publication. */
+bool key_filter_init(struct key_filter *filter, uint32_t keys);
+void key_filter_destroy(struct key_filter *filter);
+
+/* Whether this key may have claimed. Any thread. */
+bool key_filter_test(const struct key_filter *filter, const struct hash128 *key);
+
+/* Sets the key's bits; true if they were all set before (then it must not claim). Any thread. */
+bool key_filter_set(struct key_filter *filter, const struct hash128 *key);
+
+/* The owner has recorded a key: counts it, and puts a larger generation in front when the newest is
+ * full (without memory it goes on with more false positives, which cost a message, not a unit).
+ * Returns a generation whose keys are all past `retention_ms`, unlinked, for the caller to free once
+ * every shard has passed a tick; or NULL. */
+struct key_filter_generation *key_filter_count(struct key_filter *filter, int64_t now_ms,
+                                               int64_t retention_ms);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine's counters as one table. Each shard has its own set, which only its thread writes
+ * (relaxed stores, no read-modify-write); readers sum them. */
+#ifndef STAMPEDE_METRICS_H
+#define STAMPEDE_METRICS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* name, kind (counter or gauge), help */
+#define ENGINE_METRICS(X)                                                                          \
+    X(claims_made, counter, "Units claimed from gates")                                            \
+    X(claims_resolved, counter, "Claimed units recorded by their owner")                           \
+    X(claims_returned, counter, "Claimed units given back")                                        \
+    X(units_credited, counter, "Units that came back by lapse, release or adjustment")             \
+    X(requests_submitted, counter, "Requests sent to a partition")                                 \
+    X(requests_refused_gate, counter, "Reservations refused by a gate, without a message")         \
+    X(requests_overloaded, counter, "Requests refused because a bound was reached")                \
+    X(requests_expired, counter, "Requests dropped undone past their deadline")                    \
+    X(holds_created, counter, "Holds recorded")                                                    \
+    X(holds_replayed, counter, "Answers given again for a repeated key")                           \
+    X(holds_released, counter, "Holds released")                                                   \
+    X(holds_expired, counter, "Holds lapsed")                                                      \
+    X(holds_converted, counter, "Holds converted into sales")                                      \
+    X(holds_active, gauge, "Holds that are live now")                                              \
+    X(holds_kept, gauge, "Holds in memory, ended ones within retention included")                  \
+    X(mailbox_depth, gauge, "Messages waiting in the mailboxes")                                   \
+    X(saga_dropped, counter, "Messages between partitions dropped by a full mailbox")              \
+    X(wake_ups, counter, "Times a sleeping shard was woken")                                       \
+    X(audits, counter, "Rounds of the online audit")                                               \
+    X(inventory_mismatch_skus, gauge, "SKUs whose gate, record and ledger disagree")
+
+struct shard_metrics {
+#define X(name, kind, help) _Atomic int64_t name;
+    ENGINE_METRICS(X)
+#undef X
+};
+
+struct engine_metrics {
+#define X(name, kind, help) int64_t name;
+    ENGINE_METRICS(X)
+#undef X
+    int64_t commits;
+    int64_t commit_records;
+    int64_t commit_ns;     /* sum */
+    int64_t commit_max_ns; /* worst since start */
+    int64_t durable_commit;
+};
+
+/* Adds to a counter of the calling thread's own shard. */
+static inline void metric_add(_Atomic int64_t *metric, int64_t value)
+{
+    atomic_store_explicit(metric, atomic_load_explicit(metric, memory_order_relaxed) + value,
+                          memory_order_relaxed);
+}
+
+#endif

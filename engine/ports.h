@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the engine needs from outer layers, as vtables that main.c fills: journal, watermark,
+ * secrets. Ports are dumb: merging batches, commit numbers, releasing answers, the failure latch
+ * and the watermark's comparison are the engine's (commit.c, recovery.c), so that the simulator
+ * runs the real ones. */
+#ifndef STAMPEDE_PORTS_H
+#define STAMPEDE_PORTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "effects.h"
+
+/* ---- journal: ordered records per kind, keys begin with the partition ---- */
+
+enum commit_outcome {
+    COMMIT_OK,      /* all of it is durable */
+    COMMIT_FAILED,  /* the journal says no: it may be durable all the same */
+    COMMIT_UNKNOWN, /* no word: it may be durable */
+};
+
+/* One batch: the records of several arenas, in this order, become durable all or none.
+ * `number` is stored with them and grows by one from commit to commit. Arenas are read-only and
+ * stay the engine's; they live until `done`. */
+struct journal_commit {
+    uint64_t number;
+    const struct arena *const *arenas;
+    uint32_t arena_count;
+    uint32_t record_count;
+};
+
+typedef void (*journal_commit_done)(void *arg, enum commit_outcome outcome);
+
+/* Sees one record; the pointer is valid during the call only. Returns false to stop. */
+typedef bool (*journal_visit)(void *arg, const struct record *record);
+
+/* A read on the journal's bounded pool: records of one kind with keys in [from, to), in ascending
+ * order, decoded one after another into `result`. The caller owns the struct from submission until
+ * `done` (on any thread), where `error` or `result` (bytes; malloc, to be freed by the caller) is
+ * set. Only durable state is seen. */
+struct journal_key {
+    uint32_t partition;
+    uint32_t subject;
+    uint64_t sequence;
+};
+
+struct journal_read {
+    enum record_kind kind;
+    struct journal_key from;
+    struct journal_key to; /* exclusive */
+    uint32_t limit;        /* records, at most LIST_PAGE_MAX + 1 */
+    void (*done)(struct journal_read *read);
+    struct arena result;
+    uint32_t count;
+    bool failed;
+    struct journal_read *next; /* the engine's, while queued */
+};
+
+struct journal_port {
+    void *self;
+    /* Writes and syncs a batch and calls `done` exactly once: before it returns or later, on any
+     * thread. At most one commit is under way. Called on the committer's thread. */
+    void (*commit)(void *self, const struct journal_commit *commit, journal_commit_done done,
+                   void *arg);
+    /* The number of the newest durable commit; 0 in a fresh store. */
+    uint64_t (*last_commit)(void *self);
+    /* Visits all records of a partition but its LEDGER (a start must not cost its history), kinds
+     * in the order of their enum, keys ascending.
+     * Any thread; false if a record can't be read (the reason is logged by the journal). */
+    bool (*load)(void *self, uint32_t partition, journal_visit visit, void *arg);
+    /* Starts a read; false if the pool's queue is full (nothing was started). Any thread. */
+    bool (*read)(void *self, struct journal_read *read);
+    /* True below the low-water mark: what takes new obligations is refused (storage_full).
+     * Cheap; any thread. */
+    bool (*is_full)(void *self);
+};
+
+/* ---- watermark: the newest commit known durable, kept apart from the journal ---- */
+
+struct watermark_port {
+    void *self;
+    /* The number on file when the store was opened; 0 if there is none. */
+    uint64_t (*read)(void *self);
+    /* Tells that this commit is durable; written within 100 ms off this thread. Never blocks. */
+    void (*advance)(void *self, uint64_t commit_number);
+};
+
+/* ---- secrets: keys of this store ---- */
+
+enum { MAC_BYTES = 16 };
+
+struct secrets_port {
+    void *self;
+    /* Keyed MAC of `bytes` for a purpose (a static string), 128 bits. Any thread. */
+    void (*mac)(void *self, const char *purpose, const void *bytes, size_t length,
+                uint8_t mac_out[MAC_BYTES]);
+    /* The keys of IDs and of idempotency keys; the same for the life of the store. */
+    struct hash_key id_key;
+    struct hash_key key_key;
+};
+
+#endif

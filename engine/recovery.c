@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Recovery: the watermark's comparison, then every partition's records through the actors' restore,
+ * then what is derived: gates, key filters, the directory, deadlines. */
+#include "engine_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct recovery {
+    struct engine *engine;
+    struct shard *shard;
+    struct inventory *inventory;
+    struct moment now;
+    bool contradiction;
+};
+
+/* Names go to the directory's master, in the numbers that they were given once. */
+static bool restore_names(struct recovery *recovery, const struct record *record)
+{
+    struct directory_builder *builder = recovery->engine->builder;
+    uint32_t partition = recovery->inventory->partition;
+    struct product_entry *product;
+    struct sku_entry *sku;
+
+    if (record->kind == RECORD_PRODUCT) {
+        product = directory_builder_product(builder, record->product.id, partition,
+                                            record->subject);
+        if (product == NULL || product->number != record->subject)
+            return false;
+        memcpy(product->currency, record->product.currency, sizeof(product->currency));
+    } else if (record->kind == RECORD_SKU) {
+        product = directory_builder_product_number(builder, partition, record->sku.product_number);
+        sku = product == NULL
+                  ? NULL
+                  : directory_builder_sku(builder, record->sku.sku, product, record->subject);
+        if (sku == NULL || sku->sku_id != record->subject)
+            return false;
+        atomic_store_explicit(&sku->price_minor, record->sku.price_minor, memory_order_relaxed);
+    }
+    return true;
+}
+
+/* A kept hold's key must be found again, so that a repeat reaches its owner. */
+static void restore_key(struct recovery *recovery, const struct record *record)
+{
+    const struct hold_record *hold = &record->hold;
+    struct sku_entry *sku =
+        directory_builder_find_sku_id(recovery->engine->builder, hold->lines[0].sku_id);
+
+    if (hold->owner_partition != record->partition || hold->owner_sequence != record->sequence)
+        return;
+    key_filter_set(&sku->product->filter, &hold->key);
+    key_filter_count(&sku->product->filter, recovery->now.boot_ms, INT64_MAX);
+}
+
+static bool visit(void *arg, const struct record *record)
+{
+    struct recovery *recovery = arg;
+    struct shard *shard = recovery->shard;
+
+    if (!restore_names(recovery, record) ||
+        !inventory_restore(recovery->inventory, &recovery->now, record, &shard->effects)) {
+        recovery->contradiction = true;
+        return false;
+    }
+    if (record->kind == RECORD_HOLD)
+        restore_key(recovery, record);
+    shard_apply_effects(shard);
+    return true;
+}
+
+/* Gates hold what nobody holds or has bought. */
+static void rebuild_gates(struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->options.shards; i++) {
+        const struct inventory_pool *pool = engine->shards[i]->pool;
+
+        for (uint32_t number = 0; number < inventory_pool_skus(pool); number++) {
+            struct stock_view view;
+            struct gate *gate;
+
+            inventory_pool_audit_sku(pool, number, &view);
+            gate = &directory_builder_find_sku_id(engine->builder, view.sku_id)->gate;
+            if (MUTANT(GATE_NOT_REBUILT))
+                view.available += view.reserved;
+            atomic_store_explicit(&gate->word, view.available, memory_order_relaxed);
+            atomic_store_explicit(&gate->stock, view.stock, memory_order_relaxed);
+            atomic_store_explicit(&gate->reserved, view.reserved, memory_order_relaxed);
+        }
+    }
+}
+
+static int load_partitions(struct engine *engine, char *error, size_t error_size)
+{
+    struct journal_port *journal = &engine->ports.journal;
+
+    for (uint32_t partition = 0; partition < engine->options.partitions; partition++) {
+        struct recovery recovery = {
+            .engine = engine,
+            .shard = engine->shards[engine_shard_of(engine, partition)],
+            .inventory = &engine->inventories[partition],
+            .now = engine->ports.env.now(engine->ports.env.self),
+        };
+        bool loaded = journal->load(journal->self, partition, visit, &recovery);
+
+        if (recovery.contradiction) {
+            snprintf(error, error_size,
+                     "partition %u holds records that contradict each other: run `stampede check`",
+                     partition);
+            return -1;
+        }
+        if (!loaded) {
+            snprintf(error, error_size,
+                     "partition %u can't be read: its data are damaged; run `stampede check`",
+                     partition);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int engine_recover(struct engine *engine, char *error, size_t error_size)
+{
+    struct engine_ports *ports = &engine->ports;
+    uint64_t recovered = ports->journal.last_commit(ports->journal.self);
+    uint64_t watermark = ports->watermark.read(ports->watermark.self);
+
+    if (recovered < watermark) {
+        snprintf(error, error_size,
+                 "the journal ends at commit %llu, but commit %llu was durable once: commits %llu "
+                 "to %llu are missing; restore a backup, or see `stampede repair`",
+                 (unsigned long long)recovered, (unsigned long long)watermark,
+                 (unsigned long long)recovered + 1, (unsigned long long)watermark);
+        return -1;
+    }
+    engine->committer->number = recovered;
+    atomic_store(&engine->committer->durable, recovered);
+    if (load_partitions(engine, error, error_size) != 0)
+        return -1;
+    rebuild_gates(engine);
+    atomic_store(&engine->directory, directory_builder_publish(engine->builder));
+    if (atomic_load(&engine->directory) == NULL) {
+        snprintf(error, error_size, "no memory for the directory");
+        return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A shard's turn. It reads the clock once, lets go what became durable, drains its mailboxes and due
+ * timers into one batch, and hands that over. The same code runs on a thread a shard and, in the
+ * simulator, with all shards on one. */
+#include "engine_private.h"
+
+#include <stdlib.h>
+
+/* ---- sleeping and waking ---- */
+
+void shard_notify(struct engine *engine, uint32_t target)
+{
+    struct shard *shard = engine->shards[target];
+
+    /* Pairs with the fence in shard_try_sleep: either the sleeper sees what was put there before,
+     * or we see it asleep. Whoever clears the flag wakes, so that it is woken once. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&shard->asleep, memory_order_relaxed) &&
+        atomic_exchange_explicit(&shard->asleep, false, memory_order_relaxed))
+        engine->ports.env.wake_shard(engine->ports.env.self, target);
+}
+
+static bool has_work(const struct shard *shard)
+{
+    const struct engine *engine = shard->engine;
+
+    if (atomic_load_explicit(&shard->returned, memory_order_relaxed) != NULL ||
+        atomic_load_explicit(&shard->read_done, memory_order_relaxed) != NULL)
+        return true;
+    for (uint32_t i = 0; i < engine->options.shards; i++)
+        if (mailbox_depth(engine_mailbox(engine, i, shard->index)) > 0)
+            return true;
+    return false;
+}
+
+/* With no batch to be had, what waits in the mailboxes has to wait for one to return. */
+static bool is_stalled(const struct shard *shard)
+{
+    return shard->free_batches == NULL &&
+           atomic_load_explicit(&shard->returned, memory_order_relaxed) == NULL;
+}
+
+bool shard_try_sleep(struct shard *shard)
+{
+    atomic_store_explicit(&shard->asleep, true, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (has_work(shard) && !is_stalled(shard)) {
+        atomic_store_explicit(&shard->asleep, false, memory_order_relaxed);
+        return false;
+    }
+    return true;
+}
+
+void shard_wake_up(struct shard *shard)
+{
+    atomic_store_explicit(&shard->asleep, false, memory_order_relaxed);
+}
+
+uint32_t shard_sleep_ms(const struct shard *shard)
+{
+    const struct env *env = &shard->engine->ports.env;
+    int64_t wake_ms = timers_wake_ms(&shard->timers);
+    int64_t left_ms;
+
+    if (shard->audit_due_ms < wake_ms)
+        wake_ms = shard->audit_due_ms;
+    left_ms = wake_ms - env->now(env->self).boot_ms;
+    if (left_ms < 0)
+        return 0;
+    return left_ms > 1000 ? 1000 : (uint32_t)left_ms;
+}
+
+/* ---- reads of stored records ---- */
+
+static void on_read(struct journal_read *read)
+{
+    struct engine_read *engine_read = (struct engine_read *)(void *)read;
+    struct shard *shard = engine_read->shard;
+
+    /* Many push, the shard takes all at once: no ABA. Release: the result is read over there. */
+    read->next = atomic_load_explicit(&shard->read_done, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&shard->read_done, &read->next, read,
+                                                  memory_order_release, memory_order_relaxed))
+        ;
+    shard_notify(shard->engine, shard->index);
+}
+
+_Static_assert(offsetof(struct engine_read, read) == 0, "on_read finds its owner by address");
+
+enum outcome engine_read_submit(struct shard *shard, struct engine_read *read)
+{
+    struct journal_port *journal = &shard->engine->ports.journal;
+
+    if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed))
+        return OUTCOME_OUTCOME_UNKNOWN;
+    if (shard->reads == READS_IN_FLIGHT_MAX)
+        return OUTCOME_OVERLOADED;
+    read->shard = shard;
+    read->read.done = on_read;
+    if (!journal->read(journal->self, &read->read))
+        return OUTCOME_OVERLOADED;
+    shard->reads++;
+    return OUTCOME_PENDING;
+}
+
+static void take_reads(struct shard *shard)
+{
+    struct journal_read *read =
+        atomic_exchange_explicit(&shard->read_done, NULL, memory_order_acquire);
+
+    while (read != NULL) {
+        struct engine_read *done = (struct engine_read *)(void *)read;
+
+        read = read->next;
+        shard->reads--;
+        if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed))
+            done->read.failed = true; /* when the latch falls, reads stop too */
+        done->done(done);
+    }
+}
+
+/* ---- the turn ---- */
+
+static void take_returned(struct shard *shard)
+{
+    struct batch *batch = batch_take_returned(shard);
+
+    while (batch != NULL) {
+        struct batch *next = batch->next;
+
+        assert(shard->batches_out > 0);
+        shard->batches_out--;
+        shard_release(shard, &batch->messages, batch->outcome == COMMIT_OK);
+        batch_recycle(shard, batch);
+        batch = next;
+    }
+}
+
+/* Each mailbox a few messages in turn, until all are empty or the batch is full. */
+static void drain_mailboxes(struct shard *shard)
+{
+    struct engine *engine = shard->engine;
+    uint32_t shards = engine->options.shards;
+    bool found = true;
+
+    while (found) {
+        found = false;
+        for (uint32_t i = 0; i < shards; i++) {
+            /* A shard's own mailbox last: it may have filled it a moment ago. */
+            uint32_t source = (shard->index + 1 + i) % shards;
+            struct mailbox *mailbox = engine_mailbox(engine, source, shard->index);
+
+            for (uint32_t n = 0; n < DRAIN_PER_MAILBOX; n++) {
+                struct message *message;
+
+                if (!batch_has_room(shard->open))
+                    return;
+                message = mailbox_pop(mailbox);
+                if (message == NULL)
+                    break;
+                shard_deliver(shard, message);
+                found = true;
+            }
+        }
+        if (shard->unpublished_count > 0)
+            return; /* publish first */
+    }
+}
+
+static void run_timers(struct shard *shard)
+{
+    uint32_t slot;
+
+    if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed))
+        return;
+    for (uint32_t n = 0; n < TIMERS_PER_STEP && batch_has_room(shard->open); n++) {
+        if (!timers_next_due(&shard->timers, shard->now.boot_ms, &slot))
+            return;
+        shard_fire_timer(shard, slot);
+    }
+}
+
+static uint32_t count_records(const struct arena *records)
+{
+    uint32_t count = 0;
+
+    for (uint32_t at = 0; at < records->used; count++)
+        at += ((const struct record *)(const void *)(records->bytes + at))->size;
+    return count;
+}
+
+static void close_batch(struct shard *shard)
+{
+    struct batch *batch = shard->open;
+    bool failed = atomic_load_explicit(&shard->engine->failed, memory_order_relaxed);
+
+    batch->record_count = count_records(&batch->records);
+    if (MUTANT(ACK_BEFORE_SYNC))
+        shard_release(shard, &batch->messages, true);
+    if (batch->record_count > 0 || (batch->messages.used > 0 && shard->batches_out > 0)) {
+        batch_hand_over(shard);
+        return;
+    }
+    /* Nothing to store and nothing under way: what was read is durable. */
+    shard->open = NULL;
+    shard_release(shard, &batch->messages, !failed);
+    batch_recycle(shard, batch);
+}
+
+static void fill_batch(struct shard *shard)
+{
+    shard->open = batch_open(shard);
+    if (shard->open == NULL)
+        return;
+    shard->effects.records = &shard->open->records;
+    shard->effects.messages = &shard->open->messages;
+    /* Lapsed holds first, so that their units can be had in this very turn. */
+    run_timers(shard);
+    drain_mailboxes(shard);
+    close_batch(shard);
+    directory_publish(shard);
+}
+
+static void show_metrics(struct shard *shard)
+{
+    const struct inventory_statistics *statistics = inventory_pool_statistics(shard->pool);
+    struct shard_metrics *metrics = &shard->metrics;
+    uint32_t depth = 0;
+
+    for (uint32_t i = 0; i < shard->engine->options.shards; i++)
+        depth += mailbox_depth(engine_mailbox(shard->engine, i, shard->index));
+#define SHOW(name, value) atomic_store_explicit(&metrics->name, (int64_t)(value), memory_order_relaxed)
+    SHOW(mailbox_depth, depth);
+    SHOW(holds_active, inventory_pool_active(shard->pool));
+    SHOW(holds_kept, inventory_pool_kept(shard->pool));
+    SHOW(holds_created, statistics->created);
+    SHOW(holds_replayed, statistics->replayed);
+    SHOW(holds_released, statistics->released);
+    SHOW(holds_expired, statistics->expired);
+    SHOW(holds_converted, statistics->converted);
+#undef SHOW
+    atomic_store_explicit(&shard->idle,
+                          depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&
+                              shard->reads == 0 && shard->products == 0,
+                          memory_order_release);
+}
+
+bool shard_step(struct shard *shard)
+{
+    const struct env *env = &shard->engine->ports.env;
+
+    shard->now = env->now(env->self);
+    atomic_store_explicit(&shard->tick,
+                          atomic_load_explicit(&shard->tick, memory_order_relaxed) + 1,
+                          memory_order_release);
+    take_returned(shard);
+    take_reads(shard);
+    fill_batch(shard);
+    if (shard->now.boot_ms >= shard->audit_due_ms)
+        shard_audit(shard);
+    if (shard->retired_count > 0)
+        shard_free_retired(shard, false);
+    show_metrics(shard);
+    return (has_work(shard) && !is_stalled(shard)) ||
+           timers_wake_ms(&shard->timers) <= shard->now.boot_ms;
+}

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* engine_submit: what every command passes before it costs anybody else anything. For a reservation,
+ * in this order, each step refusing more cheaply than the next:
+ *
+ *   mode, bounds -> directory -> key filter -> gate (the claim) -> mailbox
+ *
+ * A repeated key is sent to the owner without a claim; so is one that turns out to have claimed
+ * meanwhile. A claim that cannot be sent goes back at once. */
+#include "engine_private.h"
+
+#include <string.h>
+
+/* ---- sending ---- */
+
+static struct message *begin_request(struct shard *shard, uint32_t target, enum message_type type,
+                                     uint32_t lines, uint64_t cookie)
+{
+    struct engine *engine = shard->engine;
+    struct message *message =
+        mailbox_begin(engine_mailbox(engine, shard->index, target), MESSAGE_CLASS_REQUEST);
+
+    if (message == NULL || shard->in_flight >= engine->options.requests_max) {
+        metric_add(&shard->metrics.requests_overloaded, 1);
+        return NULL;
+    }
+    memset(message, 0, message_size(type, lines));
+    message->size = message_size(type, lines);
+    message->type = (uint8_t)type;
+    message->shard = (uint16_t)shard->index;
+    message->cookie = cookie;
+    message->deadline_boot_ms = shard->now.boot_ms + engine->options.request_timeout_ms;
+    return message;
+}
+
+static enum outcome send_request(struct shard *shard, uint32_t target)
+{
+    mailbox_commit(engine_mailbox(shard->engine, shard->index, target));
+    shard->in_flight++;
+    metric_add(&shard->metrics.requests_submitted, 1);
+    atomic_store_explicit(&shard->idle, false, memory_order_relaxed);
+    if (target != shard->index)
+        shard_notify(shard->engine, target);
+    return OUTCOME_PENDING;
+}
+
+/* ---- reservations ---- */
+
+struct reservation {
+    struct sku_entry *skus[RESERVATION_LINES_MAX];
+    struct line lines[RESERVATION_LINES_MAX];
+    uint32_t line_count;
+    struct hash128 key;
+};
+
+/* Equal SKUs are summed, so that two lines of one cart can't both be promised the same units. */
+static enum outcome resolve_lines(const struct directory *directory, const struct command *command,
+                                  struct reservation *reservation, struct refusal *refusal)
+{
+    assert(command->reserve.line_count >= 1 &&
+           command->reserve.line_count <= RESERVATION_LINES_MAX);
+    for (uint32_t i = 0; i < command->reserve.line_count; i++) {
+        const struct command_line *asked = &command->reserve.lines[i];
+        struct sku_entry *sku = directory_find_sku(directory, asked->sku.text, asked->sku.length);
+        uint32_t at = 0;
+
+        assert(asked->quantity >= 1 && asked->quantity <= QUANTITY_MAX);
+        if (sku == NULL) {
+            refusal->line = i;
+            return OUTCOME_NOT_FOUND;
+        }
+        while (at < reservation->line_count && reservation->lines[at].sku_id != sku->sku_id)
+            at++;
+        if (at == reservation->line_count) {
+            reservation->skus[at] = sku;
+            reservation->lines[at] = (struct line){.sku_id = sku->sku_id};
+            reservation->line_count++;
+        }
+        reservation->lines[at].quantity += asked->quantity;
+    }
+    return OUTCOME_OK;
+}
+
+/* Scope of a key: principal, this call, the first product (api.md). */
+static struct hash128 key_of(const struct engine *engine, const struct command *command,
+                             const struct product_entry *product)
+{
+    struct {
+        struct principal principal;
+        uint32_t call;
+        uint32_t partition;
+        uint32_t product;
+        char key[IDEMPOTENCY_KEY_LENGTH_MAX];
+    } scope = {.principal = command->principal,
+               .call = COMMAND_RESERVE,
+               .partition = product->partition,
+               .product = product->number};
+    size_t length = command->reserve.key.length;
+
+    assert(length >= 1 && length <= IDEMPOTENCY_KEY_LENGTH_MAX);
+    memcpy(scope.key, command->reserve.key.text, length);
+    return hash_bytes_128(&engine->ports.secrets.key_key, &scope,
+                          sizeof(scope) - sizeof(scope.key) + length);
+}
+
+static bool gates_have(const struct reservation *reservation)
+{
+    for (uint32_t i = 0; i < reservation->line_count; i++)
+        if (gate_available(&reservation->skus[i]->gate) + MUTANT(CLAIM_OFF_BY_ONE) <
+            reservation->lines[i].quantity)
+            return false;
+    return true;
+}
+
+/* Decides between a claim, the owner without a claim, and a refusal. */
+static enum outcome claim_or_refuse(struct shard *shard, const struct reservation *reservation,
+                                    enum claim *claim_out)
+{
+    struct key_filter *filter = &reservation->skus[0]->product->filter;
+
+    *claim_out = CLAIM_NONE;
+    if (!MUTANT(KEY_FILTER_SKIPPED)) {
+        if (key_filter_test(filter, &reservation->key))
+            return OUTCOME_OK;
+        if (!gates_have(reservation)) /* the last unit may have gone to this very key: see gate.h */
+            return key_filter_test(filter, &reservation->key) ? OUTCOME_OK : OUTCOME_SOLD_OUT;
+        if (key_filter_set(filter, &reservation->key))
+            return OUTCOME_OK; /* set a moment ago by the same key, or by chance */
+    }
+    if (!gates_claim(shard, reservation->lines, reservation->line_count))
+        return OUTCOME_SOLD_OUT;
+    *claim_out = CLAIM_MADE;
+    return OUTCOME_OK;
+}
+
+static enum outcome refuse_reservation(struct shard *shard, const struct reservation *reservation,
+                                       struct refusal *refusal)
+{
+    metric_add(&shard->metrics.requests_refused_gate, 1);
+    engine_refusal_describe(shard, reservation->lines, reservation->line_count, refusal);
+    return reservation->line_count == 1 && refusal->available == 0 ? OUTCOME_SOLD_OUT
+                                                                   : OUTCOME_INSUFFICIENT_STOCK;
+}
+
+static enum outcome submit_reserve(struct shard *shard, const struct command *command,
+                                   uint64_t cookie, struct refusal *refusal)
+{
+    struct engine *engine = shard->engine;
+    struct reservation reservation = {.line_count = 0};
+    enum claim claim = CLAIM_NONE;
+    struct message *message;
+    enum outcome outcome;
+    uint32_t target;
+
+    outcome = resolve_lines(shard_directory(shard), command, &reservation, refusal);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    reservation.key = key_of(engine, command, reservation.skus[0]->product);
+    outcome = claim_or_refuse(shard, &reservation, &claim);
+    if (outcome != OUTCOME_OK)
+        return refuse_reservation(shard, &reservation, refusal);
+    target = engine_shard_of(engine, reservation.skus[0]->product->partition);
+    message = begin_request(shard, target, MESSAGE_RESERVE, reservation.line_count, cookie);
+    if (message == NULL) {
+        if (claim == CLAIM_MADE && !MUTANT(CLAIM_LEAKED))
+            gates_return(shard, reservation.lines, reservation.line_count);
+        return OUTCOME_OVERLOADED;
+    }
+    message->partition = (uint16_t)reservation.skus[0]->product->partition;
+    message->reserve.key = reservation.key;
+    message->reserve.fingerprint =
+        hash_bytes(&engine->ports.secrets.key_key, command->reserve.body.text,
+                   command->reserve.body.length);
+    message->reserve.principal = command->principal;
+    message->reserve.claim = (uint8_t)claim;
+    message->reserve.line_count = (uint8_t)reservation.line_count;
+    memcpy(message->reserve.lines, reservation.lines,
+           reservation.line_count * sizeof(reservation.lines[0]));
+    return send_request(shard, target);
+}
+
+void engine_refusal_describe(struct shard *shard, const struct line *lines, uint32_t line_count,
+                             struct refusal *refusal_out)
+{
+    const struct directory *directory = shard_directory(shard);
+
+    *refusal_out = (struct refusal){.line_count = line_count, .final = true};
+    for (uint32_t i = 0; i < line_count; i++) {
+        const struct gate *gate = &directory_find_sku_id(directory, lines[i].sku_id)->gate;
+        uint32_t reserved = atomic_load_explicit(&gate->reserved, memory_order_relaxed);
+
+        uint32_t available = gate_available(gate);
+
+        /* Of one line we know that it was refused: units that came back since are not told of. */
+        if (line_count == 1 && available >= lines[i].quantity)
+            available = lines[i].quantity - 1;
+        refusal_out->line_available[i] = available;
+        if (i == 0) {
+            refusal_out->available = available;
+            refusal_out->reserved = reserved + gate_claimed(gate);
+        }
+        refusal_out->final = refusal_out->final && gate_available(gate) == 0 && reserved == 0 &&
+                             gate_claimed(gate) == 0;
+    }
+}
+
+/* ---- the other commands ---- */
+
+static enum outcome submit_hold(struct shard *shard, const struct command *command,
+                                uint64_t cookie)
+{
+    static const enum message_type types[] = {
+        [COMMAND_HOLD_GET] = MESSAGE_HOLD_GET,
+        [COMMAND_HOLD_RELEASE] = MESSAGE_HOLD_RELEASE,
+        [COMMAND_HOLD_EXTEND] = MESSAGE_HOLD_EXTEND,
+        [COMMAND_HOLD_CONVERT] = MESSAGE_HOLD_CONVERT,
+    };
+    struct engine *engine = shard->engine;
+    struct reservation_id id;
+    struct message *message;
+    uint32_t target;
+
+    if (!reservation_id_parse(command->reservation_id.text, command->reservation_id.length,
+                              &engine->ports.secrets.id_key, &id) ||
+        id.partition >= engine->options.partitions)
+        return OUTCOME_NOT_FOUND;
+    target = engine_shard_of(engine, id.partition);
+    message = begin_request(shard, target, types[command->type], 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = (uint16_t)id.partition;
+    message->hold.sequence = id.sequence;
+    message->hold.principal = command->principal;
+    message->hold.authority = (uint8_t)command->authority;
+    return send_request(shard, target);
+}
+
+static enum outcome submit_stock(struct shard *shard, const struct command *command,
+                                 uint64_t cookie)
+{
+    bool adjust = command->type == COMMAND_STOCK_ADJUST;
+    struct sku_entry *sku = directory_find_sku(shard_directory(shard), command->stock.sku.text,
+                                               command->stock.sku.length);
+    struct message *message;
+    uint32_t target;
+
+    if (sku == NULL)
+        return OUTCOME_NOT_FOUND;
+    target = engine_shard_of(shard->engine, sku->product->partition);
+    message = begin_request(shard, target, adjust ? MESSAGE_STOCK_ADJUST : MESSAGE_STOCK_GET, 0,
+                            cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = (uint16_t)sku->product->partition;
+    if (adjust) {
+        assert(command->stock.reason.length <= REASON_LENGTH_MAX);
+        message->adjust.sku_id = sku->sku_id;
+        message->adjust.is_set = command->stock.is_set;
+        message->adjust.value = command->stock.value;
+        memcpy(message->adjust.reason, command->stock.reason.text, command->stock.reason.length);
+    } else {
+        message->stock.sku_id = sku->sku_id;
+    }
+    return send_request(shard, target);
+}
+
+static enum outcome submit_product(struct shard *shard, const struct command *command,
+                                   uint64_t cookie)
+{
+    struct message *message =
+        begin_request(shard, DIRECTORY_SHARD, MESSAGE_PRODUCT_SUBMIT, 0, cookie);
+
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    assert(command->product->variant_count >= 1 &&
+           command->product->variant_count <= PRODUCT_VARIANTS_MAX);
+    message->product.envelope = command->product;
+    return send_request(shard, DIRECTORY_SHARD);
+}
+
+static enum outcome submit_list(struct shard *shard, const struct command *command,
+                                uint64_t cookie)
+{
+    struct message *message;
+
+    assert(command->list.shard < shard->engine->options.shards);
+    message = begin_request(shard, command->list.shard, MESSAGE_HOLD_LIST, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->list = command->list.body;
+    return send_request(shard, command->list.shard);
+}
+
+/* What may not be begun in this mode. */
+static enum outcome mode_refuses(const struct engine *engine, enum command_type type)
+{
+    bool obliges = type == COMMAND_RESERVE || type == COMMAND_PRODUCT_PUT;
+
+    switch (engine_mode(engine)) {
+    case ENGINE_FAILED:
+        return OUTCOME_OUTCOME_UNKNOWN;
+    case ENGINE_STORAGE_FULL:
+        return obliges ? OUTCOME_STORAGE_FULL : OUTCOME_OK;
+    case ENGINE_DRAINING:
+        return obliges ? OUTCOME_OVERLOADED : OUTCOME_OK;
+    case ENGINE_SERVING:
+    default:
+        return OUTCOME_OK;
+    }
+}
+
+enum outcome engine_submit(struct shard *shard, const struct command *command, uint64_t cookie,
+                           struct refusal *refusal_out)
+{
+    enum outcome outcome = mode_refuses(shard->engine, command->type);
+
+    *refusal_out = (struct refusal){0};
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    switch (command->type) {
+    case COMMAND_RESERVE:
+        return submit_reserve(shard, command, cookie, refusal_out);
+    case COMMAND_HOLD_GET:
+    case COMMAND_HOLD_RELEASE:
+    case COMMAND_HOLD_EXTEND:
+    case COMMAND_HOLD_CONVERT:
+        return submit_hold(shard, command, cookie);
+    case COMMAND_STOCK_GET:
+    case COMMAND_STOCK_ADJUST:
+        return submit_stock(shard, command, cookie);
+    case COMMAND_PRODUCT_PUT:
+        return submit_product(shard, command, cookie);
+    case COMMAND_HOLD_LIST:
+        return submit_list(shard, command, cookie);
+    default:
+        assert(false && "unknown command");
+        return OUTCOME_NOT_FOUND;
+    }
+}
