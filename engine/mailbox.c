@@ -13,7 +13,8 @@ struct mailbox {
     uint32_t mask;
     struct ck_ring_buffer *pointers;
     struct message *slots;
-    _Alignas(CACHE_LINE) uint32_t pushed; /* the producer's count */
+    _Alignas(CACHE_LINE) uint32_t pushed;        /* the producer's count */
+    _Alignas(CACHE_LINE) struct message *popped; /* the consumer's: being read until the next pop */
 };
 
 static uint32_t ring_size(uint32_t requests_max, uint32_t completions_max)
@@ -63,6 +64,9 @@ struct message *mailbox_begin(struct mailbox *mailbox, enum message_class class)
     if (class != MESSAGE_CLASS_COMPLETION && depth >= mailbox->requests_max)
         return NULL;
     assert(depth < mailbox->mask);
+    /* The consumer's count was read: the slot's last reader is done before we write. */
+    atomic_thread_fence(memory_order_acquire);
+    TSAN_ACQUIRE(&mailbox->slots[mailbox->pushed & mailbox->mask]);
     return &mailbox->slots[mailbox->pushed & mailbox->mask];
 }
 
@@ -95,9 +99,15 @@ struct message *mailbox_pop(struct mailbox *mailbox)
 {
     void *message;
 
+    /* What we read of the last message comes before the count that gives its slot back: ck 0.7.1's
+     * own fence there orders stores only, which is enough on x86 alone. */
+    atomic_thread_fence(memory_order_release);
+    if (mailbox->popped != NULL)
+        TSAN_RELEASE(mailbox->popped);
     if (!ck_ring_dequeue_spsc(&mailbox->ring, mailbox->pointers, &message))
         return NULL;
     TSAN_ACQUIRE(message);
+    mailbox->popped = message;
     return message;
 }
 

@@ -60,8 +60,11 @@ static uint32_t place(const struct timers *timers, int64_t deadline_ms)
             return level * TIMER_LEVEL_SLOTS +
                    (uint32_t)(deadline >> (LEVEL_BITS * level) & LEVEL_MASK);
     }
-    /* Beyond the wheel: the last level's slot just behind the hand, a whole turn away. */
-    last = (current >> (LEVEL_BITS * (TIMER_LEVELS - 1))) + TIMER_LEVEL_SLOTS - 1;
+    /* Beyond this turn of the wheel: in the last level's next turn, or as far ahead as it reaches. */
+    last = deadline >> (LEVEL_BITS * (TIMER_LEVELS - 1));
+    current >>= LEVEL_BITS * (TIMER_LEVELS - 1);
+    if (last - current >= TIMER_LEVEL_SLOTS)
+        last = current + TIMER_LEVEL_SLOTS - 1;
     return (TIMER_LEVELS - 1) * TIMER_LEVEL_SLOTS + (uint32_t)(last & LEVEL_MASK);
 }
 

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hashes against the reference's vectors, the index against a plain list, IDs there and back. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "identity.h"
+#include "index_table.h"
+#include "messages.h"
+
+static uint64_t little_endian(const uint8_t *bytes)
+{
+    uint64_t word = 0;
+
+    for (int i = 7; i >= 0; i--)
+        word = word << 8 | bytes[i];
+    return word;
+}
+
+/* Key 00..0f, input 00, 01, …: the first entries of the SipHash authors' vectors_sip64/128. */
+static void siphash_gives_its_vectors(void **state)
+{
+    static const uint8_t vectors_64[][8] = {
+        {0x31, 0x0e, 0x0e, 0xdd, 0x47, 0xdb, 0x6f, 0x72},
+        {0xfd, 0x67, 0xdc, 0x93, 0xc5, 0x39, 0xf8, 0x74},
+        {0x5a, 0x4f, 0xa9, 0xd9, 0x09, 0x80, 0x6c, 0x0d},
+    };
+    static const uint8_t vectors_128[][16] = {
+        {0xa3, 0x81, 0x7f, 0x04, 0xba, 0x25, 0xa8, 0xe6, 0x6d, 0xf6, 0x72, 0x14, 0xc7, 0x55, 0x02,
+         0x93},
+        {0xda, 0x87, 0xc1, 0xd8, 0x6b, 0x99, 0xaf, 0x44, 0x34, 0x76, 0x59, 0x11, 0x9b, 0x22, 0xfc,
+         0x45},
+    };
+    struct hash_key key = {{0x0706050403020100u, 0x0f0e0d0c0b0a0908u}};
+    uint8_t input[16];
+
+    (void)state;
+    for (uint8_t i = 0; i < sizeof(input); i++)
+        input[i] = i;
+    for (size_t i = 0; i < 3; i++)
+        assert_true(hash_bytes(&key, input, i) == little_endian(vectors_64[i]));
+    for (size_t i = 0; i < 2; i++) {
+        struct hash128 hash = hash_bytes_128(&key, input, i);
+
+        assert_true(hash.word[0] == little_endian(vectors_128[i]));
+        assert_true(hash.word[1] == little_endian(vectors_128[i] + 8));
+    }
+    /* The paper's own example, fifteen bytes. */
+    assert_true(hash_bytes(&key, input, 15) == 0xa129ca6149be45e5u);
+}
+
+static void index_agrees_with_a_list(void **state)
+{
+    enum { SLOTS = 200, STEPS = 20000 };
+    struct index_entry entries[512] = {{0}};
+    struct index_table table;
+    bool present[SLOTS] = {false};
+    uint64_t random = 7;
+
+    (void)state;
+    assert_int_equal(index_table_entries(SLOTS), 512);
+    index_table_init(&table, entries, 512);
+    for (int step = 0; step < STEPS; step++) {
+        random = hash_word(random + 0x9e3779b97f4a7c15u);
+        uint32_t slot = (uint32_t)(random % SLOTS);
+        uint64_t hash = slot % 23 * 1000003; /* many share a hash */
+
+        if (present[slot])
+            index_table_remove(&table, hash, slot);
+        else
+            index_table_add(&table, hash, slot);
+        present[slot] = !present[slot];
+        for (uint32_t probe = step % 7; probe < SLOTS; probe += 7) {
+            uint32_t cursor = 0;
+            uint32_t found;
+            bool seen = false;
+
+            while ((found = index_table_find(&table, probe % 23 * 1000003, &cursor)) != SLOT_NONE)
+                seen = seen || found == probe;
+            assert_true(seen == present[probe]);
+        }
+    }
+}
+
+static void reservation_ids_come_back_and_cannot_be_made_up(void **state)
+{
+    struct hash_key secret = {{11, 22}};
+    struct hash_key other = {{11, 23}};
+    struct reservation_id id = {
+        .created_ms = 1763827200123, .sequence = (1ULL << 39) + 5, .partition = 255};
+    struct reservation_id later = id;
+    struct reservation_id back;
+    char text[RESERVATION_ID_LENGTH + 1];
+    char later_text[RESERVATION_ID_LENGTH + 1];
+
+    (void)state;
+    reservation_id_format(&id, &secret, text);
+    assert_int_equal(strlen(text), RESERVATION_ID_LENGTH);
+    assert_true(reservation_id_parse(text, RESERVATION_ID_LENGTH, &secret, &back));
+    assert_true(back.created_ms == id.created_ms && back.sequence == id.sequence &&
+                back.partition == id.partition);
+    assert_false(reservation_id_parse(text, RESERVATION_ID_LENGTH, &other, &back));
+    assert_false(reservation_id_parse(text, RESERVATION_ID_LENGTH - 1, &secret, &back));
+    for (size_t i = 0; i < RESERVATION_ID_LENGTH; i++) {
+        char was = text[i];
+
+        text[i] = was == '7' ? '8' : '7';
+        assert_false(reservation_id_parse(text, RESERVATION_ID_LENGTH, &secret, &back));
+        text[i] = '\0';
+        assert_false(reservation_id_parse(text, RESERVATION_ID_LENGTH, &secret, &back));
+        text[i] = was;
+    }
+    later.created_ms++;
+    reservation_id_format(&later, &secret, later_text);
+    assert_true(strcmp(text, later_text) < 0); /* they sort by time */
+}
+
+static void skus_have_their_alphabet(void **state)
+{
+    (void)state;
+    assert_true(sku_is_valid("A.b_c-1/2:3", 11));
+    assert_false(sku_is_valid("", 0));
+    assert_false(sku_is_valid("a b", 3));
+    assert_false(sku_is_valid("a\0b", 3));
+    assert_false(sku_is_valid("caf\xc3\xa9", 5));
+    assert_false(
+        sku_is_valid("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 65));
+}
+
+static void every_message_and_outcome_has_a_name(void **state)
+{
+    (void)state;
+    for (int type = 0; type < MESSAGE_TYPE_COUNT; type++) {
+        assert_non_null(message_name((enum message_type)type));
+        assert_true(message_size((enum message_type)type, RESERVATION_LINES_MAX) <=
+                    sizeof(struct message));
+    }
+    for (int outcome = 0; outcome < OUTCOME_COUNT; outcome++)
+        assert_non_null(outcome_name((enum outcome)outcome));
+    assert_string_equal(outcome_name(OUTCOME_SOLD_OUT), "sold_out");
+    assert_true(record_size(RECORD_HOLD, 1) <= 200);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(siphash_gives_its_vectors),
+        cmocka_unit_test(index_agrees_with_a_list),
+        cmocka_unit_test(reservation_ids_come_back_and_cannot_be_made_up),
+        cmocka_unit_test(skus_have_their_alphabet),
+        cmocka_unit_test(every_message_and_outcome_has_a_name),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
