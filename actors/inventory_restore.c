@@ -5,6 +5,8 @@
 
 #include "inventory_private.h"
 
+enum { RESTORED_SPREAD_MS = 1000 };
+
 static bool restore_product(struct inventory *inventory, const struct record *record)
 {
     struct product *product =
@@ -123,7 +125,10 @@ static void restore_timer(struct inventory *inventory, const struct moment *mome
     if (left_ms < 0)
         left_ms = 0;
     hold->deadline_boot_ms = moment->boot_ms + left_ms;
-    if (!hold_is_live(hold))
+    if (!hold_is_live(hold) && hold->waiting != 0) /* not all at once */
+        effects_timer(effects, slot,
+                      moment->boot_ms + 1 + (int64_t)(hold->sequence % RESTORED_SPREAD_MS));
+    else if (!hold_is_live(hold))
         hold_schedule_purge(inventory, moment, hold, effects);
     else if (hold->state == HOLD_HELD)
         effects_timer(effects, slot, hold->deadline_boot_ms);
@@ -168,7 +173,9 @@ static bool restore_hold(struct inventory *inventory, const struct moment *momen
         if (!count_limits(inventory, stored))
             return false;
     }
-    if (hold->state == HOLD_INTENT)
+    /* Who has acknowledged an end is not stored: all are told again. To forget an end before they
+     * know it would mean to them that it was aborted. */
+    if (hold->state == HOLD_INTENT || !hold_is_live(hold))
         hold->waiting = (uint32_t)((1ULL << hold_participants(pool, hold, partitions)) - 1);
     restore_timer(inventory, moment, hold, effects);
     return true;

@@ -208,6 +208,21 @@ void shard_fire_timer(struct shard *shard, uint32_t slot)
 
 /* ---- messages for the shard itself ---- */
 
+/* The failure latch: an answer that is not known to be durable says so. */
+static void make_unknown(struct message *message)
+{
+    if (message->type == MESSAGE_REPLY) {
+        if (message->reply.answers == MESSAGE_HOLD_LIST && message->reply.list != NULL) {
+            envelope_free(message->reply.list);
+            message->reply.list = NULL;
+        }
+        message->reply.outcome = OUTCOME_OUTCOME_UNKNOWN;
+        message->reply.replayed = 0;
+    } else if (message->type == MESSAGE_PRODUCT_DONE) {
+        message->product.envelope->outcome = OUTCOME_OUTCOME_UNKNOWN;
+    }
+}
+
 static void list_holds(struct shard *shard, const struct message *message)
 {
     uint32_t limit = message->list.limit;
@@ -233,6 +248,9 @@ static void receive_reply(struct shard *shard, struct message *message)
 {
     assert(shard->in_flight > 0);
     shard->in_flight--;
+    /* Also what was on its way when the latch fell: nothing is acknowledged any more. */
+    if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed))
+        make_unknown(message);
     shard->reply(shard->reply_user, message->cookie, message);
 }
 
@@ -271,21 +289,6 @@ void shard_deliver(struct shard *shard, struct message *message)
 static bool is_for_shard(const struct message *message)
 {
     return message->type == MESSAGE_REPLY || message->type == MESSAGE_PRODUCT_DONE;
-}
-
-/* The failure latch: an answer that is not known to be durable says so. */
-static void make_unknown(struct message *message)
-{
-    if (message->type == MESSAGE_REPLY) {
-        if (message->reply.answers == MESSAGE_HOLD_LIST && message->reply.list != NULL) {
-            envelope_free(message->reply.list);
-            message->reply.list = NULL;
-        }
-        message->reply.outcome = OUTCOME_OUTCOME_UNKNOWN;
-        message->reply.replayed = 0;
-    } else if (message->type == MESSAGE_PRODUCT_DONE) {
-        message->product.envelope->outcome = OUTCOME_OUTCOME_UNKNOWN;
-    }
 }
 
 static void send_one(struct shard *shard, struct message *message)

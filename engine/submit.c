@@ -28,7 +28,9 @@ static struct message *begin_request(struct shard *shard, uint32_t target, enum 
     message->type = (uint8_t)type;
     message->shard = (uint16_t)shard->index;
     message->cookie = cookie;
-    message->deadline_boot_ms = shard->now.boot_ms + engine->options.request_timeout_ms;
+    /* Not the turn's time, which is from before the shard slept. */
+    message->deadline_boot_ms =
+        engine_now(engine).boot_ms + engine->options.request_timeout_ms;
     return message;
 }
 

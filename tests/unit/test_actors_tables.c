@@ -75,7 +75,7 @@ static void index_agrees_with_a_list(void **state)
         else
             index_table_add(&table, hash, slot);
         present[slot] = !present[slot];
-        for (uint32_t probe = step % 7; probe < SLOTS; probe += 7) {
+        for (uint32_t probe = (uint32_t)step % 7; probe < SLOTS; probe += 7) {
             uint32_t cursor = 0;
             uint32_t found;
             bool seen = false;

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options from the outside: command line, environment and, through config_file.c, the file; then
+ * the rules between options. */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "address.h"
+#include "limits.h"
+#include "options.h"
+
+static enum options_verdict refuse(char *error, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static enum options_verdict refuse(char *error, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(error, OPTION_ERROR_MAX, format, arguments);
+    va_end(arguments);
+    return OPTIONS_REFUSED;
+}
+
+/* ---- words ---- */
+
+enum { WORD_MAX = 40 };
+
+/* Edits (a letter added, dropped or changed) from one word to the other. */
+static size_t word_distance(const char *one, const char *other)
+{
+    size_t lengths[2] = {strlen(one), strlen(other)};
+    size_t row[WORD_MAX + 1];
+
+    if (lengths[0] > WORD_MAX || lengths[1] > WORD_MAX)
+        return WORD_MAX;
+    for (size_t j = 0; j <= lengths[1]; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= lengths[0]; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= lengths[1]; j++) {
+            size_t best = diagonal + (one[i - 1] != other[j - 1]);
+
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[lengths[1]];
+}
+
+const char *nearest_word(const char *word, const char *const *words, size_t count)
+{
+    const char *nearest = NULL;
+    size_t length = strlen(word);
+    size_t least = length / 4 + 2;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t distance = word_distance(word, words[i]);
+
+        if (length >= 3 && strncmp(words[i], word, length) == 0)
+            distance = 1; /* its beginning */
+        if (distance < least) {
+            least = distance;
+            nearest = words[i];
+        }
+    }
+    return nearest;
+}
+
+/* ---- the command line ---- */
+
+struct scan {
+    struct options *options;
+    int argc;
+    char *const *argv;
+    char *error;
+    const char *config;                         /* --config */
+    const char *values[4 * OPTION_COUNT + 512]; /* flags in their order */
+    enum option_id ids[4 * OPTION_COUNT + 512];
+    size_t count;
+    bool wants_help;
+};
+
+static bool command_takes(enum command_id command, enum option_id id)
+{
+    return command == COMMAND_ID_CONFIG_CHECK || (option_rows[id].commands & (1U << command)) != 0;
+}
+
+static enum options_verdict refuse_flag(const struct scan *scan, const char *flag)
+{
+    enum command_id command = scan->options->command;
+    const char *known[OPTION_COUNT + 2] = {"config", "help"};
+    size_t count = 2;
+
+    for (enum option_id id = 0; id < OPTION_COUNT; id++) {
+        if (command_takes(command, id))
+            known[count++] = option_rows[id].flag;
+        else if (strcmp(option_rows[id].flag, flag) == 0)
+            return refuse(scan->error, "stampede %s takes no --%s: see stampede %s --help",
+                          command_rows[command].words, flag, command_rows[command].words);
+    }
+
+    const char *nearest = nearest_word(flag, known, count);
+
+    if (nearest != NULL)
+        return refuse(scan->error, "unknown option --%.80s: did you mean --%s?", flag, nearest);
+    return refuse(scan->error, "unknown option --%.80s: see stampede %s --help", flag,
+                  command_rows[command].words);
+}
+
+/* Takes a flag's value: after "=" or the next argument; NULL after an error. */
+static const char *scan_value(struct scan *scan, int *index, const char *flag, const char *equals,
+                              const char *takes)
+{
+    if (equals != NULL)
+        return equals + 1;
+    if (*index + 1 < scan->argc)
+        return scan->argv[++*index];
+    refuse(scan->error, "--%s has no value: give --%s %s", flag, flag, takes);
+    return NULL;
+}
+
+/* One argument that begins with "--". */
+static enum options_verdict scan_flag(struct scan *scan, int *index)
+{
+    const char *text = scan->argv[*index] + 2;
+    const char *equals = strchr(text, '=');
+    char flag[WORD_MAX + 1];
+
+    snprintf(flag, sizeof(flag), "%.*s", equals != NULL ? (int)(equals - text) : WORD_MAX, text);
+    if (strcmp(flag, "help") == 0) {
+        scan->wants_help = true;
+        return OPTIONS_READY;
+    }
+    if (strcmp(flag, "config") == 0) {
+        scan->config = scan_value(scan, index, flag, equals, "FILE");
+        return scan->config != NULL ? OPTIONS_READY : OPTIONS_REFUSED;
+    }
+    if (strcmp(text, "accept-loss") == 0 && scan->options->command == COMMAND_ID_REPAIR) {
+        scan->options->accept_loss = true;
+        return OPTIONS_READY;
+    }
+    for (enum option_id id = 0; id < OPTION_COUNT; id++) {
+        const struct option_row *row = &option_rows[id];
+
+        if (strcmp(flag, row->flag) != 0 || !command_takes(scan->options->command, id))
+            continue;
+        if (scan->count == sizeof(scan->values) / sizeof(scan->values[0]))
+            return refuse(scan->error, "too many options: use a configuration file");
+        scan->ids[scan->count] = id;
+        scan->values[scan->count] = row->takes[0] == 0 && equals == NULL
+                                        ? "on"
+                                        : scan_value(scan, index, flag, equals, row->takes);
+        return scan->values[scan->count++] != NULL ? OPTIONS_READY : OPTIONS_REFUSED;
+    }
+    return refuse_flag(scan, flag);
+}
+
+static enum options_verdict scan_arguments(struct scan *scan, int index)
+{
+    struct options *options = scan->options;
+    const struct command_row *command = &command_rows[options->command];
+
+    for (; index < scan->argc; index++) {
+        const char *text = scan->argv[index];
+
+        if (strcmp(text, "-h") == 0) {
+            scan->wants_help = true;
+        } else if (strncmp(text, "--", 2) == 0 && text[2] != 0) {
+            if (scan_flag(scan, &index) == OPTIONS_REFUSED)
+                return OPTIONS_REFUSED;
+        } else if (text[0] == '-' && text[1] != 0) {
+            return refuse(scan->error, "unknown option %.80s: options begin with --", text);
+        } else if (command->argument[0] != 0 && options->argument == NULL) {
+            options->argument = text;
+        } else {
+            return refuse(scan->error,
+                          "stampede %s takes no argument \"%.80s\": see stampede %s"
+                          " --help",
+                          command->words, text, command->words);
+        }
+    }
+    if (scan->wants_help)
+        return OPTIONS_HELP;
+    if (command->argument[0] != 0 && options->argument == NULL)
+        return refuse(scan->error, "no %s given: stampede %s %s", command->argument, command->words,
+                      command->argument);
+    return OPTIONS_READY;
+}
+
+/* Finds the command; gives the index of the argument after it, or 0 with a verdict. */
+static int scan_command(struct options *options, int argc, char *const argv[], char *error,
+                        enum options_verdict *verdict_out)
+{
+    const char *names[COMMAND_ID_COUNT];
+    const char *nearest;
+
+    *verdict_out = OPTIONS_HELP;
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return 0;
+    *verdict_out = OPTIONS_VERSION;
+    if (strcmp(argv[1], "--version") == 0)
+        return 0;
+    *verdict_out = OPTIONS_READY;
+    for (enum command_id id = 0; id < COMMAND_ID_COUNT; id++) {
+        const char *words = command_rows[id].words;
+        size_t first = strcspn(words, " ");
+
+        names[id] = words;
+        if (strncmp(argv[1], words, first) != 0 || argv[1][first] != 0)
+            continue;
+        options->command = id;
+        if (words[first] == 0)
+            return 2;
+        if (argc > 2 && strcmp(argv[2], words + first + 1) == 0)
+            return 3;
+        *verdict_out =
+            refuse(error, "stampede %s needs one more word: stampede %s", argv[1], words);
+        return 0;
+    }
+    nearest = nearest_word(argv[1], names, COMMAND_ID_COUNT);
+    if (argv[1][0] == '-')
+        *verdict_out = refuse(error, "the command comes first: stampede serve %.80s ...", argv[1]);
+    else if (nearest != NULL)
+        *verdict_out =
+            refuse(error, "unknown command \"%.80s\": did you mean stampede %s?", argv[1], nearest);
+    else
+        *verdict_out = refuse(error, "unknown command \"%.80s\": see stampede --help", argv[1]);
+    return 0;
+}
+
+/* ---- the environment ---- */
+
+static const char *variable_value(char *const variables[], const char *name)
+{
+    size_t length = strlen(name);
+
+    for (; *variables != NULL; variables++) {
+        if (strncmp(*variables, name, length) == 0 && (*variables)[length] == '=')
+            return *variables + length + 1;
+    }
+    return NULL;
+}
+
+static bool read_environment(struct options *options, char *const variables[], char *error)
+{
+    for (enum option_id id = 0; id < OPTION_COUNT; id++) {
+        char name[OPTION_VARIABLE_MAX];
+        const char *text = variable_value(variables, option_variable(id, name));
+
+        if (text == NULL || !command_takes(options->command, id))
+            continue;
+        if (!options_set(options, id, text, SOURCE_ENVIRONMENT, name, error))
+            return false;
+    }
+    return true;
+}
+
+/* ---- rules between options ---- */
+
+static enum options_verdict check_relations(struct options *options, char *error)
+{
+    struct address address;
+
+    if (!address_parse(options->listen, &address))
+        return refuse(error,
+                      "listen is \"%.100s\": give HOST:PORT, such as 127.0.0.1:8080 or"
+                      " [::]:8080",
+                      options->listen);
+    if (!address_parse_url(options->import_target, &address))
+        return refuse(error,
+                      "target is \"%.100s\": give the server's URL, such as"
+                      " http://127.0.0.1:8080",
+                      options->import_target);
+    if ((options->partitions & (options->partitions - 1)) != 0)
+        return refuse(error, "partitions is %llu: give a power of two",
+                      (unsigned long long)options->partitions);
+    /* A longer TTL alone moves the cap along: it would cut every hold short otherwise. */
+    if (!options_is_given(options, OPTION_hold_cap_ms) &&
+        options->hold_cap_ms < 2 * options->hold_ttl_ms)
+        options->hold_cap_ms = 2 * options->hold_ttl_ms;
+    if (options->hold_cap_ms < options->hold_ttl_ms)
+        return refuse(error,
+                      "hold_cap_ms is %llu, below hold_ttl_ms (%llu): raise one or lower"
+                      " the other",
+                      (unsigned long long)options->hold_cap_ms,
+                      (unsigned long long)options->hold_ttl_ms);
+    return OPTIONS_READY;
+}
+
+enum options_verdict options_read(struct options *options, int argc, char *const argv[],
+                                  char *const variables[], char *error)
+{
+    struct scan *scan;
+    enum options_verdict verdict;
+    int index;
+
+    options_set_defaults(options);
+    index = scan_command(options, argc, argv, error, &verdict);
+    if (index == 0)
+        return verdict;
+    scan = calloc(1, sizeof(*scan));
+    if (scan == NULL)
+        return refuse(error, "out of memory");
+    *scan = (struct scan){.options = options, .argc = argc, .argv = argv, .error = error};
+    verdict = scan_arguments(scan, index);
+    if (verdict != OPTIONS_READY)
+        goto free_scan;
+    verdict = OPTIONS_REFUSED;
+    options->config =
+        scan->config != NULL ? scan->config : variable_value(variables, "STAMPEDE_CONFIG");
+    if (options->config != NULL && !config_file_read(options, options->config, error))
+        goto free_scan;
+    if (!read_environment(options, variables, error))
+        goto free_scan;
+    for (size_t i = 0; i < scan->count; i++) {
+        char name[WORD_MAX + 3];
+
+        snprintf(name, sizeof(name), "--%s", option_rows[scan->ids[i]].flag);
+        if (!options_set(options, scan->ids[i], scan->values[i], SOURCE_FLAG, name, error))
+            goto free_scan;
+    }
+    verdict = check_relations(options, error);
+free_scan:
+    free(scan);
+    return verdict;
+}

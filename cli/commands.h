@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands, one function each: each runs to its end on the calling thread and returns the
+ * process's exit status. */
+#ifndef STAMPEDE_COMMANDS_H
+#define STAMPEDE_COMMANDS_H
+
+#include "options.h"
+
+/* status, meaning */
+#define EXIT_STATUSES(X)                                                                           \
+    X(DONE, 0, "done; serve: drained after SIGTERM or SIGINT")                                     \
+    X(FOUND, 1, "check, repair: found something broken; import: rows were rejected")               \
+    X(USAGE, 2, "could not begin: a bad option, a folder, port or server; the line says why")      \
+    X(FAILED, 3, "serve: the store failed to write; nothing unacknowledged was answered")          \
+    X(DAMAGED, 4, "serve: the store holds less than was acknowledged; see stampede repair")        \
+    X(INTERRUPTED, 130, "ended at once by a second signal")
+
+enum exit_status {
+#define X(name, status, meaning) STATUS_##name = (status),
+    EXIT_STATUSES(X)
+#undef X
+};
+
+int command_serve(const struct options *options);
+int command_import(const struct options *options);
+int command_check(const struct options *options);
+int command_repair(const struct options *options);
+int command_config_check(const struct options *options);
+
+/* Prints "stampede: ", the line and an end of line on standard error; returns STATUS_USAGE. */
+int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

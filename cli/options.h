@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The options of every command: one table, from which come the flags, the environment variables,
+ * the keys of the configuration file, the help texts and the struct that commands read.
+ *
+ * Rules
+ *  1. A value comes from the command line, else from the environment, else from the configuration
+ *     file, else from the table. A list is taken whole from one of them.
+ *  2. A flag is the first column of its row with "--" before it; the variable is STAMPEDE_ and the
+ *     flag in capitals with "_" for "-"; the key is the second column, inside its section if the
+ *     row stands in one.
+ *  3. Nothing that was given is ignored: an unknown flag, argument or key, and a value out of its
+ *     range, is an error of one line that says how to mend it. The environment is the exception:
+ *     unknown variables that begin with STAMPEDE_ are let be, for orchestrators set such for a
+ *     service of that name (STAMPEDE_PORT=tcp://…).
+ *  4. Defaults that belong to a layer are read from that layer when the program starts. */
+#ifndef STAMPEDE_OPTIONS_H
+#define STAMPEDE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* ---- commands ---- */
+
+/* name, words of the command line, its one argument or "", summary */
+#define COMMANDS(X)                                                                                \
+    X(SERVE, "serve", "", "Serve the shop: open the store, recover, answer HTTP")                  \
+    X(IMPORT, "import", "FILE", "Send a catalogue (CSV) to a running server")                      \
+    X(CHECK, "check", "", "Audit a store that is not being served: recompute every promise")       \
+    X(REPAIR, "repair", "", "Say what is doubtful in a damaged store; open it again at your word") \
+    X(CONFIG_CHECK, "config check", "", "Say which options would apply, and where they come from")
+
+enum command_id {
+#define X(name, words, argument, summary) COMMAND_ID_##name,
+    COMMANDS(X)
+#undef X
+        COMMAND_ID_COUNT
+};
+
+/* Sets of commands, for the table's column. */
+enum {
+    IN_SERVE = 1U << COMMAND_ID_SERVE,
+    IN_IMPORT = 1U << COMMAND_ID_IMPORT,
+    IN_CHECK = 1U << COMMAND_ID_CHECK,
+    IN_REPAIR = 1U << COMMAND_ID_REPAIR,
+    IN_ALL = IN_SERVE | IN_IMPORT | IN_CHECK | IN_REPAIR,
+};
+
+/* ---- the table ---- */
+
+/* name, flag, key, type, default, least, most, commands, what the flag takes, help
+ *
+ * Types: TEXT (its length is bounded), NUMBER, SWITCH (on or off; takes nothing: the flag alone
+ * means on), CHOICE (one of the words that the next to last column lists), LIST (texts, separated
+ * by commas, and the flag may be repeated). Defaults are expressions: see options_set_defaults. */
+#define OPTIONS_TOP(X)                                                                             \
+    X(data, "data", "data", TEXT, "./stampede-data", 1, 4000, IN_ALL, "DIR",                       \
+      "folder of the store; serve makes it when it is not there")                                  \
+    X(listen, "listen", "listen", TEXT, "127.0.0.1:8080", 3, 260, IN_SERVE, "HOST:PORT",           \
+      "address to serve at; port 0: any free one")                                                 \
+    X(shards, "shards", "shards", NUMBER, 0, 0, SHARDS_MAX, IN_SERVE, "N",                         \
+      "threads that serve; 0: as many as cores")                                                   \
+    X(admin_key_file, "admin-key-file", "admin_key_file", TEXT, "", 0, 4000, IN_SERVE | IN_IMPORT, \
+      "FILE", "file with the admin key; else admin.key in the data folder, made at first start")   \
+    X(rate_limits, "rate-limits", "rate_limits", SWITCH, true, 0, 0, IN_SERVE, "on|off",           \
+      "off is for demonstrations and load tests")                                                  \
+    X(cors_origins, "cors-origins", "cors_origins", LIST, 0, 1, 200, IN_SERVE, "ORIGIN,...",       \
+      "web origins whose pages may call the API; * for any, without cookies")                      \
+    X(secure_cookies, "secure-cookies", "secure_cookies", SWITCH, false, 0, 0, IN_SERVE, "on|off", \
+      "on where shoppers reach this server through TLS")                                           \
+    X(hold_ttl_ms, "hold-ttl-ms", "hold_ttl_ms", NUMBER, engine.hold_ttl_ms, 1, HOLD_TTL_MS_MAX,   \
+      IN_SERVE, "N", "how long a hold keeps its units")                                            \
+    X(hold_cap_ms, "hold-cap-ms", "hold_cap_ms", NUMBER, engine.hold_cap_ms, 1,                    \
+      2 * HOLD_TTL_MS_MAX, IN_SERVE, "N",                                                          \
+      "how long a hold lives over all its extensions; at least hold_ttl_ms")                       \
+    X(hold_extensions, "hold-extensions", "hold_extensions", NUMBER, engine.hold_extensions_max,   \
+      0, OPTION_EXTENSIONS_MAX, IN_SERVE, "N", "how often a hold may be extended")                 \
+    X(hold_retention_ms, "hold-retention-ms", "hold_retention_ms", NUMBER,                         \
+      engine.hold_retention_ms, 1000, 7 * HOLD_RETENTION_MS, IN_SERVE, "N",                        \
+      "how long an ended hold answers repeats of its key")                                         \
+    X(partitions, "partitions", "partitions", NUMBER, engine.partitions, 1, PARTITIONS_MAX,        \
+      IN_SERVE, "N", "units of ownership, a power of two; fixed when the store is made")           \
+    X(holds_max, "holds-max", "holds_max", NUMBER, engine.holds_max, 64, 1U << 26, IN_SERVE, "N",  \
+      "holds in memory, a shard, ended ones that still answer repeats included")                   \
+    X(skus_max, "skus-max", "skus_max", NUMBER, engine.skus_max, 16, 1U << 24, IN_SERVE, "N",      \
+      "SKUs, a shard")                                                                             \
+    X(limit_rows_max, "limit-rows-max", "limit_rows_max", NUMBER, engine.limit_rows_max, 16,       \
+      1U << 26, IN_SERVE, "N", "customers counted against a product's limit, a shard")             \
+    X(requests_max, "requests-max", "requests_max", NUMBER, engine.requests_max, 16, 1U << 20,     \
+      IN_SERVE, "N", "requests in flight, a shard; more are refused at once")                      \
+    X(request_timeout_ms, "request-timeout-ms", "request_timeout_ms", NUMBER,                      \
+      engine.request_timeout_ms, 10, 60 * 1000, IN_SERVE, "N",                                     \
+      "a request that waited longer is dropped undone")                                            \
+    X(connections_max, "connections-max", "connections_max", NUMBER, http.connections_max, 1,      \
+      1U << 20, IN_SERVE, "N", "connections, a shard; more are refused at the door")               \
+    X(connections_per_ip_max, "connections-per-ip-max", "connections_per_ip_max", NUMBER,          \
+      http.connections_per_ip_max, 0, 1U << 20, IN_SERVE, "N",                                     \
+      "connections from one address, a shard; 0: no limit")                                        \
+    X(header_timeout_ms, "header-timeout-ms", "header_timeout_ms", NUMBER, http.header_timeout_ms, \
+      100, 600 * 1000, IN_SERVE, "N", "a request's head must have come within this time")          \
+    X(idle_timeout_ms, "idle-timeout-ms", "idle_timeout_ms", NUMBER, http.idle_timeout_ms, 100,    \
+      3600 * 1000, IN_SERVE, "N", "an idle connection is closed after this time")                  \
+    X(drain_ms, "drain-ms", "drain_ms", NUMBER, 10 * 1000, 0, 600 * 1000, IN_SERVE, "N",           \
+      "what is under way at SIGTERM may take this long")                                           \
+    X(audit_period_ms, "audit-period-ms", "audit_period_ms", NUMBER, engine.audit_period_ms, 100,  \
+      24 * 3600 * 1000, IN_SERVE, "N", "how often gates, records and ledger are compared")         \
+    X(ballast_mb, "ballast-mb", "ballast_mb", NUMBER, storage.ballast_bytes >> 20, 0, 1U << 20,    \
+      IN_SERVE, "N", "size of the file that is kept to be given up when the disk is full")         \
+    X(low_water_mb, "low-water-mb", "low_water_mb", NUMBER, storage.low_water_bytes >> 20, 0,      \
+      1U << 24, IN_SERVE, "N",                                                                     \
+      "with less free disk than this, new holds are refused (storage_full)")
+
+#define OPTIONS_AVAILABILITY(X)                                                                    \
+    X(availability_exact, "availability-exact", "exact", SWITCH, true, 0, 0, IN_SERVE, "on|off",   \
+      "off: shoppers are told in_stock, low or out, not how many")
+
+#define OPTIONS_IMPORT(X)                                                                          \
+    X(import_target, "target", "target", TEXT, "http://127.0.0.1:8080", 1, 300, IN_IMPORT, "URL",  \
+      "the server")                                                                                \
+    X(import_format, "format", "format", CHOICE, "csv", 0, 0, IN_IMPORT, "csv",                    \
+      "the file's format")                                                                         \
+    X(import_map, "map", "map", LIST, 0, 1, 1000, IN_IMPORT, "FIELD=COLUMN,...",                   \
+      "which column gives which field; FIELD:=TEXT for the same text in every row")                \
+    X(import_stock, "stock", "stock", CHOICE, "keep", 0, 0, IN_IMPORT, "keep|set|add",             \
+      "what to do with the stock of SKUs that exist already")                                      \
+    X(import_dry_run, "dry-run", "dry_run", SWITCH, false, 0, 0, IN_IMPORT, "",                    \
+      "check and count only, write nothing")
+
+/* Sections of the configuration file; the empty one is the file's top. */
+#define OPTIONS(X)                                                                                 \
+    OPTIONS_TOP(X)                                                                                 \
+    OPTIONS_AVAILABILITY(X)                                                                        \
+    OPTIONS_IMPORT(X)
+
+enum option_id {
+#define X(name, ...) OPTION_##name,
+    OPTIONS(X)
+#undef X
+        OPTION_COUNT
+};
+
+/* ---- values ---- */
+
+enum {
+    OPTION_LIST_MAX = 32,        /* entries of a LIST */
+    OPTION_ERROR_MAX = 600,      /* a line for people, with its terminator */
+    OPTION_EXTENSIONS_MAX = 100, /* fits the byte in the record */
+};
+
+struct text_list {
+    const char *entries[OPTION_LIST_MAX];
+    uint32_t count;
+};
+
+enum option_source {
+    SOURCE_DEFAULT,
+    SOURCE_FILE,
+    SOURCE_ENVIRONMENT,
+    SOURCE_FLAG,
+};
+
+#define OPTION_FIELD_TEXT   const char *
+#define OPTION_FIELD_CHOICE const char *
+#define OPTION_FIELD_NUMBER uint64_t
+#define OPTION_FIELD_SWITCH bool
+#define OPTION_FIELD_LIST   struct text_list
+
+struct options {
+#define X(name, flag, key, type, ...) OPTION_FIELD_##type name;
+    OPTIONS(X)
+#undef X
+    enum option_source sources[OPTION_COUNT];
+    enum command_id command;
+    const char *config;        /* the configuration file, or NULL */
+    const char *argument;      /* the command's own, or NULL */
+    bool accept_loss;          /* repair: an operator's word, from the command line only */
+    struct option_text *texts; /* what the fields point to */
+};
+
+/* ---- from the outside ---- */
+
+enum options_verdict {
+    OPTIONS_READY,
+    OPTIONS_HELP,    /* print the help: of options->command, or of all where it is the count */
+    OPTIONS_VERSION, /* print the version */
+    OPTIONS_REFUSED, /* print `error`, exit 2 */
+};
+
+/* Reads the command line, the environment (`variables`, as environ) and the configuration file.
+ * `error` holds OPTION_ERROR_MAX bytes. options_free in any case. */
+enum options_verdict options_read(struct options *options, int argc, char *const argv[],
+                                  char *const variables[], char *error);
+void options_free(struct options *options);
+
+/* Fills in the table's defaults; for tests, and the first step of options_read. */
+void options_set_defaults(struct options *options);
+
+/* Whether this option was given, anywhere. */
+bool options_is_given(const struct options *options, enum option_id id);
+
+/* ---- for the parts that read one source each, and for help ---- */
+
+enum option_type { OPTION_TEXT, OPTION_NUMBER, OPTION_SWITCH, OPTION_CHOICE, OPTION_LIST };
+
+struct option_row {
+    const char *flag;
+    const char *section; /* "" at the top of the file */
+    const char *key;
+    enum option_type type;
+    uint64_t least;
+    uint64_t most;
+    unsigned commands;
+    const char *takes;
+    const char *help;
+};
+
+extern const struct option_row option_rows[OPTION_COUNT];
+
+/* Sets one option from text. `name` is what the person wrote it as, for the message. A list is
+ * replaced when `source` is a higher one, else extended. False with a line in `error`. */
+bool options_set(struct options *options, enum option_id id, const char *text,
+                 enum option_source source, const char *name, char *error);
+
+/* Where the option's value is, of the type that its row says. */
+const void *options_field(const struct options *options, enum option_id id);
+
+/* The value as text, as one would write it. */
+void options_print_value(const struct options *options, enum option_id id, FILE *stream);
+
+/* Reads the file; false with a line in `error`. In config_file.c. */
+bool config_file_read(struct options *options, const char *path, char *error);
+
+/* Of `count` words, the one that was probably meant, or NULL. */
+const char *nearest_word(const char *word, const char *const *words, size_t count);
+
+/* What the person sees as the variable's name; returns `name_out`. */
+enum { OPTION_VARIABLE_MAX = 64 };
+const char *option_variable(enum option_id id, char name_out[OPTION_VARIABLE_MAX]);
+
+struct command_row {
+    const char *words;
+    const char *argument;
+    const char *summary;
+};
+
+extern const struct command_row command_rows[COMMAND_ID_COUNT];
+
+/* Help for one command, or for all of them (COMMAND_ID_COUNT). In help.c. */
+void help_print(const struct options *options, FILE *stream);
+
+#endif

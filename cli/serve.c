@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `stampede serve`: puts the layers together, serves, and takes them apart.
+ *
+ * Begin: port, store, admin key, engine, API, recovery, threads, and only then the line `ready`.
+ * End, by SIGTERM, SIGINT or SIGHUP: HTTP drains, the engine becomes idle, shards and committer are
+ * joined, the API and the engine go, and last the store writes its watermark and closes: no layer
+ * goes before one that may still call it. A second signal ends the process at once; that is no
+ * worse than kill -9, which the store bears. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "address.h"
+#include "api/api.h"
+#include "api/log.h"
+#include "commands.h"
+#include "env_real.h"
+#include "limits.h"
+#include "options.h"
+#include "secrets_file.h"
+#include "storage.h"
+
+enum {
+    FILES_OF_THE_STORE = 1024, /* descriptors that are no connections: RocksDB's above all */
+    PATH_MAX_BYTES = 4096,
+    SHARDS_AUTOMATIC_MAX = 16, /* more were never measured; ask for them with --shards */
+};
+
+struct service {
+    const struct options *options;
+    struct env_real *env;
+    struct env env_port;
+    struct http_probe probe;
+    struct storage *storage;
+    struct storage_info storage_info;
+    struct engine *engine;
+    struct api *api;
+    struct address address;
+    uint32_t shards;
+    char admin_key[ADMIN_KEY_LENGTH_MAX + 1];
+    char error[OPTION_ERROR_MAX];
+};
+
+static void service_log(struct service *service, enum log_level level, const char *event,
+                        const char *name, const char *value)
+{
+    struct log_line line;
+
+    log_begin(&line, level, event, service->env_port.now(service->env_port.self).wall_ms);
+    if (name != NULL)
+        log_text(&line, name, value);
+    log_end(&line);
+}
+
+/* ---- what the machine gives ---- */
+
+/* As many connections as the process may have descriptors for. */
+static unsigned fit_connections(struct service *service, unsigned wanted)
+{
+    struct rlimit limit;
+    rlim_t fitting;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return wanted;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_max == RLIM_INFINITY)
+        return wanted;
+    fitting = limit.rlim_max > 2 * FILES_OF_THE_STORE ? limit.rlim_max - FILES_OF_THE_STORE
+                                                      : limit.rlim_max / 2;
+    fitting /= service->shards;
+    if (wanted <= fitting)
+        return wanted;
+    if (options_is_given(service->options, OPTION_connections_max))
+        service_log(service, LOG_WARNING, "connections_fewer", "why",
+                    "the limit of open files (ulimit -Hn) is too low for connections_max");
+    return fitting > 0 ? (unsigned)fitting : 1;
+}
+
+static uint32_t choose_shards(const struct options *options)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (options->shards != 0)
+        return (uint32_t)options->shards;
+    if (cores < 1)
+        return 1;
+    return cores > SHARDS_AUTOMATIC_MAX ? SHARDS_AUTOMATIC_MAX : (uint32_t)cores;
+}
+
+/* ---- begin ---- */
+
+static bool open_port(struct service *service)
+{
+    int code = http_probe_bind(service->address.host, service->address.port, &service->probe);
+
+    if (code == 0)
+        return true;
+    complain("cannot serve at %s: %s: choose another --listen HOST:PORT", service->options->listen,
+             strerror(-code));
+    return false;
+}
+
+static void log_storage(void *arg, const char *text)
+{
+    service_log(arg, LOG_ERROR, "storage", "detail", text);
+}
+
+static bool open_store(struct service *service)
+{
+    const struct options *options = service->options;
+    struct storage_options wanted = storage_options_default(options->data);
+
+    wanted.partitions = (uint32_t)options->partitions;
+    if (options_is_given(options, OPTION_ballast_mb))
+        wanted.ballast_bytes = options->ballast_mb << 20;
+    if (options_is_given(options, OPTION_low_water_mb))
+        wanted.low_water_bytes = options->low_water_mb << 20;
+    wanted.log = log_storage;
+    wanted.log_arg = service;
+    if (storage_open(&wanted, &service->storage, service->error, sizeof(service->error)) != 0) {
+        complain("%s", service->error);
+        return false;
+    }
+    storage_info_get(service->storage, &service->storage_info);
+    if (options_is_given(options, OPTION_partitions) &&
+        options->partitions != service->storage_info.partitions) {
+        complain("partitions is %llu, but the store in %s was made with %u: leave the option out",
+                 (unsigned long long)options->partitions, options->data,
+                 service->storage_info.partitions);
+        return false;
+    }
+    return true;
+}
+
+static bool open_admin_key(struct service *service)
+{
+    const struct options *options = service->options;
+    bool is_own = options->admin_key_file[0] == 0;
+    char path[PATH_MAX_BYTES + 16];
+
+    snprintf(path, sizeof(path), "%s%s", is_own ? options->data : options->admin_key_file,
+             is_own ? "/admin.key" : "");
+    if (admin_key_open(path, is_own, service->admin_key, NULL, service->error,
+                       sizeof(service->error)) != 0) {
+        complain("%s", service->error);
+        return false;
+    }
+    if (strlen(service->admin_key) < API_ADMIN_KEY_LENGTH_MIN) {
+        complain("the admin key in %s is too short: give it at least %d characters", path,
+                 (int)API_ADMIN_KEY_LENGTH_MIN);
+        return false;
+    }
+    service_log(service, LOG_INFO, "admin_key", "file", path);
+    return true;
+}
+
+/* Options that were not given stay at the engine's own default, which may depend on the shards. */
+static struct engine_options choose_engine_options(const struct service *service)
+{
+    const struct options *options = service->options;
+    struct engine_options wanted = engine_options_default(service->shards);
+
+    wanted.partitions = service->storage_info.partitions;
+    wanted.hold_ttl_ms = (uint32_t)options->hold_ttl_ms;
+    wanted.hold_cap_ms = (uint32_t)options->hold_cap_ms;
+#define TAKE(field, option)                                                                        \
+    if (options_is_given(options, OPTION_##option))                                                \
+        wanted.field = (uint32_t)options->option;
+    TAKE(hold_extensions_max, hold_extensions)
+    TAKE(hold_retention_ms, hold_retention_ms)
+    TAKE(holds_max, holds_max)
+    TAKE(skus_max, skus_max)
+    TAKE(limit_rows_max, limit_rows_max)
+    TAKE(requests_max, requests_max)
+    TAKE(request_timeout_ms, request_timeout_ms)
+    TAKE(audit_period_ms, audit_period_ms)
+#undef TAKE
+    return wanted;
+}
+
+static bool create_engine(struct service *service)
+{
+    struct engine_options options = choose_engine_options(service);
+    struct engine_ports ports = {.env = service->env_port};
+
+    storage_ports_get(service->storage, &ports.journal, &ports.watermark, &ports.secrets);
+    service->engine = engine_create(&options, &ports);
+    if (service->engine == NULL)
+        complain("not enough memory: lower holds_max, skus_max or shards");
+    return service->engine != NULL;
+}
+
+static bool create_api(struct service *service)
+{
+    const struct options *options = service->options;
+    struct api_options wanted;
+
+    api_options_default(&wanted);
+    wanted.http.host = service->address.host;
+    wanted.http.port = service->probe.port;
+    wanted.http.connections_max = fit_connections(service, (unsigned)options->connections_max);
+    wanted.http.connections_per_ip_max = (unsigned)options->connections_per_ip_max;
+    wanted.http.header_timeout_ms = (unsigned)options->header_timeout_ms;
+    wanted.http.idle_timeout_ms = (unsigned)options->idle_timeout_ms;
+    wanted.http.cors_origins = options->cors_origins.entries;
+    wanted.http.cors_origins_count = options->cors_origins.count;
+    wanted.admin_key = service->admin_key;
+    wanted.rate_limits = options->rate_limits;
+    wanted.availability_exact = options->availability_exact;
+    wanted.secure_cookies = options->secure_cookies;
+    wanted.drain_deadline_ms = (unsigned)options->drain_ms;
+    service->api = api_create(service->engine, &wanted, service->error, sizeof(service->error));
+    if (service->api == NULL)
+        complain("%s", service->error);
+    return service->api != NULL;
+}
+
+static bool start_threads(struct service *service)
+{
+    struct env_real_hooks hooks = {
+        .user = service->api,
+        .on_start = api_shard_start,
+        .on_turn = api_shard_turn,
+        .on_drain = api_shard_drain,
+        .is_drained = api_shard_is_drained,
+        .on_stop = api_shard_stop,
+    };
+
+    if (env_real_start(service->env, service->engine, &hooks, service->error,
+                       sizeof(service->error)) == 0)
+        return true;
+    complain("%s", service->error);
+    return false;
+}
+
+static void announce(struct service *service)
+{
+    bool is_ipv6 = strchr(service->address.host, ':') != NULL;
+
+    printf("ready http://%s%s%s:%u\n", is_ipv6 ? "[" : "", service->address.host,
+           is_ipv6 ? "]" : "", service->probe.port);
+    fflush(stdout);
+}
+
+/* ---- end ---- */
+
+/* The signals that end the server; those that the parent had it ignore (nohup) stay ignored. */
+static void choose_signals(sigset_t *signals_out)
+{
+    static const int asked[] = {SIGINT, SIGHUP};
+
+    sigemptyset(signals_out);
+    sigaddset(signals_out, SIGTERM);
+    for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+        struct sigaction action;
+
+        if (sigaction(asked[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+            sigaddset(signals_out, asked[i]);
+    }
+}
+
+static void end_at_once(int number)
+{
+    (void)number;
+    _exit(STATUS_INTERRUPTED);
+}
+
+/* A signal ends the process, until it is blocked again: before there is anything to drain, and
+ * when draining takes too long for whoever asks. */
+static void let_signals_interrupt(const sigset_t *signals)
+{
+    struct sigaction action = {.sa_handler = end_at_once};
+
+    sigemptyset(&action.sa_mask);
+    for (int number = 1; number < NSIG; number++) {
+        if (sigismember(signals, number) == 1)
+            sigaction(number, &action, NULL);
+    }
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+}
+
+static void serve_until_signal(struct service *service, const sigset_t *signals)
+{
+    int number = 0;
+
+    while (sigwait(signals, &number) != 0) {
+    }
+    service_log(service, LOG_INFO, "draining", "signal", sigabbrev_np(number));
+    let_signals_interrupt(signals);
+    env_real_stop(service->env, (uint32_t)service->options->drain_ms);
+}
+
+int command_serve(const struct options *options)
+{
+    struct service service = {.options = options, .shards = choose_shards(options)};
+    int status = STATUS_USAGE;
+    sigset_t signals;
+
+    /* The threads that are made from here on inherit the mask, so that only sigwait sees them. */
+    choose_signals(&signals);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    address_parse(options->listen, &service.address); /* options_read has seen that it is one */
+    service.env = env_real_create(service.shards);
+    if (service.env == NULL)
+        return complain("not enough resources for %u shards: lower --shards", service.shards);
+    service.env_port = env_real_port(service.env);
+    if (!open_port(&service))
+        goto destroy_env;
+    if (!open_store(&service) || !open_admin_key(&service))
+        goto close_store;
+    if (!create_engine(&service) || !create_api(&service))
+        goto destroy_engine;
+    let_signals_interrupt(&signals);
+    if (engine_recover(service.engine, service.error, sizeof(service.error)) != 0) {
+        complain("%s", service.error);
+        status = STATUS_DAMAGED;
+        goto destroy_engine;
+    }
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    if (!start_threads(&service))
+        goto destroy_engine;
+    http_probe_release(&service.probe);
+    service.probe.fd = -1;
+    announce(&service);
+    serve_until_signal(&service, &signals);
+    status = STATUS_DONE;
+destroy_engine:
+    if (service.api != NULL)
+        api_destroy(service.api);
+    if (service.engine != NULL)
+        engine_destroy(service.engine);
+close_store:
+    if (service.storage != NULL)
+        storage_close(service.storage);
+    if (service.probe.fd >= 0)
+        http_probe_release(&service.probe);
+destroy_env:
+    if (status == STATUS_DONE)
+        service_log(&service, LOG_INFO, "stopped", NULL, NULL);
+    env_real_destroy(service.env);
+    return status;
+}

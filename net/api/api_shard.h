@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the handlers of one shard share, and how a handler talks to the engine. Private to net/api.
+ *
+ * Everything of a `struct api_shard` belongs to its shard's thread, but for the counters, which any
+ * thread reads.
+ *
+ * A command's answer comes back by a cookie that names an entry of the shard's table of pending
+ * commands, which remembers who asked and what to do. The entry outlives the client: if that has gone,
+ * the answer is still taken (what rides in it must be freed), with no exchange. */
+#ifndef STAMPEDE_API_SHARD_H
+#define STAMPEDE_API_SHARD_H
+
+#include "api/api.h"
+#include "api/counters.h"
+#include "api/json.h"
+#include "api/rate_limit.h"
+#include "api/routes.h"
+#include "session.h"
+
+struct api_shard;
+struct import;
+struct keyed_table;
+struct keyed_entry;
+
+enum {
+    /* Of one answer that is not streamed: 100 reservations of 20 lines, or the documentation. */
+    API_ANSWER_BYTES_MAX = 1024 * 1024,
+    API_JSON_BODY_BYTES_MAX = 64 * 1024,
+    SESSION_CACHE_ENTRIES = 4096, /* a shard */
+    IMPORTS_MAX = 2,              /* under way on one shard */
+    IMPORT_WINDOW = 32,           /* products of one import on their way to their partitions */
+    LIST_LIMIT_DEFAULT = 20,
+    KEY_LENGTH_MAX = IDEMPOTENCY_KEY_LENGTH_MAX,
+};
+
+/* A page made at start: served as it is. */
+struct api_page {
+    char *text;
+    size_t length;
+    const char *content_type;
+    char etag[20]; /* with its quotes */
+};
+
+struct api {
+    struct engine *engine;
+    struct api_options options;
+    struct route routes[ROUTE_COUNT];
+    struct router *router;
+    uint8_t admin_mac[MAC_BYTES]; /* of the admin key */
+    struct api_page openapi;
+    struct api_page docs;
+    struct keyed_table *keyed;
+    uint32_t shard_count;
+    struct api_shard *shards;
+};
+
+/* ---- pending commands ---- */
+
+/* Takes the answer of a command. `exchange` is NULL when the client has gone meanwhile. An envelope
+ * in the reply is the callee's. */
+typedef void (*pending_answer)(struct api_shard *shard, struct http_exchange *exchange,
+                               const struct message *reply, void *user);
+
+struct pending {
+    pending_answer answer; /* NULL: free */
+    void *user;
+    uint64_t exchange_cookie;
+    uint32_t generation;
+    uint32_t next_free;
+};
+
+struct pending_table {
+    struct pending *entries;
+    uint32_t count;
+    uint32_t first_free; /* count: none */
+};
+
+/* False without memory. */
+bool pending_table_init(struct pending_table *table, uint32_t count);
+void pending_table_free(struct pending_table *table);
+
+/* The cookie to submit with; 0 if the table is full. */
+uint64_t pending_open(struct pending_table *table, uint64_t exchange_cookie, pending_answer answer,
+                      void *user);
+/* The command was refused at once: nobody will answer. */
+void pending_cancel(struct pending_table *table, uint64_t cookie);
+/* Takes the entry out, for its answer. */
+struct pending pending_take(struct pending_table *table, uint64_t cookie);
+
+/* ---- the shard ---- */
+
+struct session_cache_entry {
+    char token[SESSION_TOKEN_LENGTH + 1]; /* empty: none */
+    struct session session;
+};
+
+struct api_shard {
+    _Alignas(CACHE_LINE) struct api *api;
+    struct shard *shard;
+    uv_loop_t *loop;
+    /* Readable by other threads for its counters until this shard stops. */
+    struct http_server *_Atomic server;
+    struct pending_table pending;
+    struct session_cache_entry *sessions; /* SESSION_CACHE_ENTRIES, direct-mapped */
+    struct rate_limiter *limiter;         /* NULL: off */
+    struct json_memory json;
+    struct import *imports[IMPORTS_MAX];
+    struct moment now; /* as of this turn: at most a second old */
+    uint64_t jitter;   /* a state of a random sequence; not for secrets */
+    bool is_drained;
+    struct api_counters counters;
+};
+
+/* A number below `bound`, spread, not secret. */
+uint32_t api_shard_jitter(struct api_shard *shard, uint32_t bound);
+
+/* ---- a call ---- */
+
+/* One request in its handler: on the stack, gone when the handler returns. */
+struct api_call {
+    struct api_shard *shard;
+    struct http_exchange *exchange;
+    const struct api_route *route;
+    struct principal principal; /* of a SESSION; otherwise nobody */
+    enum authority authority;
+    /* The Idempotency-Key without its quotes; text NULL: none was given. Points to key_text. */
+    struct slice key;
+    char key_text[KEY_LENGTH_MAX + 1];
+};
+
+/* Enters every route (http_handler); `user` is the shard. */
+void dispatch_exchange(struct http_exchange *exchange, void *user);
+
+/* Takes the engine's answers (engine_reply); `user` is the shard. */
+void dispatch_reply(void *user, uint64_t cookie, const struct message *reply);
+
+/* Submits with principal and authority of the call. PENDING: `answer` will be called. Otherwise
+ * nothing happened; `refusal_out` (may be NULL) says more. */
+enum outcome call_submit(struct api_call *call, struct command *command, pending_answer answer,
+                         void *user, struct refusal *refusal_out);
+
+/* Answers with the problem that an outcome is told as. The exchange is over. */
+void respond_outcome(struct http_exchange *exchange, enum outcome outcome);
+
+/* Answers with JSON that a growing writer holds, and frees it; without memory: 503. */
+void respond_json(struct http_exchange *exchange, int status, struct writer *writer);
+
+/* Answers a page, or 304 to whoever has it. */
+void respond_page(struct http_exchange *exchange, const struct api_page *page);
+
+/* Writes an entity tag of these bytes, with its quotes and a zero. */
+void etag_format(const char *bytes, size_t length, char etag_out[20]);
+
+/* Whether this tag is among those of an If-None-Match (RFC 9110, 13.1.2). */
+bool etag_is_among(struct http_slice known, const char *etag);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is left, straight from the gates: no message, no record. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/request.h"
+
+enum {
+    AVAILABILITY_SKUS_MAX = 100,
+    /* {"sku":"…","available":…,"level":"in_stock"}, */
+    AVAILABILITY_BYTES_MAX = SKU_LENGTH_MAX + 80,
+    /* `low`: at most so many units, or so many per cent of the stock. */
+    LOW_UNITS = 5,
+    LOW_PER_CENT = 10,
+};
+
+static const char *level(const struct availability *availability)
+{
+    uint64_t low = (uint64_t)availability->stock * LOW_PER_CENT / 100;
+
+    if (availability->available == 0)
+        return "out";
+    if (low < LOW_UNITS)
+        low = LOW_UNITS;
+    return availability->available <= low ? "low" : "in_stock";
+}
+
+static void write_availability(struct writer *writer, const struct api *api,
+                               const struct sku_entry *entry)
+{
+    struct availability availability = sku_availability(entry);
+
+    write_literal(writer, "{\"sku\":\"");
+    write_bytes(writer, entry->sku, entry->sku_length);
+    write_literal(writer, "\",\"available\":");
+    if (api->options.availability_exact)
+        write_unsigned(writer, availability.available);
+    else
+        write_literal(writer, "null");
+    write_literal(writer, ",\"level\":\"");
+    write_text(writer, level(&availability));
+    write_literal(writer, "\"}");
+}
+
+void api_availability_get(struct api_call *call)
+{
+    struct sku_entry *entry;
+
+    if (!request_path_sku(call, &entry))
+        return;
+    http_header_add(call->exchange, "Cache-Control", "no-store");
+    char *memory =
+        http_body_begin(call->exchange, 200, "application/json", AVAILABILITY_BYTES_MAX);
+    if (memory == NULL)
+        return;
+    struct writer writer = writer_fixed(memory, AVAILABILITY_BYTES_MAX);
+    write_availability(&writer, call->shard->api, entry);
+    http_body_commit(call->exchange, writer_length(&writer));
+}
+
+/* Finds the SKUs asked for; their number, or 0 after having answered. */
+static unsigned find_skus(struct api_call *call, const struct sku_entry *entries_out[])
+{
+    const struct directory *directory = shard_directory(call->shard->shard);
+    struct validation validation;
+    char sku[SKU_LENGTH_MAX + 1];
+    char detail[SKU_LENGTH_MAX + 32];
+
+    validation_init(&validation);
+    request_check_query(call, &validation, (const char *const[]){"sku", NULL});
+    for (unsigned count = 0; validation.count == 0; count++) {
+        int length = http_query_parameter(call->exchange, "sku", count, sku, sizeof(sku));
+        if (length == HTTP_ABSENT && count > 0)
+            return count;
+        if (length == HTTP_ABSENT || count == AVAILABILITY_SKUS_MAX) {
+            validation_add(&validation, FIELD("sku"), "must be given 1 to %d times",
+                           (int)AVAILABILITY_SKUS_MAX);
+        } else if (length < 0 || !sku_is_valid(sku, (size_t)length)) {
+            validation_add(&validation, FIELD("sku"),
+                           "must be 1 to 64 of letters, digits and . _ - / :");
+        } else {
+            entries_out[count] = directory_find_sku(directory, sku, (size_t)length);
+            if (entries_out[count] == NULL) {
+                snprintf(detail, sizeof(detail), "There is no SKU %s.", sku);
+                problem_respond(call->exchange, PROBLEM_NOT_FOUND, detail);
+                return 0;
+            }
+        }
+    }
+    validation_respond(&validation, call->exchange);
+    return 0;
+}
+
+void api_availability_list(struct api_call *call)
+{
+    const struct sku_entry *entries[AVAILABILITY_SKUS_MAX];
+    unsigned count = find_skus(call, entries);
+
+    if (count == 0)
+        return;
+    size_t bytes_max = 32 + (size_t)count * AVAILABILITY_BYTES_MAX;
+    http_header_add(call->exchange, "Cache-Control", "no-store");
+    char *memory = http_body_begin(call->exchange, 200, "application/json", bytes_max);
+    if (memory == NULL)
+        return;
+    struct writer writer = writer_fixed(memory, bytes_max);
+    write_literal(&writer, "{\"data\":[");
+    for (unsigned i = 0; i < count; i++) {
+        if (i > 0)
+            write_byte(&writer, ',');
+        write_availability(&writer, call->shard->api, entries[i]);
+    }
+    write_literal(&writer, "]}");
+    http_body_commit(call->exchange, writer_length(&writer));
+}

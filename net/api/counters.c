@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/counters.h"
+
+static enum api_status_index status_index(int status)
+{
+    switch (status) {
+#define X(code)                                                                                    \
+    case code:                                                                                     \
+        return STATUS_##code;
+        API_STATUSES(X)
+#undef X
+    default:
+        return STATUS_OTHER;
+    }
+}
+
+static unsigned latency_bucket(uint64_t duration_ns)
+{
+    unsigned bucket = 0;
+
+    while (bucket < LATENCY_BUCKETS && duration_ns > 1ULL << (bucket + LATENCY_SHIFT))
+        bucket++;
+    return bucket;
+}
+
+void counters_count_answer(struct api_counters *counters, enum api_route_index route, int status,
+                           uint64_t duration_ns)
+{
+    enum route_class class = route == ROUTE_COUNT ? CLASS_OPERATIONS : api_routes[route].class;
+
+    counter_add(&counters->requests[route][status_index(status)], 1);
+    counter_add(&counters->latency[class].buckets[latency_bucket(duration_ns)], 1);
+    counter_add(&counters->latency[class].sum_ns, duration_ns);
+}

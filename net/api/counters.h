@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The API's own figures: one set a shard, written by its thread only (relaxed stores), summed by
+ * whoever renders /metrics. */
+#ifndef STAMPEDE_API_COUNTERS_H
+#define STAMPEDE_API_COUNTERS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "api/problems.h"
+#include "api/routes.h"
+
+/* The statuses that this server sends (and 499: the client left); others count as the last. */
+#define API_STATUSES(X)                                                                            \
+    X(200) X(201) X(204) X(304) X(400) X(401) X(403) X(404) X(405) X(408) X(409) X(413) X(414)     \
+    X(415) X(417) X(422) X(429) X(431) X(499) X(500) X(501) X(503) X(505)
+
+enum api_status_index {
+#define X(status) STATUS_##status,
+    API_STATUSES(X)
+#undef X
+        STATUS_OTHER,
+    STATUS_COUNT
+};
+
+enum {
+    /* Bucket i counts what took at most 2^(i + LATENCY_SHIFT) ns: 16 us, 33 us, … 8.6 s; the last
+     * one what took longer. */
+    LATENCY_SHIFT = 14,
+    LATENCY_BUCKETS = 20,
+};
+
+struct api_counters {
+    /* Row ROUTE_COUNT: what matched no route. */
+    _Atomic uint64_t requests[ROUTE_COUNT + 1][STATUS_COUNT];
+    struct {
+        _Atomic uint64_t buckets[LATENCY_BUCKETS + 1];
+        _Atomic uint64_t sum_ns;
+    } latency[CLASS_COUNT];
+    _Atomic uint64_t problems[PROBLEM_COUNT];
+    _Atomic uint64_t sessions_created;
+    _Atomic uint64_t rate_limited[CLASS_COUNT];
+};
+
+static inline void counter_add(_Atomic uint64_t *counter, uint64_t value)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + value,
+                          memory_order_relaxed);
+}
+
+static inline uint64_t counter_read(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+/* Counts one answer. */
+void counters_count_answer(struct api_counters *counters, enum api_route_index route, int status,
+                           uint64_t duration_ns);
+
+#endif

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From HTTP to a handler and from the engine back: the one place where callers, rates, media types
+ * and keys are checked, as the route's line in routes.h says. */
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api_shard.h"
+#include "api/request.h"
+#include "api/sessions.h"
+
+/* ---- rates ---- */
+
+struct rates {
+    const struct rate_policy *address;
+    const struct rate_policy *caller;
+    struct rate_verdict address_verdict;
+    struct rate_verdict caller_verdict;
+};
+
+/* Adds RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers): all limits of this
+ * call, and what is left of the one that binds first. */
+static void add_rate_headers(struct http_exchange *exchange, const struct rates *rates)
+{
+    const struct rate_policy *policy = rates->address;
+    const struct rate_verdict *verdict = &rates->address_verdict;
+    char text[160] = "";
+    size_t used = 0;
+
+    if (rates->caller != NULL) {
+        used = (size_t)snprintf(text, sizeof(text), "\"%s\";q=%u;w=%u%s", rates->caller->name,
+                                rates->caller->quota, rates->caller->window_s,
+                                rates->address != NULL ? ", " : "");
+        if (policy == NULL || rates->caller_verdict.remaining < verdict->remaining) {
+            policy = rates->caller;
+            verdict = &rates->caller_verdict;
+        }
+    }
+    if (rates->address != NULL)
+        snprintf(text + used, sizeof(text) - used, "\"%s\";q=%u;w=%u", rates->address->name,
+                 rates->address->quota, rates->address->window_s);
+    http_header_add(exchange, "RateLimit-Policy", text);
+    snprintf(text, sizeof(text), "\"%s\";r=%u;t=%u", policy->name, verdict->remaining,
+             verdict->wait_s);
+    http_header_add(exchange, "RateLimit", text);
+}
+
+static bool refuse_rate(struct api_call *call, const struct rates *rates, uint32_t wait_s)
+{
+    char text[80];
+
+    counter_add(&call->shard->counters.rate_limited[call->route->class], 1);
+    add_rate_headers(call->exchange, rates);
+    snprintf(text, sizeof(text), "%u", wait_s);
+    http_header_add(call->exchange, "Retry-After", text);
+    snprintf(text, sizeof(text), "Try again in %u s.", wait_s);
+    problem_respond(call->exchange, PROBLEM_RATE_LIMITED, text);
+    return false;
+}
+
+static bool check_address_rate(struct api_call *call, struct rates *rates)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    const struct rate_policy *policy = &rate_address_policies[call->route->class];
+
+    if (call->shard->limiter == NULL || policy->quota == 0)
+        return true;
+    /* One address of IPv4; the /64 of IPv6, which is one customer's network. */
+    const struct http_peer *peer = http_exchange_peer(call->exchange);
+    size_t length = memcmp(peer->address, mapped, sizeof(mapped)) == 0 ? 16 : 8;
+    rates->address = policy;
+    rates->address_verdict = rate_limiter_take(call->shard->limiter, policy, peer->address, length,
+                                               (int64_t)uv_now(call->shard->loop));
+    return rates->address_verdict.is_allowed ||
+           refuse_rate(call, rates, rates->address_verdict.wait_s);
+}
+
+static bool check_caller_rate(struct api_call *call, struct rates *rates)
+{
+    const struct rate_policy *policy = &rate_caller_policies[call->route->class];
+
+    if (call->shard->limiter == NULL)
+        return true;
+    if (policy->quota > 0 && call->route->caller != CALLER_PUBLIC) {
+        rates->caller = policy;
+        rates->caller_verdict = rate_limiter_take(
+            call->shard->limiter, policy, call->principal.bytes, sizeof(call->principal.bytes),
+            (int64_t)uv_now(call->shard->loop));
+        if (!rates->caller_verdict.is_allowed)
+            return refuse_rate(call, rates, rates->caller_verdict.wait_s);
+    }
+    if (rates->caller != NULL || rates->address != NULL)
+        add_rate_headers(call->exchange, rates);
+    return true;
+}
+
+/* ---- callers ---- */
+
+static bool refuse_caller(struct api_call *call, const char *detail)
+{
+    http_header_add(call->exchange, "WWW-Authenticate", "Bearer");
+    problem_respond(call->exchange, PROBLEM_UNAUTHENTICATED, detail);
+    return false;
+}
+
+static bool check_caller(struct api_call *call)
+{
+    char token[SESSION_TOKEN_LENGTH + 1];
+    enum session_check session;
+
+    switch (call->route->caller) {
+    case CALLER_PUBLIC:
+        return true;
+    case CALLER_SESSION:
+    case CALLER_SESSION_OR_NEW:
+        session = session_of_request(call->shard, call->exchange, &call->principal);
+        if (session == SESSION_VALID)
+            return true;
+        if (session == SESSION_ABSENT && call->route->caller == CALLER_SESSION_OR_NEW) {
+            session_start(call->shard, call->exchange, &call->principal, token);
+            return true;
+        }
+        return refuse_caller(call, session == SESSION_ABSENT
+                                       ? "Start a session with POST /v1/sessions."
+                                       : "The session is not valid or has expired. Start a new one "
+                                         "with POST /v1/sessions.");
+    case CALLER_ADMIN:
+        if (admin_of_request(call->shard, call->exchange)) {
+            call->authority = AUTHORITY_STAFF;
+            return true;
+        }
+        session = session_of_request(call->shard, call->exchange, &call->principal);
+        if (session != SESSION_VALID)
+            return refuse_caller(call, "This call takes the admin key as a bearer token.");
+        problem_respond(call->exchange, PROBLEM_FORBIDDEN, "This call is for the shop's staff.");
+        return false;
+    }
+    assert(false && "a route without a caller");
+    return false;
+}
+
+/* ---- media types and keys ---- */
+
+/* Whether the Content-Type is this one, whatever its parameters. */
+static bool media_type_is(struct http_slice value, const char *expected)
+{
+    size_t length = strlen(expected);
+
+    if (value.length < length)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        char byte = value.data[i];
+        if (byte >= 'A' && byte <= 'Z')
+            byte = (char)(byte | 0x20);
+        if (byte != expected[i])
+            return false;
+    }
+    return value.length == length || value.data[length] == ';' || value.data[length] == ' ';
+}
+
+static bool check_media_type(struct api_call *call)
+{
+    const char *expected = call->route->body == BODY_CSV ? "text/csv" : "application/json";
+    char detail[64];
+
+    if (call->route->body == BODY_NONE)
+        return true;
+    if (call->route->body == BODY_JSON_OR_EMPTY && http_exchange_body(call->exchange).length == 0)
+        return true;
+    if (media_type_is(http_exchange_header(call->exchange, HTTP_HEADER_CONTENT_TYPE), expected))
+        return true;
+    snprintf(detail, sizeof(detail), "Send %s.", expected);
+    problem_respond(call->exchange, PROBLEM_UNSUPPORTED_MEDIA_TYPE, detail);
+    return false;
+}
+
+/* Takes a key bare or as a structured-field string (RFC 9651, 3.3.3). False: it is neither, or too
+ * long. */
+static bool parse_key(struct http_slice value, char text_out[KEY_LENGTH_MAX + 1],
+                      size_t *length_out)
+{
+    bool is_quoted = value.length > 0 && value.data[0] == '"';
+    size_t end = value.length;
+    size_t length = 0;
+
+    if (is_quoted && (value.length < 2 || value.data[--end] != '"'))
+        return false;
+    for (size_t i = is_quoted ? 1 : 0; i < end; i++) {
+        char byte = value.data[i];
+        if (byte < 0x20 || byte == 0x7f || length == KEY_LENGTH_MAX)
+            return false;
+        if (is_quoted && byte == '"')
+            return false;
+        if (is_quoted && byte == '\\') {
+            byte = ++i < end ? value.data[i] : '\0';
+            if (byte != '"' && byte != '\\')
+                return false;
+        }
+        text_out[length++] = byte;
+    }
+    text_out[length] = '\0';
+    *length_out = length;
+    return true;
+}
+
+static bool check_key(struct api_call *call)
+{
+    struct validation validation;
+    size_t length;
+
+    if (call->route->key == KEY_IGNORED)
+        return true;
+    struct http_slice value = http_exchange_header(call->exchange, HTTP_HEADER_IDEMPOTENCY_KEY);
+    if (!parse_key(value, call->key_text, &length)) {
+        validation_init(&validation);
+        validation_add(&validation, FIELD("Idempotency-Key"),
+                       "must be 1 to %d printable ASCII characters, bare or quoted",
+                       (int)KEY_LENGTH_MAX);
+        validation_respond(&validation, call->exchange);
+        return false;
+    }
+    if (length > 0) {
+        call->key = (struct slice){.text = call->key_text, .length = length};
+        return true;
+    }
+    if (call->route->key == KEY_OPTIONAL)
+        return true;
+    problem_respond(call->exchange, PROBLEM_KEY_REQUIRED,
+                    "Send an Idempotency-Key header with this call.");
+    return false;
+}
+
+/* ---- in and out ---- */
+
+void dispatch_exchange(struct http_exchange *exchange, void *user)
+{
+    struct api_shard *shard = user;
+    const struct route *route = http_exchange_route(exchange);
+    struct rates rates = {0};
+    struct api_call call;
+
+    call.shard = shard;
+    call.exchange = exchange;
+    call.route = &api_routes[router_index(shard->api->router, route)];
+    call.principal = (struct principal){{0}};
+    call.authority = AUTHORITY_PRINCIPAL;
+    call.key = (struct slice){0};
+    if (!check_address_rate(&call, &rates) || !check_caller(&call) ||
+        !check_caller_rate(&call, &rates) || !check_media_type(&call) || !check_key(&call))
+        return;
+    /* When the failure latch has fallen nothing may be told any more, but how we are. */
+    if (call.route->class != CLASS_OPERATIONS &&
+        engine_mode(shard->api->engine) == ENGINE_FAILED) {
+        problem_respond(exchange, PROBLEM_OUTCOME_UNKNOWN, "The store has failed.");
+        return;
+    }
+    call.route->handler(&call);
+}
+
+void dispatch_reply(void *user, uint64_t cookie, const struct message *reply)
+{
+    struct api_shard *shard = user;
+    struct pending pending = pending_take(&shard->pending, cookie);
+    struct http_server *server = atomic_load_explicit(&shard->server, memory_order_relaxed);
+    struct http_exchange *exchange =
+        server == NULL ? NULL : http_exchange_from_cookie(server, pending.exchange_cookie);
+
+    pending.answer(shard, exchange, reply, pending.user);
+}
+
+enum outcome call_submit(struct api_call *call, struct command *command, pending_answer answer,
+                         void *user, struct refusal *refusal_out)
+{
+    struct api_shard *shard = call->shard;
+    struct refusal unused;
+
+    command->principal = call->principal;
+    command->authority = call->authority;
+    uint64_t cookie = pending_open(&shard->pending, http_exchange_cookie(call->exchange), answer,
+                                   user);
+    if (cookie == 0)
+        return OUTCOME_OVERLOADED;
+    enum outcome outcome = engine_submit(shard->shard, command, cookie,
+                                         refusal_out == NULL ? &unused : refusal_out);
+    if (outcome != OUTCOME_PENDING)
+        pending_cancel(&shard->pending, cookie);
+    return outcome;
+}

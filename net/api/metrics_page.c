@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* /metrics: Prometheus' text format 0.0.4. The shards' own counters are summed as they are read, so
+ * sums over several counters may be apart by what happens meanwhile. */
+#include <assert.h>
+#include <string.h>
+
+#include "api/api_shard.h"
+#include "api/problems.h"
+
+/* Figures of the HTTP layer: member, name, kind, help. */
+#define HTTP_FIGURES(X)                                                                            \
+    X(connections_accepted, "http_connections_accepted_total", "counter", "Connections let in")    \
+    X(connections_refused, "http_connections_refused_total", "counter",                            \
+      "Connections refused at the door")                                                           \
+    X(connections_open, "http_connections_open", "gauge", "Connections open now")                  \
+    X(exchanges_open, "http_exchanges_open", "gauge", "Requests not yet answered")                 \
+    X(bytes_received, "http_received_bytes_total", "counter", "Bytes received")                    \
+    X(bytes_sent, "http_sent_bytes_total", "counter", "Bytes sent")                                \
+    X(memory_bytes, "http_buffer_bytes", "gauge", "Bytes of input and output buffers in use")      \
+    X(pipeline_stalls, "http_pipeline_stalls_total", "counter",                                    \
+      "Times a connection was not read because too many of its requests were under way")
+
+enum http_figure {
+#define X(member, name, kind, help) FIGURE_##member,
+    HTTP_FIGURES(X)
+#undef X
+        FIGURE_COUNT
+};
+
+struct http_sums {
+    uint64_t figures[FIGURE_COUNT];
+    uint64_t closed[HTTP_CLOSE_COUNT];
+};
+
+static void write_type(struct writer *writer, const char *name, const char *kind, const char *help)
+{
+    write_literal(writer, "# HELP stampede_");
+    write_text(writer, name);
+    write_byte(writer, ' ');
+    write_text(writer, help);
+    write_literal(writer, "\n# TYPE stampede_");
+    write_text(writer, name);
+    write_byte(writer, ' ');
+    write_text(writer, kind);
+    write_byte(writer, '\n');
+}
+
+static void write_sample(struct writer *writer, const char *name, int64_t value)
+{
+    write_literal(writer, "stampede_");
+    write_text(writer, name);
+    write_byte(writer, ' ');
+    write_signed(writer, value);
+    write_byte(writer, '\n');
+}
+
+static void write_figure(struct writer *writer, const char *name, const char *kind,
+                         const char *help, int64_t value)
+{
+    write_type(writer, name, kind, help);
+    write_sample(writer, name, value);
+}
+
+/* Nanoseconds as seconds, to the last digit. */
+static void write_seconds(struct writer *writer, uint64_t ns)
+{
+    char digits[10];
+    uint64_t rest = ns % 1000000000;
+
+    write_unsigned(writer, ns / 1000000000);
+    digits[0] = '.';
+    for (unsigned i = 9; i > 0; i--, rest /= 10)
+        digits[i] = (char)('0' + rest % 10);
+    write_bytes(writer, digits, sizeof(digits));
+}
+
+/* ---- HTTP ---- */
+
+static void add_server(const struct http_counters *counters, struct http_sums *sums)
+{
+#define X(member, name, kind, help) sums->figures[FIGURE_##member] += counter_read(&counters->member);
+    HTTP_FIGURES(X)
+#undef X
+    for (unsigned i = 0; i < HTTP_CLOSE_COUNT; i++)
+        sums->closed[i] += counter_read(&counters->closed[i]);
+}
+
+static void write_http(struct writer *writer, const struct api *api)
+{
+    static const char *const reasons[HTTP_CLOSE_COUNT] = {
+#define X(name, text) [HTTP_CLOSE_##name] = text,
+        HTTP_CLOSE_TABLE(X)
+#undef X
+    };
+    struct http_sums sums = {0};
+
+    for (uint32_t i = 0; i < api->shard_count; i++) {
+        /* A server is closed only after a drain, and is gone only when its loop has run on. */
+        struct http_server *server =
+            atomic_load_explicit(&api->shards[i].server, memory_order_acquire);
+        if (server != NULL)
+            add_server(http_server_counters(server), &sums);
+    }
+#define X(member, name, kind, help)                                                                \
+    write_figure(writer, name, kind, help, (int64_t)sums.figures[FIGURE_##member]);
+    HTTP_FIGURES(X)
+#undef X
+    write_type(writer, "http_connections_closed_total", "counter", "Connections closed, by reason");
+    for (unsigned i = 0; i < HTTP_CLOSE_COUNT; i++) {
+        write_literal(writer, "stampede_http_connections_closed_total{reason=\"");
+        write_text(writer, reasons[i]);
+        write_literal(writer, "\"} ");
+        write_unsigned(writer, sums.closed[i]);
+        write_byte(writer, '\n');
+    }
+}
+
+static uint64_t sum_requests(const struct api *api, unsigned route, unsigned status)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < api->shard_count; i++)
+        sum += counter_read(&api->shards[i].counters.requests[route][status]);
+    return sum;
+}
+
+static void write_requests(struct writer *writer, const struct api *api)
+{
+    static const char *const statuses[STATUS_COUNT] = {
+#define X(status) [STATUS_##status] = #status,
+        API_STATUSES(X)
+#undef X
+            [STATUS_OTHER] = "other",
+    };
+
+    write_type(writer, "http_requests_total", "counter",
+               "Requests answered, by route and status (499: the client left before its answer)");
+    for (unsigned route = 0; route <= ROUTE_COUNT; route++) {
+        for (unsigned status = 0; status < STATUS_COUNT; status++) {
+            uint64_t count = sum_requests(api, route, status);
+            if (count == 0)
+                continue;
+            write_literal(writer, "stampede_http_requests_total{route=\"");
+            write_text(writer, route == ROUTE_COUNT ? "none" : route_name(&api->routes[route]));
+            write_literal(writer, "\",status=\"");
+            write_text(writer, statuses[status]);
+            write_literal(writer, "\"} ");
+            write_unsigned(writer, count);
+            write_byte(writer, '\n');
+        }
+    }
+}
+
+static void write_latency_line(struct writer *writer, const char *suffix, unsigned class)
+{
+    write_literal(writer, "stampede_http_request_duration_seconds");
+    write_text(writer, suffix);
+    write_literal(writer, "{class=\"");
+    write_text(writer, route_class_name((enum route_class)class));
+    write_byte(writer, '"');
+}
+
+static void write_latencies(struct writer *writer, const struct api *api)
+{
+    write_type(writer, "http_request_duration_seconds", "histogram",
+               "From a request's arrival to the hand-over of its answer");
+    for (unsigned class = 0; class < CLASS_COUNT; class++) {
+        uint64_t count = 0;
+        uint64_t sum_ns = 0;
+        for (unsigned bucket = 0; bucket <= LATENCY_BUCKETS; bucket++) {
+            for (uint32_t i = 0; i < api->shard_count; i++)
+                count += counter_read(&api->shards[i].counters.latency[class].buckets[bucket]);
+            write_latency_line(writer, "_bucket", class);
+            write_literal(writer, ",le=\"");
+            if (bucket == LATENCY_BUCKETS)
+                write_literal(writer, "+Inf");
+            else
+                write_seconds(writer, 1ULL << (bucket + LATENCY_SHIFT));
+            write_literal(writer, "\"} ");
+            write_unsigned(writer, count);
+            write_byte(writer, '\n');
+        }
+        for (uint32_t i = 0; i < api->shard_count; i++)
+            sum_ns += counter_read(&api->shards[i].counters.latency[class].sum_ns);
+        write_latency_line(writer, "_sum", class);
+        write_literal(writer, "} ");
+        write_seconds(writer, sum_ns);
+        write_byte(writer, '\n');
+        write_latency_line(writer, "_count", class);
+        write_literal(writer, "} ");
+        write_unsigned(writer, count);
+        write_byte(writer, '\n');
+    }
+}
+
+/* ---- the API ---- */
+
+static void write_refusals(struct writer *writer, const struct api *api)
+{
+    write_type(writer, "refusals_total", "counter", "Answers that were problems, by code");
+    for (unsigned problem = 0; problem < PROBLEM_COUNT; problem++) {
+        uint64_t count = 0;
+        for (uint32_t i = 0; i < api->shard_count; i++)
+            count += counter_read(&api->shards[i].counters.problems[problem]);
+        write_literal(writer, "stampede_refusals_total{code=\"");
+        write_text(writer, problem_entry((enum problem)problem)->code);
+        write_literal(writer, "\"} ");
+        write_unsigned(writer, count);
+        write_byte(writer, '\n');
+    }
+    write_figure(writer, "rate_limits_enabled", "gauge", "Whether rates are limited",
+                 api->options.rate_limits ? 1 : 0);
+    write_type(writer, "rate_limited_total", "counter", "Requests over a rate, by class");
+    for (unsigned class = 0; class < CLASS_COUNT; class++) {
+        uint64_t count = 0;
+        for (uint32_t i = 0; i < api->shard_count; i++)
+            count += counter_read(&api->shards[i].counters.rate_limited[class]);
+        write_literal(writer, "stampede_rate_limited_total{class=\"");
+        write_text(writer, route_class_name((enum route_class)class));
+        write_literal(writer, "\"} ");
+        write_unsigned(writer, count);
+        write_byte(writer, '\n');
+    }
+    uint64_t sessions = 0;
+    for (uint32_t i = 0; i < api->shard_count; i++)
+        sessions += counter_read(&api->shards[i].counters.sessions_created);
+    write_figure(writer, "sessions_created_total", "counter", "Guest sessions handed out",
+                 (int64_t)sessions);
+}
+
+/* ---- the engine ---- */
+
+static void write_engine(struct writer *writer, const struct api *api)
+{
+    static const char *const modes[] = {[ENGINE_SERVING] = "serving",
+                                        [ENGINE_DRAINING] = "draining",
+                                        [ENGINE_STORAGE_FULL] = "storage_full",
+                                        [ENGINE_FAILED] = "failed"};
+    static const char suffix_counter[] = "_total";
+    static const char suffix_gauge[] = "";
+    struct engine_metrics metrics;
+    char name[64];
+
+    engine_metrics(api->engine, &metrics);
+#define X(member, kind, help)                                                                      \
+    _Static_assert(sizeof(#member) + sizeof(suffix_counter) <= sizeof(name), "a metric's name");   \
+    strcpy(name, #member);                                                                         \
+    strcat(name, suffix_##kind);                                                                   \
+    write_figure(writer, name, #kind, help, metrics.member);
+    ENGINE_METRICS(X)
+#undef X
+    write_figure(writer, "commits_total", "counter", "Commits made durable", metrics.commits);
+    write_figure(writer, "commit_records_total", "counter", "Records in them",
+                 metrics.commit_records);
+    write_type(writer, "commit_batch_records_mean", "gauge", "Records in a commit, on the average");
+    int64_t mean = metrics.commits == 0 ? 0 : metrics.commit_records / metrics.commits;
+    write_sample(writer, "commit_batch_records_mean", mean);
+    write_type(writer, "commit_seconds", "summary", "Time that commits took to be durable");
+    write_literal(writer, "stampede_commit_seconds_sum ");
+    write_seconds(writer, (uint64_t)metrics.commit_ns);
+    write_literal(writer, "\nstampede_commit_seconds_count ");
+    write_signed(writer, metrics.commits);
+    write_byte(writer, '\n');
+    write_type(writer, "commit_seconds_max", "gauge", "The slowest of them since the start");
+    write_literal(writer, "stampede_commit_seconds_max ");
+    write_seconds(writer, (uint64_t)metrics.commit_max_ns);
+    write_byte(writer, '\n');
+    write_figure(writer, "durable_commit", "gauge", "Number of the newest durable commit",
+                 metrics.durable_commit);
+    write_type(writer, "engine_mode", "gauge", "1 for the mode that the engine is in");
+    for (unsigned mode = 0; mode < sizeof(modes) / sizeof(modes[0]); mode++) {
+        write_literal(writer, "stampede_engine_mode{mode=\"");
+        write_text(writer, modes[mode]);
+        write_literal(writer, "\"} ");
+        write_unsigned(writer, engine_mode(api->engine) == (enum engine_mode)mode ? 1 : 0);
+        write_byte(writer, '\n');
+    }
+}
+
+void api_metrics(struct api_call *call)
+{
+    const struct api *api = call->shard->api;
+    struct writer writer = writer_growing();
+
+    write_type(&writer, "build_info", "gauge", "Always 1; the labels say what runs");
+    write_literal(&writer, "stampede_build_info{version=\"" STAMPEDE_VERSION "\"} 1\n");
+    write_figure(&writer, "shards", "gauge", "Shards, each with a thread and a listener",
+                 api->shard_count);
+    write_engine(&writer, api);
+    write_refusals(&writer, api);
+    write_requests(&writer, api);
+    write_latencies(&writer, api);
+    write_http(&writer, api);
+    if (writer.failed)
+        respond_outcome(call->exchange, OUTCOME_OVERLOADED);
+    else
+        http_respond(call->exchange, 200, "text/plain; version=0.0.4; charset=utf-8", writer.start,
+                     writer_length(&writer));
+    writer_free(&writer);
+}

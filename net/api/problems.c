@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/problems.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "api/api_shard.h"
+
+static const struct problem_entry problems[PROBLEM_COUNT] = {
+#define X(name, code, status, title, page) [PROBLEM_##name] = {code, status, title, page},
+    PROBLEMS(X)
+#undef X
+};
+
+static const char media_type[] = "application/problem+json";
+
+const struct problem_entry *problem_entry(enum problem problem)
+{
+    assert((unsigned)problem < PROBLEM_COUNT);
+    return &problems[problem];
+}
+
+static char with_hyphen(char byte)
+{
+    return byte == '_' ? '-' : byte;
+}
+
+enum problem problem_find(const char *code, size_t length, bool hyphens)
+{
+    for (unsigned i = 0; i < PROBLEM_COUNT; i++) {
+        const char *candidate = problems[i].code;
+        size_t matched = 0;
+        while (matched < length && candidate[matched] != '\0' &&
+               code[matched] == (hyphens ? with_hyphen(candidate[matched]) : candidate[matched]))
+            matched++;
+        if (matched == length && candidate[matched] == '\0')
+            return (enum problem)i;
+    }
+    return PROBLEM_COUNT;
+}
+
+enum problem problem_of_outcome(enum outcome outcome)
+{
+    switch (outcome) {
+    case OUTCOME_NOT_FOUND:
+        return PROBLEM_NOT_FOUND;
+    case OUTCOME_SOLD_OUT:
+        return PROBLEM_SOLD_OUT;
+    case OUTCOME_INSUFFICIENT_STOCK:
+        return PROBLEM_INSUFFICIENT_STOCK;
+    case OUTCOME_LIMIT_REACHED:
+        return PROBLEM_LIMIT_REACHED;
+    case OUTCOME_KEY_IN_FLIGHT:
+        return PROBLEM_KEY_IN_FLIGHT;
+    case OUTCOME_KEY_REUSED:
+        return PROBLEM_KEY_REUSED;
+    case OUTCOME_HOLD_ENDED:
+        return PROBLEM_HOLD_ENDED;
+    case OUTCOME_HOLD_CAP_REACHED:
+        return PROBLEM_HOLD_CAP_REACHED;
+    case OUTCOME_STOCK_CONFLICT:
+        return PROBLEM_STOCK_CONFLICT;
+    case OUTCOME_PRODUCT_EXISTS:
+        return PROBLEM_PRODUCT_EXISTS;
+    case OUTCOME_SKU_TAKEN:
+        return PROBLEM_SKU_TAKEN;
+    case OUTCOME_OVERLOADED:
+        return PROBLEM_OVERLOADED;
+    case OUTCOME_STORAGE_FULL:
+        return PROBLEM_STORAGE_FULL;
+    case OUTCOME_OUTCOME_UNKNOWN:
+        return PROBLEM_OUTCOME_UNKNOWN;
+    case OUTCOME_OK:
+    case OUTCOME_PENDING:
+    case OUTCOME_COUNT:
+        break;
+    }
+    assert(false && "not a refusal");
+    return PROBLEM_INTERNAL_ERROR;
+}
+
+/* `detail` is cut to PROBLEM_DETAIL_LENGTH_MAX. */
+static bool begin(struct http_exchange *exchange, const struct problem_entry *entry, int status,
+                  const char *detail, size_t extra_max, struct writer *writer_out)
+{
+    /* Every byte of the detail may need six; code and title are the table's. */
+    size_t detail_length = strnlen(detail, PROBLEM_DETAIL_LENGTH_MAX);
+    size_t bytes_max = 160 + 2 * strlen(entry->code) + strlen(entry->title) + 6 * detail_length;
+    char *memory = http_body_begin(exchange, status, media_type, bytes_max + extra_max);
+
+    if (memory == NULL)
+        return false;
+    *writer_out = writer_fixed(memory, bytes_max + extra_max);
+    write_literal(writer_out, "{\"type\":\"/problems/");
+    for (const char *byte = entry->code; *byte != '\0'; byte++)
+        write_byte(writer_out, with_hyphen(*byte));
+    write_literal(writer_out, "\",\"title\":\"");
+    write_text(writer_out, entry->title);
+    write_literal(writer_out, "\",\"status\":");
+    write_unsigned(writer_out, (uint64_t)status);
+    write_literal(writer_out, ",\"code\":\"");
+    write_text(writer_out, entry->code);
+    write_literal(writer_out, "\",\"detail\":");
+    write_json_string(writer_out, detail, detail_length);
+    return true;
+}
+
+static void count(struct http_exchange *exchange, enum problem problem)
+{
+    struct api_shard *shard = http_exchange_user(exchange);
+
+    counter_add(&shard->counters.problems[problem], 1);
+}
+
+bool problem_begin(struct http_exchange *exchange, enum problem problem, const char *detail,
+                   size_t extra_max, struct writer *writer_out)
+{
+    const struct problem_entry *entry = problem_entry(problem);
+    struct api_shard *shard = http_exchange_user(exchange);
+
+    count(exchange, problem);
+    if (entry->status == 503) {
+        char seconds[2] = {(char)('1' + api_shard_jitter(shard, 3)), '\0'};
+        http_header_add(exchange, "Retry-After", seconds);
+    }
+    return begin(exchange, entry, entry->status, detail == NULL ? entry->title : detail, extra_max,
+                 writer_out);
+}
+
+void problem_end(struct http_exchange *exchange, struct writer *writer)
+{
+    write_byte(writer, '}');
+    http_body_commit(exchange, writer_length(writer));
+}
+
+void problem_respond(struct http_exchange *exchange, enum problem problem, const char *detail)
+{
+    struct writer writer;
+
+    if (problem_begin(exchange, problem, detail, 1, &writer))
+        problem_end(exchange, &writer);
+}
+
+void problem_render(struct http_exchange *exchange, int status, const char *code,
+                    const char *detail, void *user)
+{
+    enum problem problem = problem_find(code, strlen(code), false);
+    struct writer writer;
+
+    (void)user;
+    assert(problem != PROBLEM_COUNT); /* the layer's table is a part of ours */
+    count(exchange, problem);
+    const struct problem_entry *entry = problem_entry(problem);
+    if (begin(exchange, entry, status, detail == NULL ? entry->title : detail, 1, &writer))
+        problem_end(exchange, &writer);
+}

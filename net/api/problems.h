@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything that can go wrong for a caller, as one table: code, status, title, and what its page
+ * says. Rendered as application/problem+json (RFC 9457); `type` is `/problems/` and the code with
+ * hyphens, where the page is. */
+#ifndef STAMPEDE_API_PROBLEMS_H
+#define STAMPEDE_API_PROBLEMS_H
+
+#include <stdbool.h>
+
+#include "api/render.h"
+#include "http/http.h"
+#include "outcomes.h"
+
+/* name, code, status, title, page */
+#define PROBLEMS(X)                                                                                \
+    X(MALFORMED_REQUEST, "malformed_request", 400, "Malformed request",                            \
+      "The request is not well-formed HTTP/1.1, or ambiguous: two parties might read it "          \
+      "differently. The connection is closed.")                                                    \
+    X(MALFORMED_JSON, "malformed_json", 400, "Malformed JSON",                                     \
+      "The body is not one JSON text in UTF-8. The detail says where reading stopped.")            \
+    X(KEY_REQUIRED, "idempotency_key_required", 400, "Idempotency-Key required",                   \
+      "This call needs an Idempotency-Key header: a name of 1 to 255 characters that the caller "  \
+      "gives to this one attempt, so that repeating it after a lost answer has no second effect.") \
+    X(UNAUTHENTICATED, "unauthenticated", 401, "Not authenticated",                                \
+      "There is no session, or its token is malformed, expired or not of this server. Start one "  \
+      "with POST /v1/sessions. Calls under /v1/admin take the admin key as a bearer token.")       \
+    X(FORBIDDEN, "forbidden", 403, "Forbidden", "A shopper's session cannot do this: it is for "   \
+      "the shop's staff, with the admin key as a bearer token.")                                   \
+    X(NOT_FOUND, "not_found", 404, "Not found", "There is nothing here, or it is not the caller's.") \
+    X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, "Method not allowed",                         \
+      "The path exists, but not with this method. The Allow header lists those that do.")          \
+    X(REQUEST_TIMEOUT, "request_timeout", 408, "Request timeout",                                  \
+      "The request did not arrive in time. Nothing was done; the connection is closed.")           \
+    X(SOLD_OUT, "sold_out", 409, "Sold out",                                                       \
+      "No unit is left to hold. `reserved` units are held by others and come back if their holds " \
+      "lapse; when `final` is true none is, and none will come back.")                             \
+    X(INSUFFICIENT_STOCK, "insufficient_stock", 409, "Insufficient stock",                         \
+      "Fewer units are left than were asked for. `items` says of which SKU how many are left. "    \
+      "Reservations are all or none: nothing was held.")                                           \
+    X(LIMIT_REACHED, "limit_reached", 409, "Limit reached",                                        \
+      "One customer may hold or buy `limit` units of this product, over all its variants. Ask for " \
+      "fewer, or release a hold first.")                                                           \
+    X(HOLD_ENDED, "hold_ended", 409, "Hold ended",                                                 \
+      "The hold was released, lapsed or became a sale. An ended hold never comes back: make a new " \
+      "reservation.")                                                                              \
+    X(HOLD_CAP_REACHED, "hold_cap_reached", 409, "Hold cannot be extended further",                \
+      "The hold has been extended as often, or lasts as long, as this shop allows. It goes on to " \
+      "its present deadline.")                                                                     \
+    X(KEY_IN_FLIGHT, "idempotency_in_flight", 409, "Request in flight",                            \
+      "A request with this Idempotency-Key is being worked on right now. Repeat it in a moment to " \
+      "get its answer.")                                                                           \
+    X(STOCK_CONFLICT, "stock_conflict", 409, "Stock conflict",                                     \
+      "Units can only be taken from what is available, and fewer are available than were to be "   \
+      "taken away. Held units can be released first.")                                             \
+    X(SKU_TAKEN, "sku_taken", 409, "SKU taken", "A SKU belongs to one product for ever, and this " \
+      "one belongs to another product.")                                                           \
+    X(PRODUCT_EXISTS, "product_exists", 409, "Product exists", "A product with this ID exists.")   \
+    X(PAYLOAD_TOO_LARGE, "payload_too_large", 413, "Payload too large",                            \
+      "The body is larger than this call takes: 64 KiB, for imports 64 MiB.")                      \
+    X(URI_TOO_LONG, "uri_too_long", 414, "URI too long", "The request line is too long.")          \
+    X(UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415, "Unsupported media type",             \
+      "The body's Content-Type is not what this call takes: application/json, for imports "        \
+      "text/csv.")                                                                                 \
+    X(EXPECTATION_FAILED, "expectation_failed", 417, "Expectation failed",                         \
+      "Expect may only say 100-continue.")                                                         \
+    X(VALIDATION_FAILED, "validation_failed", 422, "Validation failed",                            \
+      "The request was understood, but some of its fields are missing, unknown or out of bounds. " \
+      "`errors` names each with the reason.")                                                      \
+    X(KEY_REUSED, "idempotency_key_reused", 422, "Idempotency key reused",                         \
+      "This Idempotency-Key was used for a request with another body. Give a new request a new "   \
+      "key.")                                                                                      \
+    X(RATE_LIMITED, "rate_limited", 429, "Too many requests",                                      \
+      "The caller, or its address, asks more often than the limit in RateLimit-Policy. Retry-After " \
+      "says how many seconds to wait.")                                                            \
+    X(HEADERS_TOO_LARGE, "headers_too_large", 431, "Headers too large",                            \
+      "The request's headers are too many or too long.")                                           \
+    X(INTERNAL_ERROR, "internal_error", 500, "Internal error",                                     \
+      "The server made a mistake. The X-Request-Id helps its operators to find out.")              \
+    X(NOT_IMPLEMENTED, "not_implemented", 501, "Not implemented",                                  \
+      "The request uses a method or a transfer coding that this server does not know.")            \
+    X(OVERLOADED, "overloaded", 503, "Overloaded",                                                 \
+      "The server has as much to do as it can bear, or is about to stop. Nothing was done. "       \
+      "Retry-After says how many seconds to wait.")                                                \
+    X(STORAGE_FULL, "storage_full", 503, "Storage full",                                           \
+      "The disk is nearly full: the server takes no new obligations, but goes on to end those that " \
+      "it has. Nothing was done.")                                                                 \
+    X(OUTCOME_UNKNOWN, "outcome_unknown", 503, "Outcome unknown",                                  \
+      "The server cannot tell whether this request had its effect. Repeat it with the same "       \
+      "Idempotency-Key to learn what happened.")                                                   \
+    X(HTTP_VERSION_NOT_SUPPORTED, "http_version_not_supported", 505, "HTTP version not supported", \
+      "This server speaks HTTP/1.1 and HTTP/1.0.")
+
+enum problem {
+#define X(name, code, status, title, page) PROBLEM_##name,
+    PROBLEMS(X)
+#undef X
+        PROBLEM_COUNT
+};
+
+struct problem_entry {
+    const char *code;
+    int status;
+    const char *title;
+    const char *page;
+};
+
+const struct problem_entry *problem_entry(enum problem problem);
+
+/* The problem of this code, or PROBLEM_COUNT. With `hyphens` the code is as in `type`. */
+enum problem problem_find(const char *code, size_t length, bool hyphens);
+
+/* The problem that a refusal of the engine is told as. Not for OK and PENDING. */
+enum problem problem_of_outcome(enum outcome outcome);
+
+/* Answers with a problem. `detail` NULL: the title. 503 gets a Retry-After of 1 to 3 s, spread so
+ * that the refused do not come back together. Counts the refusal. The exchange is over. */
+void problem_respond(struct http_exchange *exchange, enum problem problem, const char *detail);
+
+/* The same with members of its own: between the two the caller writes `,"name":value`, at most
+ * `extra_max` bytes, and calls nothing else of the HTTP layer. False: the exchange is over, write
+ * nothing. `detail` is at most PROBLEM_DETAIL_LENGTH_MAX bytes of UTF-8. */
+enum { PROBLEM_DETAIL_LENGTH_MAX = 256 };
+bool problem_begin(struct http_exchange *exchange, enum problem problem, const char *detail,
+                   size_t extra_max, struct writer *writer_out);
+void problem_end(struct http_exchange *exchange, struct writer *writer);
+
+/* The HTTP layer's own refusals (http_problem_renderer). */
+void problem_render(struct http_exchange *exchange, int status, const char *code,
+                    const char *detail, void *user);
+
+#endif

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Rates: a token bucket for each (class, caller) and each (class, address), in a table of fixed size
+ * that belongs to one shard. A shard sees only its own connections, so a caller who spreads over all
+ * of them has as many buckets: the limits keep one caller from crowding out the others, they are not
+ * an exact quota. Where the table has no room, the bucket that was idle longest makes way.
+ *
+ * Pure: now is an argument. The owner's thread only. */
+#ifndef STAMPEDE_API_RATE_LIMIT_H
+#define STAMPEDE_API_RATE_LIMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hash.h"
+
+/* What a route is limited and measured as: name, text, quota and window (s) of a caller, quota and
+ * window (s) of an address. A quota of 0: not limited. Shops sit behind shared addresses, so an
+ * address may do ten times what a caller may. */
+#define ROUTE_CLASSES(X)                                                                           \
+    X(OPERATIONS, "operations", 0, 1, 0, 1)                                                        \
+    X(SESSIONS, "sessions", 0, 1, 60, 60)                                                          \
+    X(RESERVE, "reserve", 30, 10, 300, 10)                                                         \
+    X(HOLDS, "holds", 60, 10, 600, 10)                                                             \
+    X(BROWSE, "browse", 0, 1, 600, 10)                                                             \
+    X(ADMIN, "admin", 0, 1, 3000, 60)
+
+enum route_class {
+#define X(name, text, caller_quota, caller_window_s, address_quota, address_window_s) CLASS_##name,
+    ROUTE_CLASSES(X)
+#undef X
+        CLASS_COUNT
+};
+
+struct rate_policy {
+    const char *name; /* as in the RateLimit headers; a token */
+    uint32_t quota;
+    uint32_t window_s;
+};
+
+extern const struct rate_policy rate_caller_policies[CLASS_COUNT];
+extern const struct rate_policy rate_address_policies[CLASS_COUNT];
+const char *route_class_name(enum route_class class);
+
+enum {
+    RATE_BUCKETS = 1 << 15, /* a shard */
+    RATE_WAYS = 4,
+};
+
+struct rate_bucket {
+    uint64_t tag; /* 0: empty */
+    int64_t updated_ms;
+    /* Requests that may come now, times the window in ms: so that a refill of any size is exact. */
+    uint64_t level;
+};
+
+struct rate_limiter {
+    struct hash_key seed;
+    struct rate_bucket buckets[RATE_BUCKETS];
+};
+
+struct rate_verdict {
+    bool is_allowed;
+    uint32_t remaining; /* requests that would be allowed right now, after this one */
+    uint32_t wait_s;    /* until one more is; at least 1 */
+};
+
+void rate_limiter_init(struct rate_limiter *limiter, const struct hash_key *seed);
+
+/* Takes one request of the policy's quota for whoever these bytes name. A refused request takes
+ * nothing. `now_ms` is any clock that does not go back. */
+struct rate_verdict rate_limiter_take(struct rate_limiter *limiter,
+                                      const struct rate_policy *policy, const void *who,
+                                      size_t who_length, int64_t now_ms);
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/routes.h"
+
+/* docs/openapi.yaml: the largest catalogue that one import takes. */
+#define IMPORT_BYTES_MAX (64UL * 1024 * 1024)
+
+const struct api_route api_routes[ROUTE_COUNT] = {
+#define X(method, pattern, name, who, kind, content, idempotency)                                  \
+    [ROUTE_##name] = {.handler = api_##name,                                                       \
+                      .caller = CALLER_##who,                                                      \
+                      .class = CLASS_##kind,                                                       \
+                      .body = BODY_##content,                                                      \
+                      .key = KEY_##idempotency},
+    API_ROUTES(X)
+#undef X
+};
+
+/* A line of the table that leaves out who may call does not compile: the macro has seven
+ * parameters, and `CALLER_` alone names nothing. */
+
+void api_routes_fill(struct route routes_out[ROUTE_COUNT], http_handler dispatch)
+{
+#define X(verb, path, title, who, kind, content, idempotency)                                      \
+    routes_out[ROUTE_##title] = (struct route){                                                    \
+        .method = HTTP_METHOD_##verb,                                                              \
+        .pattern = path,                                                                           \
+        .handler = dispatch,                                                                       \
+        .caller = CALLER_##who,                                                                    \
+        .flags = BODY_##content == BODY_CSV ? ROUTE_STREAM_BODY : 0,                               \
+        .name = #title,                                                                            \
+        .body_max = BODY_##content == BODY_CSV ? IMPORT_BYTES_MAX : 0,                             \
+    };
+    API_ROUTES(X)
+#undef X
+}

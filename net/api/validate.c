@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/validate.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/problems.h"
+
+/* Bytes of `text` that fit `length_max` without cutting a character in two. */
+static size_t cut_length(const char *text, size_t length, size_t length_max)
+{
+    if (length <= length_max)
+        return length;
+    length = length_max;
+    while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+        length--;
+    return length;
+}
+
+static void field_format(struct field field, char text_out[VALIDATION_FIELD_LENGTH_MAX + 1])
+{
+    char prefix[48] = "";
+
+    if (field.array != NULL)
+        snprintf(prefix, sizeof(prefix), "%s[%zu]%s", field.array, field.index,
+                 field.name.text == NULL ? "" : ".");
+    size_t used = strlen(prefix);
+    size_t length = cut_length(field.name.text, field.name.length,
+                               VALIDATION_FIELD_LENGTH_MAX - used);
+    memcpy(text_out, prefix, used);
+    if (length > 0)
+        memcpy(text_out + used, field.name.text, length);
+    text_out[used + length] = '\0';
+}
+
+void validation_add(struct validation *validation, struct field field, const char *format, ...)
+{
+    unsigned index = validation->count++;
+    va_list arguments;
+
+    if (index >= VALIDATION_ERRORS_MAX)
+        return;
+    struct validation_error *error = &validation->errors[index];
+    field_format(field, error->field);
+    va_start(arguments, format);
+    vsnprintf(error->message, sizeof(error->message), format, arguments);
+    va_end(arguments);
+}
+
+bool validate_integer(struct validation *validation, struct field field,
+                      const struct json_value *value, int64_t min, int64_t max,
+                      int64_t *integer_out)
+{
+    if (json_type(value) == JSON_INTEGER) {
+        *integer_out = json_integer(value);
+        if (*integer_out >= min && *integer_out <= max)
+            return true;
+    }
+    validation_add(validation, field, "must be an integer from %" PRId64 " to %" PRId64, min, max);
+    return false;
+}
+
+bool validate_string(struct validation *validation, struct field field,
+                     const struct json_value *value, size_t length_min, size_t length_max,
+                     struct slice *string_out)
+{
+    size_t characters = 0;
+
+    if (json_type(value) == JSON_STRING) {
+        *string_out = json_string(value);
+        bool is_text = text_is_utf8(string_out->text, string_out->length, &characters) &&
+                       memchr(string_out->text, '\0', string_out->length) == NULL;
+        if (is_text && characters >= length_min && characters <= length_max)
+            return true;
+    }
+    if (length_min == 0)
+        validation_add(validation, field, "must be a string of at most %zu characters", length_max);
+    else
+        validation_add(validation, field, "must be a string of %zu to %zu characters", length_min,
+                       length_max);
+    return false;
+}
+
+bool validate_code(struct validation *validation, struct field field,
+                   const struct json_value *value, struct slice *code_out)
+{
+    if (json_type(value) == JSON_STRING) {
+        *code_out = json_string(value);
+        if (sku_is_valid(code_out->text, code_out->length))
+            return true;
+    }
+    validation_add(validation, field, "must be 1 to 64 of letters, digits and . _ - / :");
+    return false;
+}
+
+bool text_to_unsigned(const char *text, size_t length, uint64_t max, uint64_t *value_out)
+{
+    uint64_t value = 0;
+
+    if (length == 0)
+        return false;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        unsigned digit = (unsigned)(text[i] - '0');
+        if (value > (max - digit) / 10 || digit > max)
+            return false;
+        value = value * 10 + digit;
+    }
+    *value_out = value;
+    return true;
+}
+
+void validation_respond(const struct validation *validation, struct http_exchange *exchange)
+{
+    /* Every byte of a field's name may need six. */
+    enum { ERROR_BYTES_MAX = 6 * VALIDATION_FIELD_LENGTH_MAX + 6 * VALIDATION_MESSAGE_LENGTH_MAX };
+    unsigned kept =
+        validation->count < VALIDATION_ERRORS_MAX ? validation->count : VALIDATION_ERRORS_MAX;
+    struct writer writer;
+    char detail[48];
+
+    assert(validation->count > 0);
+    if (validation->count == 1)
+        snprintf(detail, sizeof(detail), "One field is not valid.");
+    else
+        snprintf(detail, sizeof(detail), "%u fields are not valid.", validation->count);
+    if (!problem_begin(exchange, PROBLEM_VALIDATION_FAILED, detail,
+                       kept * (ERROR_BYTES_MAX + sizeof("{\"field\":\"\",\"message\":\"\"},")) + 32,
+                       &writer))
+        return;
+    write_literal(&writer, ",\"errors\":[");
+    for (unsigned i = 0; i < kept; i++) {
+        const struct validation_error *error = &validation->errors[i];
+        if (i > 0)
+            write_byte(&writer, ',');
+        write_literal(&writer, "{\"field\":");
+        write_json_string(&writer, error->field, strlen(error->field));
+        write_literal(&writer, ",\"message\":");
+        write_json_string(&writer, error->message, strlen(error->message));
+        write_byte(&writer, '}');
+    }
+    write_byte(&writer, ']');
+    problem_end(exchange, &writer);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The server's buffers: sizes are powers of two, freed ones are kept on lists (last in, first out,
+ * so that they are warm), and all that are in use together are bounded.
+ */
+#include "http/http_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t class_bytes(unsigned class)
+{
+    return (size_t)1 << (HTTP_BUFFER_SHIFT_MIN + class);
+}
+
+static unsigned class_of(size_t bytes)
+{
+    assert(bytes > 0);
+    if (bytes <= class_bytes(0))
+        return 0;
+    return (unsigned)(64 - __builtin_clzll((unsigned long long)bytes - 1)) - HTTP_BUFFER_SHIFT_MIN;
+}
+
+static char *buffer_take(struct http_buffers *pool, unsigned class)
+{
+    size_t bytes = class_bytes(class);
+    if (bytes > pool->bytes_max || pool->bytes_used > pool->bytes_max - bytes)
+        return NULL;
+    void *data = pool->free[class];
+    if (data != NULL) {
+        memcpy(&pool->free[class], data, sizeof(void *));
+        assert(pool->bytes_cached >= bytes);
+        pool->bytes_cached -= bytes;
+    } else {
+        data = malloc(bytes);
+        if (data == NULL)
+            return NULL;
+    }
+    pool->bytes_used += bytes;
+    return data;
+}
+
+static void buffer_give(struct http_buffers *pool, char *data, size_t bytes)
+{
+    unsigned class = class_of(bytes);
+    assert(class_bytes(class) == bytes);
+    assert(pool->bytes_used >= bytes);
+    pool->bytes_used -= bytes;
+    if (pool->bytes_cached + bytes > HTTP_BUFFER_CACHED_MAX) {
+        free(data);
+        return;
+    }
+    memcpy(data, &pool->free[class], sizeof(void *));
+    pool->free[class] = data;
+    pool->bytes_cached += bytes;
+}
+
+bool http_buffer_reserve(struct http_buffers *pool, struct http_buffer *buffer, size_t extra)
+{
+    assert(buffer->length <= buffer->capacity);
+    if (extra <= (size_t)(buffer->capacity - buffer->length) && buffer->data != NULL)
+        return true;
+    size_t need = (size_t)buffer->length + extra;
+    if (extra > class_bytes(HTTP_BUFFER_CLASSES - 1) || need > class_bytes(HTTP_BUFFER_CLASSES - 1))
+        return false;
+    unsigned class = class_of(need > 0 ? need : 1);
+    char *data = buffer_take(pool, class);
+    if (data == NULL)
+        return false;
+    if (buffer->data != NULL) {
+        memcpy(data, buffer->data, buffer->length);
+        buffer_give(pool, buffer->data, buffer->capacity);
+    }
+    buffer->data = data;
+    buffer->capacity = (uint32_t)class_bytes(class);
+    return true;
+}
+
+bool http_buffer_append(struct http_buffers *pool, struct http_buffer *buffer, const void *bytes,
+                        size_t length)
+{
+    if (length == 0)
+        return true;
+    if (!http_buffer_reserve(pool, buffer, length))
+        return false;
+    memcpy(buffer->data + buffer->length, bytes, length);
+    buffer->length += (uint32_t)length;
+    return true;
+}
+
+void http_buffer_release(struct http_buffers *pool, struct http_buffer *buffer)
+{
+    if (buffer->data != NULL)
+        buffer_give(pool, buffer->data, buffer->capacity);
+    *buffer = (struct http_buffer){0};
+}
+
+void http_buffers_free(struct http_buffers *pool)
+{
+    assert(pool->bytes_used == 0);
+    for (unsigned class = 0; class < HTTP_BUFFER_CLASSES; class ++) {
+        while (pool->free[class] != NULL) {
+            void *data = pool->free[class];
+            memcpy(&pool->free[class], data, sizeof(void *));
+            free(data);
+        }
+    }
+    pool->bytes_cached = 0;
+}

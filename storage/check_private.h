@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the audit share: check.c (opening, verdict), check_partition.c (what is true
+ * within a partition), check_limits.c (what a customer may have), check_links.c (reservations over
+ * several partitions). The arithmetic here is deliberately not the actors'. */
+#ifndef STAMPEDE_CHECK_PRIVATE_H
+#define STAMPEDE_CHECK_PRIVATE_H
+
+#include "check.h"
+#include "journal_rocksdb.h"
+
+/* An array that grows. */
+struct vector {
+    uint8_t *items;
+    size_t item_bytes;
+    size_t count;
+    size_t capacity;
+};
+
+struct check {
+    FILE *out;
+    struct journal_rocksdb *journal;
+    uint32_t partitions;
+    uint64_t broken;
+    uint64_t unfinished;
+    uint64_t sku_count;
+    uint64_t reservation_count;
+    uint64_t ledger_count;
+    bool out_of_memory;
+    uint64_t *floors;       /* of each partition; 0: none */
+    struct vector names;    /* uint64_t: hashes of SKUs, over all partitions */
+    struct vector promises; /* struct check_link: what owners say of other partitions */
+    struct vector links;    /* struct check_link: what those partitions have */
+};
+
+/* Lines that one reservation has in a partition that does not own it. */
+struct check_link {
+    uint64_t owner_sequence;
+    uint64_t lines;    /* check_line_sum over them, and the principal's hash */
+    uint64_t sequence; /* the participant's own; 0 in a promise */
+    uint32_t owner_partition;
+    uint32_t partition;
+    uint8_t state; /* of the record that says so */
+};
+
+/* Prints one line `check: broken: ...`, and counts it. */
+void check_broken(struct check *check, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Room for one more item, zeroed; NULL sets out_of_memory. */
+void *check_vector_add(struct check *check, struct vector *vector, size_t item_bytes);
+void check_vector_free(struct vector *vector);
+
+/* The item whose first field, a uint32_t or uint64_t as `key` is, equals it, in a vector in
+ * ascending order of that field; or NULL. */
+void *check_vector_find_32(const struct vector *vector, uint32_t key);
+void *check_vector_find_64(const struct vector *vector, uint64_t key);
+
+/* An order-independent sum of lines: of one line. */
+uint64_t check_line_sum(uint32_t sku_id, uint32_t quantity);
+
+/* ---- check_partition.c ---- */
+
+/* Audits one partition, and adds to what is checked across partitions. */
+void check_partition(struct check *check, uint32_t partition);
+
+/* ---- check_limits.c ---- */
+
+/* One reservation's line of a limited product, or a LIMIT record. */
+struct check_limit {
+    uint32_t product_number;
+    struct principal principal;
+    uint64_t held; /* by live reservations */
+    uint64_t sold; /* by the LIMIT record */
+    uint64_t
+        converted; /* by kept reservations made and converted since the product's last change */
+    bool is_newer; /* a reservation was made since then */
+};
+
+struct check_product {
+    uint32_t number; /* first: looked up by it */
+    uint32_t limit;
+    int64_t updated_wall_ms;
+    uint64_t sold; /* units that its SKUs' ledgers sold */
+    uint64_t limit_sold;
+    char id[PRODUCT_ID_LENGTH_MAX + 1];
+};
+
+/* Sorts and compares; `products` in ascending order of numbers. */
+void check_limits(struct check *check, uint32_t partition, struct vector *products,
+                  struct vector *limits);
+
+/* ---- check_links.c ---- */
+
+/* Compares promises with links, after all partitions. */
+void check_links(struct check *check);
+
+#endif

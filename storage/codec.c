@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Keys, validity and encoding; codec_decode.c reads it back. The two are the only files that
+ * include msgpack-c. Its packer template is instantiated over a plain cursor: through the packer's
+ * callback encoding costs three times as much. */
+#include "codec.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "bytes.h"
+#include "codec_fields.h"
+#include "crc32c.h"
+
+const char *codec_error_text(enum codec_error error)
+{
+    switch (error) {
+    case CODEC_OK:
+        return "ok";
+    case CODEC_BAD_KEY:
+        return "its key is malformed";
+    case CODEC_BAD_CHECKSUM:
+        return "its checksum does not match";
+    case CODEC_BAD_VERSION:
+        return "it has a version that this program does not know";
+    case CODEC_BAD_FORM:
+        return "its fields are not those of its kind";
+    case CODEC_BAD_RANGE:
+        return "a field has an impossible value";
+    }
+    return "unknown error";
+}
+
+const char *codec_kind_name(enum record_kind kind)
+{
+    static const char *const names[RECORD_KIND_COUNT] = {
+#define X(name, member) [RECORD_##name] = #member,
+        RECORD_KINDS(X)
+#undef X
+    };
+
+    assert((unsigned)kind < RECORD_KIND_COUNT);
+    return names[kind];
+}
+
+/* ---- keys ---- */
+
+void codec_encode_key_prefix(uint32_t partition, uint32_t subject, uint64_t sequence,
+                             uint8_t key_out[CODEC_KEY_BYTES])
+{
+    uint8_t *at = key_out;
+
+    assert(partition <= UINT16_MAX);
+    at = bytes_put(at, partition, 2);
+    at = bytes_put(at, subject, 4);
+    at = bytes_put(at, sequence, 8);
+    assert(at == key_out + CODEC_KEY_BYTES);
+}
+
+size_t codec_encode_key(const struct record *record, uint8_t key_out[CODEC_KEY_BYTES_MAX])
+{
+    codec_encode_key_prefix(record->partition, record->subject, record->sequence, key_out);
+    if (record->kind != RECORD_LIMIT)
+        return CODEC_KEY_BYTES;
+    memcpy(key_out + CODEC_KEY_BYTES, record->limit.principal.bytes,
+           sizeof(record->limit.principal.bytes));
+    return CODEC_KEY_BYTES_MAX;
+}
+
+/* ---- validity ---- */
+
+static bool text_is_name(const char *text, size_t room)
+{
+    size_t length = strnlen(text, room);
+
+    return length < room && sku_is_valid(text, length);
+}
+
+static bool currency_is_valid(const char currency[4])
+{
+    for (int i = 0; i < 3; i++) {
+        if (currency[i] < 'A' || currency[i] > 'Z')
+            return false;
+    }
+    return currency[3] == '\0';
+}
+
+static bool time_is_valid(int64_t wall_ms)
+{
+    return wall_ms >= 0 && wall_ms < CODEC_TIME_MS_END;
+}
+
+static bool hold_is_valid(const struct record *record)
+{
+    const struct hold_record *hold = &record->hold;
+
+    if (hold->state >= HOLD_STATE_COUNT || hold->line_count < 1 ||
+        hold->line_count > RESERVATION_LINES_MAX)
+        return false;
+    if (record->size < record_size(RECORD_HOLD, hold->line_count))
+        return false;
+    for (unsigned i = 0; i < hold->line_count; i++) {
+        if (hold->lines[i].quantity < 1 || hold->lines[i].quantity > CODEC_LINE_QUANTITY_MAX)
+            return false;
+    }
+    return hold->owner_sequence >= 1 && hold->owner_sequence < CODEC_SEQUENCE_END &&
+           hold->owner_partition < PARTITIONS_MAX && hold->ttl_ms <= HOLD_TTL_MS_MAX &&
+           time_is_valid(hold->created_wall_ms) && time_is_valid(hold->deadline_wall_ms) &&
+           time_is_valid(hold->ended_wall_ms);
+}
+
+static bool product_is_valid(const struct record *record)
+{
+    const struct product_record *product = &record->product;
+
+    return text_is_name(product->id, sizeof(product->id)) && currency_is_valid(product->currency) &&
+           product->variant_count <= PRODUCT_VARIANTS_MAX &&
+           time_is_valid(product->updated_wall_ms) &&
+           product->document_length <= PRODUCT_DOCUMENT_BYTES_MAX &&
+           record->size >= record_size(RECORD_PRODUCT, 0) + product->document_length;
+}
+
+static bool ledger_is_valid(const struct record *record)
+{
+    const struct ledger_record *ledger = &record->ledger;
+
+    return ledger->entry < LEDGER_ENTRY_COUNT && ledger->quantity >= 1 &&
+           ledger->quantity <= SKU_STOCK_MAX && ledger->hold_sequence < CODEC_SEQUENCE_END &&
+           time_is_valid(ledger->wall_ms) &&
+           strnlen(ledger->reason, sizeof(ledger->reason)) < sizeof(ledger->reason) &&
+           sku_id_partition(record->subject) == record->partition;
+}
+
+/* The parts of the key that a kind does not use are zero: one record, one key. */
+static bool key_is_valid(const struct record *record)
+{
+    switch ((enum record_kind)record->kind) {
+    case RECORD_PRODUCT:
+    case RECORD_SKU:
+    case RECORD_COUNTER:
+    case RECORD_LIMIT:
+        return record->sequence == 0;
+    case RECORD_LEDGER:
+        return record->sequence >= 1 && record->sequence < CODEC_SEQUENCE_END;
+    case RECORD_FLOOR:
+        return record->subject == 0 && record->sequence == 0;
+    case RECORD_HOLD:
+        return record->subject == 0 && record->sequence >= 1 &&
+               record->sequence < CODEC_SEQUENCE_END;
+    case RECORD_KIND_COUNT:
+        break;
+    }
+    return false;
+}
+
+bool codec_record_is_valid(const struct record *record)
+{
+    if (record->kind >= RECORD_KIND_COUNT || record->partition >= PARTITIONS_MAX ||
+        !key_is_valid(record))
+        return false;
+    if (record->size < record_size((enum record_kind)record->kind, 0))
+        return false;
+    switch ((enum record_kind)record->kind) {
+    case RECORD_PRODUCT:
+        return product_is_valid(record);
+    case RECORD_SKU:
+        return text_is_name(record->sku.sku, sizeof(record->sku.sku)) &&
+               record->sku.price_minor >= 0 &&
+               sku_id_partition(record->subject) == record->partition;
+    case RECORD_COUNTER:
+        return record->counter.stock <= SKU_STOCK_MAX && record->counter.sold <= SKU_STOCK_MAX &&
+               record->counter.ledger_sequence < CODEC_SEQUENCE_END &&
+               sku_id_partition(record->subject) == record->partition;
+    case RECORD_LIMIT:
+        return true;
+    case RECORD_LEDGER:
+        return ledger_is_valid(record);
+    case RECORD_FLOOR:
+        return record->floor.next_sequence < CODEC_SEQUENCE_END;
+    case RECORD_HOLD:
+        return hold_is_valid(record);
+    case RECORD_KIND_COUNT:
+        break;
+    }
+    return false;
+}
+
+/* ---- values ---- */
+
+struct writer {
+    uint8_t *at;
+    uint8_t *end;
+};
+
+static inline int writer_append(struct writer *writer, const void *bytes, size_t length)
+{
+    assert(length <= (size_t)(writer->end - writer->at));
+    memcpy(writer->at, bytes, length);
+    writer->at += length;
+    return 0;
+}
+
+#define msgpack_pack_inline_func(name)        static inline int pack##name
+#define msgpack_pack_inline_func_cint(name)   static inline int pack##name
+#define msgpack_pack_inline_func_fixint(name) static inline int pack_fixed##name
+#define msgpack_pack_user                     struct writer *
+/* The template's contract: it returns from the function that it stands in. */
+#define msgpack_pack_append_buffer(writer, bytes, length)                                          \
+    return writer_append(writer, bytes, length)
+#include <msgpack/pack_define.h>
+#include <msgpack/timestamp.h>
+
+#include <msgpack/pack_template.h>
+
+static inline void write_text(struct writer *writer, const char *text)
+{
+    size_t length = strlen(text);
+
+    pack_str(writer, length);
+    writer_append(writer, text, length);
+}
+
+static inline void write_bytes(struct writer *writer, const void *bytes, size_t length)
+{
+    pack_bin(writer, length);
+    writer_append(writer, bytes, length);
+}
+
+/* Opens the array: version, `fields`, and the checksum that value_end appends. */
+static inline void value_begin(struct writer *writer, uint32_t fields)
+{
+    pack_array(writer, fields + 2);
+    pack_uint8(writer, CODEC_VERSION);
+}
+
+static inline size_t value_end(struct writer *writer, const uint8_t *value, uint32_t seed)
+{
+    size_t length = (size_t)(writer->at - value);
+
+    pack_fixed_uint32(writer, crc32c(seed, value, length));
+    return length + CODEC_CHECKSUM_BYTES;
+}
+
+static void encode_product(struct writer *writer, const struct record *record)
+{
+    const struct product_record *product = &record->product;
+
+    write_text(writer, product->id);
+    write_text(writer, product->currency);
+    pack_uint32(writer, product->limit_per_customer);
+    pack_uint32(writer, product->variant_count);
+    pack_uint64(writer, (uint64_t)product->updated_wall_ms);
+    write_bytes(writer, record_document(record), product->document_length);
+}
+
+static void encode_ledger(struct writer *writer, const struct ledger_record *ledger)
+{
+    pack_uint8(writer, ledger->entry);
+    pack_uint32(writer, ledger->quantity);
+    pack_uint64(writer, ledger->hold_sequence);
+    pack_uint64(writer, (uint64_t)ledger->wall_ms);
+    write_text(writer, ledger->reason);
+}
+
+static inline void encode_hold(struct writer *writer, const struct hold_record *hold)
+{
+    uint8_t key[16];
+
+    bytes_put(key, hold->key.word[0], 8);
+    bytes_put(key + 8, hold->key.word[1], 8);
+    write_bytes(writer, key, sizeof(key));
+    pack_uint64(writer, hold->fingerprint);
+    write_bytes(writer, hold->principal.bytes, sizeof(hold->principal.bytes));
+    pack_uint64(writer, (uint64_t)hold->created_wall_ms);
+    pack_uint64(writer, (uint64_t)hold->deadline_wall_ms);
+    pack_uint64(writer, (uint64_t)hold->ended_wall_ms);
+    pack_uint32(writer, hold->ttl_ms);
+    pack_uint32(writer, hold->owner_partition);
+    pack_uint64(writer, hold->owner_sequence);
+    pack_uint8(writer, hold->state);
+    pack_uint8(writer, hold->extensions);
+    for (unsigned i = 0; i < hold->line_count; i++) {
+        pack_uint32(writer, hold->lines[i].sku_id);
+        pack_uint32(writer, hold->lines[i].quantity);
+    }
+}
+
+static uint32_t field_count(const struct record *record)
+{
+    uint32_t count = codec_fields[record->kind];
+
+    return record->kind == RECORD_HOLD ? count + 2u * record->hold.line_count : count;
+}
+
+size_t codec_encode_value(const struct record *record, const uint8_t *key, size_t key_length,
+                          uint8_t *value_out, size_t capacity)
+{
+    struct writer writer = {.at = value_out, .end = value_out + capacity};
+
+    assert(codec_record_is_valid(record) && record->operation == RECORD_PUT);
+    value_begin(&writer, field_count(record));
+    switch ((enum record_kind)record->kind) {
+    case RECORD_PRODUCT:
+        encode_product(&writer, record);
+        break;
+    case RECORD_SKU:
+        write_text(&writer, record->sku.sku);
+        pack_uint32(&writer, record->sku.product_number);
+        pack_uint64(&writer, (uint64_t)record->sku.price_minor);
+        break;
+    case RECORD_COUNTER:
+        pack_uint32(&writer, record->counter.stock);
+        pack_uint32(&writer, record->counter.sold);
+        pack_uint64(&writer, record->counter.ledger_sequence);
+        break;
+    case RECORD_LIMIT:
+        pack_uint32(&writer, record->limit.sold);
+        break;
+    case RECORD_LEDGER:
+        encode_ledger(&writer, &record->ledger);
+        break;
+    case RECORD_FLOOR:
+        pack_uint64(&writer, record->floor.next_sequence);
+        break;
+    case RECORD_HOLD:
+        encode_hold(&writer, &record->hold);
+        break;
+    case RECORD_KIND_COUNT:
+        break;
+    }
+    return value_end(&writer, value_out, codec_checksum_seed(record->kind, key, key_length));
+}
+
+size_t codec_encode_numbers(const char *name, const uint64_t *numbers, uint32_t count,
+                            uint8_t *value_out, size_t capacity)
+{
+    struct writer writer = {.at = value_out, .end = value_out + capacity};
+
+    assert(count <= CODEC_NUMBERS_MAX);
+    value_begin(&writer, count);
+    for (uint32_t i = 0; i < count; i++)
+        pack_uint64(&writer, numbers[i]);
+    return value_end(&writer, value_out,
+                     codec_checksum_seed(RECORD_KIND_COUNT, (const uint8_t *)name, strlen(name)));
+}
+
+/* ---- state hash ---- */
+
+static uint64_t hash_more(uint64_t hash, const uint8_t *bytes, size_t length)
+{
+    for (; length >= 8; bytes += 8, length -= 8) {
+        uint64_t word;
+
+        memcpy(&word, bytes, sizeof(word));
+        hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
+        hash ^= hash >> 29;
+    }
+    for (; length > 0; bytes++, length--)
+        hash = (hash ^ *bytes) * 0x9e3779b97f4a7c15u;
+    return hash_word(hash);
+}
+
+uint64_t codec_state_hash(enum record_kind kind, const uint8_t *key, size_t key_length,
+                          const uint8_t *value, size_t value_length)
+{
+    return hash_more(hash_more((uint64_t)kind + 1, key, key_length), value, value_length);
+}
+
+uint64_t codec_state_hash_commit(uint64_t commit_number)
+{
+    return hash_word(commit_number ^ 0xc0117c0117c0117cu);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What codec.c and codec_decode.c share and nobody else needs: field counts, ranges, the checksum's
+ * beginning. */
+#ifndef STAMPEDE_CODEC_FIELDS_H
+#define STAMPEDE_CODEC_FIELDS_H
+
+#include "codec.h"
+#include "crc32c.h"
+
+enum {
+    CODEC_CHECKSUM_BYTES = 5, /* a msgpack uint32 of fixed width */
+    CODEC_HOLD_FIELDS = 11,   /* two more a line */
+    CODEC_FIELDS_MAX = 2 + CODEC_HOLD_FIELDS + 2 * RESERVATION_LINES_MAX,
+    /* Equal SKUs of a reservation are summed to one line. */
+    CODEC_LINE_QUANTITY_MAX = QUANTITY_MAX * RESERVATION_LINES_MAX,
+};
+
+#define CODEC_TIME_MS_END  (INT64_C(1) << 44)  /* exclusive; as a reservation's ID holds it */
+#define CODEC_SEQUENCE_END (UINT64_C(1) << 40) /* exclusive; likewise */
+
+/* Fields of each kind, without version, checksum and a hold's lines. */
+static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
+    [RECORD_PRODUCT] = 6,
+    [RECORD_SKU] = 3,
+    [RECORD_COUNTER] = 3,
+    [RECORD_LIMIT] = 1,
+    [RECORD_LEDGER] = 5,
+    [RECORD_FLOOR] = 1,
+    [RECORD_HOLD] = CODEC_HOLD_FIELDS,
+};
+
+/* The checksum covers kind and key too: a value in the wrong place is as bad as a damaged one. */
+static inline uint32_t codec_checksum_seed(unsigned kind, const uint8_t *key, size_t key_length)
+{
+    uint8_t tag = (uint8_t)kind;
+
+    return crc32c(crc32c(0, &tag, 1), key, key_length);
+}
+
+#endif

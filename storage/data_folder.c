@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "data_folder.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "secrets_file.h"
+
+enum { MARKER_BYTES_MAX = 256 };
+
+static const char marker_name[] = "STAMPEDE";
+static const char lock_name[] = "lock";
+
+void data_folder_path(const struct data_folder *folder, const char *name,
+                      char path_out[DATA_FOLDER_PATH_MAX])
+{
+    int length = snprintf(path_out, DATA_FOLDER_PATH_MAX, "%s/%s", folder->path, name);
+
+    assert(length > 0 && length < DATA_FOLDER_PATH_MAX);
+    (void)length;
+}
+
+/* ---- the marker ---- */
+
+static void marker_format(const struct data_folder *folder, char text_out[MARKER_BYTES_MAX])
+{
+    int length = snprintf(text_out, MARKER_BYTES_MAX,
+                          "Stampede data folder\nformat %d\nstore %016" PRIx64
+                          "\nincarnation %" PRIu64 "\nstate %s\n",
+                          STORE_FORMAT, folder->store_id, folder->incarnation,
+                          folder->is_ready ? "ready" : "creating");
+
+    assert(length > 0 && length < MARKER_BYTES_MAX);
+    (void)length;
+}
+
+static int marker_write(const struct data_folder *folder, char *error, size_t error_size)
+{
+    char path[DATA_FOLDER_PATH_MAX];
+    char text[MARKER_BYTES_MAX];
+
+    data_folder_path(folder, marker_name, path);
+    marker_format(folder, text);
+    return files_replace(path, text, strlen(text), error, error_size);
+}
+
+static int marker_read(struct data_folder *folder, char *error, size_t error_size)
+{
+    char path[DATA_FOLDER_PATH_MAX];
+    char text[MARKER_BYTES_MAX] = {0};
+    char again[MARKER_BYTES_MAX];
+    char state[16] = {0};
+    int format = 0;
+
+    data_folder_path(folder, marker_name, path);
+    if (files_read(path, text, sizeof(text) - 1, NULL, error, error_size) < 0)
+        return -1;
+    int fields = sscanf(text,
+                        "Stampede data folder format %d store %16" SCNx64 " incarnation %" SCNu64
+                        " state %15s",
+                        &format, &folder->store_id, &folder->incarnation, state);
+    if (fields >= 1 && format != STORE_FORMAT)
+        return files_error(error, error_size,
+                           "%s was made by another version of Stampede (format %d, this one knows "
+                           "format %d): use that version",
+                           folder->path, format, STORE_FORMAT);
+    folder->is_ready = strcmp(state, "ready") == 0;
+    marker_format(folder, again);
+    if (fields != 4 || strcmp(text, again) != 0 || folder->incarnation == 0)
+        return files_error(error, error_size,
+                           "%s is damaged: restore it from a backup of this data folder", path);
+    return 0;
+}
+
+/* ---- whose folder ---- */
+
+static bool is_ours(const char *name)
+{
+    /* What an interrupted first start may leave before the marker, and a fresh file system's own.
+     */
+    static const char *const names[] = {".", "..", "lock", "STAMPEDE.new", "lost+found"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* 0 if nothing foreign is in the folder. */
+static int folder_check_empty(const char *path, char *error, size_t error_size)
+{
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    int result = 0;
+
+    if (folder == NULL)
+        return files_error(error, error_size, "cannot read the data folder %s: %s", path,
+                           strerror(errno));
+    while (result == 0 && (entry = readdir(folder)) != NULL) {
+        if (!is_ours(entry->d_name))
+            result = files_error(error, error_size,
+                                 "%s is not empty and not a Stampede data folder (it contains "
+                                 "%.40s): give an empty or a new folder with --data",
+                                 path, entry->d_name);
+    }
+    closedir(folder);
+    return result;
+}
+
+static int folder_make(const char *path, char *error, size_t error_size)
+{
+    struct stat status;
+
+    if (mkdir(path, 0700) == 0)
+        return files_sync_parent(path, error, error_size);
+    if (errno != EEXIST)
+        return files_error(error, error_size, "cannot create the data folder %s: %s", path,
+                           strerror(errno));
+    if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode))
+        return files_error(error, error_size, "%s is not a folder: give another one with --data",
+                           path);
+    return 0;
+}
+
+/* Whether the folder may be used, before anything in it is touched. */
+static int folder_examine(const struct data_folder *folder, enum data_folder_mode mode, char *error,
+                          size_t error_size)
+{
+    char marker[DATA_FOLDER_PATH_MAX];
+
+    data_folder_path(folder, marker_name, marker);
+    if (!files_exist(marker)) {
+        if (mode == DATA_FOLDER_EXISTING)
+            return files_error(error, error_size, "there is no Stampede data folder at %s",
+                               folder->path);
+        if (folder_check_empty(folder->path, error, error_size) != 0)
+            return -1;
+    }
+    if (access(folder->path, R_OK | W_OK | X_OK) != 0)
+        return files_error(error, error_size,
+                           "the data folder %s is not writable for this user: %s", folder->path,
+                           strerror(errno));
+    return 0;
+}
+
+/* ---- the lock ---- */
+
+static int lock_refused(const struct data_folder *folder, const char *path, char *error,
+                        size_t error_size)
+{
+    char text[32] = {0};
+    char ignored[64];
+    long holder = 0;
+
+    if (files_read(path, text, sizeof(text) - 1, NULL, ignored, sizeof(ignored)) > 0)
+        holder = strtol(text, NULL, 10);
+    return files_error(error, error_size,
+                       "the data folder %s is in use by process %ld: stop it first, or give "
+                       "another folder with --data",
+                       folder->path, holder);
+}
+
+static int lock_take(struct data_folder *folder, char *error, size_t error_size)
+{
+    char path[DATA_FOLDER_PATH_MAX];
+    char text[32];
+
+    data_folder_path(folder, lock_name, path);
+    int file = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file < 0)
+        return files_error(error, error_size, "the data folder %s is not writable: %s: %s",
+                           folder->path, lock_name, strerror(errno));
+    if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+        int failure = errno;
+
+        close(file);
+        if (failure == EWOULDBLOCK)
+            return lock_refused(folder, path, error, error_size);
+        return files_error(error, error_size, "cannot lock %s: %s", path, strerror(failure));
+    }
+    /* The pid only serves the other one's message; on a full disk it does without. */
+    int length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+    if (ftruncate(file, 0) == 0)
+        (void)files_write_all(file, text, (size_t)length, 0);
+    folder->lock_file = file;
+    return 0;
+}
+
+/* ---- open and close ---- */
+
+static int folder_adopt(struct data_folder *folder, char *error, size_t error_size)
+{
+    if (chmod(folder->path, 0700) != 0)
+        return files_error(error, error_size, "cannot make %s private: %s", folder->path,
+                           strerror(errno));
+    secrets_random(&folder->store_id, sizeof(folder->store_id));
+    folder->incarnation = 1;
+    folder->is_ready = false;
+    return marker_write(folder, error, error_size);
+}
+
+int data_folder_open(const char *path, enum data_folder_mode mode, struct data_folder *folder_out,
+                     char *error, size_t error_size)
+{
+    struct data_folder folder = {.lock_file = -1};
+    char marker[DATA_FOLDER_PATH_MAX];
+    size_t length = strlen(path);
+
+    while (length > 1 && path[length - 1] == '/')
+        length--;
+    if (length == 0 || length >= sizeof(folder.path))
+        return files_error(error, error_size, "--data needs the path of a folder");
+    memcpy(folder.path, path, length);
+    if (mode == DATA_FOLDER_CREATE && folder_make(folder.path, error, error_size) != 0)
+        return -1;
+    if (folder_examine(&folder, mode, error, error_size) != 0 ||
+        lock_take(&folder, error, error_size) != 0)
+        return -1;
+    data_folder_path(&folder, marker_name, marker);
+    int result = files_exist(marker) ? marker_read(&folder, error, error_size)
+                                     : folder_adopt(&folder, error, error_size);
+    if (result == 0 && mode == DATA_FOLDER_EXISTING && !folder.is_ready)
+        result = files_error(error, error_size,
+                             "the store in %s was never completed: start the server on it first",
+                             folder.path);
+    if (result != 0) {
+        data_folder_close(&folder);
+        return -1;
+    }
+    *folder_out = folder;
+    return 0;
+}
+
+int data_folder_set_ready(struct data_folder *folder, uint64_t incarnation, char *error,
+                          size_t error_size)
+{
+    assert(folder->lock_file >= 0 && incarnation >= folder->incarnation);
+    folder->is_ready = true;
+    folder->incarnation = incarnation;
+    return marker_write(folder, error, error_size);
+}
+
+void data_folder_close(struct data_folder *folder)
+{
+    if (folder->lock_file >= 0)
+        close(folder->lock_file);
+    folder->lock_file = -1;
+}

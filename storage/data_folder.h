@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The folder given by `--data`: whose it is, that only one process has it, and the names in it.
+ *
+ *   STAMPEDE     marker: format, store ID, incarnation, and whether creation was completed
+ *   lock         flock(2) by the process that has the store open; its pid inside
+ *   journal/     RocksDB
+ *   watermark    newest durable commit (watermark_file.h)
+ *   ballast      space kept back for a full disk (ballast.h)
+ *   secret.key, admin.key
+ *
+ * A new store is `creating` until all of it is on disk; nothing is served before that, so an
+ * interrupted creation is simply continued. A `ready` store must have all its parts. */
+#ifndef STAMPEDE_DATA_FOLDER_H
+#define STAMPEDE_DATA_FOLDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { DATA_FOLDER_PATH_MAX = 4096, STORE_FORMAT = 1 };
+
+enum data_folder_mode {
+    DATA_FOLDER_CREATE,   /* made where it is missing or empty */
+    DATA_FOLDER_EXISTING, /* must be there and ready */
+};
+
+struct data_folder {
+    char path[DATA_FOLDER_PATH_MAX - 64]; /* leaves room for a name */
+    int lock_file;
+    bool is_ready;
+    uint64_t store_id;    /* random; the parts of one store name the same */
+    uint64_t incarnation; /* from 1, grows with each repair or restore */
+};
+
+/* Opens and locks the folder. 0, or -1 with one line for people in `error`: foreign folder, not
+ * writable, in use (by which pid), unknown format. Nothing is changed in a folder that is refused.
+ */
+int data_folder_open(const char *path, enum data_folder_mode mode, struct data_folder *folder_out,
+                     char *error, size_t error_size);
+
+/* Path of a name in the folder. */
+void data_folder_path(const struct data_folder *folder, const char *name,
+                      char path_out[DATA_FOLDER_PATH_MAX]);
+
+/* Rewrites the marker, durably: the store is complete, in this incarnation. 0, or -1 with `error`.
+ */
+int data_folder_set_ready(struct data_folder *folder, uint64_t incarnation, char *error,
+                          size_t error_size);
+
+/* Gives up the lock. */
+void data_folder_close(struct data_folder *folder);
+
+#endif

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "files.h"
+
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+enum { PATH_BYTES = 4096 };
+
+int files_error(char *error, size_t error_size, const char *format, ...)
+{
+    va_list arguments;
+
+    assert(error != NULL && error_size > 0);
+    va_start(arguments, format);
+    vsnprintf(error, error_size, format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+int files_write_all(int file, const void *bytes, size_t length, off_t offset)
+{
+    const uint8_t *at = bytes;
+
+    while (length > 0) {
+        ssize_t written = pwrite(file, at, length, offset);
+
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return written < 0 ? errno : ENOSPC;
+        at += written;
+        offset += written;
+        length -= (size_t)written;
+    }
+    return 0;
+}
+
+int files_sync_folder(const char *path, char *error, size_t error_size)
+{
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int failure;
+
+    if (folder < 0)
+        return files_error(error, error_size, "cannot open %s: %s", path, strerror(errno));
+    failure = fsync(folder) != 0 ? errno : 0;
+    close(folder);
+    if (failure != 0)
+        return files_error(error, error_size, "cannot sync %s: %s", path, strerror(failure));
+    return 0;
+}
+
+int files_sync_parent(const char *path, char *error, size_t error_size)
+{
+    char parent[PATH_BYTES];
+    int length = snprintf(parent, sizeof(parent), "%s", path);
+
+    if (length < 0 || (size_t)length >= sizeof(parent))
+        return files_error(error, error_size, "the path is too long: %s", path);
+    while (length > 1 && parent[length - 1] == '/')
+        parent[--length] = '\0';
+    char *slash = strrchr(parent, '/');
+    if (slash == NULL)
+        return files_sync_folder(".", error, error_size);
+    slash[slash == parent ? 1 : 0] = '\0';
+    return files_sync_folder(parent, error, error_size);
+}
+
+/* Writes, syncs and closes a file that was just opened. */
+static int file_finish(int file, const char *path, const void *bytes, size_t length, char *error,
+                       size_t error_size)
+{
+    int failure = files_write_all(file, bytes, length, 0);
+
+    if (failure == 0 && fsync(file) != 0)
+        failure = errno;
+    if (close(file) != 0 && failure == 0)
+        failure = errno;
+    if (failure != 0)
+        return files_error(error, error_size, "cannot write %s: %s", path, strerror(failure));
+    return 0;
+}
+
+/* The name of a file while it is written, which a crash may leave behind. */
+static int draft_write(const char *path, const void *bytes, size_t length,
+                       char draft_out[PATH_BYTES], char *error, size_t error_size)
+{
+    int printed = snprintf(draft_out, PATH_BYTES, "%s.new", path);
+
+    if (printed < 0 || printed >= PATH_BYTES)
+        return files_error(error, error_size, "the path is too long: %s", path);
+    unlink(draft_out);
+    int file = open(draft_out, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (file < 0)
+        return files_error(error, error_size, "cannot create %s: %s", draft_out, strerror(errno));
+    if (file_finish(file, draft_out, bytes, length, error, error_size) != 0) {
+        unlink(draft_out);
+        return -1;
+    }
+    return 0;
+}
+
+int files_replace(const char *path, const void *bytes, size_t length, char *error,
+                  size_t error_size)
+{
+    char draft[PATH_BYTES];
+
+    if (draft_write(path, bytes, length, draft, error, error_size) != 0)
+        return -1;
+    if (rename(draft, path) != 0) {
+        int failure = errno;
+
+        unlink(draft);
+        return files_error(error, error_size, "cannot replace %s: %s", path, strerror(failure));
+    }
+    return files_sync_parent(path, error, error_size);
+}
+
+int files_create(const char *path, const void *bytes, size_t length, char *error, size_t error_size)
+{
+    if (files_exist(path))
+        return files_error(error, error_size, "%s is already there", path);
+    return files_replace(path, bytes, length, error, error_size);
+}
+
+ssize_t files_read(const char *path, void *bytes_out, size_t capacity, unsigned *mode_out,
+                   char *error, size_t error_size)
+{
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    size_t length = 0;
+    char more;
+
+    if (file < 0)
+        return files_error(error, error_size, "cannot read %s: %s", path, strerror(errno));
+    if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
+        close(file);
+        return files_error(error, error_size, "%s is not a file", path);
+    }
+    for (;;) {
+        bool is_over = length == capacity;
+        ssize_t got = is_over ? read(file, &more, 1)
+                              : read(file, (uint8_t *)bytes_out + length, capacity - length);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got == 0)
+            break;
+        if (got < 0 || is_over) {
+            int failure = got < 0 ? errno : EFBIG;
+
+            close(file);
+            return files_error(error, error_size, "cannot read %s: %s", path, strerror(failure));
+        }
+        length += (size_t)got;
+    }
+    close(file);
+    if (mode_out != NULL)
+        *mode_out = status.st_mode & 07777u;
+    return (ssize_t)length;
+}
+
+bool files_exist(const char *path)
+{
+    struct stat status;
+
+    return lstat(path, &status) == 0;
+}
+
+/* Removes all entries of a folder; folders among them must be empty. */
+static int folder_empty(int folder_file)
+{
+    DIR *folder = fdopendir(folder_file);
+    const struct dirent *entry;
+    int failure = 0;
+
+    if (folder == NULL) {
+        failure = errno;
+        close(folder_file);
+        return failure;
+    }
+    while (failure == 0 && (entry = readdir(folder)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+            continue;
+        if (unlinkat(folder_file, entry->d_name, 0) != 0 &&
+            unlinkat(folder_file, entry->d_name, AT_REMOVEDIR) != 0)
+            failure = errno;
+    }
+    closedir(folder);
+    return failure;
+}
+
+int files_remove_folder(const char *path, char *error, size_t error_size)
+{
+    int folder = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int failure = folder < 0 ? errno : folder_empty(folder);
+
+    if (failure == 0 && rmdir(path) != 0)
+        failure = errno;
+    if (failure != 0)
+        return files_error(error, error_size, "cannot remove %s: %s", path, strerror(failure));
+    return files_sync_parent(path, error, error_size);
+}
+
+uint64_t files_free_bytes(const char *path)
+{
+    struct statvfs status;
+
+    if (statvfs(path, &status) != 0)
+        return UINT64_MAX;
+    return (uint64_t)status.f_bavail * status.f_frsize;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The journal port in memory, for the simulator, tests and benchmarks: the same codec as on disk,
+ * encoded bytes in a hash table, and faults on demand. Deterministic: no clock, thread or random
+ * source; nothing depends on addresses.
+ *
+ * One thread. Controlled (the default): `commit` and `read` only queue; the owner completes them
+ * when and how it likes. What is not completed is neither durable nor seen by reads. A `struct
+ * journal_memory` outlives the crashes of the engines above it: it is the disk. */
+#ifndef STAMPEDE_JOURNAL_MEMORY_H
+#define STAMPEDE_JOURNAL_MEMORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ports.h"
+
+struct journal_memory;
+
+struct journal_memory_options {
+    uint32_t partitions;   /* records of others are a bug; 0: PARTITIONS_DEFAULT */
+    bool sync_immediately; /* commits and reads are done before they return (benchmarks) */
+    bool lie; /* a disk that lies: what was acknowledged since journal_memory_sync is lost by a
+                 crash */
+};
+
+/* NULL if memory is refused. */
+struct journal_memory *journal_memory_create(const struct journal_memory_options *options);
+void journal_memory_destroy(struct journal_memory *journal);
+
+/* The port; valid as long as the journal. */
+struct journal_port journal_memory_port(struct journal_memory *journal);
+
+/* ---- commits ---- */
+
+/* Whether a commit waits for its completion, and its number (0: none). */
+uint64_t journal_memory_pending(const struct journal_memory *journal);
+
+/* Ends the pending commit and calls its `done`. OK: durable. FAILED, UNKNOWN: `durable` says what
+ * really happened to it. After anything but OK the journal is stuck, as RocksDB is: further commits
+ * fail, not durable, and are counted, until a crash. */
+void journal_memory_complete(struct journal_memory *journal, enum commit_outcome outcome,
+                             bool durable);
+
+/* Commits that came after one that was not OK: the engine must not do that. */
+uint64_t journal_memory_commits_when_stuck(const struct journal_memory *journal);
+
+/* The process above dies: no `done` is called any more. A pending commit is lost, or with
+ * `keep_pending` had just become durable. Pending reads vanish. With the option `lie`, also what
+ * was acknowledged since the last journal_memory_sync is lost, and `keep_pending` means nothing. */
+void journal_memory_crash(struct journal_memory *journal, bool keep_pending);
+
+/* A real sync, where the option `lie` leaves it to the owner. */
+void journal_memory_sync(struct journal_memory *journal);
+
+/* ---- reads ---- */
+
+enum { JOURNAL_MEMORY_READS_MAX = 256 };
+
+uint32_t journal_memory_reads_pending(const struct journal_memory *journal);
+
+/* Ends the oldest pending read: calls its `done`. */
+void journal_memory_complete_read(struct journal_memory *journal);
+
+/* ---- faults ---- */
+
+/* What is_full answers from now on. */
+void journal_memory_set_full(struct journal_memory *journal, bool is_full);
+
+/* The next `count` loads and reads fail. */
+void journal_memory_fail_reads(struct journal_memory *journal, uint32_t count);
+
+/* Damages the stored value of one record: `record` picks it by its place in key order, `bit` one of
+ * its bits, both modulo what there is. False if nothing is stored. */
+bool journal_memory_flip_bit(struct journal_memory *journal, uint64_t record, uint64_t bit);
+
+/* The same with a whole byte. */
+bool journal_memory_set_byte(struct journal_memory *journal, uint64_t record, uint64_t offset,
+                             uint8_t value);
+
+/* ---- what is in it ---- */
+
+uint64_t journal_memory_count(const struct journal_memory *journal, enum record_kind kind);
+
+/* A hash over the newest commit number and all records, whatever their order of arrival. The same
+ * contents in RocksDB give the same (journal_rocksdb_state_hash). Costs nothing. */
+uint64_t journal_memory_state_hash(const struct journal_memory *journal);
+
+#endif

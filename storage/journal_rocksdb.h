@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The journal on disk: RocksDB, one column family a kind, and `default` for two records of the
+ * journal itself: `store` (format, store ID, incarnation, partitions) and `commit` (number of the
+ * newest commit), the latter in every batch.
+ *
+ * A batch is one synced write. Opened in WAL recovery mode 0, the one that drops nothing that was
+ * acknowledged: damage refuses the open. The first error of a write is the last write: RocksDB may
+ * recover by itself, the latch in here does not. rocksdb_*.c are the only files that include
+ * RocksDB. */
+#ifndef STAMPEDE_JOURNAL_ROCKSDB_H
+#define STAMPEDE_JOURNAL_ROCKSDB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ports.h"
+
+enum {
+    JOURNAL_READERS = 2,
+    JOURNAL_READS_MAX = 256, /* queued or under way */
+};
+
+struct journal_rocksdb;
+
+enum journal_rocksdb_mode {
+    JOURNAL_CREATE,    /* made, or continued to be made */
+    JOURNAL_SERVE,     /* must be there */
+    JOURNAL_READ_ONLY, /* for audits: no commit, no reader pool */
+    JOURNAL_EXAMINE,   /* read-only, and up to the first damage of the log (mode 2) */
+    JOURNAL_SALVAGE,   /* for a copy: writable, up to the first damage of the log (mode 2) */
+};
+
+/* What the journal says about itself. */
+struct journal_identity {
+    uint64_t store_id;
+    uint64_t incarnation;
+    uint32_t partitions;
+};
+
+struct journal_rocksdb_options {
+    const char *path;
+    enum journal_rocksdb_mode mode;
+    struct journal_identity identity;         /* of a store to be created */
+    uint64_t write_buffer_bytes;              /* over all families; 0: a default */
+    void (*log)(void *arg, const char *line); /* as in storage.h; not NULL */
+    void *log_arg;
+};
+
+enum journal_rocksdb_result {
+    JOURNAL_OPENED,
+    JOURNAL_REFUSED, /* any reason but: */
+    JOURNAL_DAMAGED, /* RocksDB says that stored data is corrupt or incomplete */
+    JOURNAL_NO_SPACE,
+};
+
+/* Opens the journal. On anything but OPENED, `error` has RocksDB's reason. */
+enum journal_rocksdb_result journal_rocksdb_open(const struct journal_rocksdb_options *options,
+                                                 struct journal_rocksdb **journal_out, char *error,
+                                                 size_t error_size);
+
+struct journal_identity journal_rocksdb_identity(const struct journal_rocksdb *journal);
+uint64_t journal_rocksdb_last_commit(const struct journal_rocksdb *journal);
+
+/* Writes the next incarnation, durably. Salvage. 0, or -1 with `error`. */
+int journal_rocksdb_set_incarnation(struct journal_rocksdb *journal, uint64_t incarnation,
+                                    char *error, size_t error_size);
+
+/* commit, load and read of the journal port. */
+void journal_rocksdb_commit(struct journal_rocksdb *journal, const struct journal_commit *commit,
+                            journal_commit_done done, void *arg);
+bool journal_rocksdb_load(struct journal_rocksdb *journal, uint32_t partition, journal_visit visit,
+                          void *arg);
+bool journal_rocksdb_read(struct journal_rocksdb *journal, struct journal_read *read);
+
+/* Visits the records of one kind in one partition, keys ascending. A record that cannot be decoded
+ * is told to `damaged` (a line for people) and passed over; NULL: it is logged and ends the scan.
+ * False if the scan ended early by damage or a read error. Any thread. */
+bool journal_rocksdb_scan(struct journal_rocksdb *journal, enum record_kind kind,
+                          uint32_t partition, journal_visit visit,
+                          void (*damaged)(void *arg, const char *line), void *arg);
+
+/* As journal_memory_state_hash. Reads everything: tests. False if something cannot be read. */
+bool journal_rocksdb_state_hash(struct journal_rocksdb *journal, uint64_t *hash_out);
+
+/* Writes what is in memory to tables. Tests. */
+void journal_rocksdb_flush(struct journal_rocksdb *journal);
+
+/* Ends the reader pool (queued reads fail), then closes. */
+void journal_rocksdb_close(struct journal_rocksdb *journal);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What rocksdb_open.c, rocksdb_commit.c and rocksdb_read.c share. */
+#ifndef STAMPEDE_ROCKSDB_PRIVATE_H
+#define STAMPEDE_ROCKSDB_PRIVATE_H
+
+#include <pthread.h>
+#include <rocksdb/c.h>
+#include <stdatomic.h>
+
+#include "codec.h"
+#include "journal_rocksdb.h"
+
+enum {
+    FAMILY_DEFAULT = RECORD_KIND_COUNT, /* after the kinds' families */
+    FAMILY_COUNT,
+};
+
+/* Numbers under `store`, in this order. */
+enum {
+    STORE_NUMBER_FORMAT,
+    STORE_NUMBER_ID,
+    STORE_NUMBER_INCARNATION,
+    STORE_NUMBER_PARTITIONS,
+    STORE_NUMBERS
+};
+
+static const char journal_store_name[] = "store";
+static const char journal_commit_name[] = "commit";
+
+struct reader_pool {
+    pthread_mutex_t lock; /* of all below */
+    pthread_cond_t changed;
+    struct journal_read *queue[JOURNAL_READS_MAX];
+    uint32_t first;
+    uint32_t count;
+    bool is_closing;
+    uint32_t thread_count;
+    pthread_t threads[JOURNAL_READERS];
+};
+
+struct journal_rocksdb {
+    rocksdb_t *database;
+    rocksdb_options_t *options;
+    rocksdb_block_based_table_options_t *table_options;
+    rocksdb_cache_t *cache;
+    rocksdb_column_family_handle_t *families[FAMILY_COUNT];
+    rocksdb_writeoptions_t *synced;
+    rocksdb_writebatch_t *batch; /* the committer's */
+    void (*log)(void *arg, const char *line);
+    void *log_arg;
+    struct journal_identity identity;
+    enum journal_rocksdb_mode mode;
+    /* Written by the committer, read by any: values by themselves. */
+    _Atomic uint64_t last_commit;
+    atomic_bool is_latched;
+    struct reader_pool pool;
+    uint8_t value[CODEC_VALUE_BYTES_MAX]; /* the committer's */
+};
+
+/* Logs a line made of what was attempted and RocksDB's reason. */
+void rocksdb_log(struct journal_rocksdb *journal, const char *attempt, const char *reason);
+
+/* Starts the reader pool; false if a thread cannot be made. */
+bool rocksdb_readers_start(struct journal_rocksdb *journal);
+
+/* Fails what is queued and joins the threads. */
+void rocksdb_readers_stop(struct journal_rocksdb *journal);
+
+#endif

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Puts the parts of a store together: the order in which they open is the order in which they are
+ * needed, and the reverse of that in which they close. */
+#include "storage.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ballast.h"
+#include "data_folder.h"
+#include "files.h"
+#include "journal_rocksdb.h"
+#include "salvage.h"
+#include "secrets_file.h"
+#include "watermark_file.h"
+
+#define MEBIBYTE (UINT64_C(1) << 20)
+
+enum {
+    WRITE_BUFFER_MEBIBYTES = 64,
+    BALLAST_SLACK_MEBIBYTES = 64,
+    SPACE_TICKS = 2, /* free space is looked at once in so many periods of the watermark */
+};
+
+struct storage {
+    struct storage_options options;
+    struct data_folder folder;
+    struct secrets secrets;
+    struct ballast ballast;
+    struct watermark_file *watermark;
+    struct journal_rocksdb *journal;
+    bool is_new;
+    unsigned ticks; /* of the watermark's thread */
+    atomic_flag watermark_failure_logged;
+    char journal_path[DATA_FOLDER_PATH_MAX];
+    char watermark_path[DATA_FOLDER_PATH_MAX];
+    char ballast_path[DATA_FOLDER_PATH_MAX];
+};
+
+struct storage_options storage_options_default(const char *path)
+{
+    uint64_t write_buffer_bytes = WRITE_BUFFER_MEBIBYTES * MEBIBYTE;
+    uint64_t ballast_bytes = 2 * write_buffer_bytes + BALLAST_SLACK_MEBIBYTES * MEBIBYTE;
+
+    return (struct storage_options){
+        .path = path,
+        .partitions = PARTITIONS_DEFAULT,
+        .write_buffer_bytes = write_buffer_bytes,
+        .ballast_bytes = ballast_bytes,
+        .low_water_bytes = ballast_bytes + 2 * write_buffer_bytes,
+    };
+}
+
+static void log_to_standard_error(void *arg, const char *line)
+{
+    (void)arg;
+    fprintf(stderr, "%s\n", line);
+}
+
+static void storage_log(struct storage *storage, const char *line)
+{
+    storage->options.log(storage->options.log_arg, line);
+}
+
+/* ---- free space ---- */
+
+static void space_log(struct storage *storage)
+{
+    char line[256];
+    bool is_full = ballast_is_full(&storage->ballast);
+
+    snprintf(line, sizeof(line),
+             is_full ? "storage: full: less than %" PRIu64
+                       " MiB are free (or the ballast could not be made); new holds are refused"
+                     : "storage: there is space again (over %" PRIu64
+                       " MiB); new holds are accepted",
+             storage->options.low_water_bytes / MEBIBYTE);
+    storage_log(storage, line);
+}
+
+static void watermark_tick(void *arg)
+{
+    struct storage *storage = arg;
+
+    if (++storage->ticks % SPACE_TICKS == 0 && ballast_tick(&storage->ballast))
+        space_log(storage);
+}
+
+/* ---- opening the journal ---- */
+
+/* Makes the refusal of a damaged journal useful: which commits are doubtful, and what to do. */
+static void damage_explain(struct storage *storage, uint64_t watermark, char *error,
+                           size_t error_size)
+{
+    char reason[192];
+    char doubtful[384];
+    char scratch[DATA_FOLDER_PATH_MAX];
+    struct salvage_findings findings;
+
+    snprintf(reason, sizeof(reason), "%s", error);
+    data_folder_path(&storage->folder, "journal.examine", scratch);
+    salvage_examine(storage->journal_path, scratch, reason, &findings);
+    salvage_describe(&findings, true, watermark, doubtful, sizeof(doubtful));
+    files_error(error, error_size,
+                "the journal is damaged (%s): %s; see `stampede repair --data %s`", reason,
+                doubtful, storage->folder.path);
+}
+
+static enum journal_rocksdb_result journal_try(struct storage *storage, char *error,
+                                               size_t error_size)
+{
+    struct journal_rocksdb_options options = {
+        .path = storage->journal_path,
+        .mode = storage->folder.is_ready ? JOURNAL_SERVE : JOURNAL_CREATE,
+        .identity = {.store_id = storage->folder.store_id,
+                     .incarnation = storage->folder.incarnation,
+                     .partitions = storage->options.partitions},
+        .write_buffer_bytes = storage->options.write_buffer_bytes,
+        .log = storage->options.log,
+        .log_arg = storage->options.log_arg,
+    };
+
+    return journal_rocksdb_open(&options, &storage->journal, error, error_size);
+}
+
+/* The journal must be this store's, in this incarnation: folders get swapped and restored. */
+static int journal_check_identity(struct storage *storage, char *error, size_t error_size)
+{
+    struct journal_identity identity = journal_rocksdb_identity(storage->journal);
+
+    if (identity.store_id == storage->folder.store_id &&
+        identity.incarnation == storage->folder.incarnation)
+        return 0;
+    return files_error(error, error_size,
+                       "the journal in %s is of another store, or of incarnation %" PRIu64
+                       " where the marker says %" PRIu64 ": see `stampede repair --data %s`",
+                       storage->folder.path, identity.incarnation, storage->folder.incarnation,
+                       storage->folder.path);
+}
+
+static int journal_open(struct storage *storage, uint64_t watermark, char *error, size_t error_size)
+{
+    /* Recovery writes tables before anything can be served; on a full disk RocksDB may even abort
+     * there, so the ballast goes first. */
+    uint64_t needed = 2 * storage->options.write_buffer_bytes;
+    if (files_free_bytes(storage->folder.path) < needed && ballast_release(&storage->ballast))
+        storage_log(storage, "storage: the disk is full: the ballast was deleted to open");
+    enum journal_rocksdb_result result = journal_try(storage, error, error_size);
+    if (result == JOURNAL_NO_SPACE && ballast_release(&storage->ballast)) {
+        storage_log(storage, "storage: the disk is full: the ballast was deleted to open");
+        result = journal_try(storage, error, error_size);
+    }
+    switch (result) {
+    case JOURNAL_OPENED:
+        break;
+    case JOURNAL_DAMAGED:
+        damage_explain(storage, watermark, error, error_size);
+        return -1;
+    case JOURNAL_NO_SPACE:
+    case JOURNAL_REFUSED: {
+        char reason[256];
+
+        snprintf(reason, sizeof(reason), "%s", error);
+        return files_error(error, error_size, "cannot open the journal in %s: %s%s",
+                           storage->folder.path, reason,
+                           result == JOURNAL_NO_SPACE ? ": free some space on its disk" : "");
+    }
+    }
+    if (journal_check_identity(storage, error, error_size) == 0)
+        return 0;
+    journal_rocksdb_close(storage->journal);
+    return -1;
+}
+
+/* ---- open and close ---- */
+
+static void paths_set(struct storage *storage)
+{
+    data_folder_path(&storage->folder, "journal", storage->journal_path);
+    data_folder_path(&storage->folder, "watermark", storage->watermark_path);
+    data_folder_path(&storage->folder, "ballast", storage->ballast_path);
+}
+
+static int secrets_get(struct storage *storage, char *error, size_t error_size)
+{
+    char path[DATA_FOLDER_PATH_MAX];
+
+    data_folder_path(&storage->folder, "secret.key", path);
+    return secrets_open(path, !storage->folder.is_ready, &storage->secrets, error, error_size);
+}
+
+static int watermark_open(struct storage *storage, char *error, size_t error_size)
+{
+    struct watermark_file_options options = {
+        .path = storage->watermark_path,
+        .store_id = storage->folder.store_id,
+        .incarnation = storage->folder.incarnation,
+        .create = !storage->folder.is_ready,
+        .tick = watermark_tick,
+        .tick_arg = storage,
+    };
+
+    return watermark_file_open(&options, &storage->watermark, error, error_size);
+}
+
+/* All parts of a locked folder. */
+static int parts_open(struct storage *storage, char *error, size_t error_size)
+{
+    struct ballast_options ballast = {.folder = storage->folder.path,
+                                      .path = storage->ballast_path,
+                                      .bytes = storage->options.ballast_bytes,
+                                      .low_water_bytes = storage->options.low_water_bytes};
+    struct watermark watermark = {0};
+
+    if (secrets_get(storage, error, error_size) != 0)
+        return -1;
+    ballast_open(&storage->ballast, &ballast);
+    watermark_load(storage->watermark_path, &watermark);
+    if (journal_open(storage, watermark.commit_number, error, error_size) != 0)
+        return -1;
+    if (watermark_open(storage, error, error_size) != 0)
+        goto close_journal;
+    if (storage->is_new && data_folder_set_ready(&storage->folder, storage->folder.incarnation,
+                                                 error, error_size) != 0)
+        goto close_watermark;
+    if (ballast_is_full(&storage->ballast))
+        space_log(storage);
+    return 0;
+
+close_watermark:
+    watermark_file_close(storage->watermark);
+close_journal:
+    journal_rocksdb_close(storage->journal);
+    return -1;
+}
+
+int storage_open(const struct storage_options *options, struct storage **storage_out, char *error,
+                 size_t error_size)
+{
+    assert(options->partitions >= 1 && options->partitions <= PARTITIONS_MAX);
+    assert(error_size >= STORAGE_ERROR_BYTES);
+    struct storage *storage = calloc(1, sizeof(*storage));
+    if (storage == NULL)
+        return files_error(error, error_size, "out of memory");
+    storage->options = *options;
+    storage->options.path = NULL; /* the caller's */
+    if (storage->options.log == NULL)
+        storage->options.log = log_to_standard_error;
+    atomic_flag_clear(&storage->watermark_failure_logged);
+    if (data_folder_open(options->path, DATA_FOLDER_CREATE, &storage->folder, error, error_size) !=
+        0)
+        goto free_storage;
+    storage->is_new = !storage->folder.is_ready;
+    paths_set(storage);
+    if (parts_open(storage, error, error_size) != 0)
+        goto close_folder;
+    *storage_out = storage;
+    return 0;
+
+close_folder:
+    secrets_close(&storage->secrets);
+    data_folder_close(&storage->folder);
+free_storage:
+    free(storage);
+    return -1;
+}
+
+void storage_close(struct storage *storage)
+{
+    /* The journal first: what it acknowledged last is then on file before the lock goes. */
+    journal_rocksdb_close(storage->journal);
+    watermark_file_close(storage->watermark);
+    secrets_close(&storage->secrets);
+    data_folder_close(&storage->folder);
+    free(storage);
+}
+
+void storage_info_get(const struct storage *storage, struct storage_info *info_out)
+{
+    *info_out = (struct storage_info){
+        .partitions = journal_rocksdb_identity(storage->journal).partitions,
+        .incarnation = storage->folder.incarnation,
+        .last_commit = journal_rocksdb_last_commit(storage->journal),
+        .watermark = watermark_file_read(storage->watermark),
+        .is_new = storage->is_new,
+    };
+}
+
+/* ---- ports ---- */
+
+static void port_commit(void *self, const struct journal_commit *commit, journal_commit_done done,
+                        void *arg)
+{
+    struct storage *storage = self;
+
+    if (watermark_file_has_failed(storage->watermark)) {
+        /* Losing the end of the journal would no longer be noticed: stop acknowledging. */
+        if (!atomic_flag_test_and_set(&storage->watermark_failure_logged))
+            storage_log(storage, "storage: the watermark cannot be written: no commit is tried");
+        done(arg, COMMIT_FAILED);
+        return;
+    }
+    journal_rocksdb_commit(storage->journal, commit, done, arg);
+}
+
+static uint64_t port_last_commit(void *self)
+{
+    const struct storage *storage = self;
+
+    return journal_rocksdb_last_commit(storage->journal);
+}
+
+static bool port_load(void *self, uint32_t partition, journal_visit visit, void *arg)
+{
+    struct storage *storage = self;
+
+    return journal_rocksdb_load(storage->journal, partition, visit, arg);
+}
+
+static bool port_read(void *self, struct journal_read *read)
+{
+    struct storage *storage = self;
+
+    return journal_rocksdb_read(storage->journal, read);
+}
+
+static bool port_is_full(void *self)
+{
+    struct storage *storage = self;
+
+    return ballast_is_full(&storage->ballast);
+}
+
+static uint64_t port_watermark_read(void *self)
+{
+    const struct storage *storage = self;
+
+    return watermark_file_read(storage->watermark);
+}
+
+static void port_watermark_advance(void *self, uint64_t commit_number)
+{
+    struct storage *storage = self;
+
+    watermark_file_advance(storage->watermark, commit_number);
+}
+
+void storage_ports_get(struct storage *storage, struct journal_port *journal_out,
+                       struct watermark_port *watermark_out, struct secrets_port *secrets_out)
+{
+    *journal_out = (struct journal_port){
+        .self = storage,
+        .commit = port_commit,
+        .last_commit = port_last_commit,
+        .load = port_load,
+        .read = port_read,
+        .is_full = port_is_full,
+    };
+    *watermark_out = (struct watermark_port){
+        .self = storage,
+        .read = port_watermark_read,
+        .advance = port_watermark_advance,
+    };
+    *secrets_out = secrets_port_of(&storage->secrets);
+}

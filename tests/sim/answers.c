@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What comes back, held against the books: each accepted command is answered exactly once, nothing
+ * is answered once the latch has fallen, and no answer contradicts an earlier one. The kinds of
+ * answers have files of their own. */
+#include "world.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "inspect.h"
+#include "violation.h"
+
+int64_t answers_world_ms(int64_t wall_ms)
+{
+    return wall_ms - SIM_WALL_START_MS;
+}
+
+bool answers_lines_equal(const struct world *world, const struct hold_view *view,
+                         const struct model_line *lines, uint32_t line_count)
+{
+    if (view->line_count != line_count)
+        return false;
+    for (uint32_t i = 0; i < line_count; i++)
+        if (view->lines[i].sku_id != world->books.skus[lines[i].sku].sku_id ||
+            view->lines[i].quantity != lines[i].quantity)
+            return false;
+    return true;
+}
+
+void answers_check_units(struct world *world, const struct book_hold *hold)
+{
+    for (uint32_t i = 0; i < hold->line_count; i++) {
+        uint32_t product = world->books.skus[hold->lines[i].sku].product;
+        uint32_t limit = world->books.products[product].limit;
+
+        oracles_check_sku(world, hold->lines[i].sku);
+        if (limit != 0 &&
+            books_customer_units(&world->books, hold->client, product, world_now(world)) > limit)
+            violation("customer %u has more than %u units of %s", hold->client, limit,
+                      world->books.products[product].id);
+    }
+}
+
+/* ---- reservations ---- */
+
+static bool must_be_replayed(const struct world *world, const struct request *request)
+{
+    const struct book_hold *hold;
+
+    if (request->known_hold == NONE)
+        return false;
+    hold = &world->books.holds[request->known_hold];
+    return !hold->forgotten &&
+           !book_hold_may_be_forgotten(hold, world_now(world),
+                                       world->profile.engine.hold_retention_ms);
+}
+
+static void check_first_view(const struct world *world, const struct request *request,
+                             const struct reply_body *reply)
+{
+    const struct hold_view *view = &reply->hold;
+    const struct principal principal = world_principal(world, request->client);
+    int64_t created_ms = answers_world_ms(view->id.created_ms);
+
+    if (view->state != HOLD_HELD || view->extensions != 0 ||
+        view->ttl_ms != world->profile.engine.hold_ttl_ms ||
+        view->deadline_wall_ms != view->id.created_ms + view->ttl_ms)
+        violation("a reservation's answer is not its first: state %s, %u extensions, %u ms",
+                  hold_state_name((enum hold_state)view->state), view->extensions, view->ttl_ms);
+    if (!principal_equal(&view->principal, &principal))
+        violation("a reservation was answered with another customer's hold");
+    if (!answers_lines_equal(world, view, request->summed.lines, request->summed.count))
+        violation("a reservation was answered with other lines than asked for");
+    if (view->id.partition != sku_id_partition(view->lines[0].sku_id) || view->fence == 0)
+        violation("a reservation's ID or fence does not belong to it");
+    if (created_ms > world_now(world) || (!reply->replayed && created_ms < request->submitted_ms))
+        violation("a reservation was not made between question and answer");
+}
+
+static uint32_t enter_new_hold(struct world *world, const struct request *request,
+                               const struct reply_body *reply)
+{
+    struct attempt *attempt = &world->books.attempts[request->attempt];
+    struct book_hold hold = {.id = reply->hold.id,
+                             .client = request->client,
+                             .attempt = request->attempt,
+                             .line_count = request->summed.count,
+                             .created_ms = answers_world_ms(reply->hold.id.created_ms),
+                             .deadline_ms = answers_world_ms(reply->hold.deadline_wall_ms),
+                             .ended_earliest_ms = INT64_MAX,
+                             .state = HOLD_HELD};
+
+    if (attempt->hold != NONE) {
+        struct book_hold *before = &world->books.holds[attempt->hold];
+
+        if (!before->forgotten &&
+            !book_hold_may_be_forgotten(before, world_now(world),
+                                        world->profile.engine.hold_retention_ms))
+            violation("one key made two holds");
+        books_forget_hold(&world->books, attempt->hold);
+        world_mark(world, MARK_KEY_FORGOTTEN);
+    }
+    if (reply->replayed && attempt->requests < 2)
+        violation("a new key got a replay");
+    memcpy(hold.lines, request->summed.lines, sizeof(hold.lines));
+    attempt->hold = books_add_hold(&world->books, &hold);
+    return attempt->hold;
+}
+
+static void mark_held(struct world *world, const struct request *request, bool replayed,
+                      const struct book_hold *hold)
+{
+    const struct attempt *attempt = &world->books.attempts[request->attempt];
+    const struct sku_entry *entry = world_sku_entry(world, request->summed.lines[0].sku);
+
+    if (!replayed) {
+        world_mark(world, request->spans ? MARK_HELD_LINES : MARK_HELD);
+        return;
+    }
+    world_mark(world, MARK_REPLAY);
+    if (attempt->maybe || attempt->answer_lost)
+        world_mark(world, MARK_REPLAY_LOST);
+    if (entry != NULL && gate_available(&entry->gate) == 0)
+        world_mark(world, MARK_REPLAY_SOLD_OUT);
+    if (hold->incarnation != world->books.incarnation)
+        world_mark(world, MARK_REPLAY_RESTART);
+}
+
+static void take_held(struct world *world, const struct request *request,
+                      const struct reply_body *reply)
+{
+    struct attempt *attempt = &world->books.attempts[request->attempt];
+    uint32_t index = books_find_hold(&world->books, &reply->hold.id);
+    struct book_hold *hold;
+
+    check_first_view(world, request, reply);
+    if (index == NONE)
+        index = enter_new_hold(world, request, reply);
+    hold = &world->books.holds[index];
+    if (hold->attempt == NONE) { /* a list had shown it */
+        hold->attempt = request->attempt;
+        attempt->hold = index;
+    }
+    if (hold->attempt != request->attempt)
+        violation("two keys got the same hold");
+    if (attempt->hold != index)
+        violation("one key made two holds");
+    if (!reply->replayed && (hold->fresh_seen || request->known_hold == index))
+        violation("one key had its effect twice: the same hold was answered as new again");
+    hold->fresh_seen = hold->fresh_seen || !reply->replayed;
+    mark_held(world, request, reply->replayed, hold);
+    if (request->answer_lost) {
+        attempt->answer_lost = true;
+    } else if (!hold->remembered) {
+        hold->remembered = true;
+        clients_remember_hold(world, request->client, index);
+    }
+    answers_check_units(world, hold);
+}
+
+static void take_limit(struct world *world, const struct request *request,
+                       const struct reply_body *reply)
+{
+    const struct books *books = &world->books;
+    bool own = false;
+    bool found = false;
+
+    for (uint32_t i = 0; i < request->summed.count; i++) {
+        const struct sku_model *sku = &books->skus[request->summed.lines[i].sku];
+
+        if (books->products[sku->product].limit == 0 ||
+            books->products[sku->product].limit != reply->limit)
+            continue;
+        found = true;
+        own = own || sku_id_partition(sku->sku_id) ==
+                         sku_id_partition(books->skus[request->summed.lines[0].sku].sku_id);
+    }
+    if (!found)
+        violation("a limit of %u refused, which no product has", reply->limit);
+    world_mark(world, own ? MARK_LIMIT : MARK_LIMIT_LINES);
+}
+
+/* What a refused reservation's answer and an immediate refusal have in common. */
+static void check_refused(struct world *world, const struct request *request, enum outcome outcome)
+{
+    const struct attempt *attempt = &world->books.attempts[request->attempt];
+
+    if (outcome == OUTCOME_KEY_REUSED) {
+        if (!attempt->other_sent || !attempt->body_sent)
+            violation("a key was refused for another body, and had none");
+        world_mark(world, MARK_KEY_REUSED);
+    } else if (outcome == OUTCOME_KEY_IN_FLIGHT) {
+        if (attempt->requests < 2 || must_be_replayed(world, request))
+            violation("a key was called in flight that is not");
+        world_mark(world, MARK_KEY_IN_FLIGHT);
+    } else if (outcome == OUTCOME_SOLD_OUT || outcome == OUTCOME_INSUFFICIENT_STOCK ||
+               outcome == OUTCOME_LIMIT_REACHED) {
+        if (must_be_replayed(world, request))
+            violation("I3: a repeated key was refused (%s) instead of answered",
+                      outcome_name(outcome));
+    }
+}
+
+void answers_reserve(struct world *world, const struct request *request,
+                     const struct reply_body *reply)
+{
+    struct attempt *attempt = &world->books.attempts[request->attempt];
+    enum outcome outcome = (enum outcome)reply->outcome;
+
+    attempt->open--;
+    world->spans_open -= request->spans;
+    if (outcome == OUTCOME_OUTCOME_UNKNOWN) {
+        attempt->maybe = true;
+        return;
+    }
+    if (outcome == OUTCOME_OK) {
+        take_held(world, request, reply);
+        return;
+    }
+    if (reply->replayed)
+        violation("a refusal was replayed");
+    check_refused(world, request, outcome);
+    if (reply->hold.id.sequence != 0 && request->spans) {
+        world_mark(world, MARK_INTENT_ABORTED);
+        if (outcome == OUTCOME_OVERLOADED &&
+            world_now(world) >= answers_world_ms(reply->hold.deadline_wall_ms))
+            world_mark(world, MARK_BORN_DEAD);
+    }
+    if (outcome == OUTCOME_LIMIT_REACHED)
+        take_limit(world, request, reply);
+    else if (outcome == OUTCOME_OVERLOADED)
+        world_mark(world, MARK_REPLY_OVERLOADED);
+    else if (outcome != OUTCOME_KEY_REUSED && outcome != OUTCOME_KEY_IN_FLIGHT &&
+             outcome != OUTCOME_SOLD_OUT && outcome != OUTCOME_INSUFFICIENT_STOCK)
+        violation("a reservation was answered %s", outcome_name(outcome));
+}
+
+/* ---- refused at once ---- */
+
+/* The gates are as they were when it was refused: nothing else has run. */
+static void check_gate_refusal(struct world *world, const struct request *request,
+                               enum outcome outcome, const struct refusal *refusal)
+{
+    bool short_of = false;
+    bool only_held = false;
+
+    for (uint32_t i = 0; i < request->summed.count; i++) {
+        uint32_t sku = request->summed.lines[i].sku;
+        const struct sku_entry *entry = world_sku_entry(world, sku);
+        struct stock_view view = {0};
+        uint32_t available = gate_available(&entry->gate);
+
+        engine_inspect_stock(world->engine, entry->sku_id, &view);
+        short_of = short_of || available < request->summed.lines[i].quantity;
+        only_held = only_held || view.reserved > 0 || gate_claimed(&entry->gate) > 0;
+        if (refusal->line_available[i] != available)
+            violation("a refusal tells of %u units where %u are", refusal->line_available[i],
+                      available);
+        if (outcome == OUTCOME_SOLD_OUT && available != 0)
+            violation("%s was called sold out with %u units left", world->books.skus[sku].name,
+                      available);
+    }
+    if (!short_of)
+        violation("a reservation was refused at gates that have enough");
+    if (refusal->final && only_held)
+        violation("a refusal was called final while units are only held");
+    world_mark(world, outcome == OUTCOME_INSUFFICIENT_STOCK ? MARK_INSUFFICIENT
+                      : refusal->final                      ? MARK_SOLD_OUT
+                                                            : MARK_SOLD_OUT_HELD);
+}
+
+void answers_refused(struct world *world, const struct request *request, enum outcome outcome,
+                     const struct refusal *refusal)
+{
+    bool reserves = request->type == COMMAND_RESERVE;
+
+    if (outcome == OUTCOME_OVERLOADED) {
+        world_mark(world, MARK_SUBMIT_OVERLOADED);
+    } else if (outcome == OUTCOME_OUTCOME_UNKNOWN) {
+        if (!world->env.failed)
+            violation("a command's outcome was called unknown before the latch fell");
+        world_mark(world, MARK_OUTCOME_UNKNOWN_SEEN);
+    } else if (outcome == OUTCOME_STORAGE_FULL) {
+        if (!world->disk_full || (!reserves && request->type != COMMAND_PRODUCT_PUT))
+            violation("a command was refused for a full disk that is not, or not for it");
+        world_mark(world, MARK_STORAGE_FULL);
+    } else if (outcome == OUTCOME_NOT_FOUND) {
+        if (!reserves || request->attempt != NONE)
+            violation("what exists was not found");
+    } else if ((outcome == OUTCOME_SOLD_OUT || outcome == OUTCOME_INSUFFICIENT_STOCK) &&
+               reserves && request->attempt != NONE) {
+        check_refused(world, request, outcome);
+        check_gate_refusal(world, request, outcome, refusal);
+    } else {
+        violation("a command was refused with %s", outcome_name(outcome));
+    }
+}
+
+/* ---- every answer ---- */
+
+static enum message_type message_of(enum command_type type)
+{
+    static const enum message_type types[] = {
+        [COMMAND_RESERVE] = MESSAGE_RESERVE,
+        [COMMAND_HOLD_GET] = MESSAGE_HOLD_GET,
+        [COMMAND_HOLD_RELEASE] = MESSAGE_HOLD_RELEASE,
+        [COMMAND_HOLD_EXTEND] = MESSAGE_HOLD_EXTEND,
+        [COMMAND_HOLD_CONVERT] = MESSAGE_HOLD_CONVERT,
+        [COMMAND_STOCK_GET] = MESSAGE_STOCK_GET,
+        [COMMAND_STOCK_ADJUST] = MESSAGE_STOCK_ADJUST,
+        [COMMAND_PRODUCT_PUT] = MESSAGE_PRODUCT_SUBMIT,
+        [COMMAND_HOLD_LIST] = MESSAGE_HOLD_LIST,
+    };
+
+    return types[type];
+}
+
+static void dispatch(struct world *world, const struct request *request,
+                     const struct reply_body *reply)
+{
+    switch (request->type) {
+    case COMMAND_RESERVE:
+        answers_reserve(world, request, reply);
+        break;
+    case COMMAND_HOLD_GET:
+    case COMMAND_HOLD_RELEASE:
+    case COMMAND_HOLD_EXTEND:
+    case COMMAND_HOLD_CONVERT:
+        answers_hold(world, request, reply);
+        break;
+    case COMMAND_STOCK_GET:
+    case COMMAND_STOCK_ADJUST:
+        answers_stock(world, request, reply);
+        break;
+    case COMMAND_PRODUCT_PUT:
+        answers_product(world, request, reply);
+        break;
+    case COMMAND_HOLD_LIST:
+        answers_list(world, request, reply);
+        break;
+    default:
+        assert(false && "a request has a type");
+    }
+}
+
+static void check_answer(struct world *world, const struct request *request, uint64_t cookie,
+                         const struct message *message)
+{
+    const struct reply_body *reply = &message->reply;
+
+    if (world->dying)
+        violation("a dead process answered");
+    if (world->in_submit)
+        violation("a command was answered before engine_submit returned");
+    if (cookie == 0 || request->cookie != cookie)
+        violation("an answer came that nobody waits for: a second one");
+    if (message->type != MESSAGE_REPLY || reply->answers != message_of(request->type))
+        violation("a %s was answered as something else",
+                  message_name(message_of(request->type)));
+    if (world->env.failed && reply->outcome != OUTCOME_OUTCOME_UNKNOWN)
+        violation("after the latch fell a %s was answered %s",
+                  message_name(message_of(request->type)),
+                  outcome_name((enum outcome)reply->outcome));
+    if (!world->env.failed && reply->outcome == OUTCOME_OUTCOME_UNKNOWN)
+        violation("an outcome was called unknown before the latch fell");
+}
+
+void answers_take(void *user, uint64_t cookie, const struct message *message)
+{
+    struct world *world = user;
+    struct request *request = &world->requests[cookie % SIM_REQUESTS_MAX];
+    const struct reply_body *reply = &message->reply;
+
+    check_answer(world, request, cookie, message);
+    trace_add(&world->trace, TRACE_REPLY,
+              cookie << 16 | (uint64_t)reply->outcome << 8 | reply->replayed, reply->limit);
+    world_log(world, "shard %u: client %u gets  %" PRIu64 ": %s%s", request->shard, request->client, cookie,
+              outcome_name((enum outcome)reply->outcome), reply->replayed ? ", replayed" : "");
+    if (reply->outcome == OUTCOME_OUTCOME_UNKNOWN)
+        world_mark(world, MARK_OUTCOME_UNKNOWN_SEEN);
+    if (world_now(world) - request->submitted_ms > world->profile.engine.request_timeout_ms)
+        world->overdue++;
+    dispatch(world, request, reply);
+    clients_give_request(world, request);
+}

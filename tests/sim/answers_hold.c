@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers about holds. A hold ends once and stays as it ended; it lives until its deadline and not
+ * longer; what was acknowledged is there (I2, I5). An answer is judged by what was known when its
+ * question was sent, because answers of one partition may overtake each other on their way. */
+#include "world.h"
+
+#include <inttypes.h>
+
+#include "inspect.h"
+#include "violation.h"
+
+static void trace_view(struct world *world, const struct hold_view *view)
+{
+    trace_add(&world->trace, TRACE_VIEW, view->id.sequence << 20 | view->id.partition << 8 | view->state,
+              (uint64_t)view->deadline_wall_ms ^ (uint64_t)view->ttl_ms << 48);
+}
+
+static void check_live_view(const struct world *world, const struct request *request,
+                            const struct book_hold *hold, const struct hold_view *view)
+{
+    const struct engine_options *options = &world->profile.engine;
+    int64_t deadline_ms = answers_world_ms(view->deadline_wall_ms);
+
+    if (deadline_ms <= request->submitted_ms)
+        violation("a hold is shown as held %lld ms past its deadline",
+                  (long long)(request->submitted_ms - deadline_ms));
+    if (request->hold != NONE && deadline_ms < request->known_deadline_ms)
+        violation("a hold's deadline went back by %lld ms",
+                  (long long)(request->known_deadline_ms - deadline_ms));
+    if (deadline_ms > hold->created_ms + options->hold_cap_ms ||
+        view->extensions > options->hold_extensions_max)
+        violation("a hold was extended beyond its cap");
+    if (view->ttl_ms > deadline_ms - request->submitted_ms ||
+        (int64_t)view->ttl_ms < deadline_ms - world_now(world))
+        violation("a hold says that %u ms remain, of %lld", view->ttl_ms,
+                  (long long)(deadline_ms - world_now(world)));
+}
+
+static void see_live(struct world *world, const struct request *request, uint32_t index,
+                     const struct hold_view *view)
+{
+    struct book_hold *hold = &world->books.holds[index];
+    int64_t deadline_ms = answers_world_ms(view->deadline_wall_ms);
+
+    check_live_view(world, request, hold, view);
+    if (request->hold != NONE && request->none_open) { /* nothing of before is still to come */
+        hold->end_maybe = false;
+        hold->convert_maybe = false;
+        hold->extend_maybe = false;
+        if (hold->ends_open == 0 && hold->state == HOLD_HELD)
+            hold->ended_earliest_ms = INT64_MAX;
+    }
+    if (deadline_ms > hold->deadline_ms)
+        hold->deadline_ms = deadline_ms;
+    if (view->extensions > hold->extensions)
+        hold->extensions = view->extensions;
+    if (hold->state == HOLD_HELD)
+        books_list_hold(&world->books, index);
+}
+
+static void see_end(struct world *world, struct book_hold *hold, enum hold_state state)
+{
+    hold->state = (uint8_t)state;
+    if (state == HOLD_EXPIRED) {
+        if (world_now(world) < hold->deadline_ms)
+            violation("a hold lapsed %lld ms before its deadline",
+                      (long long)(hold->deadline_ms - world_now(world)));
+        world_mark(world, MARK_EXPIRED);
+    } else if (state == HOLD_RELEASED) {
+        if (!hold->release_sent)
+            violation("a hold was released that nobody released");
+        world_mark(world, MARK_RELEASED);
+    } else if (state == HOLD_CONVERTED) {
+        if (!hold->convert_sent)
+            violation("a hold was converted that nobody converted");
+        for (uint32_t i = 0; i < hold->line_count; i++)
+            world->books.skus[hold->lines[i].sku].sold += hold->lines[i].quantity;
+        world_mark(world, MARK_CONVERTED);
+        answers_check_units(world, hold);
+    } else {
+        violation("a hold is shown as %s", hold_state_name(state));
+    }
+}
+
+/* A view as it is now, of a request for this hold or of a list. */
+static void see_view(struct world *world, const struct request *request, uint32_t index,
+                     const struct hold_view *view)
+{
+    struct book_hold *hold = &world->books.holds[index];
+    const struct principal principal = world_principal(world, hold->client);
+
+    trace_view(world, view);
+    world_log(world, "    hold %u: %s until %" PRId64 ", %u extensions", index,
+              hold_state_name((enum hold_state)view->state),
+              answers_world_ms(view->deadline_wall_ms), view->extensions);
+    if (books_find_hold(&world->books, &view->id) != index ||
+        !principal_equal(&view->principal, &principal) ||
+        !answers_lines_equal(world, view, hold->lines, hold->line_count))
+        violation("a hold is shown with another's identity, customer or lines");
+    if (request->hold != NONE && request->known_state != HOLD_HELD &&
+        view->state != request->known_state)
+        violation("a hold that had ended as %s is shown as %s",
+                  hold_state_name((enum hold_state)request->known_state),
+                  hold_state_name((enum hold_state)view->state));
+    if (view->state == HOLD_HELD)
+        see_live(world, request, index, view);
+    else if (hold->state == HOLD_HELD)
+        see_end(world, hold, (enum hold_state)view->state);
+    else if (hold->state != view->state)
+        violation("a hold ended twice: as %s and as %s",
+                  hold_state_name((enum hold_state)hold->state),
+                  hold_state_name((enum hold_state)view->state));
+}
+
+/* ---- requests for one hold ---- */
+
+static void close_request(struct book_hold *hold, const struct request *request, bool unknown)
+{
+    if (request->stranger)
+        return;
+    if (request->type == COMMAND_HOLD_RELEASE || request->type == COMMAND_HOLD_CONVERT) {
+        hold->ends_open--;
+        hold->end_maybe = hold->end_maybe || unknown;
+    }
+    if (request->type == COMMAND_HOLD_CONVERT) {
+        hold->converts_open--;
+        hold->convert_maybe = hold->convert_maybe || unknown;
+    }
+    if (request->type == COMMAND_HOLD_EXTEND) {
+        hold->extends_open--;
+        hold->extend_maybe = hold->extend_maybe || unknown;
+    }
+}
+
+static void take_not_found(struct world *world, const struct request *request)
+{
+    struct book_hold *hold = &world->books.holds[request->hold];
+
+    if (request->stranger) {
+        world_mark(world, MARK_FOREIGN_HOLD);
+        return;
+    }
+    if (!hold->forgotten &&
+        !book_hold_may_be_forgotten(hold, world_now(world),
+                                    world->profile.engine.hold_retention_ms))
+        violation("an acknowledged hold is lost (%s, deadline in %lld ms, shown before %u restarts)",
+                  hold_state_name((enum hold_state)hold->state),
+                  (long long)(hold->deadline_ms - world_now(world)),
+                  world->books.incarnation - hold->incarnation);
+    books_forget_hold(&world->books, request->hold);
+}
+
+static void take_ok(struct world *world, const struct request *request,
+                    const struct hold_view *view)
+{
+    bool late = request->submitted_ms >= request->deadline_max_ms;
+
+    if (request->type == COMMAND_HOLD_RELEASE) {
+        if (view->state != HOLD_RELEASED && view->state != HOLD_EXPIRED)
+            violation("a release left the hold %s", hold_state_name((enum hold_state)view->state));
+    } else if (request->type == COMMAND_HOLD_EXTEND) {
+        if (late)
+            violation("I5: a hold was extended %lld ms past its deadline",
+                      (long long)(request->submitted_ms - request->deadline_max_ms));
+        if (view->state != HOLD_HELD || view->extensions <= request->known_extensions ||
+            answers_world_ms(view->deadline_wall_ms) <= request->known_deadline_ms)
+            violation("an extension extended nothing");
+        world_mark(world, MARK_EXTENDED);
+    } else if (request->type == COMMAND_HOLD_CONVERT) {
+        if (view->state != HOLD_CONVERTED)
+            violation("a conversion left the hold %s",
+                      hold_state_name((enum hold_state)view->state));
+        if (late && !request->known_convert_maybe && request->known_state != HOLD_CONVERTED)
+            violation("I5: a hold was converted %lld ms past its deadline",
+                      (long long)(request->submitted_ms - request->deadline_max_ms));
+    }
+}
+
+static void take_ended(struct world *world, const struct request *request,
+                       const struct hold_view *view)
+{
+    bool right = view->state == HOLD_CONVERTED ? request->type != COMMAND_HOLD_CONVERT
+                                               : request->type != COMMAND_HOLD_RELEASE;
+
+    if (!right || view->state == HOLD_HELD || request->type == COMMAND_HOLD_GET)
+        violation("a hold that is %s was refused as ended",
+                  hold_state_name((enum hold_state)view->state));
+    world_mark(world, MARK_ENDED_REFUSED);
+    if (request->type == COMMAND_HOLD_CONVERT && request->submitted_ms >= request->deadline_max_ms)
+        world_mark(world, MARK_LATE_CONVERT);
+}
+
+void answers_hold(struct world *world, const struct request *request,
+                  const struct reply_body *reply)
+{
+    enum outcome outcome = (enum outcome)reply->outcome;
+
+    close_request(&world->books.holds[request->hold], request,
+                  outcome == OUTCOME_OUTCOME_UNKNOWN);
+    if (outcome == OUTCOME_OUTCOME_UNKNOWN)
+        return;
+    if (outcome == OUTCOME_OVERLOADED) {
+        world_mark(world, MARK_REPLY_OVERLOADED);
+        return;
+    }
+    if (outcome == OUTCOME_NOT_FOUND) {
+        take_not_found(world, request);
+        return;
+    }
+    if (request->stranger)
+        violation("a stranger's request for a hold was answered %s", outcome_name(outcome));
+    if (outcome == OUTCOME_OK)
+        take_ok(world, request, &reply->hold);
+    else if (outcome == OUTCOME_HOLD_ENDED)
+        take_ended(world, request, &reply->hold);
+    else if (outcome == OUTCOME_HOLD_CAP_REACHED && request->type == COMMAND_HOLD_EXTEND)
+        world_mark(world, MARK_CAP_REACHED);
+    else
+        violation("a request for a hold was answered %s", outcome_name(outcome));
+    see_view(world, request, request->hold, &reply->hold);
+}
+
+/* ---- lists ---- */
+
+static bool order_matches(const struct world *world, const struct order_lines *order,
+                          const struct hold_view *view)
+{
+    struct order_lines summed;
+
+    order_sum(order, &summed);
+    return answers_lines_equal(world, view, summed.lines, summed.count);
+}
+
+/* A hold that no answer showed yet must come of a request that never got one. */
+static uint32_t explain_hold(struct world *world, const struct request *request,
+                             const struct hold_view *view)
+{
+    struct books *books = &world->books;
+    struct book_hold hold = {.id = view->id,
+                             .client = request->client,
+                             .attempt = NONE,
+                             .line_count = view->line_count,
+                             .created_ms = answers_world_ms(view->id.created_ms),
+                             .deadline_ms = answers_world_ms(view->deadline_wall_ms),
+                             .ended_earliest_ms = INT64_MAX,
+                             .state = HOLD_HELD};
+    uint32_t askers = 0;
+    uint32_t others = 0;
+
+    for (uint32_t i = 0; i < books->attempt_count; i++) {
+        const struct attempt *attempt = &books->attempts[i];
+
+        if (attempt->client == request->client && (attempt->maybe || attempt->open > 0) &&
+            (attempt->other_sent || order_matches(world, &attempt->order, view)))
+            askers++;
+    }
+    for (uint32_t i = books_newest_of_client(books, request->client); i != NONE;
+         i = books->holds[i].next_of_client)
+        if (books->holds[i].attempt == NONE && !books->holds[i].forgotten &&
+            answers_lines_equal(world, view, books->holds[i].lines, books->holds[i].line_count))
+            others++;
+    if (others >= askers)
+        violation("a list shows a hold that nobody asked for, or twice for one key");
+    for (uint32_t i = 0; i < view->line_count; i++)
+        hold.lines[i] = (struct model_line){world_sku_index(world, view->lines[i].sku_id),
+                                            view->lines[i].quantity};
+    return books_add_hold(books, &hold);
+}
+
+static bool comes_before(const struct reservation_id *a, const struct reservation_id *b)
+{
+    if (a->created_ms != b->created_ms)
+        return a->created_ms < b->created_ms;
+    if (a->partition != b->partition)
+        return a->partition < b->partition;
+    return a->sequence < b->sequence;
+}
+
+void answers_list(struct world *world, const struct request *request,
+                  const struct reply_body *reply)
+{
+    struct list_envelope *list = reply->list;
+    const struct reservation_id *before = &request->list.after;
+
+    if (reply->outcome == OUTCOME_OVERLOADED)
+        world_mark(world, MARK_REPLY_OVERLOADED);
+    else if (reply->outcome != OUTCOME_OK && reply->outcome != OUTCOME_OUTCOME_UNKNOWN)
+        violation("a list was answered %s", outcome_name((enum outcome)reply->outcome));
+    if (reply->outcome != OUTCOME_OK)
+        return;
+    if (list == NULL || list->count > request->list.limit)
+        violation("a list has more than asked for, or nothing at all");
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct hold_view *view = &list->views[i];
+        uint32_t index = books_find_hold(&world->books, &view->id);
+
+        if (!comes_before(before, &view->id))
+            violation("a list is not in the order of its IDs");
+        if (!principal_equal(&view->principal, &request->list.principal))
+            violation("a list shows another customer's hold");
+        if (request->list.state >= 0 && view->state != request->list.state)
+            violation("a list shows a state that was not asked for");
+        if (index == NONE)
+            index = explain_hold(world, request, view);
+        see_view(world, request, index, view);
+        if (!world->books.holds[index].remembered) {
+            world->books.holds[index].remembered = true;
+            clients_remember_hold(world, request->client, index);
+        }
+        before = &view->id;
+    }
+    if (list->count > 0)
+        world_mark(world, MARK_LISTED);
+    if (list->more && list->count != request->list.limit)
+        violation("a page ends before it is full, and there is more");
+    world->list_goes_on = list->more;
+    world->list_last = *before;
+    envelope_free(list);
+}

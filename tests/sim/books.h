@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The clients' books: what the outside was told, and what must therefore be so. They know nothing
+ * of the engine's inside. Everything here follows from answers alone:
+ *
+ *   sku_model   bounds of the stock, units sold by acknowledged conversions, live holds
+ *   attempt     one idempotency key of one customer and product (I3)
+ *   book_hold   one reservation that some answer showed (I2, I5)
+ *
+ * A request without an answer (the process died) leaves a `maybe` behind: it may have had its
+ * effect, forever, until an answer tells. Times are the world's, in ms. */
+#ifndef STAMPEDE_SIM_BOOKS_H
+#define STAMPEDE_SIM_BOOKS_H
+
+#include "engine.h"
+#include "profile.h"
+
+#define NONE UINT32_MAX
+
+enum product_presence {
+    PRODUCT_ABSENT,
+    PRODUCT_MAYBE, /* a creation is under way, or was when the process died */
+    PRODUCT_PRESENT,
+};
+
+struct sku_model {
+    char name[SKU_LENGTH_MAX + 1];
+    uint32_t product;
+    uint32_t sku_id;         /* UINT32_MAX until the directory had it */
+    struct sku_entry *entry; /* of the present engine; NULL: to be looked up */
+    int64_t price_minor;
+    int64_t stock_min; /* bounds: they differ while a change may or may not have happened */
+    int64_t stock_max;
+    uint32_t initial;
+    uint64_t changes;       /* ever begun */
+    uint32_t changes_open;  /* under way */
+    bool exclusive_open;    /* one of them sets an absolute figure */
+    uint64_t sold;          /* units of acknowledged conversions */
+    uint64_t sold_maybe;    /* of conversions whose hold was forgotten before they were known */
+    uint32_t *holds;        /* book holds with units of it that may be live */
+    uint32_t hold_count;
+    uint32_t hold_capacity;
+};
+
+struct product_model {
+    char id[PRODUCT_ID_LENGTH_MAX + 1];
+    uint32_t limit; /* a customer; 0: none */
+    uint32_t sku_first;
+    uint32_t sku_count;
+    uint32_t version; /* of its document */
+    enum product_presence presence;
+    bool put_open;
+};
+
+/* One line of a reservation, by the model's index of the SKU. */
+struct model_line {
+    uint32_t sku;
+    uint32_t quantity;
+};
+
+/* A body as a client writes it: SKUs may be repeated. */
+struct order_lines {
+    uint32_t count;
+    struct model_line lines[SIM_LINES_MAX];
+};
+
+struct attempt {
+    uint32_t client;
+    uint32_t key; /* the key's number; several customers use the same texts */
+    uint32_t product;
+    uint32_t hold; /* what the key is known to have made, or NONE */
+    uint32_t open; /* requests under way */
+    uint32_t requests; /* ever sent */
+    bool body_sent;    /* the order below */
+    bool other_sent;   /* another body under this key */
+    bool maybe;        /* some request never got a definite answer */
+    bool answer_lost;  /* the client gave up waiting for one */
+    struct order_lines order;
+};
+
+struct book_hold {
+    struct reservation_id id;
+    uint32_t client;
+    uint32_t attempt; /* NONE: seen in a list only, so far */
+    uint32_t line_count;
+    struct model_line lines[SIM_LINES_MAX]; /* equal SKUs summed */
+    int64_t created_ms;
+    int64_t deadline_ms;       /* the latest that was shown */
+    int64_t ended_earliest_ms; /* it may have ended since then, INT64_MAX: not that we know of */
+    uint32_t ends_open;        /* releases and conversions under way */
+    uint32_t converts_open;
+    uint32_t extends_open;
+    uint32_t next_of_client; /* an older one of the same customer, or NONE */
+    uint32_t incarnation;    /* of the engine that first showed it */
+    bool end_maybe;       /* a release or conversion without an answer */
+    bool convert_maybe;
+    bool extend_maybe;
+    bool release_sent; /* ever */
+    bool convert_sent; /* ever */
+    bool fresh_seen;   /* an answer without `replayed` was seen */
+    bool forgotten;    /* past its retention the key had a new effect, or it was not found */
+    bool remembered;   /* by its customer's device */
+    bool listed;       /* in the SKUs' lists of holds */
+    uint8_t extensions;
+    uint8_t state; /* HOLD_HELD until an answer showed an end */
+};
+
+struct books {
+    uint32_t incarnation;
+    struct product_model products[SIM_PRODUCTS_MAX];
+    struct sku_model skus[SIM_SKUS_MAX];
+    uint32_t product_count;
+    uint32_t sku_count;
+    struct attempt *attempts;
+    uint32_t attempt_count;
+    uint32_t attempt_capacity;
+    struct book_hold *holds;
+    uint32_t hold_count;
+    uint32_t hold_capacity;
+    uint32_t *newest_of_client; /* hold + 1 by client */
+    uint32_t newest_capacity;
+    uint32_t *index; /* of holds by ID: open addressing, slot + 1 */
+    uint32_t index_mask;
+};
+
+void books_init(struct books *books);
+void books_destroy(struct books *books);
+
+/* Returns the index of a new, empty one. */
+uint32_t books_add_attempt(struct books *books, uint32_t client, uint32_t key, uint32_t product);
+/* The hold of an ID, or NONE. */
+uint32_t books_find_hold(const struct books *books, const struct reservation_id *id);
+/* Enters a hold that an answer showed for the first time: its ID and lines must be set in `hold`. */
+uint32_t books_add_hold(struct books *books, const struct book_hold *hold);
+
+/* The newest hold of a client, the head of its chain, or NONE. */
+uint32_t books_newest_of_client(const struct books *books, uint32_t client);
+
+/* Sums equal SKUs, in order of first appearance: what the engine is expected to show. */
+void order_sum(const struct order_lines *order, struct order_lines *summed_out);
+
+/* Whether the hold certainly lives at this time: acknowledged, nothing under way that could end it,
+ * and its deadline not reached. */
+bool book_hold_is_live(const struct book_hold *hold, int64_t now_ms);
+
+/* The latest deadline that it can have, with extensions that may have happened. */
+int64_t book_hold_deadline_max(const struct book_hold *hold, int64_t cap_ms);
+
+/* Whether it may be forgotten by now: ended, and the retention passed since. */
+bool book_hold_may_be_forgotten(const struct book_hold *hold, int64_t now_ms,
+                                int64_t retention_ms);
+
+/* It was not found, or its key had a new effect. */
+void books_forget_hold(struct books *books, uint32_t hold);
+
+/* Units of a SKU in acknowledged holds that certainly live now; drops others from its list. */
+uint64_t books_live_units(struct books *books, uint32_t sku, int64_t now_ms);
+/* Puts the hold (back) into its SKUs' lists: it lives. */
+void books_list_hold(struct books *books, uint32_t hold);
+
+/* Units that a customer certainly has of a product, held and sold. */
+uint64_t books_customer_units(const struct books *books, uint32_t client, uint32_t product,
+                              int64_t now_ms);
+
+/* The process died: what was under way may have happened. Requests are the caller's to close. */
+void books_restart(struct books *books);
+
+#endif

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The second phase of a run: no more faults. Everything under way must end, every doubt be resolved
+ * by asking, every hold lapse, and then every unit must be sellable: under-selling is a defect like
+ * over-selling (I1). */
+#include "world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "inspect.h"
+#include "violation.h"
+
+enum {
+    SETTLE_STEPS_MAX = 400000,
+    ASK_ROUNDS_MAX = 200,
+    DEMAND_UNITS_MAX = 80, /* SKUs with more are not bought empty */
+    BUYERS_FIRST = 1000,   /* new customers, so that limits do not stand in the way */
+    WAKE_PROBES = 20,
+};
+
+static uint32_t requests_open(const struct world *world)
+{
+    return SIM_REQUESTS_MAX - world->free_request_count;
+}
+
+/* Until every request has its answer and nothing is left to do at this time. */
+static void settle(struct world *world)
+{
+    uint64_t limit = world->step + SETTLE_STEPS_MAX;
+
+    for (;;) {
+        bool busy = world_step(world);
+
+        if (!busy && requests_open(world) == 0 && !world->read_open)
+            return;
+        if (!busy)
+            world_advance_clock(world, 5);
+        if (world->step > limit)
+            violation("%u requests have no answer without any fault", requests_open(world));
+    }
+}
+
+/* Room for one more request at every shard. */
+static void make_room(struct world *world)
+{
+    uint64_t limit = world->step + SETTLE_STEPS_MAX;
+
+    while (requests_open(world) > 0 && world->step < limit)
+        if (!world_step(world))
+            world_advance_clock(world, 1);
+    if (requests_open(world) > 0)
+        violation("%u requests have no answer without any fault", requests_open(world));
+}
+
+/* ---- doubts ---- */
+
+static bool is_doubtful(const struct book_hold *hold)
+{
+    return hold->state == HOLD_HELD && !hold->forgotten;
+}
+
+/* Every hold that is not known to have ended is asked for: lost ones show, and what requests
+ * without an answer did to them. */
+static void ask_holds(struct world *world)
+{
+    for (uint32_t i = 0; i < world->books.hold_count; i++) {
+        uint32_t rounds = 0;
+
+        while (is_doubtful(&world->books.holds[i]) &&
+               (rounds == 0 || world->books.holds[i].end_maybe)) {
+            clients_ask_hold(world, COMMAND_HOLD_GET, world->books.holds[i].client, i, false);
+            make_room(world);
+            if (++rounds > ASK_ROUNDS_MAX)
+                violation("a hold can't be asked for");
+        }
+    }
+}
+
+/* Each customer's own list: nobody has a hold that he did not ask for, or two for one key. */
+static void list_holds(struct world *world)
+{
+    for (uint32_t client = 0; client < world->profile.clients; client++)
+        for (uint32_t shard = 0; shard < world->profile.engine.shards; shard++) {
+            world->list_goes_on = false;
+            clients_list(world, client, shard, NULL);
+            make_room(world);
+            while (world->list_goes_on) {
+                struct reservation_id after = world->list_last;
+
+                clients_list(world, client, shard, &after);
+                make_room(world);
+            }
+        }
+}
+
+/* ---- lapse ---- */
+
+static int64_t last_deadline(const struct world *world)
+{
+    return world_now(world) + world->profile.engine.hold_cap_ms + 2 * INTENT_TIMEOUT_MS;
+}
+
+/* Nothing is held or claimed any more: each unit is on sale or sold. */
+static void check_nothing_held(struct world *world)
+{
+    struct engine_metrics metrics;
+
+    oracles_audit(world);
+    for (uint32_t i = 0; i < world->books.sku_count; i++) {
+        const struct sku_model *sku = &world->books.skus[i];
+        const struct sku_entry *entry = world_sku_entry(world, i);
+        struct stock_view view;
+
+        if (entry == NULL || !engine_inspect_stock(world->engine, entry->sku_id, &view))
+            continue;
+        if (gate_claimed(&entry->gate) != 0)
+            violation("liveness: %u units of %s stay claimed by nobody",
+                      gate_claimed(&entry->gate), sku->name);
+        if (view.reserved != 0)
+            violation("liveness: %u units of %s stay reserved after everything lapsed",
+                      view.reserved, sku->name);
+        if (view.sold < sku->sold || view.sold > sku->sold + sku->sold_maybe)
+            violation("I3: %u units of %s are sold, by the books %llu and perhaps %llu more",
+                      view.sold, sku->name, (unsigned long long)sku->sold,
+                      (unsigned long long)sku->sold_maybe);
+    }
+    engine_metrics(world->engine, &metrics);
+    if (metrics.holds_active != 0)
+        violation("liveness: %lld holds live on after everything lapsed",
+                  (long long)metrics.holds_active);
+}
+
+static bool something_reserved(struct world *world)
+{
+    for (uint32_t i = 0; i < world->books.sku_count; i++) {
+        const struct sku_entry *entry = world_sku_entry(world, i);
+        struct stock_view view;
+
+        if (entry != NULL && engine_inspect_stock(world->engine, entry->sku_id, &view) &&
+            (view.reserved != 0 || gate_claimed(&entry->gate) != 0))
+            return true;
+    }
+    return false;
+}
+
+static void let_lapse(struct world *world)
+{
+    int64_t until_ms = last_deadline(world);
+    int64_t patience_ms;
+
+    settle(world);
+    world_advance_clock(world, until_ms - world_now(world));
+    settle(world);
+    /* What several partitions have to agree on takes a few more messages. */
+    patience_ms = world_now(world) + 10 * INTENT_TIMEOUT_MS;
+    while (something_reserved(world) && world_now(world) < patience_ms) {
+        settle(world);
+        world_advance_clock(world, SAGA_RETRY_MS);
+    }
+    settle(world);
+    check_nothing_held(world);
+}
+
+/* ---- demand ---- */
+
+/* One unit for a new customer; the attempt's index. */
+static uint32_t buy_one(struct world *world, uint32_t client, uint32_t sku)
+{
+    struct order_lines order = {.count = 1, .lines = {{sku, 1}}};
+    uint32_t attempt =
+        books_add_attempt(&world->books, client, 0, world->books.skus[sku].product);
+
+    world->books.attempts[attempt].order = order;
+    clients_reserve(world, attempt, &order, false);
+    return attempt;
+}
+
+/* More buyers than units: exactly the units are held. Then the holds are converted. */
+static void sell_out(struct world *world, uint32_t sku, uint32_t *next_client)
+{
+    const struct sku_entry *entry = world_sku_entry(world, sku);
+    uint32_t units = gate_available(&entry->gate);
+    uint32_t first_attempt = world->books.attempt_count;
+    struct stock_view view;
+    uint32_t held = 0;
+
+    for (uint32_t i = 0; i < units + 3; i++) {
+        uint32_t attempt = buy_one(world, (*next_client)++, sku);
+
+        make_room(world);
+        held += world->books.attempts[attempt].hold != NONE;
+    }
+    if (held != units)
+        violation("liveness: %u of %u units of %s found a buyer", held, units,
+                  world->books.skus[sku].name);
+    for (uint32_t i = first_attempt; i < world->books.attempt_count; i++) {
+        const struct attempt *attempt = &world->books.attempts[i];
+
+        if (attempt->hold == NONE)
+            continue;
+        clients_ask_hold(world, COMMAND_HOLD_CONVERT, attempt->client, attempt->hold, true);
+        make_room(world);
+    }
+    engine_inspect_stock(world->engine, entry->sku_id, &view);
+    if (view.sold + view.reserved != view.stock)
+        violation("liveness: %u of %u units of %s are sold or held", view.sold + view.reserved,
+                  view.stock, world->books.skus[sku].name);
+    if (view.sold == view.stock && view.stock > 0)
+        world_mark(world, MARK_SOLD_EXACTLY);
+}
+
+static bool can_be_bought_empty(struct world *world, uint32_t sku)
+{
+    const struct engine_options *options = &world->profile.engine;
+    const struct sku_entry *entry = world_sku_entry(world, sku);
+
+    /* A pool made small on purpose, or a hold that lapses before its buyer has an answer, may
+     * refuse or return what is asked for; the safety phase has seen those. */
+    return entry != NULL &&
+           world->books.products[world->books.skus[sku].product].presence == PRODUCT_PRESENT &&
+           gate_available(&entry->gate) <= DEMAND_UNITS_MAX && options->holds_max >= 8192 &&
+           options->limit_rows_max >= 4096 && options->hold_ttl_ms >= 5000 &&
+           options->request_timeout_ms >= 50;
+}
+
+/* ---- wake-ups ---- */
+
+/* With the clock stopped: single questions from every shard to every partition must be answered by
+ * wake-ups alone. oracles_quiet sees one that is lost. */
+static void probe_wake_ups(struct world *world)
+{
+    uint32_t clock_weight = world->profile.step_weights[STEP_CLOCK];
+
+    settle(world);
+    world->profile.step_weights[STEP_CLOCK] = 0;
+    for (uint32_t i = 0; i < WAKE_PROBES; i++) {
+        uint64_t limit = world->step + SETTLE_STEPS_MAX;
+        uint32_t burst = sim_random_range(&world->random, 1, 4);
+
+        for (uint32_t n = 0; n < burst; n++)
+            staff_get_stock(world, sim_random_below(&world->random, world->books.sku_count));
+        while (requests_open(world) > 0 && world->step < limit && world_is_busy(world))
+            world_step(world);
+        if (requests_open(world) > 0)
+            violation("with the clock stopped %u requests have no answer", requests_open(world));
+    }
+    world->profile.step_weights[STEP_CLOCK] = clock_weight;
+}
+
+/* ---- the journal's own books ---- */
+
+struct ledger_sums {
+    int64_t stock;
+    int64_t sold;
+    uint64_t last; /* sequence */
+};
+
+static void sum_entry(struct ledger_sums *sums, const struct record *record)
+{
+    static const int stock_signs[LEDGER_ENTRY_COUNT] = {[LEDGER_RECEIPT] = 1,
+                                                        [LEDGER_WRITE_OFF] = -1};
+    static const int sold_signs[LEDGER_ENTRY_COUNT] = {[LEDGER_SOLD] = 1, [LEDGER_RESTOCK] = -1};
+
+    if (record->kind != RECORD_LEDGER || record->ledger.entry >= LEDGER_ENTRY_COUNT)
+        violation("the ledger has an entry of no kind");
+    sums->stock += stock_signs[record->ledger.entry] * (int64_t)record->ledger.quantity;
+    sums->sold += sold_signs[record->ledger.entry] * (int64_t)record->ledger.quantity;
+    sums->last = record->sequence;
+}
+
+static void on_page(struct journal_read *read)
+{
+    (void)read; /* it is complete: sum_ledger goes on */
+}
+
+static void sum_ledger(struct world *world, uint32_t sku_id, struct ledger_sums *sums)
+{
+    struct journal_port journal = journal_memory_port(world->journal);
+    uint32_t count;
+
+    do {
+        struct journal_read read = {
+            .kind = RECORD_LEDGER,
+            .from = {sku_id_partition(sku_id), sku_id, sums->last + 1},
+            .to = {sku_id_partition(sku_id), sku_id, UINT64_MAX},
+            .limit = LIST_PAGE_MAX,
+            .done = on_page,
+        };
+        const uint8_t *at;
+
+        if (!journal.read(journal.self, &read))
+            violation("the journal takes no read");
+        journal_memory_complete_read(world->journal);
+        at = read.result.bytes;
+        count = read.count;
+        if (read.failed)
+            violation("the ledger can't be read");
+        for (uint32_t i = 0; i < count; i++) {
+            sum_entry(sums, (const struct record *)(const void *)at);
+            at += ((const struct record *)(const void *)at)->size;
+        }
+        free(read.result.bytes);
+    } while (count == LIST_PAGE_MAX);
+}
+
+/* What is stored, added up from the beginning, is what the records in memory say. */
+static void check_ledger(struct world *world)
+{
+    for (uint32_t i = 0; i < world->books.sku_count; i++) {
+        const struct sku_entry *entry = world_sku_entry(world, i);
+        struct ledger_sums sums = {0};
+        struct stock_view view;
+
+        if (entry == NULL || !engine_inspect_stock(world->engine, entry->sku_id, &view))
+            continue;
+        sum_ledger(world, entry->sku_id, &sums);
+        if (sums.stock != view.stock || sums.sold != view.sold)
+            violation("I1: the ledger of %s adds up to stock %lld, sold %lld; its record says %u, "
+                      "%u",
+                      world->books.skus[i].name, (long long)sums.stock, (long long)sums.sold,
+                      view.stock, view.sold);
+    }
+}
+
+/* ---- the end ---- */
+
+static void drain(struct world *world)
+{
+    engine_drain(world->engine);
+    settle(world);
+    if (engine_mode(world->engine) != ENGINE_DRAINING)
+        violation("an engine told to drain does not");
+    if (!engine_is_idle(world->engine))
+        violation("a drained engine is not idle");
+    world_mark(world, MARK_DRAINED);
+}
+
+void world_heal(struct world *world)
+{
+    uint32_t next_client = BUYERS_FIRST;
+
+    if (world->commit_failed || world->dies_at_step != 0)
+        world_crash(world, false, false);
+    world->phase = PHASE_HEAL;
+    profile_heal(&world->profile);
+    world->dies_at_step = 0;
+    world->disk_full = false;
+    journal_memory_set_full(world->journal, false);
+    for (uint32_t i = 0; i < world->profile.engine.shards; i++)
+        world->shards[i].stalled_until = 0;
+
+    settle(world);
+    ask_holds(world);
+    list_holds(world);
+    probe_wake_ups(world);
+    let_lapse(world);
+    for (uint32_t i = 0; i < world->books.sku_count; i++)
+        if (can_be_bought_empty(world, i))
+            sell_out(world, i, &next_client);
+    let_lapse(world);
+    check_ledger(world);
+    world_crash(world, false, true); /* what stands must be found again */
+    let_lapse(world);
+    drain(world);
+    check_ledger(world);
+    trace_add(&world->trace, TRACE_DIGEST, engine_inspect_digest(world->engine),
+              journal_memory_state_hash(world->journal));
+}

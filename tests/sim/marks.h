@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SOMETIMES: situations that a set of runs must have met. A run in which no hold ever lapsed tests
+ * nothing about lapsing; a mark that no seed of a large run hit is a failure of the simulator. */
+#ifndef STAMPEDE_SIM_MARKS_H
+#define STAMPEDE_SIM_MARKS_H
+
+#include <stdint.h>
+
+#define MARKS(X)                                                                                   \
+    X(HELD, "a hold of one line was granted")                                                      \
+    X(HELD_LINES, "a hold over several partitions was granted")                                    \
+    X(EXPIRED, "a hold lapsed")                                                                    \
+    X(RELEASED, "a hold was released")                                                             \
+    X(CONVERTED, "a hold was converted")                                                           \
+    X(EXTENDED, "a hold was extended")                                                             \
+    X(CAP_REACHED, "an extension was refused at the cap")                                          \
+    X(ENDED_REFUSED, "a change was refused because the hold had ended")                            \
+    X(LATE_CONVERT, "a conversion came past the deadline and was refused")                         \
+    X(REPLAY, "a repeated key got its first answer again")                                         \
+    X(REPLAY_LOST, "a repeated key got the answer that had been lost")                             \
+    X(REPLAY_SOLD_OUT, "a repeated key was answered when nothing was left")                        \
+    X(REPLAY_RESTART, "a repeated key was answered after a restart")                               \
+    X(KEY_IN_FLIGHT, "a key was in flight")                                                        \
+    X(KEY_REUSED, "a key came with another body")                                                  \
+    X(KEY_FORGOTTEN, "a key was past its retention and had a new effect")                          \
+    X(FILTER_FALSE_POSITIVE, "the key filter took a new key for a repeated one")                   \
+    X(SOLD_OUT, "a gate was empty, and nothing could come back")                                   \
+    X(SOLD_OUT_HELD, "a gate was empty while units were only held")                                \
+    X(INSUFFICIENT, "one of several lines had too little")                                         \
+    X(LIMIT, "a customer's limit refused")                                                         \
+    X(LIMIT_LINES, "a customer's limit refused in another partition than the owner's")             \
+    X(INTENT_ABORTED, "an intent was aborted after other partitions were asked")                   \
+    X(BORN_DEAD, "a reservation over several partitions took longer than its TTL")                 \
+    X(UNKNOWN_SKU, "an unknown SKU was refused")                                                   \
+    X(FOREIGN_HOLD, "a stranger asked for a hold")                                                 \
+    X(SUBMIT_OVERLOADED, "a full mailbox refused")                                                 \
+    X(REPLY_OVERLOADED, "a partition refused for want of room or time")                            \
+    X(REQUEST_EXPIRED, "a request was dropped undone past its deadline")                           \
+    X(CLAIM_RETURNED, "a claim was given back")                                                    \
+    X(SAGA_DROPPED, "a full mailbox dropped a message between partitions")                         \
+    X(ADJUST_UP, "stock was received")                                                             \
+    X(ADJUST_DOWN, "stock was written off")                                                        \
+    X(ADJUST_CONFLICT, "stock was not there to be written off")                                    \
+    X(PRODUCT_LATE, "a product was created during the sale")                                       \
+    X(PRODUCT_EXISTS, "a product that exists was not created again")                               \
+    X(PRODUCT_CHANGED, "a product was changed during the sale")                                    \
+    X(SKU_TAKEN, "a SKU of another product was refused")                                           \
+    X(LISTED, "a customer's holds were listed")                                                    \
+    X(LEDGER_READ, "stored records were read from a shard")                                        \
+    X(STORAGE_FULL, "a hold was refused because storage is full")                                  \
+    X(DRAINED, "the engine drained")                                                               \
+    X(SLEPT, "a shard slept and was woken")                                                        \
+    X(STALLED, "a shard was not scheduled for a while")                                            \
+    X(CRASH, "the process died")                                                                   \
+    X(CRASH_PENDING_LOST, "the process died and the commit under way was lost")                    \
+    X(CRASH_PENDING_KEPT, "the process died and the commit under way was durable")                 \
+    X(CRASH_INTENT, "the process died with a reservation over several partitions under way")       \
+    X(CRASH_AGAIN, "the process died again before it had settled")                                 \
+    X(REBOOT, "the machine restarted, and its boot clock with it")                                 \
+    X(RECOVERED_HOLDS, "live holds stood after a restart")                                         \
+    X(COMMIT_FAILED_LOST, "a failed commit was not durable")                                       \
+    X(COMMIT_FAILED_DURABLE, "a failed commit was durable")                                        \
+    X(COMMIT_UNKNOWN_END, "a commit's end stayed unknown")                                         \
+    X(OUTCOME_UNKNOWN_SEEN, "a client was told that the outcome is unknown")                       \
+    X(WATERMARK_REFUSED, "a store behind its watermark was refused")                               \
+    X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
+
+enum mark {
+#define X(name, text) MARK_##name,
+    MARKS(X)
+#undef X
+        MARK_COUNT
+};
+
+/* How often each was met. */
+struct marks {
+    uint64_t hits[MARK_COUNT];
+};
+
+const char *mark_text(enum mark mark);
+
+/* Prints the table and returns how many were never hit. */
+uint32_t marks_print(const struct marks *marks);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What must be so between answers. Three parties keep count of a SKU's units, each its own way: the
+ * gate (one word), the owner's record, and the clients' books. After any step they must agree as far
+ * as each can know. */
+#include "world.h"
+
+#include "inspect.h"
+#include "violation.h"
+
+enum { SKUS_PER_STEP = 4 };
+
+/* available + claimed == stock - reserved - sold, at any moment (engine/gate.h). */
+static void check_gate(struct world *world, uint32_t sku)
+{
+    const struct sku_model *model = &world->books.skus[sku];
+    const struct sku_entry *entry = world_sku_entry(world, sku);
+    struct stock_view view;
+    uint64_t word;
+    uint64_t gate_units;
+
+    if (entry == NULL || !engine_inspect_stock(world->engine, entry->sku_id, &view))
+        return;
+    if ((uint64_t)view.reserved + view.sold > view.stock)
+        violation("I1: %s oversold in its record: stock %u, reserved %u, sold %u", model->name,
+                  view.stock, view.reserved, view.sold);
+    word = atomic_load_explicit(&entry->gate.word, memory_order_relaxed);
+    gate_units = (word & UINT32_MAX) + (word >> 32);
+    if (gate_units != (uint64_t)view.stock - view.reserved - view.sold)
+        violation("I1: the gate of %s has %u available and %u claimed, its record stock %u, "
+                  "reserved %u, sold %u",
+                  model->name, (uint32_t)word, (uint32_t)(word >> 32), view.stock, view.reserved,
+                  view.sold);
+}
+
+void oracles_check_sku(struct world *world, uint32_t sku)
+{
+    struct sku_model *model = &world->books.skus[sku];
+    const struct sku_entry *entry = world_sku_entry(world, sku);
+    uint64_t promised = books_live_units(&world->books, sku, world_now(world)) + model->sold;
+    struct stock_view view;
+
+    if (promised > (uint64_t)model->stock_max)
+        violation("I1: %llu units of %s are held or sold by what clients were told, of %lld",
+                  (unsigned long long)promised, model->name, (long long)model->stock_max);
+    if (entry == NULL || !engine_inspect_stock(world->engine, entry->sku_id, &view)) {
+        if (promised > 0)
+            violation("I2: %s is gone with %llu units promised", model->name,
+                      (unsigned long long)promised);
+        return;
+    }
+    /* Also a reservation over several partitions must have every line reserved by now. */
+    if ((uint64_t)view.reserved + view.sold < promised)
+        violation("I2: clients were promised %llu units of %s, its record has %u reserved and %u "
+                  "sold",
+                  (unsigned long long)promised, model->name, view.reserved, view.sold);
+    if (world->books.products[model->product].presence == PRODUCT_PRESENT &&
+        ((int64_t)view.stock < model->stock_min || (int64_t)view.stock > model->stock_max))
+        violation("I2: the stock of %s is %u, by what clients were told %lld to %lld", model->name,
+                  view.stock, (long long)model->stock_min, (long long)model->stock_max);
+}
+
+void oracles_step(struct world *world)
+{
+    for (uint32_t i = 0; i < SKUS_PER_STEP; i++) {
+        world->audit_sku = (world->audit_sku + 1) % world->books.sku_count;
+        check_gate(world, world->audit_sku);
+    }
+}
+
+/* ---- counters ---- */
+
+static void mark_metrics(struct world *world, const struct engine_metrics *metrics)
+{
+    const struct engine_metrics *seen = &world->metrics_seen;
+
+    if (metrics->claims_returned > seen->claims_returned)
+        world_mark(world, MARK_CLAIM_RETURNED);
+    if (metrics->requests_expired > seen->requests_expired)
+        world_mark(world, MARK_REQUEST_EXPIRED);
+    if (metrics->saga_dropped > seen->saga_dropped)
+        world_mark(world, MARK_SAGA_DROPPED);
+    world->metrics_seen = *metrics;
+}
+
+static uint32_t open_overdue(const struct world *world)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < SIM_REQUESTS_MAX; i++)
+        count += world->requests[i].cookie != 0 &&
+                 world_now(world) - world->requests[i].submitted_ms >
+                     world->profile.engine.request_timeout_ms;
+    return count;
+}
+
+static void check_metrics(struct world *world)
+{
+    struct engine_metrics metrics;
+    uint64_t claimed = 0;
+
+    engine_metrics(world->engine, &metrics);
+    for (uint32_t i = 0; i < world->books.sku_count; i++) {
+        const struct sku_entry *entry = world_sku_entry(world, i);
+
+        claimed += entry == NULL ? 0 : gate_claimed(&entry->gate);
+    }
+    if (metrics.claims_made - metrics.claims_resolved - metrics.claims_returned !=
+        (int64_t)claimed)
+        violation("I1: %lld units claimed, %lld resolved, %lld returned, but %llu at the gates",
+                  (long long)metrics.claims_made, (long long)metrics.claims_resolved,
+                  (long long)metrics.claims_returned, (unsigned long long)claimed);
+    if (metrics.requests_expired > (int64_t)(world->overdue + open_overdue(world)))
+        violation("%lld requests were dropped as too old, %llu were",
+                  (long long)metrics.requests_expired,
+                  (unsigned long long)(world->overdue + open_overdue(world)));
+    if (metrics.inventory_mismatch_skus != 0)
+        violation("the online audit reports %lld SKUs", (long long)metrics.inventory_mismatch_skus);
+    mark_metrics(world, &metrics);
+}
+
+void oracles_audit(struct world *world)
+{
+    uint32_t wrong = engine_inspect_audit(world->engine);
+
+    if (wrong != 0)
+        violation("I1: %u SKUs disagree with their holds or gates", wrong);
+    for (uint32_t i = 0; i < world->books.sku_count; i++) {
+        check_gate(world, i);
+        oracles_check_sku(world, i);
+    }
+    check_metrics(world);
+}
+
+/* ---- after a restart ---- */
+
+/* A product that was being created is there as a whole, or not at all. */
+static void settle_product(struct world *world, struct product_model *product)
+{
+    uint32_t found = 0;
+
+    for (uint32_t i = 0; i < product->sku_count; i++) {
+        struct sku_model *sku = &world->books.skus[product->sku_first + i];
+        const struct sku_entry *entry = world_sku_entry(world, product->sku_first + i);
+        struct stock_view view;
+
+        if (entry == NULL || !engine_inspect_stock(world->engine, entry->sku_id, &view)) {
+            sku->entry = NULL;
+            sku->sku_id = UINT32_MAX; /* its number may be given again */
+            continue;
+        }
+        found++;
+        if (view.stock != sku->initial || view.sold != 0 || view.reserved != 0)
+            violation("I2: %s was created with a stock of %u, and has %u", sku->name, sku->initial,
+                      view.stock);
+        sku->stock_min = sku->stock_max = sku->initial;
+    }
+    if (found != 0 && found != product->sku_count)
+        violation("I2: %u of %u SKUs of %s were created", found, product->sku_count, product->id);
+    product->presence = found == 0 ? PRODUCT_ABSENT : PRODUCT_PRESENT;
+}
+
+static void settle_stock(struct world *world, struct sku_model *sku, uint32_t index)
+{
+    const struct sku_entry *entry = world_sku_entry(world, index);
+    struct stock_view view;
+
+    sku->changes_open = 0;
+    sku->exclusive_open = false;
+    if (world->books.products[sku->product].presence != PRODUCT_PRESENT)
+        return;
+    if (entry == NULL || !engine_inspect_stock(world->engine, entry->sku_id, &view))
+        violation("I2: %s is gone after a restart", sku->name);
+    oracles_check_sku(world, index);
+    sku->stock_min = sku->stock_max = view.stock; /* now it is known */
+}
+
+void oracles_restarted(struct world *world)
+{
+    bool live = false;
+
+    for (uint32_t i = 0; i < world->books.product_count; i++)
+        if (world->books.products[i].presence == PRODUCT_MAYBE)
+            settle_product(world, &world->books.products[i]);
+    for (uint32_t i = 0; i < world->books.sku_count; i++) {
+        settle_stock(world, &world->books.skus[i], i);
+        live = live || books_live_units(&world->books, i, world_now(world)) > 0;
+    }
+    if (live)
+        world_mark(world, MARK_RECOVERED_HOLDS);
+    oracles_audit(world);
+}
+
+/* ---- lost wake-ups ---- */
+
+/* What may still wait when no thread has anything to do before time passes: only what depends on
+ * messages between partitions, which a full mailbox may have dropped and time repeats. */
+static bool may_wait(const struct request *request)
+{
+    return request->type == COMMAND_RESERVE && request->spans;
+}
+
+void oracles_quiet(struct world *world)
+{
+    uint32_t open = SIM_REQUESTS_MAX - world->free_request_count;
+
+    if (open == 0 && world->spans_open == 0)
+        world->settled = true;
+    if (world->env.failed)
+        return;
+    for (uint32_t i = 0; open > 0 && i < SIM_REQUESTS_MAX; i++) {
+        const struct request *request = &world->requests[i];
+
+        if (request->cookie == 0)
+            continue;
+        open--;
+        if (!may_wait(request))
+            violation("everything sleeps, and a request of type %d sent %lld ms ago at shard %u "
+                      "has no answer: a wake-up was lost",
+                      (int)request->type, (long long)(world_now(world) - request->submitted_ms),
+                      request->shard);
+    }
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "profile.h"
+
+/* One of two to four ranges, each as likely: low, high, low, high, ... */
+static uint32_t draw_ranges(struct sim_random *random, const uint32_t (*ranges)[2], uint32_t count)
+{
+    const uint32_t *range = ranges[sim_random_below(random, count)];
+
+    return sim_random_range(random, range[0], range[1]);
+}
+
+static void draw_engine(struct profile *profile, struct sim_random *random)
+{
+    static const uint32_t requests[][2] = {{1, 4}, {4, 16}, {16, 64}};
+    static const uint32_t messages[][2] = {{1, 1}, {2, 8}, {8, 64}};
+    static const uint32_t ttl_ms[][2] = {{3, 30}, {30, 300}, {300, 5000}, {60000, 600000}};
+    static const uint32_t retention_ms[][2] = {{1, 50}, {200, 5000}, {86400000, 86400000}};
+    static const uint32_t timeouts_ms[][2] = {{2, 20}, {50, 1000}, {5000, 5000}};
+    struct engine_options *options = &profile->engine;
+    uint32_t ttl = draw_ranges(random, ttl_ms, 4);
+
+    *options = engine_options_default(sim_random_range(random, 1, SIM_SHARDS_MAX));
+    options->partitions = 1u << sim_random_range(random, 1, 4);
+    options->hold_ttl_ms = ttl;
+    options->hold_cap_ms = ttl + sim_random_below(random, 2 * ttl + 1);
+    options->hold_extensions_max = sim_random_below(random, HOLD_EXTENSIONS_MAX + 1);
+    options->hold_retention_ms = draw_ranges(random, retention_ms, 3);
+    options->requests_max = draw_ranges(random, requests, 3);
+    options->mailbox_max = draw_ranges(random, requests, 3);
+    options->request_timeout_ms = draw_ranges(random, timeouts_ms, 3);
+    options->batch_messages = draw_ranges(random, messages, 3);
+    options->batches = sim_random_range(random, 2, 4);
+    options->audit_period_ms = sim_random_range(random, 10, 5000);
+    options->skus_max = SIM_SKUS_MAX + 4;
+    options->limit_rows_max = sim_random_chance(random, 100000) ? 8 : 4096;
+    /* Ended holds stay for the retention: a small pool that keeps them long only refuses. */
+    options->holds_max = 8192;
+    if (options->hold_retention_ms < 5000 && sim_random_chance(random, 200000))
+        options->holds_max = sim_random_range(random, 8, 48);
+}
+
+static void draw_clients(struct profile *profile, struct sim_random *random)
+{
+    static const uint32_t stocks[][2] = {{0, 3}, {3, 12}, {12, 60}};
+    static const uint32_t usual[ACT_COUNT] = {
+        [ACT_RESERVE] = 40,  [ACT_RETRY] = 20,     [ACT_OTHER_BODY] = 2, [ACT_UNKNOWN_SKU] = 1,
+        [ACT_GET] = 10,      [ACT_GET_FOREIGN] = 1, [ACT_RELEASE] = 6,    [ACT_EXTEND] = 8,
+        [ACT_CONVERT] = 6,   [ACT_LIST] = 1,       [ACT_STOCK_GET] = 2,  [ACT_ADJUST] = 4,
+        [ACT_PRODUCT] = 1,   [ACT_LEDGER] = 1,
+    };
+
+    for (uint32_t i = 0; i < ACT_COUNT; i++) {
+        /* Each is left out of some worlds and overdone in others. */
+        uint32_t luck = sim_random_below(random, 10);
+
+        profile->act_weights[i] = luck == 0 ? 0 : luck == 1 ? usual[i] * 4 : usual[i];
+    }
+    profile->act_weights[ACT_RESERVE] += 10;
+    profile->clients = sim_random_range(random, 10, SIM_CLIENTS_MAX);
+    profile->products = sim_random_range(random, 2, SIM_PRODUCTS_MAX);
+    profile->products_late = sim_random_below(random, 3);
+    if (profile->products_late >= profile->products)
+        profile->products_late = 1;
+    profile->stock_max = draw_ranges(random, stocks, 3);
+    profile->quantity_max = sim_random_range(random, 1, 4);
+    profile->skew = sim_random_below(random, 80);
+    profile->limit_percent = sim_random_below(random, 2) * sim_random_below(random, 80);
+    profile->lines_percent = sim_random_below(random, 3) * sim_random_below(random, 50);
+    profile->duplicate_percent = sim_random_below(random, 30);
+    profile->lost_answer_percent = sim_random_below(random, 30);
+}
+
+void profile_draw(struct profile *profile, struct sim_random *random)
+{
+    static const uint32_t ticks_ms[][2] = {{1, 1}, {2, 5}, {10, 40}};
+    static const uint32_t rare[][2] = {{0, 0}, {20, 200}, {500, 2000}};
+
+    *profile = (struct profile){0};
+    draw_engine(profile, random);
+    draw_clients(profile, random);
+    profile->step_weights[STEP_SHARD] = sim_random_range(random, 20, 60);
+    profile->step_weights[STEP_COMMITTER] = sim_random_range(random, 5, 40);
+    profile->step_weights[STEP_COMPLETE] = sim_random_range(random, 3, 40);
+    profile->step_weights[STEP_READ_DONE] = 5;
+    profile->step_weights[STEP_CLOCK] = sim_random_range(random, 2, 20);
+    profile->step_weights[STEP_CLIENT] = sim_random_range(random, 10, 60);
+    profile->tick_max_ms = draw_ranges(random, ticks_ms, 3);
+    profile->jump_parts = sim_random_below(random, 3) * 3000;
+    profile->jump_max_ms = 2 * (int64_t)profile->engine.hold_ttl_ms;
+    if (sim_random_chance(random, 300000))
+        profile->jump_max_ms += 2 * (int64_t)profile->engine.hold_retention_ms;
+    profile->commit_delay_steps = sim_random_below(random, 3) * sim_random_below(random, 40);
+    profile->crash_parts = draw_ranges(random, rare, 3);
+    profile->crash_again_percent = sim_random_below(random, 50);
+    profile->reboot_percent = sim_random_below(random, 2) * 50;
+    profile->commit_fault_parts = sim_random_chance(random, 400000) ? 1000 : 0;
+    profile->watermark_lag_ms = sim_random_below(random, 2) * 100;
+    if (sim_random_chance(random, 300000))
+        profile->step_weights[STEP_DISK] = 1;
+    if (sim_random_chance(random, 400000))
+        profile->stall_steps_max = sim_random_range(random, 20, 400);
+}
+
+void profile_heal(struct profile *profile)
+{
+    profile->step_weights[STEP_SHARD] = 40;
+    profile->step_weights[STEP_COMMITTER] = 20;
+    profile->step_weights[STEP_COMPLETE] = 20;
+    profile->step_weights[STEP_READ_DONE] = 10;
+    profile->step_weights[STEP_CLOCK] = 1;
+    profile->step_weights[STEP_CLIENT] = 0;
+    profile->step_weights[STEP_DISK] = 0;
+    profile->commit_delay_steps = 0;
+    profile->commit_fault_parts = 0;
+    profile->crash_parts = 0;
+    profile->jump_parts = 0;
+    profile->stall_steps_max = 0;
+    profile->lost_answer_percent = 0;
+    profile->tick_max_ms = 5;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What one seed's world is like: sizes shrunk until edges are common, and a random subset of
+ * behaviours and faults (swarm testing), all drawn from the seed. */
+#ifndef STAMPEDE_SIM_PROFILE_H
+#define STAMPEDE_SIM_PROFILE_H
+
+#include "engine.h"
+#include "sim_random.h"
+
+enum {
+    SIM_SHARDS_MAX = 3,
+    SIM_PRODUCTS_MAX = 10,
+    SIM_VARIANTS_MAX = 3,
+    SIM_SKUS_MAX = SIM_PRODUCTS_MAX * SIM_VARIANTS_MAX,
+    SIM_CLIENTS_MAX = 60,
+    SIM_LINES_MAX = 5,
+};
+
+/* What the scheduler may do in a step: exactly one. */
+#define STEPS(X)                                                                                   \
+    X(SHARD)     /* one turn of a shard that is awake */                                           \
+    X(COMMITTER) /* one turn of the committer */                                                   \
+    X(COMPLETE)  /* the pending commit ends */                                                     \
+    X(READ_DONE) /* a pending read ends */                                                         \
+    X(CLOCK)     /* time passes */                                                                 \
+    X(CLIENT)    /* a client acts */                                                               \
+    X(CRASH)     /* the process dies and recovers */                                               \
+    X(DISK)      /* the disk fills up, or has room again */                                        \
+    X(STALL)     /* a shard is not scheduled for a while */
+
+enum step_kind {
+#define X(name) STEP_##name,
+    STEPS(X)
+#undef X
+        STEP_KIND_COUNT
+};
+
+/* What a client may do. */
+#define ACTS(X)                                                                                    \
+    X(RESERVE)                                                                                     \
+    X(RETRY)                                                                                       \
+    X(OTHER_BODY)                                                                                  \
+    X(UNKNOWN_SKU)                                                                                 \
+    X(GET)                                                                                         \
+    X(GET_FOREIGN)                                                                                 \
+    X(RELEASE)                                                                                     \
+    X(EXTEND)                                                                                      \
+    X(CONVERT)                                                                                     \
+    X(LIST)                                                                                        \
+    X(STOCK_GET)                                                                                   \
+    X(ADJUST)                                                                                      \
+    X(PRODUCT)                                                                                     \
+    X(LEDGER)
+
+enum act {
+#define X(name) ACT_##name,
+    ACTS(X)
+#undef X
+        ACT_COUNT
+};
+
+struct profile {
+    struct engine_options engine;
+    uint32_t step_weights[STEP_KIND_COUNT];
+    uint32_t act_weights[ACT_COUNT];
+    uint32_t clients;
+    uint32_t products;
+    uint32_t products_late; /* of them, created during the sale */
+    uint32_t stock_max;     /* initial units of a SKU */
+    uint32_t quantity_max;
+    uint32_t skew; /* percent of reservations that go to the first product */
+    uint32_t limit_percent;
+    uint32_t lines_percent; /* reservations of several lines */
+    uint32_t duplicate_percent;
+    uint32_t lost_answer_percent; /* the client gives up and never sees the answer */
+    uint32_t tick_max_ms;
+    uint32_t jump_parts; /* of a million clock steps, how many jump far */
+    int64_t jump_max_ms;
+    uint32_t commit_delay_steps; /* a commit stays pending for at least 0 to so many steps */
+    uint32_t commit_fault_parts; /* of a million commits */
+    uint32_t crash_parts;        /* of a million steps */
+    uint32_t crash_again_percent;
+    uint32_t reboot_percent;
+    uint32_t watermark_lag_ms;
+    uint32_t stall_steps_max;
+};
+
+void profile_draw(struct profile *profile, struct sim_random *random);
+
+/* The same world without faults, in which everything that is under way can end. */
+void profile_heal(struct profile *profile);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The scheduler: one thread, one drawn event a step. What the real environment does with threads,
+ * loops and the disk, happens here one at a time and in any order that could really occur:
+ *
+ *   - A shard or the committer runs a turn when it is runnable. When a turn found no more work it
+ *     tries to sleep in a later step, so that work may come in between. Asleep it runs only when it
+ *     was woken, when its deadline has come, or when a client's request arrives on its loop.
+ *   - A commit stays pending until it is drawn; its end runs on the committer's thread. */
+#include "world.h"
+
+#include "inspect.h"
+#include "violation.h"
+
+enum {
+    AUDIT_STEPS = 256,
+    DIGEST_STEPS = 1024,
+    WATERMARK_FLUSH_PARTS = 100000,
+};
+
+/* ---- threads ---- */
+
+static bool shard_is_ready(const struct world *world, uint32_t shard)
+{
+    const struct sim_thread *thread = &world->shards[shard];
+
+    if (world->step < thread->stalled_until)
+        return false;
+    return thread->state != THREAD_ASLEEP || world->env.shard_woken[shard] ||
+           world->env.now_ms >= thread->wake_at_ms;
+}
+
+static bool committer_is_ready(const struct world *world)
+{
+    return world->committer.state != THREAD_ASLEEP || world->env.committer_woken;
+}
+
+static void run_shard(struct world *world, uint32_t index)
+{
+    struct sim_thread *thread = &world->shards[index];
+    struct shard *shard = engine_shard(world->engine, index);
+
+    if (thread->state == THREAD_DROWSY && !world->env.shard_woken[index]) {
+        thread->state = shard_try_sleep(shard) ? THREAD_ASLEEP : THREAD_RUNNABLE;
+        return;
+    }
+    if (thread->state == THREAD_ASLEEP) {
+        if (world->env.shard_woken[index])
+            world_mark(world, MARK_SLEPT);
+        shard_wake_up(shard);
+    }
+    world->env.shard_woken[index] = false;
+    thread->state = shard_step(shard) ? THREAD_RUNNABLE : THREAD_DROWSY;
+    thread->wake_at_ms = world->env.now_ms + shard_sleep_ms(shard);
+}
+
+static void run_committer(struct world *world)
+{
+    if (world->committer.state == THREAD_DROWSY && !world->env.committer_woken) {
+        world->committer.state =
+            committer_try_sleep(world->engine) ? THREAD_ASLEEP : THREAD_RUNNABLE;
+        return;
+    }
+    if (world->committer.state == THREAD_ASLEEP)
+        committer_wake_up(world->engine);
+    world->env.committer_woken = false;
+    world->committer.state = committer_step(world->engine) ? THREAD_RUNNABLE : THREAD_DROWSY;
+}
+
+/* ---- the disk ---- */
+
+static bool commit_is_ready(struct world *world)
+{
+    uint64_t pending = journal_memory_pending(world->journal);
+
+    if (pending == 0)
+        return false;
+    if (pending != world->commit_seen) {
+        world->commit_seen = pending;
+        world->commit_ready_step =
+            world->step + sim_random_below(&world->random, world->profile.commit_delay_steps + 1);
+    }
+    return world->step >= world->commit_ready_step;
+}
+
+static void complete_commit(struct world *world)
+{
+    enum commit_outcome outcome = COMMIT_OK;
+    bool durable = true;
+
+    if (sim_random_chance(&world->random, world->profile.commit_fault_parts)) {
+        outcome = sim_random_chance(&world->random, 500000) ? COMMIT_FAILED : COMMIT_UNKNOWN;
+        durable = sim_random_chance(&world->random, 500000);
+        world_mark(world, outcome == COMMIT_UNKNOWN ? MARK_COMMIT_UNKNOWN_END
+                          : durable                 ? MARK_COMMIT_FAILED_DURABLE
+                                                    : MARK_COMMIT_FAILED_LOST);
+        world->commit_failed = true;
+        world->dies_at_step = world->step + sim_random_range(&world->random, 1, 80);
+    }
+    journal_memory_complete(world->journal, outcome, durable);
+    if (world->commit_failed && !world->env.failed)
+        violation("a commit that was not ok did not end the engine");
+    /* Its end is an event of the committer's thread, which then has its turn. */
+    committer_wake_up(world->engine);
+    world->committer.state = THREAD_RUNNABLE;
+    trace_add(&world->trace, TRACE_JOURNAL, outcome, journal_memory_state_hash(world->journal));
+}
+
+/* ---- time ---- */
+
+void world_advance_clock(struct world *world, int64_t ms)
+{
+    world->env.now_ms += ms;
+    if (world->profile.watermark_lag_ms == 0 || ms >= world->profile.watermark_lag_ms ||
+        sim_random_chance(&world->random, WATERMARK_FLUSH_PARTS))
+        world->watermark.on_file = world->watermark.told;
+    trace_add(&world->trace, TRACE_CLOCK, (uint64_t)world->env.now_ms, 0);
+}
+
+/* To just before, at or just after a hold's deadline; 0 if there is none ahead. */
+static int64_t to_some_deadline(struct world *world)
+{
+    const struct book_hold *hold;
+    int64_t ms;
+
+    if (world->books.hold_count == 0)
+        return 0;
+    hold = &world->books.holds[world->books.hold_count - 1 -
+                               sim_random_below(&world->random, world->books.hold_count < 16
+                                                                    ? world->books.hold_count
+                                                                    : 16)];
+    ms = hold->deadline_ms - world->env.now_ms + sim_random_below(&world->random, 3) - 1;
+    return ms > 0 ? ms : 0;
+}
+
+static void pass_time(struct world *world)
+{
+    int64_t ms = sim_random_range(&world->random, 1, world->profile.tick_max_ms);
+
+    if (sim_random_chance(&world->random, world->profile.jump_parts)) {
+        if (sim_random_chance(&world->random, 700000))
+            ms += to_some_deadline(world);
+        else
+            ms = 1 + (int64_t)(sim_random_next(&world->random) %
+                               (uint64_t)world->profile.jump_max_ms);
+    }
+    world_advance_clock(world, ms);
+}
+
+static void stall_a_shard(struct world *world)
+{
+    uint32_t shard = sim_random_below(&world->random, world->profile.engine.shards);
+
+    world->shards[shard].stalled_until =
+        world->step + sim_random_range(&world->random, 1, world->profile.stall_steps_max);
+    world_mark(world, MARK_STALLED);
+}
+
+static void change_disk(struct world *world)
+{
+    world->disk_full = !world->disk_full && sim_random_chance(&world->random, 100000);
+    journal_memory_set_full(world->journal, world->disk_full);
+}
+
+/* ---- the step ---- */
+
+bool world_is_busy(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->profile.engine.shards; i++)
+        if (world->shards[i].stalled_until > world->step || shard_is_ready(world, i))
+            return true;
+    return committer_is_ready(world) || journal_memory_pending(world->journal) != 0 ||
+           journal_memory_reads_pending(world->journal) != 0;
+}
+
+static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
+{
+    const uint32_t *base = world->profile.step_weights;
+    uint32_t weights[STEP_KIND_COUNT] = {
+        [STEP_COMMITTER] = committer_is_ready(world) ? base[STEP_COMMITTER] : 0,
+        [STEP_COMPLETE] = commit_is_ready(world) ? base[STEP_COMPLETE] : 0,
+        [STEP_READ_DONE] =
+            journal_memory_reads_pending(world->journal) > 0 ? base[STEP_READ_DONE] : 0,
+        [STEP_CLOCK] = base[STEP_CLOCK],
+        [STEP_CLIENT] = base[STEP_CLIENT],
+        [STEP_DISK] = base[STEP_DISK],
+        [STEP_STALL] = world->profile.stall_steps_max > 0 ? 1 : 0,
+    };
+    uint32_t ready[SIM_SHARDS_MAX];
+    uint32_t ready_count = 0;
+
+    for (uint32_t i = 0; i < world->profile.engine.shards; i++)
+        if (shard_is_ready(world, i))
+            ready[ready_count++] = i;
+    weights[STEP_SHARD] = ready_count * base[STEP_SHARD];
+    if (ready_count > 0)
+        *shard_out = ready[sim_random_below(&world->random, ready_count)];
+    if (world->dies_at_step != 0 && world->step >= world->dies_at_step)
+        return STEP_CRASH;
+    if (sim_random_chance(&world->random, world->profile.crash_parts))
+        return STEP_CRASH;
+    return (enum step_kind)sim_random_weighted(&world->random, weights, STEP_KIND_COUNT);
+}
+
+static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
+{
+    switch (kind) {
+    case STEP_SHARD:
+        run_shard(world, shard);
+        break;
+    case STEP_COMMITTER:
+        run_committer(world);
+        break;
+    case STEP_COMPLETE:
+        complete_commit(world);
+        break;
+    case STEP_READ_DONE:
+        journal_memory_complete_read(world->journal);
+        break;
+    case STEP_CLOCK:
+        pass_time(world);
+        break;
+    case STEP_CLIENT:
+        clients_act(world);
+        break;
+    case STEP_CRASH:
+        world_crash(world, sim_random_chance(&world->random, 500000) && !world->env.failed,
+                    sim_random_below(&world->random, 100) < world->profile.reboot_percent);
+        break;
+    case STEP_DISK:
+        change_disk(world);
+        break;
+    case STEP_STALL:
+        stall_a_shard(world);
+        break;
+    case STEP_KIND_COUNT:
+    default:
+        assert(false && "a step has a kind");
+    }
+}
+
+bool world_step(struct world *world)
+{
+    uint32_t shard = 0;
+    enum step_kind kind = draw_step(world, &shard);
+    bool busy;
+
+    world->step++;
+    trace_add(&world->trace, TRACE_STEP, kind, shard);
+    take_step(world, kind, shard);
+    oracles_step(world);
+    if (world->step % AUDIT_STEPS == 0)
+        oracles_audit(world);
+    if (world->step % DIGEST_STEPS == 0)
+        trace_add(&world->trace, TRACE_DIGEST, engine_inspect_digest(world->engine), 0);
+    busy = world_is_busy(world);
+    if (!busy)
+        oracles_quiet(world);
+    return busy;
+}

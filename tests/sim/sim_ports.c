@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim_ports.h"
+
+#include <string.h>
+
+#include "violation.h"
+
+static uint64_t watermark_read(void *self)
+{
+    const struct sim_watermark *watermark = self;
+
+    return watermark->on_file_at_open;
+}
+
+static void watermark_advance(void *self, uint64_t commit_number)
+{
+    struct sim_watermark *watermark = self;
+
+    if (commit_number < watermark->told)
+        violation("the watermark was told of commit %llu after %llu",
+                  (unsigned long long)commit_number, (unsigned long long)watermark->told);
+    watermark->told = commit_number;
+}
+
+void sim_watermark_open(struct sim_watermark *watermark)
+{
+    watermark->told = watermark->on_file;
+    watermark->on_file_at_open = watermark->on_file;
+}
+
+struct watermark_port sim_watermark_port(struct sim_watermark *watermark)
+{
+    return (struct watermark_port){
+        .self = watermark, .read = watermark_read, .advance = watermark_advance};
+}
+
+/* Not a MAC for the world outside: the simulator only needs it to be a function of its input. */
+static void mac(void *self, const char *purpose, const void *bytes, size_t length,
+                uint8_t mac_out[MAC_BYTES])
+{
+    const struct hash_key *key = self;
+    struct hash_key derived = *key;
+    struct hash128 hash;
+
+    derived.word[0] ^= hash_bytes(key, purpose, strlen(purpose));
+    hash = hash_bytes_128(&derived, bytes, length);
+    memcpy(mac_out, &hash, MAC_BYTES);
+}
+
+struct secrets_port sim_secrets_port(struct hash_key *key, struct sim_random *random)
+{
+    *key = (struct hash_key){{sim_random_next(random), sim_random_next(random)}};
+    return (struct secrets_port){
+        .self = key,
+        .mac = mac,
+        .id_key = {{sim_random_next(random), sim_random_next(random)}},
+        .key_key = {{sim_random_next(random), sim_random_next(random)}},
+    };
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the shop's staff do: products, stock, the ledger. */
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "violation.h"
+
+enum { STOCK_TOP = 200 };
+
+/* ---- stock ---- */
+
+static void ask_stock(struct world *world, enum command_type type, uint32_t sku, bool is_set,
+                      int64_t value)
+{
+    struct sku_model *model = &world->books.skus[sku];
+    struct request *request;
+    struct refusal refusal;
+    struct command command = {
+        .type = type,
+        .authority = AUTHORITY_STAFF,
+        .stock = {.sku = {.text = model->name, .length = strlen(model->name)},
+                  .is_set = is_set,
+                  .value = value,
+                  .reason = {.text = "count", .length = 5}}};
+    uint32_t shard = clients_draw_shard(world);
+
+    if (shard == NONE || (request = clients_take_request(world, type, 0)) == NULL)
+        return;
+    request->sku = sku;
+    request->is_set = is_set;
+    request->value = value;
+    request->changes = model->changes_open == 0 ? model->changes : UINT64_MAX;
+    request->saved_min[0] = model->stock_min;
+    request->saved_max[0] = model->stock_max;
+    if (clients_submit(world, shard, &command, request, &refusal) != OUTCOME_PENDING ||
+        type == COMMAND_STOCK_GET)
+        return;
+    model->changes++;
+    model->changes_open++;
+    if (is_set) {
+        model->exclusive_open = true;
+        model->stock_min = 0;
+        model->stock_max = SKU_STOCK_MAX;
+    } else if (value > 0) {
+        model->stock_max += value;
+    } else {
+        model->stock_min += value;
+    }
+}
+
+void staff_get_stock(struct world *world, uint32_t sku)
+{
+    if (world->books.products[world->books.skus[sku].product].presence == PRODUCT_PRESENT)
+        ask_stock(world, COMMAND_STOCK_GET, sku, false, 0);
+}
+
+void staff_adjust(struct world *world, uint32_t sku, bool is_set, int64_t value)
+{
+    struct sku_model *model = &world->books.skus[sku];
+
+    /* What sets a figure must be alone, so that the books can tell what came of it. */
+    if (world->books.products[model->product].presence != PRODUCT_PRESENT ||
+        model->exclusive_open || (is_set && model->changes_open > 0) ||
+        (!is_set && model->stock_max + value > STOCK_TOP))
+        return;
+    ask_stock(world, COMMAND_STOCK_ADJUST, sku, is_set, value);
+}
+
+/* ---- products ---- */
+
+static struct product_envelope *write_product(struct world *world, uint32_t index,
+                                              struct request *request)
+{
+    const struct product_model *product = &world->books.products[index];
+    char document[64];
+    int length = snprintf(document, sizeof(document), "{\"version\":%u}", product->version);
+    struct product_envelope *envelope = product_envelope_create((uint32_t)length);
+
+    assert(envelope != NULL);
+    memcpy(envelope->document, document, (size_t)length);
+    envelope->document_length = (uint32_t)length;
+    memcpy(envelope->id, product->id, sizeof(envelope->id));
+    memcpy(envelope->currency, "EUR", 4);
+    envelope->put_mode = request->put_mode;
+    envelope->stock_mode = request->stock_mode;
+    envelope->limit_per_customer = product->limit;
+    envelope->variant_count = product->sku_count;
+    for (uint32_t i = 0; i < product->sku_count; i++) {
+        const struct sku_model *sku = &world->books.skus[product->sku_first + i];
+        struct variant *variant = &envelope->variants[i];
+
+        memcpy(variant->sku, sku->name, sizeof(variant->sku));
+        variant->price_minor = sku->price_minor;
+        variant->stock = (uint32_t)request->variant_values[i];
+    }
+    return envelope;
+}
+
+/* Other changes of these SKUs wait until this one has ended. */
+static void opened_put(struct world *world, const struct request *request)
+{
+    struct product_model *product = &world->books.products[request->product];
+
+    product->put_open = true;
+    if (product->presence == PRODUCT_ABSENT)
+        product->presence = PRODUCT_MAYBE;
+    for (uint32_t i = 0; i < product->sku_count; i++) {
+        struct sku_model *sku = &world->books.skus[product->sku_first + i];
+
+        sku->changes++;
+        sku->changes_open++;
+        sku->exclusive_open = true;
+        if (product->presence != PRODUCT_PRESENT || request->stock_mode != STOCK_KEEP) {
+            sku->stock_min = 0;
+            sku->stock_max = SKU_STOCK_MAX;
+        }
+    }
+}
+
+static void draw_put(struct world *world, const struct product_model *product,
+                     struct request *request)
+{
+    request->stock_mode = STOCK_KEEP;
+    request->was_present = product->presence == PRODUCT_PRESENT;
+    if (product->presence == PRODUCT_PRESENT && request->put_mode == PUT_UPSERT)
+        request->stock_mode = (uint8_t)sim_random_below(&world->random, 3);
+    for (uint32_t i = 0; i < product->sku_count; i++) {
+        const struct sku_model *sku = &world->books.skus[product->sku_first + i];
+
+        request->variant_values[i] = sku->initial;
+        if (product->presence == PRODUCT_PRESENT)
+            request->variant_values[i] = sim_random_below(&world->random, 6);
+        request->saved_min[i] = sku->stock_min;
+        request->saved_max[i] = sku->stock_max;
+    }
+}
+
+/* Someone else's product claims a SKU that exists. */
+static void steal_sku(struct world *world, uint32_t shard)
+{
+    struct request *request = clients_take_request(world, COMMAND_PRODUCT_PUT, 0);
+    struct product_envelope *envelope;
+    struct command command = {.type = COMMAND_PRODUCT_PUT, .authority = AUTHORITY_STAFF};
+    struct refusal refusal;
+
+    if (request == NULL)
+        return;
+    envelope = product_envelope_create(2);
+    assert(envelope != NULL);
+    memcpy(envelope->document, "{}", 2);
+    envelope->document_length = 2;
+    snprintf(envelope->id, sizeof(envelope->id), "thief-%u",
+             sim_random_below(&world->random, 4));
+    memcpy(envelope->currency, "EUR", 4);
+    envelope->put_mode = PUT_UPSERT;
+    envelope->variant_count = 1;
+    memcpy(envelope->variants[0].sku, world->books.skus[0].name, SKU_LENGTH_MAX + 1);
+    envelope->variants[0].stock = 1000;
+    command.product = envelope;
+    if (clients_submit(world, shard, &command, request, &refusal) != OUTCOME_PENDING)
+        envelope_free(envelope);
+}
+
+void staff_put_product(struct world *world, uint32_t index, enum put_mode mode)
+{
+    struct product_model *product = &world->books.products[index];
+    struct command command = {.type = COMMAND_PRODUCT_PUT, .authority = AUTHORITY_STAFF};
+    uint32_t shard = clients_draw_shard(world);
+    struct request *request;
+    struct refusal refusal;
+
+    if (shard == NONE || product->put_open)
+        return;
+    for (uint32_t i = 0; i < product->sku_count; i++)
+        if (world->books.skus[product->sku_first + i].changes_open > 0)
+            return;
+    if (world->phase == PHASE_SALE && sim_random_chance(&world->random, 100000)) {
+        steal_sku(world, shard);
+        return;
+    }
+    request = clients_take_request(world, COMMAND_PRODUCT_PUT, 0);
+    if (request == NULL)
+        return;
+    request->product = index;
+    request->put_mode = (uint8_t)(product->presence == PRODUCT_PRESENT ? mode : PUT_CREATE);
+    draw_put(world, product, request);
+    if (product->presence == PRODUCT_PRESENT && mode == PUT_UPSERT)
+        product->version += sim_random_below(&world->random, 2);
+    command.product = write_product(world, index, request);
+    if (clients_submit(world, shard, &command, request, &refusal) == OUTCOME_PENDING)
+        opened_put(world, request);
+    else
+        envelope_free(command.product);
+}
+
+/* ---- the ledger, from the journal ---- */
+
+static void on_ledger(struct engine_read *read)
+{
+    struct world *world = read->user;
+    const uint8_t *at = read->read.result.bytes;
+    uint64_t before = 0;
+
+    if (!world->read_open || read != &world->read)
+        violation("a read ended twice");
+    world->read_open = false;
+    trace_add(&world->trace, TRACE_REPLY, read->read.count, read->read.failed);
+    for (uint32_t i = 0; !read->read.failed && i < read->read.count; i++) {
+        const struct record *record = (const struct record *)(const void *)at;
+
+        if (record->kind != RECORD_LEDGER || record->subject != read->read.from.subject ||
+            record->sequence <= before)
+            violation("a read of the ledger gave a record that was not asked for");
+        before = record->sequence;
+        at += record->size;
+    }
+    if (!read->read.failed && read->read.count > 0)
+        world_mark(world, MARK_LEDGER_READ);
+    free(read->read.result.bytes);
+}
+
+void staff_read_ledger(struct world *world, uint32_t sku)
+{
+    uint32_t sku_id = world->books.skus[sku].sku_id;
+    uint32_t shard = clients_draw_shard(world);
+    struct journal_key from;
+    enum outcome outcome;
+
+    if (world->read_open || sku_id == UINT32_MAX || shard == NONE)
+        return;
+    from = (struct journal_key){.partition = sku_id_partition(sku_id), .subject = sku_id};
+    world->read = (struct engine_read){
+        .read = {.kind = RECORD_LEDGER, .from = from, .to = from, .limit = 50},
+        .done = on_ledger,
+        .user = world};
+    world->read.read.to.sequence = UINT64_MAX;
+    outcome = engine_read_submit(clients_enter_shard(world, shard), &world->read);
+    if (outcome == OUTCOME_PENDING)
+        world->read_open = true;
+    else if (outcome != OUTCOME_OVERLOADED && outcome != OUTCOME_OUTCOME_UNKNOWN)
+        violation("a read was answered %s", outcome_name(outcome));
+    trace_add(&world->trace, TRACE_SUBMIT, 255, outcome);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "violation.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+static struct run_identity current;
+static const uint64_t *current_step;
+
+void violation_set_run(const struct run_identity *run, const uint64_t *step)
+{
+    current = *run;
+    current_step = step;
+}
+
+/* One write, so that lines of several processes do not mix. */
+static void print_line(const char *what)
+{
+    char line[1024];
+    char mutant[32] = "";
+    int length;
+
+    if (current.mutant != 0)
+        snprintf(mutant, sizeof(mutant), " --mutant %" PRIu32, current.mutant);
+    length = snprintf(line, sizeof(line),
+                      "violation: %.800s (step %" PRIu64
+                      "), reproduce: stampede-sim --seed %" PRIu64 " --steps %" PRIu64 "%s\n",
+                      what, current_step == NULL ? 0 : *current_step, current.seed, current.steps,
+                      mutant);
+    fflush(stdout);
+    if (length > 0 && write(STDOUT_FILENO, line, (size_t)length) < 0)
+        _exit(1);
+}
+
+void violation(const char *format, ...)
+{
+    char what[800];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(what, sizeof(what), format, arguments);
+    va_end(arguments);
+    print_line(what);
+    _exit(1);
+}
+
+static void on_fatal_signal(int number)
+{
+    char what[80];
+
+    snprintf(what, sizeof(what), "%s",
+             number == SIGABRT ? "an assertion failed (see above)" : strsignal(number));
+    print_line(what);
+    _exit(1);
+}
+
+void violation_catch_aborts(void)
+{
+    /* A sanitizer reports faults better than we could. */
+    static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+    struct sigaction action = {.sa_handler = on_fatal_signal};
+    size_t count = SANITIZED ? 1 : sizeof(signals) / sizeof(signals[0]);
+
+    for (size_t i = 0; i < count; i++)
+        sigaction(signals[i], &action, NULL);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "world.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "inspect.h"
+#include "violation.h"
+
+enum { SETUP_STEPS_MAX = 200000 };
+
+void world_log(const struct world *world, const char *format, ...)
+{
+    va_list arguments;
+
+    if (!world->log)
+        return;
+    printf("%8" PRIu64 " %8" PRId64 " ms  ", world->step, world->env.now_ms);
+    va_start(arguments, format);
+    vprintf(format, arguments);
+    va_end(arguments);
+    putchar('\n');
+}
+
+struct principal world_principal(const struct world *world, uint32_t client)
+{
+    struct principal principal;
+    uint64_t words[2] = {hash_word(world->seed * 3 + client + 1), client};
+
+    memcpy(principal.bytes, words, sizeof(principal.bytes));
+    return principal;
+}
+
+struct sku_entry *world_sku_entry(struct world *world, uint32_t sku)
+{
+    struct sku_model *model = &world->books.skus[sku];
+    const struct directory *directory;
+
+    if (model->entry == NULL) {
+        directory = engine_inspect_directory(world->engine);
+        model->entry = directory_find_sku(directory, model->name, strlen(model->name));
+        if (model->entry != NULL && model->sku_id == UINT32_MAX)
+            model->sku_id = model->entry->sku_id;
+        if (model->entry != NULL && model->sku_id != model->entry->sku_id)
+            violation("%s has another number after a restart", model->name);
+    }
+    return model->entry;
+}
+
+uint32_t world_sku_index(const struct world *world, uint32_t sku_id)
+{
+    for (uint32_t i = 0; i < world->books.sku_count; i++)
+        if (world->books.skus[i].sku_id == sku_id)
+            return i;
+    return NONE;
+}
+
+bool world_spans(const struct world *world, const struct order_lines *lines)
+{
+    const struct sku_model *skus = world->books.skus;
+
+    for (uint32_t i = 1; i < lines->count; i++)
+        if (sku_id_partition(skus[lines->lines[i].sku].sku_id) !=
+            sku_id_partition(skus[lines->lines[0].sku].sku_id))
+            return true;
+    return false;
+}
+
+/* ---- the engine's life ---- */
+
+static void create_engine(struct world *world)
+{
+    struct engine_ports ports = {
+        .env = env_controlled_port(&world->env),
+        .journal = journal_memory_port(world->journal),
+        .watermark = sim_watermark_port(&world->watermark),
+        .secrets = world->secrets,
+    };
+
+    world->engine = engine_create(&world->profile.engine, &ports);
+    assert(world->engine != NULL);
+}
+
+/* What must be refused is refused: a store behind its watermark, or one that cannot be read. */
+static void refuse_to_recover(struct world *world)
+{
+    bool behind = sim_random_chance(&world->random, 500000);
+    char error[256] = "";
+
+    if (behind)
+        world->watermark.on_file_at_open =
+            journal_memory_port(world->journal).last_commit(world->journal) + 1;
+    else
+        journal_memory_fail_reads(world->journal, 1);
+    create_engine(world);
+    if (engine_recover(world->engine, error, sizeof(error)) == 0)
+        violation("%s was not refused", behind ? "a store behind its watermark"
+                                               : "a store that cannot be read");
+    if (error[0] == '\0')
+        violation("a store was refused without a word");
+    engine_destroy(world->engine);
+    journal_memory_fail_reads(world->journal, 0);
+    sim_watermark_open(&world->watermark);
+    env_controlled_restart(&world->env, false);
+    if (behind)
+        world_mark(world, MARK_WATERMARK_REFUSED);
+}
+
+static void start_engine(struct world *world)
+{
+    char error[256] = "";
+
+    sim_watermark_open(&world->watermark);
+    if (world->settled && sim_random_chance(&world->random, 100000))
+        refuse_to_recover(world);
+    create_engine(world);
+    if (engine_recover(world->engine, error, sizeof(error)) != 0)
+        violation("recovery refused an undamaged store: %s", error);
+    for (uint32_t i = 0; i < world->profile.engine.shards; i++) {
+        shard_set_reply(engine_shard(world->engine, i), answers_take, world);
+        world->shards[i] = (struct sim_thread){.state = THREAD_RUNNABLE};
+    }
+    world->committer = (struct sim_thread){.state = THREAD_RUNNABLE};
+    world->metrics_seen = (struct engine_metrics){0};
+}
+
+static void mark_crash(struct world *world, bool keep_pending)
+{
+    world_mark(world, MARK_CRASH);
+    if (journal_memory_pending(world->journal) != 0)
+        world_mark(world, keep_pending ? MARK_CRASH_PENDING_KEPT : MARK_CRASH_PENDING_LOST);
+    if (world->spans_open > 0)
+        world_mark(world, MARK_CRASH_INTENT);
+    if (!world->settled)
+        world_mark(world, MARK_CRASH_AGAIN);
+}
+
+void world_crash(struct world *world, bool keep_pending, bool reboot)
+{
+    trace_add(&world->trace, TRACE_CRASH, keep_pending, reboot);
+    world_log(world, "crash%s%s", keep_pending ? ", the pending commit is durable" : "",
+              reboot ? ", the machine restarts" : "");
+    mark_crash(world, keep_pending);
+    if (journal_memory_commits_when_stuck(world->journal) != 0)
+        violation("the engine went on writing after a commit that was not ok");
+    world->dying = true;
+    journal_memory_crash(world->journal, keep_pending); /* the batch is still in memory */
+    engine_destroy(world->engine);
+    world->engine = NULL;
+    world->dying = false;
+    world->read_open = false;
+    world->commit_failed = false;
+    world->commit_seen = 0;
+    world->overdue = 0;
+    world->dies_at_step = 0;
+    clients_restart(world);
+    books_restart(&world->books);
+
+    world->env.now_ms += sim_random_below(&world->random, 3) * sim_random_below(&world->random, 50);
+    if (reboot)
+        world_mark(world, MARK_REBOOT);
+    env_controlled_restart(&world->env, reboot);
+    start_engine(world);
+    world->settled = false;
+    if (sim_random_below(&world->random, 100) < world->profile.crash_again_percent &&
+        world->phase == PHASE_SALE)
+        world->dies_at_step = world->step + sim_random_range(&world->random, 1, 60);
+    oracles_restarted(world);
+    trace_add(&world->trace, TRACE_DIGEST, engine_inspect_digest(world->engine),
+              journal_memory_state_hash(world->journal));
+}
+
+/* ---- the catalogue ---- */
+
+static void draw_product(struct world *world, uint32_t index)
+{
+    struct product_model *product = &world->books.products[index];
+
+    *product = (struct product_model){.sku_first = world->books.sku_count};
+    snprintf(product->id, sizeof(product->id), "product-%u", index);
+    product->sku_count = sim_random_range(&world->random, 1, SIM_VARIANTS_MAX);
+    if (sim_random_below(&world->random, 100) < world->profile.limit_percent)
+        product->limit = sim_random_range(&world->random, 1, 5);
+    for (uint32_t i = 0; i < product->sku_count; i++) {
+        struct sku_model *sku = &world->books.skus[world->books.sku_count++];
+
+        *sku = (struct sku_model){.product = index, .sku_id = UINT32_MAX};
+        snprintf(sku->name, sizeof(sku->name), "sku-%u.%u", index, i);
+        sku->price_minor = sim_random_range(&world->random, 1, 99999);
+        sku->initial = sim_random_below(&world->random, world->profile.stock_max + 1);
+    }
+    world->books.product_count++;
+}
+
+/* Before the sale: no faults, no other clients. */
+static void stock_the_shop(struct world *world)
+{
+    uint32_t first_late = world->profile.products - world->profile.products_late;
+
+    for (uint32_t i = 0; i < world->profile.products; i++)
+        draw_product(world, i);
+    for (uint32_t i = 0; i < first_late; i++) {
+        struct product_model *product = &world->books.products[i];
+        uint32_t steps = 0;
+
+        while (product->presence != PRODUCT_PRESENT) {
+            if (!product->put_open)
+                staff_put_product(world, i, PUT_CREATE);
+            if (!world_step(world))
+                world_advance_clock(world, 1);
+            if (++steps > SETUP_STEPS_MAX)
+                violation("%s could not be created", product->id);
+        }
+    }
+}
+
+void world_start(struct world *world, uint64_t seed, struct marks *marks, bool log)
+{
+    struct profile drawn;
+
+    memset(world, 0, sizeof(*world));
+    world->seed = seed;
+    world->marks = marks;
+    world->log = log;
+    world->trace.hash = seed;
+    sim_random_seed(&world->random, seed);
+    profile_draw(&world->profile, &world->random);
+    env_controlled_init(&world->env, seed);
+    world->secrets = sim_secrets_port(&world->mac_key, &world->random);
+    world->journal = journal_memory_create(
+        &(struct journal_memory_options){.partitions = world->profile.engine.partitions});
+    assert(world->journal != NULL);
+    books_init(&world->books);
+    clients_restart(world);
+    world->settled = true;
+    start_engine(world);
+
+    drawn = world->profile;
+    profile_heal(&world->profile);
+    world->phase = PHASE_HEAL;
+    stock_the_shop(world);
+    world->phase = PHASE_SALE;
+    world->profile = drawn;
+}
+
+void world_end(struct world *world)
+{
+    world->dying = true;
+    journal_memory_crash(world->journal, false);
+    engine_destroy(world->engine);
+    journal_memory_destroy(world->journal);
+    books_destroy(&world->books);
+}

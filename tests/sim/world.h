@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One seed's world: the real engine over controlled ports, its clients, and what they know.
+ *
+ *   world.c      life of the world and its engine: start, crash, recovery, end
+ *   schedule.c   one step: exactly one of enum step_kind happens, drawn by weight
+ *   clients.c    what customers submit
+ *   staff.c      what the shop's staff submit
+ *   answers.c    what comes back, held against the books
+ *   oracles.c    what must be so between answers: gates, records, books
+ *   heal.c       no more faults: everything ends, every unit can be sold
+ */
+#ifndef STAMPEDE_SIM_WORLD_H
+#define STAMPEDE_SIM_WORLD_H
+
+#include "books.h"
+#include "engine.h"
+#include "env_controlled.h"
+#include "journal_memory.h"
+#include "marks.h"
+#include "sim_ports.h"
+#include "trace.h"
+
+enum {
+    SIM_REQUESTS_MAX = 512, /* under way; a client that finds none free does nothing */
+    SIM_RECENT_MAX = 24,    /* attempts and holds that a client still thinks of */
+    SIM_TEXT_MAX = 256,
+};
+
+enum thread_state {
+    THREAD_RUNNABLE,
+    THREAD_DROWSY, /* its last turn found no more work: next it tries to sleep */
+    THREAD_ASLEEP,
+};
+
+struct sim_thread {
+    enum thread_state state;
+    int64_t wake_at_ms;     /* asleep: its deadline */
+    uint64_t stalled_until; /* step before which it is not scheduled */
+};
+
+/* A command that was accepted and not answered. Its cookie names its slot and its turn. */
+struct request {
+    uint64_t cookie; /* 0: free */
+    enum command_type type;
+    uint32_t client;
+    uint32_t shard;
+    int64_t submitted_ms;
+    bool answer_lost; /* the client has given up */
+    bool staff;
+    bool stranger; /* asks for another customer's hold */
+
+    /* RESERVE */
+    uint32_t attempt;
+    struct order_lines summed;
+    bool other_body;
+    bool spans; /* over several partitions */
+    bool alone; /* the first request ever with this key */
+    uint32_t known_hold; /* what the key was known to have made, or NONE */
+
+    /* HOLD_*: what was known when it was sent */
+    uint32_t hold;
+    uint8_t known_state;
+    uint8_t known_extensions;
+    bool known_convert_maybe;
+    bool none_open; /* nothing that could end or extend it was under way */
+    int64_t known_deadline_ms;
+    int64_t deadline_max_ms;
+
+    /* STOCK_*, PRODUCT_PUT */
+    uint32_t sku;
+    uint32_t product;
+    bool is_set;
+    int64_t value;
+    uint8_t put_mode;
+    uint8_t stock_mode;
+    bool was_present;
+    int64_t variant_values[SIM_VARIANTS_MAX];
+    int64_t saved_min[SIM_VARIANTS_MAX]; /* bounds of the stock before it, where it sets them */
+    int64_t saved_max[SIM_VARIANTS_MAX];
+    uint64_t changes; /* of the SKU's stock that had been begun, UINT64_MAX: one was under way */
+
+    struct list_body list;
+};
+
+/* What a customer's device remembers. */
+struct client {
+    uint32_t attempts[SIM_RECENT_MAX]; /* rings */
+    uint32_t holds[SIM_RECENT_MAX];
+    uint32_t attempt_count;
+    uint32_t hold_count;
+    uint32_t next_key;
+};
+
+enum phase { PHASE_SALE, PHASE_HEAL };
+
+struct world {
+    uint64_t seed;
+    uint64_t step; /* of the run, for the reproduce line */
+    bool log; /* each event as a line */
+    enum phase phase;
+    struct profile profile;
+    struct sim_random random;
+    struct trace trace;
+    struct marks *marks;
+
+    struct env_controlled env;
+    struct journal_memory *journal;
+    struct sim_watermark watermark;
+    struct hash_key mac_key;
+    struct secrets_port secrets;
+    struct engine *engine;
+    struct sim_thread shards[SIM_SHARDS_MAX];
+    struct sim_thread committer;
+    uint64_t commit_ready_step;
+    uint64_t commit_seen; /* the pending commit that commit_ready_step belongs to */
+    bool disk_full;
+    bool commit_failed; /* the latch fell: the process will end */
+    uint64_t dies_at_step;
+    bool in_submit;
+    bool dying;
+    bool settled; /* since the last restart: everything was idle once */
+
+    struct books books;
+    struct client clients[SIM_CLIENTS_MAX];
+    struct request requests[SIM_REQUESTS_MAX];
+    uint32_t free_requests[SIM_REQUESTS_MAX];
+    uint32_t free_request_count;
+    uint64_t submitted;
+    uint32_t spans_open; /* requests for holds over several partitions under way */
+
+    uint64_t overdue; /* answered requests that were older than the time-out, of this engine */
+
+    bool list_goes_on; /* after the last ID that the last list showed */
+    struct reservation_id list_last;
+    struct engine_read read;
+    bool read_open;
+    uint32_t audit_sku; /* whose turn it is */
+    struct engine_metrics metrics_seen;
+};
+
+/* ---- world.c ---- */
+
+void world_start(struct world *world, uint64_t seed, struct marks *marks, bool log);
+void world_end(struct world *world);
+/* Dies and recovers. `keep_pending`: the commit under way had just become durable. */
+void world_crash(struct world *world, bool keep_pending, bool reboot);
+static inline int64_t world_now(const struct world *world)
+{
+    return world->env.now_ms;
+}
+static inline void world_mark(struct world *world, enum mark mark)
+{
+    world->marks->hits[mark]++;
+}
+/* One line of what happens, if it is to be logged. */
+void world_log(const struct world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* The principal of a client. */
+struct principal world_principal(const struct world *world, uint32_t client);
+/* The directory's entry of a SKU in the present engine, or NULL. */
+struct sku_entry *world_sku_entry(struct world *world, uint32_t sku);
+/* The model's index of a SKU's number, or NONE. */
+uint32_t world_sku_index(const struct world *world, uint32_t sku_id);
+/* Whether these lines are of more than one partition. */
+bool world_spans(const struct world *world, const struct order_lines *lines);
+
+/* ---- schedule.c ---- */
+
+/* One step. False if nothing can happen before time passes or a client acts. */
+bool world_step(struct world *world);
+/* Whether some thread or the journal has anything to do now. */
+bool world_is_busy(const struct world *world);
+void world_advance_clock(struct world *world, int64_t ms);
+
+/* ---- clients.c ---- */
+
+void clients_act(struct world *world);
+struct request *clients_take_request(struct world *world, enum command_type type, uint32_t client);
+void clients_give_request(struct world *world, struct request *request);
+/* A shard whose thread can take a request now, or NONE if the drawn one is stalled. */
+uint32_t clients_draw_shard(struct world *world);
+/* Something arrives on the shard's loop: its thread is awake, and has a turn afterwards. */
+struct shard *clients_enter_shard(struct world *world, uint32_t shard);
+/* Submits at a shard; keeps or gives back the request. The outcome is the engine's. */
+enum outcome clients_submit(struct world *world, uint32_t shard, const struct command *command,
+                            struct request *request, struct refusal *refusal_out);
+void clients_reserve(struct world *world, uint32_t attempt, const struct order_lines *order,
+                     bool other_body);
+void clients_ask_hold(struct world *world, enum command_type type, uint32_t client, uint32_t hold,
+                      bool staff);
+void clients_list(struct world *world, uint32_t client, uint32_t shard,
+                  const struct reservation_id *after);
+void clients_remember_hold(struct world *world, uint32_t client, uint32_t hold);
+/* The process died: nobody will be answered. */
+void clients_restart(struct world *world);
+
+/* ---- staff.c ---- */
+
+/* Creates what is absent; otherwise as `mode` says. */
+void staff_put_product(struct world *world, uint32_t product, enum put_mode mode);
+void staff_adjust(struct world *world, uint32_t sku, bool is_set, int64_t value);
+void staff_get_stock(struct world *world, uint32_t sku);
+void staff_read_ledger(struct world *world, uint32_t sku);
+
+/* ---- answers.c, answers_hold.c, answers_staff.c ---- */
+
+void answers_take(void *user, uint64_t cookie, const struct message *reply);
+/* A command that was refused at once: nothing happened. */
+void answers_refused(struct world *world, const struct request *request, enum outcome outcome,
+                     const struct refusal *refusal);
+
+void answers_reserve(struct world *world, const struct request *request,
+                     const struct reply_body *reply);
+void answers_hold(struct world *world, const struct request *request,
+                  const struct reply_body *reply);
+void answers_list(struct world *world, const struct request *request,
+                  const struct reply_body *reply);
+void answers_stock(struct world *world, const struct request *request,
+                   const struct reply_body *reply);
+void answers_product(struct world *world, const struct request *request,
+                     const struct reply_body *reply);
+/* Whether a view shows exactly these lines. */
+bool answers_lines_equal(const struct world *world, const struct hold_view *view,
+                         const struct model_line *lines, uint32_t line_count);
+int64_t answers_world_ms(int64_t wall_ms);
+/* What a customer was granted is within limits and stock. */
+void answers_check_units(struct world *world, const struct book_hold *hold);
+
+/* ---- oracles.c ---- */
+
+/* After each step: a few SKUs in turn. */
+void oracles_step(struct world *world);
+/* Everything, between steps. */
+void oracles_audit(struct world *world);
+/* A SKU's books against its record. */
+void oracles_check_sku(struct world *world, uint32_t sku);
+/* After a restart, before any step. */
+void oracles_restarted(struct world *world);
+/* Nothing can happen before time passes: nobody may wait for a wake-up that was lost. */
+void oracles_quiet(struct world *world);
+
+/* ---- heal.c ---- */
+
+void world_heal(struct world *world);
+
+#endif

@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Encoding and decoding of records: nothing is lost, nothing damaged passes. */
+#include "test_storage_support.h"
+
+#include "codec.h"
+#include "crc32c.h"
+
+struct fixture {
+    _Alignas(8) uint8_t record[CODEC_RECORD_BYTES_MAX];
+    _Alignas(8) uint8_t decoded[CODEC_RECORD_BYTES_MAX];
+    uint8_t value[CODEC_VALUE_BYTES_MAX];
+    uint8_t key[CODEC_KEY_BYTES_MAX];
+    size_t key_length;
+    size_t value_length;
+};
+
+static struct fixture fixture;
+
+static struct record *the_record(void)
+{
+    return (struct record *)(void *)fixture.record;
+}
+
+static struct record *the_decoded(void)
+{
+    return (struct record *)(void *)fixture.decoded;
+}
+
+static void encode(void)
+{
+    fixture.key_length = codec_encode_key(the_record(), fixture.key);
+    fixture.value_length = codec_encode_value(the_record(), fixture.key, fixture.key_length,
+                                              fixture.value, sizeof(fixture.value));
+    assert_true(fixture.value_length <= sizeof(fixture.value));
+}
+
+static enum codec_error decode(void)
+{
+    return codec_decode((enum record_kind)the_record()->kind, fixture.key, fixture.key_length,
+                        fixture.value, fixture.value_length, the_decoded());
+}
+
+static void random_text(uint64_t *seed, char *text, size_t length_max)
+{
+    static const char alphabet[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                   "0123456789._-/:";
+    size_t length = 1 + test_random(seed) % length_max;
+
+    for (size_t i = 0; i < length; i++)
+        text[i] = alphabet[test_random(seed) % (sizeof(alphabet) - 1)];
+}
+
+/* A number of random width, so that every msgpack width occurs; below `end`. */
+static uint64_t random_number(uint64_t *seed, uint64_t end)
+{
+    return (test_random(seed) >> test_random(seed) % 64) % end;
+}
+
+static void random_hold(uint64_t *seed, struct record *record)
+{
+    struct hold_record *hold = &record->hold;
+
+    hold->line_count = (uint8_t)(1 + test_random(seed) % RESERVATION_LINES_MAX);
+    record->size = record_size(RECORD_HOLD, hold->line_count);
+    record->sequence = 1 + random_number(seed, (1ULL << 40) - 1);
+    hold->key.word[0] = test_random(seed);
+    hold->key.word[1] = test_random(seed);
+    hold->fingerprint = random_number(seed, UINT64_MAX);
+    for (unsigned i = 0; i < 16; i++)
+        hold->principal.bytes[i] = (uint8_t)test_random(seed);
+    hold->created_wall_ms = (int64_t)random_number(seed, 1ULL << 44);
+    hold->deadline_wall_ms = (int64_t)random_number(seed, 1ULL << 44);
+    hold->ended_wall_ms = (int64_t)random_number(seed, 1ULL << 44);
+    hold->ttl_ms = (uint32_t)random_number(seed, HOLD_TTL_MS_MAX + 1);
+    hold->owner_partition = (uint32_t)random_number(seed, PARTITIONS_MAX);
+    hold->owner_sequence = 1 + random_number(seed, (1ULL << 40) - 1);
+    hold->state = (uint8_t)(test_random(seed) % HOLD_STATE_COUNT);
+    hold->extensions = (uint8_t)test_random(seed);
+    for (unsigned i = 0; i < hold->line_count; i++)
+        hold->lines[i] = (struct line){.sku_id = (uint32_t)random_number(seed, 1ULL << 32),
+                                       .quantity = 1 + (uint32_t)random_number(seed, QUANTITY_MAX)};
+}
+
+static void random_product(uint64_t *seed, struct record *record)
+{
+    struct product_record *product = &record->product;
+    uint32_t length = (uint32_t)random_number(seed, PRODUCT_DOCUMENT_BYTES_MAX + 1);
+
+    record->subject = (uint32_t)random_number(seed, 1ULL << 32);
+    random_text(seed, product->id, PRODUCT_ID_LENGTH_MAX);
+    memcpy(product->currency, "JPY", 4);
+    product->limit_per_customer = (uint32_t)random_number(seed, 1ULL << 32);
+    product->variant_count = (uint32_t)random_number(seed, PRODUCT_VARIANTS_MAX + 1);
+    product->updated_wall_ms = (int64_t)random_number(seed, 1ULL << 44);
+    product->document_length = length;
+    record->size = (record_size(RECORD_PRODUCT, 0) + length + 7) & ~7u;
+    for (uint32_t i = 0; i < length; i++)
+        ((uint8_t *)record)[record_size(RECORD_PRODUCT, 0) + i] = (uint8_t)test_random(seed);
+}
+
+static void random_rest(uint64_t *seed, struct record *record)
+{
+    switch ((enum record_kind)record->kind) {
+    case RECORD_SKU:
+        random_text(seed, record->sku.sku, SKU_LENGTH_MAX);
+        record->sku.product_number = (uint32_t)random_number(seed, 1ULL << 32);
+        record->sku.price_minor = (int64_t)random_number(seed, 1ULL << 63);
+        break;
+    case RECORD_COUNTER:
+        record->counter.stock = (uint32_t)random_number(seed, SKU_STOCK_MAX + 1ULL);
+        record->counter.sold = (uint32_t)random_number(seed, SKU_STOCK_MAX + 1ULL);
+        record->counter.ledger_sequence = random_number(seed, 1ULL << 40);
+        break;
+    case RECORD_LIMIT:
+        record->subject = (uint32_t)random_number(seed, 1ULL << 32);
+        for (unsigned i = 0; i < 16; i++)
+            record->limit.principal.bytes[i] = (uint8_t)test_random(seed);
+        record->limit.sold = (uint32_t)random_number(seed, 1ULL << 32);
+        break;
+    case RECORD_LEDGER:
+        record->sequence = 1 + random_number(seed, (1ULL << 40) - 1);
+        record->ledger.entry = (uint8_t)(test_random(seed) % LEDGER_ENTRY_COUNT);
+        record->ledger.quantity = 1 + (uint32_t)random_number(seed, SKU_STOCK_MAX);
+        record->ledger.hold_sequence = random_number(seed, 1ULL << 40);
+        record->ledger.wall_ms = (int64_t)random_number(seed, 1ULL << 44);
+        random_text(seed, record->ledger.reason, REASON_LENGTH_MAX);
+        break;
+    case RECORD_FLOOR:
+        record->floor.next_sequence = random_number(seed, 1ULL << 40);
+        break;
+    case RECORD_PRODUCT:
+    case RECORD_HOLD:
+    case RECORD_KIND_COUNT:
+        break;
+    }
+}
+
+static void random_record(uint64_t *seed, enum record_kind kind)
+{
+    struct record *record = the_record();
+
+    memset(fixture.record, 0, sizeof(fixture.record));
+    record->kind = (uint8_t)kind;
+    record->partition = (uint16_t)(test_random(seed) % PARTITIONS_MAX);
+    record->size = record_size(kind, 0);
+    if (kind == RECORD_SKU || kind == RECORD_COUNTER || kind == RECORD_LEDGER)
+        record->subject =
+            sku_id_make(record->partition, (uint32_t)test_random(seed) % SKUS_PER_PARTITION_MAX);
+    if (kind == RECORD_HOLD)
+        random_hold(seed, record);
+    else if (kind == RECORD_PRODUCT)
+        random_product(seed, record);
+    else
+        random_rest(seed, record);
+}
+
+static void test_what_is_decoded_is_what_was_encoded(void **state)
+{
+    uint64_t seed = 1;
+
+    (void)state;
+    for (unsigned round = 0; round < 2000; round++) {
+        for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
+            random_record(&seed, (enum record_kind)kind);
+            encode();
+            memset(fixture.decoded, 0xa5, sizeof(fixture.decoded));
+            assert_int_equal(decode(), CODEC_OK);
+            assert_memory_equal(fixture.decoded, fixture.record, the_record()->size);
+        }
+    }
+}
+
+static void test_the_largest_records_fit(void **state)
+{
+    uint64_t seed = 2;
+    struct record *record = the_record();
+
+    (void)state;
+    random_record(&seed, RECORD_PRODUCT);
+    record->product.document_length = PRODUCT_DOCUMENT_BYTES_MAX;
+    record->size = (record_size(RECORD_PRODUCT, 0) + PRODUCT_DOCUMENT_BYTES_MAX + 7) & ~7u;
+    assert_true(record->size <= CODEC_RECORD_BYTES_MAX);
+    encode();
+    assert_int_equal(decode(), CODEC_OK);
+    assert_memory_equal(fixture.decoded, fixture.record, record->size);
+}
+
+static void test_a_hold_of_one_line_keeps_the_budget(void **state)
+{
+    struct record *record = the_record();
+    struct hold_record *hold = &record->hold;
+
+    (void)state;
+    memset(record, 0, sizeof(*record));
+    record->kind = RECORD_HOLD;
+    record->size = record_size(RECORD_HOLD, 1);
+    record->partition = PARTITIONS_MAX - 1;
+    record->sequence = (1ULL << 40) - 1;
+    memset(&hold->key, 0xff, sizeof(hold->key));
+    hold->fingerprint = UINT64_MAX;
+    memset(&hold->principal, 0xff, sizeof(hold->principal));
+    hold->created_wall_ms = hold->deadline_wall_ms = hold->ended_wall_ms = (1LL << 44) - 1;
+    hold->ttl_ms = HOLD_TTL_MS_MAX;
+    hold->owner_partition = PARTITIONS_MAX - 1;
+    hold->owner_sequence = (1ULL << 40) - 1;
+    hold->state = HOLD_EXPIRED;
+    hold->extensions = UINT8_MAX;
+    hold->line_count = 1;
+    hold->lines[0] = (struct line){.sku_id = UINT32_MAX, .quantity = QUANTITY_MAX};
+    encode();
+    assert_true(fixture.key_length + fixture.value_length <= CODEC_HOLD_BYTES_BUDGET);
+}
+
+static void test_keys_sort_as_their_numbers(void **state)
+{
+    static const struct journal_key ascending[] = {{0, 0, 0},
+                                                   {0, 0, 1},
+                                                   {0, 0, 256},
+                                                   {0, 1, 0},
+                                                   {0, 256, 0},
+                                                   {0, UINT32_MAX, 0},
+                                                   {1, 0, 0},
+                                                   {1, 0, UINT64_MAX},
+                                                   {255, 7, 9},
+                                                   {256, 0, 0},
+                                                   {4095, 1, 1ULL << 39}};
+    uint8_t before[CODEC_KEY_BYTES];
+    uint8_t after[CODEC_KEY_BYTES];
+
+    (void)state;
+    for (size_t i = 1; i < sizeof(ascending) / sizeof(ascending[0]); i++) {
+        codec_encode_key_prefix(ascending[i - 1].partition, ascending[i - 1].subject,
+                                ascending[i - 1].sequence, before);
+        codec_encode_key_prefix(ascending[i].partition, ascending[i].subject, ascending[i].sequence,
+                                after);
+        assert_true(memcmp(before, after, sizeof(before)) < 0);
+    }
+}
+
+static void test_every_truncation_is_refused(void **state)
+{
+    uint64_t seed = 3;
+
+    (void)state;
+    for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
+        random_record(&seed, (enum record_kind)kind);
+        if (kind == RECORD_PRODUCT)
+            the_record()->product.document_length = 50;
+        encode();
+        size_t whole = fixture.value_length;
+        for (size_t length = 0; length < whole; length++) {
+            fixture.value_length = length;
+            assert_int_not_equal(decode(), CODEC_OK);
+        }
+        fixture.value_length = whole;
+        for (size_t length = 0; length < CODEC_KEY_BYTES; length++) {
+            fixture.key_length = length;
+            assert_int_not_equal(decode(), CODEC_OK);
+        }
+    }
+}
+
+static void test_every_flipped_bit_is_refused(void **state)
+{
+    uint64_t seed = 4;
+
+    (void)state;
+    for (unsigned round = 0; round < 20; round++) {
+        for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
+            random_record(&seed, (enum record_kind)kind);
+            if (kind == RECORD_PRODUCT)
+                the_record()->product.document_length %= 200;
+            encode();
+            for (size_t bit = 0; bit < fixture.value_length * 8; bit++) {
+                fixture.value[bit / 8] = (uint8_t)(fixture.value[bit / 8] ^ 1u << bit % 8);
+                assert_int_equal(decode(), CODEC_BAD_CHECKSUM);
+                fixture.value[bit / 8] = (uint8_t)(fixture.value[bit / 8] ^ 1u << bit % 8);
+            }
+            for (size_t bit = 0; bit < fixture.key_length * 8; bit++) {
+                fixture.key[bit / 8] = (uint8_t)(fixture.key[bit / 8] ^ 1u << bit % 8);
+                assert_int_equal(decode(), CODEC_BAD_CHECKSUM);
+                fixture.key[bit / 8] = (uint8_t)(fixture.key[bit / 8] ^ 1u << bit % 8);
+            }
+            assert_int_equal(decode(), CODEC_OK);
+        }
+    }
+}
+
+/* Gives a forged value the right checksum, so that what comes behind it is tested. */
+static void sign(enum record_kind kind)
+{
+    uint8_t tag = (uint8_t)kind;
+    uint32_t checksum = crc32c(crc32c(0, &tag, 1), fixture.key, fixture.key_length);
+
+    checksum = crc32c(checksum, fixture.value, fixture.value_length);
+    fixture.value[fixture.value_length++] = 0xce;
+    for (unsigned i = 0; i < 4; i++)
+        fixture.value[fixture.value_length++] = (uint8_t)(checksum >> (24 - 8 * i));
+}
+
+static enum codec_error decode_forged(enum record_kind kind, const void *bytes, size_t length)
+{
+    the_record()->kind = (uint8_t)kind;
+    memset(fixture.key, 0, sizeof(fixture.key));
+    fixture.key[13] = 1; /* sequence 1 */
+    if (kind != RECORD_HOLD && kind != RECORD_LEDGER)
+        fixture.key[13] = 0;
+    fixture.key_length = kind == RECORD_LIMIT ? CODEC_KEY_BYTES_MAX : CODEC_KEY_BYTES;
+    memcpy(fixture.value, bytes, length);
+    fixture.value_length = length;
+    sign(kind);
+    return decode();
+}
+
+#define FORGED(kind, ...)                                                                          \
+    decode_forged(RECORD_##kind, (const uint8_t[]){__VA_ARGS__},                                   \
+                  sizeof((const uint8_t[]){__VA_ARGS__}))
+
+static void test_forged_values_are_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(FORGED(FLOOR, 0x93, 1, 7), CODEC_OK);
+    assert_int_equal(the_decoded()->floor.next_sequence, 7);
+    assert_int_equal(FORGED(FLOOR, 0x93, 2, 7), CODEC_BAD_VERSION);
+    assert_int_equal(FORGED(FLOOR, 0x93, 0xa1, 'x', 7), CODEC_BAD_FORM);
+    assert_int_equal(FORGED(FLOOR, 0x92, 1), CODEC_BAD_FORM);       /* a field too few */
+    assert_int_equal(FORGED(FLOOR, 0x94, 1, 7, 7), CODEC_BAD_FORM); /* too many */
+    assert_int_equal(FORGED(FLOOR, 0x93, 1, 0xff), CODEC_BAD_FORM); /* -1 */
+    assert_int_equal(FORGED(FLOOR, 0x93, 1, 0xc0), CODEC_BAD_FORM); /* nil */
+    assert_int_equal(FORGED(FLOOR, 0x93, 1, 0xca, 0, 0, 0, 0), CODEC_BAD_FORM); /* a float */
+    assert_int_equal(FORGED(FLOOR, 0x93, 1, 0x91, 7), CODEC_BAD_FORM);          /* nested */
+    assert_int_equal(FORGED(FLOOR, 0x93, 1, 0x81, 7, 7), CODEC_BAD_FORM);
+    assert_int_equal(FORGED(FLOOR, 0x91, 0x91, 0x91, 0x91, 0x91), CODEC_BAD_FORM);
+    assert_int_equal(FORGED(FLOOR, 0xdd, 0xff, 0xff, 0xff, 0xff, 1), CODEC_BAD_FORM);
+    assert_int_equal(FORGED(FLOOR, 0xdf, 0xff, 0xff, 0xff, 0xff, 1), CODEC_BAD_FORM);
+    assert_int_equal(FORGED(FLOOR, 0x93, 1, 0xc6, 0xff, 0xff, 0xff, 0xff), CODEC_BAD_FORM);
+    assert_int_equal(FORGED(FLOOR, 0x93, 1, 0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff),
+                     CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(COUNTER, 0x95, 1, 5, 4, 3), CODEC_OK);
+    assert_int_equal(FORGED(COUNTER, 0x95, 1, 0xce, 0xff, 0, 0, 0, 4, 3), CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(LIMIT, 0x93, 1, 9), CODEC_OK);
+    assert_int_equal(FORGED(SKU, 0x95, 1, 0xa1, 'x', 1, 5), CODEC_OK);
+    assert_int_equal(FORGED(SKU, 0x95, 1, 0xa1, ' ', 1, 5), CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(SKU, 0x95, 1, 0xa2, 'x', 0, 1, 5), CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(SKU, 0x95, 1, 0xa0, 1, 5), CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(LEDGER, 0x97, 1, 0, 1, 0, 0, 0xa0), CODEC_OK);
+    assert_int_equal(FORGED(LEDGER, 0x97, 1, LEDGER_ENTRY_COUNT, 1, 0, 0, 0xa0), CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(LEDGER, 0x97, 1, 0, 0, 0, 0, 0xa0), CODEC_BAD_RANGE); /* 0 units */
+    assert_int_equal(FORGED(PRODUCT, 0x98, 1, 0xa1, 'x', 0xa3, 'E', 'U', 'R', 0, 1, 9, 0xc4, 0),
+                     CODEC_OK);
+    assert_int_equal(FORGED(PRODUCT, 0x98, 1, 0xa1, 'x', 0xa3, 'e', 'u', 'r', 0, 1, 9, 0xc4, 0),
+                     CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(PRODUCT, 0x98, 1, 0xa1, 'x', 0xa3, 'E', 'U', 'R', 0, 1, 9, 0xa0),
+                     CODEC_BAD_FORM);
+    assert_int_equal(FORGED(HOLD, 0x9d, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), CODEC_BAD_FORM);
+}
+
+static void test_random_bytes_with_a_right_checksum_do_no_harm(void **state)
+{
+    uint64_t seed = 5;
+
+    (void)state;
+    for (unsigned round = 0; round < 200000; round++) {
+        uint8_t bytes[64];
+        size_t length = 1 + test_random(&seed) % sizeof(bytes);
+
+        for (size_t i = 0; i < length; i++)
+            bytes[i] = (uint8_t)test_random(&seed);
+        bytes[0] = (uint8_t)(0x90 + test_random(&seed) % 16);
+        decode_forged((enum record_kind)(test_random(&seed) % RECORD_KIND_COUNT), bytes, length);
+    }
+}
+
+static void test_records_that_cannot_be_are_not_valid(void **state)
+{
+    uint64_t seed = 6;
+    struct record *record = the_record();
+
+    (void)state;
+    random_record(&seed, RECORD_HOLD);
+    assert_true(codec_record_is_valid(record));
+    record->hold.line_count = 0;
+    assert_false(codec_record_is_valid(record));
+    record->hold.line_count = RESERVATION_LINES_MAX + 1;
+    assert_false(codec_record_is_valid(record));
+    random_record(&seed, RECORD_HOLD);
+    record->hold.state = HOLD_STATE_COUNT;
+    assert_false(codec_record_is_valid(record));
+    random_record(&seed, RECORD_HOLD);
+    record->hold.lines[0].quantity = 0;
+    assert_false(codec_record_is_valid(record));
+    random_record(&seed, RECORD_HOLD);
+    record->hold.created_wall_ms = -1;
+    assert_false(codec_record_is_valid(record));
+    random_record(&seed, RECORD_SKU);
+    record->partition ^= 1; /* a SKU of another partition */
+    assert_false(codec_record_is_valid(record));
+    random_record(&seed, RECORD_FLOOR);
+    record->sequence = 1; /* a second floor */
+    assert_false(codec_record_is_valid(record));
+    random_record(&seed, RECORD_PRODUCT);
+    memset(record->product.id, 'x', sizeof(record->product.id)); /* no end */
+    assert_false(codec_record_is_valid(record));
+}
+
+static void test_numbers_round_trip(void **state)
+{
+    uint64_t numbers[3] = {0, 77, UINT64_MAX};
+    uint64_t decoded[3];
+    size_t length = codec_encode_numbers("store", numbers, 3, fixture.value, 64);
+
+    (void)state;
+    assert_int_equal(codec_decode_numbers("store", fixture.value, length, decoded, 3), CODEC_OK);
+    assert_memory_equal(numbers, decoded, sizeof(numbers));
+    assert_int_equal(codec_decode_numbers("commit", fixture.value, length, decoded, 3),
+                     CODEC_BAD_CHECKSUM);
+    assert_int_equal(codec_decode_numbers("store", fixture.value, length, decoded, 2),
+                     CODEC_BAD_FORM);
+}
+
+static void test_crc32c_has_its_published_values(void **state)
+{
+    uint8_t bytes[32];
+
+    (void)state;
+    /* RFC 3720, appendix B.4 */
+    memset(bytes, 0, sizeof(bytes));
+    assert_int_equal(crc32c(0, bytes, sizeof(bytes)), 0x8a9136aa);
+    memset(bytes, 0xff, sizeof(bytes));
+    assert_int_equal(crc32c(0, bytes, sizeof(bytes)), 0x62a8ab43);
+    for (unsigned i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)i;
+    assert_int_equal(crc32c(0, bytes, sizeof(bytes)), 0x46dd794e);
+    assert_int_equal(crc32c_portable(0, bytes, sizeof(bytes)), 0x46dd794e);
+    assert_int_equal(crc32c(crc32c(0, bytes, 13), bytes + 13, 19), 0x46dd794e);
+}
+
+static void test_speed(void **state)
+{
+    enum { ROUNDS = 2000000 };
+    uint64_t seed = 7;
+    uint64_t bytes = 0;
+
+    (void)state;
+    if (!test_is_bench())
+        return;
+    random_record(&seed, RECORD_HOLD);
+    the_record()->hold.line_count = 1;
+    the_record()->size = record_size(RECORD_HOLD, 1);
+    double start = test_seconds();
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        the_record()->sequence = i + 1;
+        encode();
+        bytes += fixture.value_length;
+    }
+    double middle = test_seconds();
+    for (unsigned i = 0; i < ROUNDS; i++)
+        assert_int_equal(decode(), CODEC_OK);
+    double end = test_seconds();
+    print_message("codec: hold of one line: %.0f bytes, encode %.0f ns, decode %.0f ns\n",
+                  (double)bytes / ROUNDS, (middle - start) / ROUNDS * 1e9,
+                  (end - middle) / ROUNDS * 1e9);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_decoded_is_what_was_encoded),
+        cmocka_unit_test(test_the_largest_records_fit),
+        cmocka_unit_test(test_a_hold_of_one_line_keeps_the_budget),
+        cmocka_unit_test(test_keys_sort_as_their_numbers),
+        cmocka_unit_test(test_every_truncation_is_refused),
+        cmocka_unit_test(test_every_flipped_bit_is_refused),
+        cmocka_unit_test(test_forged_values_are_refused),
+        cmocka_unit_test(test_random_bytes_with_a_right_checksum_do_no_harm),
+        cmocka_unit_test(test_records_that_cannot_be_are_not_valid),
+        cmocka_unit_test(test_numbers_round_trip),
+        cmocka_unit_test(test_crc32c_has_its_published_values),
+        cmocka_unit_test(test_speed),
+    };
+
+    return cmocka_run_group_tests_name("storage codec", tests, NULL, NULL);
+}
