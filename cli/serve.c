@@ -6,6 +6,7 @@
  * joined, the API and the engine go, and last the store writes its watermark and closes: no layer
  * goes before one that may still call it. A second signal ends the process at once; that is no
  * worse than kill -9, which the store bears. */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,8 +98,9 @@ static bool open_port(struct service *service)
 
     if (code == 0)
         return true;
-    complain("cannot serve at %s: %s: choose another --listen HOST:PORT", service->options->listen,
-             strerror(-code));
+    complain("cannot serve at %s: %s", service->options->listen,
+             code == -EINVAL ? "give an IP address or localhost, such as --listen 127.0.0.1:8080"
+                             : strerror(-code));
     return false;
 }
 

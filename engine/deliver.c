@@ -174,6 +174,9 @@ static void count_key(struct shard *shard, const struct message *message)
 
     if (shard->retired_count == RETIRED_MAX)
         retention_ms = INT64_MAX;
+    /* Its bits may stand in an older generation only, by chance or from before it grew; that one
+     * goes when its own keys are past retention, which may be before this key is. */
+    key_filter_set(&sku->product->filter, &message->reserve.key);
     expired = key_filter_count(&sku->product->filter, shard->now.boot_ms, retention_ms);
     if (expired != NULL)
         shard_retire(shard, release_generation, expired);

@@ -20,6 +20,7 @@ struct engine_options engine_options_default(uint32_t shards)
         .requests_max = 8192,
         .mailbox_max = 8192,
         .request_timeout_ms = 5000,
+        .timers_per_step = 512,
         .batch_messages = 2048,
         .batches = 3,
         .audit_period_ms = 60 * 1000,
@@ -139,6 +140,7 @@ struct engine *engine_create(const struct engine_options *options, const struct 
     assert(options->shards >= 1 && options->shards <= SHARDS_MAX);
     assert((options->partitions & (options->partitions - 1)) == 0 && options->partitions >= 1 &&
            options->partitions <= PARTITIONS_MAX);
+    assert(options->timers_per_step >= 1);
     assert(options->batches >= 2 && options->requests_max >= 1 && options->mailbox_max >= 1);
     if (engine == NULL)
         return NULL;

@@ -38,6 +38,7 @@ struct engine_options {
     uint32_t requests_max;    /* in flight, a shard */
     uint32_t mailbox_max;     /* requests and sagas that may wait in one mailbox */
     uint32_t request_timeout_ms; /* a request older than this is dropped undone */
+    uint32_t timers_per_step; /* due timers in one turn at most */
     uint32_t batch_messages;  /* received into one batch at most */
     uint32_t batches;         /* a shard's batches under way at most */
     uint32_t audit_period_ms;

@@ -17,7 +17,6 @@ enum {
     READS_IN_FLIGHT_MAX = 128,   /* journal reads, a shard */
     RETIRED_MAX = 64,
     AUDIT_SKUS_PER_STEP = 16,
-    TIMERS_PER_STEP = 512,
     DIRECTORY_SHARD = 0,
 };
 

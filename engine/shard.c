@@ -173,7 +173,8 @@ static void run_timers(struct shard *shard)
 
     if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed))
         return;
-    for (uint32_t n = 0; n < TIMERS_PER_STEP && batch_has_room(shard->open); n++) {
+    for (uint32_t n = 0;
+         n < shard->engine->options.timers_per_step && batch_has_room(shard->open); n++) {
         if (!timers_next_due(&shard->timers, shard->now.boot_ms, &slot))
             return;
         shard_fire_timer(shard, slot);

@@ -27,7 +27,6 @@ enum journal_rocksdb_mode {
     JOURNAL_CREATE,    /* made, or continued to be made */
     JOURNAL_SERVE,     /* must be there */
     JOURNAL_READ_ONLY, /* for audits: no commit, no reader pool */
-    JOURNAL_EXAMINE,   /* read-only, and up to the first damage of the log (mode 2) */
     JOURNAL_SALVAGE,   /* for a copy: writable, up to the first damage of the log (mode 2) */
 };
 

@@ -137,8 +137,8 @@ static int copy_salvage(struct repair *repair, uint64_t incarnation, char *error
     struct journal_rocksdb *journal;
     char reason[256];
 
-    if (salvage_copy(repair->journal_path, repair->copy_path, SALVAGE_WRITABLE, repair->refusal,
-                     error, error_size) != 0)
+    if (salvage_copy(repair->journal_path, repair->copy_path, repair->refusal, error, error_size) !=
+        0)
         return -1;
     if (journal_rocksdb_open(&options, &journal, reason, sizeof(reason)) != JOURNAL_OPENED)
         return files_error(error, error_size, "cannot open the copy %s: %s", repair->copy_path,

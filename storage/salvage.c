@@ -71,14 +71,14 @@ static int file_copy(int source_folder, int target_folder, const char *name)
     return failure;
 }
 
-static int entry_copy(int source_folder, int target_folder, const char *name, enum salvage_copy how)
+static int entry_copy(int source_folder, int target_folder, const char *name)
 {
-    if (how == SALVAGE_LINKED || name_ends(name, ".sst"))
+    if (name_ends(name, ".sst"))
         return linkat(source_folder, name, target_folder, name, 0) == 0 ? 0 : errno;
     return file_copy(source_folder, target_folder, name);
 }
 
-static int folder_copy(DIR *source, int target_folder, enum salvage_copy how, uint64_t last_log)
+static int folder_copy(DIR *source, int target_folder, uint64_t last_log)
 {
     const struct dirent *entry;
     int failure = 0;
@@ -92,13 +92,13 @@ static int folder_copy(DIR *source, int target_folder, enum salvage_copy how, ui
             continue;
         if (name_ends(entry->d_name, ".log") && strtoull(entry->d_name, NULL, 10) > last_log)
             continue;
-        failure = entry_copy(dirfd(source), target_folder, entry->d_name, how);
+        failure = entry_copy(dirfd(source), target_folder, entry->d_name);
     }
     return failure;
 }
 
-int salvage_copy(const char *source, const char *target, enum salvage_copy how, const char *refusal,
-                 char *error, size_t error_size)
+int salvage_copy(const char *source, const char *target, const char *refusal, char *error,
+                 size_t error_size)
 {
     DIR *folder = opendir(source);
     int failure;
@@ -111,8 +111,7 @@ int salvage_copy(const char *source, const char *target, enum salvage_copy how, 
         return files_error(error, error_size, "cannot create %s: %s", target, strerror(failure));
     }
     int target_folder = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    failure =
-        target_folder < 0 ? errno : folder_copy(folder, target_folder, how, named_log(refusal));
+    failure = target_folder < 0 ? errno : folder_copy(folder, target_folder, named_log(refusal));
     if (failure == 0 && fsync(target_folder) != 0)
         failure = errno;
     if (target_folder >= 0)
@@ -138,14 +137,14 @@ void salvage_examine(const char *journal, const char *scratch, const char *refus
                      struct salvage_findings *findings_out)
 {
     struct journal_rocksdb_options options = {
-        .path = scratch, .mode = JOURNAL_EXAMINE, .log = log_nothing};
+        .path = scratch, .mode = JOURNAL_SALVAGE, .log = log_nothing};
     struct journal_rocksdb *opened;
     char ignored[64];
 
     *findings_out = (struct salvage_findings){0};
     if (files_exist(scratch)) /* of an examination that was killed */
         files_remove_folder(scratch, ignored, sizeof(ignored));
-    if (salvage_copy(journal, scratch, SALVAGE_LINKED, refusal, findings_out->reason,
+    if (salvage_copy(journal, scratch, refusal, findings_out->reason,
                      sizeof(findings_out->reason)) != 0)
         return;
     if (journal_rocksdb_open(&options, &opened, findings_out->reason,

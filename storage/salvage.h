@@ -9,19 +9,13 @@
 
 #include "journal_rocksdb.h"
 
-enum salvage_copy {
-    /* All files are hard links: instant, takes no space, must only be opened read-only. */
-    SALVAGE_LINKED,
-    /* Tables are hard links, for they never change; what RocksDB appends to or replaces in place
-     * (logs, MANIFEST, CURRENT) is copied. */
-    SALVAGE_WRITABLE,
-};
-
-/* Copies a journal's folder to `target`, which must not exist. `refusal` is RocksDB's reason for
- * not opening the source: where it says that a log in the middle is lost or cut short, the logs
- * after it are left out, since applying them would leave a hole. 0, or -1 with `error`. */
-int salvage_copy(const char *source, const char *target, enum salvage_copy how, const char *refusal,
-                 char *error, size_t error_size);
+/* Copies a journal's folder to `target`, which must not exist, so that it can be opened for
+ * writing: tables are hard links, for they never change; what RocksDB appends to or replaces in
+ * place (logs, MANIFEST, CURRENT) is really copied. `refusal` is RocksDB's reason for not opening
+ * the source: where it says that a log in the middle is lost or cut short, the logs after it are
+ * left out, since applying them would leave a hole. 0, or -1 with `error`. */
+int salvage_copy(const char *source, const char *target, const char *refusal, char *error,
+                 size_t error_size);
 
 struct salvage_findings {
     bool is_readable;     /* up to a point; otherwise the rest means nothing */
@@ -30,7 +24,7 @@ struct salvage_findings {
     char reason[256]; /* why not readable */
 };
 
-/* Finds out how much can be recovered, in a linked copy `scratch` that is removed again. */
+/* Finds out how much can be recovered, in a copy `scratch` that is removed again. */
 void salvage_examine(const char *journal, const char *scratch, const char *refusal,
                      struct salvage_findings *findings_out);
 

@@ -193,6 +193,7 @@ static bool call(struct load_admin *admin, const char *method, const char *path,
 {
     char request[LOAD_ADMIN_KEY_BYTES_MAX + PATH_BYTES_MAX + 2048];
     char key[64] = "";
+    *response_out = (struct load_response){0};
     admin->calls++;
     admin->unreachable = false;
     if (body != NULL) {

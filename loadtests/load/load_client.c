@@ -198,9 +198,9 @@ static void connection_start(struct load_client *client, struct connection *conn
                                 .data = {.u32 = index_of(client, connection)}};
     int result =
         connect(connection->fd, (const struct sockaddr *)&address->storage, address->length);
-    if (result < 0 && errno != EINPROGRESS) {
-        connection_fail(client, connection, errno, now_ns);
-    } else if (epoll_ctl(client->epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) < 0) {
+    bool failed = result < 0 && errno != EINPROGRESS;
+    failed = failed || epoll_ctl(client->epoll_fd, EPOLL_CTL_ADD, connection->fd, &event) < 0;
+    if (failed) {
         connection_fail(client, connection, errno, now_ns);
     }
 }
@@ -254,12 +254,9 @@ static void connection_flush(struct connection *connection)
                             connection->output_end - connection->output_start, MSG_NOSIGNAL);
         if (sent >= 0) {
             connection->output_start += (uint32_t)sent;
-        } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-            connection->blocked = true;
-            return;
         } else if (errno != EINTR) {
-            /* Answers that came before the end may still stand in the socket: the read that its
-             * event causes takes them, and finds the end. */
+            /* Full, until EPOLLOUT; or ended. Answers that came before the end may still stand in
+             * the socket: the read that its event causes takes them, and finds the end. */
             connection->blocked = true;
             return;
         }

@@ -53,14 +53,14 @@ static const struct option_entry option_table[] = {
      "do without the admin key: nothing is checked against the server's books"},
     {"closed", NULL, OPTION_FLAG, FIELD(closed), 0, 0,
      "closed loop: every connection sends again as soon as it has its answer"},
-    {"rate", "R", OPTION_NUMBER, FIELD(rate), 0.001, RATE_MAX,
+    {"rate", "R", OPTION_NUMBER, FIELD(rate), RATE_MIN, RATE_MAX,
      "open loop: R arrivals a second (default 1000)"},
     {"ramp", "FROM:TO:SECONDS", OPTION_TEXT, FIELD(ramp), 0, 0,
      "open loop: arrivals a second from FROM to TO, then TO"},
     {"ramp-shape", "SHAPE", OPTION_TEXT, FIELD(ramp_shape), 0, 0,
      "linear (default) or exponential"},
     {"arrivals", "KIND", OPTION_TEXT, FIELD(arrivals), 0, 0, "poisson (default) or uniform"},
-    {"duration", "S", OPTION_NUMBER, FIELD(duration_seconds), 0.01, 86400,
+    {"duration", "S", OPTION_NUMBER, FIELD(duration_seconds), DURATION_MIN, DURATION_MAX,
      "seconds of arrivals (default 10, or the ramp's; sale: of its ramp, default 22)"},
     {"requests", "N", OPTION_LONG, FIELD(requests), 1, LONG_MAX_EXACT, "stop after N attempts"},
     {"attempts", "N", OPTION_LONG, FIELD(requests), 1, LONG_MAX_EXACT, "the same as --requests"},
@@ -75,6 +75,9 @@ static const struct option_entry option_table[] = {
      "give up on an answer, and its connection, after N ms (default 10000)"},
     {"retries", "N", OPTION_COUNT, FIELD(retries), 0, 1000,
      "tries again with the same key after a lost answer or a 503 (default 8)"},
+    {"repeats", "N", OPTION_COUNT, FIELD(repeats), 0, 1000000,
+     "reserve, spread: at the end, N winners send their key again and must get the same answer "
+     "(default 100)"},
     {"drain-seconds", "N", OPTION_COUNT, FIELD(drain_seconds), 1, 600,
      "at the end, wait that long for answers still due (default 15)"},
     {"buyers", "N", OPTION_COUNT, FIELD(buyers), 1, LOAD_BUYERS_MAX,
@@ -383,10 +386,29 @@ static bool admin_key_read(struct load_options *options, FILE *errors)
     return true;
 }
 
+/* Numbers separated by colons; each within its bounds, and no more than there are. */
+static bool colons_read(const char *text, size_t count, const double (*bounds)[2], double *values)
+{
+    for (size_t i = 0; i < count; i++) {
+        char field[32];
+        size_t length = strcspn(text, ":");
+        bool last = text[length] == '\0';
+        if (length >= sizeof field || last != (i + 1 == count)) {
+            return false;
+        }
+        memcpy(field, text, length);
+        field[length] = '\0';
+        if (!number_read(field, bounds[i][0], bounds[i][1], &values[i])) {
+            return false;
+        }
+        text += length + 1;
+    }
+    return true;
+}
+
 static bool ramp_read(struct load_options *options, FILE *errors)
 {
     struct load_schedule_plan *plan = &options->plan;
-    char tail = '\0';
     plan->shape = LOAD_SCHEDULE_LINEAR;
     if (options->ramp_shape != NULL && strcmp(options->ramp_shape, "exponential") == 0) {
         plan->shape = LOAD_SCHEDULE_EXPONENTIAL;
@@ -394,15 +416,19 @@ static bool ramp_read(struct load_options *options, FILE *errors)
         return mistake(errors, "--ramp-shape is linear or exponential, not \"%s\"",
                        options->ramp_shape);
     }
-    int fields = sscanf(options->ramp, "%lf:%lf:%lf%c", &plan->from_per_second,
-                        &plan->to_per_second, &plan->ramp_seconds, &tail);
-    double from_min = plan->shape == LOAD_SCHEDULE_EXPONENTIAL ? 0.001 : 0.0;
-    if (fields != 3 || !(plan->from_per_second >= from_min && plan->from_per_second <= RATE_MAX) ||
-        !(plan->to_per_second >= 0.001 && plan->to_per_second <= RATE_MAX) ||
-        !(plan->ramp_seconds >= 0.01 && plan->ramp_seconds <= 86400)) {
+    const double bounds[3][2] = {
+        {plan->shape == LOAD_SCHEDULE_EXPONENTIAL ? RATE_MIN : 0.0, RATE_MAX},
+        {RATE_MIN, RATE_MAX},
+        {DURATION_MIN, DURATION_MAX},
+    };
+    double values[3];
+    if (!colons_read(options->ramp, 3, bounds, values)) {
         return mistake(errors, "--ramp wants FROM:TO:SECONDS, such as 100:20000:30, not \"%s\"",
                        options->ramp);
     }
+    plan->from_per_second = values[0];
+    plan->to_per_second = values[1];
+    plan->ramp_seconds = values[2];
     return true;
 }
 
@@ -478,6 +504,7 @@ bool load_options_read(struct load_options *options, int argc, char **argv, FILE
         .pipeline = 1,
         .timeout_ms = 10000,
         .retries = 8,
+        .repeats = 100,
         .drain_seconds = 15,
         .buyers = 1000,
         .quantity = 1,

@@ -50,6 +50,7 @@ struct load_options {
     uint32_t pipeline;
     uint32_t timeout_ms;
     uint32_t retries;
+    uint32_t repeats;
     uint32_t backlog;
     uint32_t drain_seconds;
 

@@ -72,6 +72,8 @@ static void add_counts(yyjson_mut_doc *document, yyjson_mut_val *root, const str
     yyjson_mut_obj_add_uint(document, counts, "refused", counters->refused);
     yyjson_mut_obj_add_uint(document, counts, "other", counters->other);
     yyjson_mut_obj_add_uint(document, counts, "unknown", counters->unknown);
+    yyjson_mut_obj_add_uint(document, counts, "repeats", counters->repeats);
+    yyjson_mut_obj_add_uint(document, counts, "repeats_right", counters->repeats_right);
     yyjson_mut_obj_add_uint(document, counts, "disconnects", load_client_disconnects(run->client));
     yyjson_mut_val *by_status = yyjson_mut_obj_add_obj(document, root, "by_status");
     for (int status = 0; status < LOAD_STATUS_MAX; status++) {

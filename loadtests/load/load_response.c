@@ -79,7 +79,7 @@ static bool text_equals(struct load_text text, const char *expected)
     return text.length == strlen(expected) && strncasecmp(text.data, expected, text.length) == 0;
 }
 
-#define HEADER_IS(line, name, value_out) header_is(line, name, sizeof name - 1, value_out)
+#define HEADER_IS(line, name, value_out) header_is(line, name, sizeof(name) - 1, value_out)
 
 /* False when the header makes the answer one that cannot be framed. */
 static bool header_read(struct load_response_parser *parser, struct load_text line)

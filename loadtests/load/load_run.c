@@ -268,14 +268,8 @@ static char *bytes_write(char *target, const char *data, size_t length)
     return target + length;
 }
 
-static size_t run_render(void *context, uint64_t tag, char *target)
+static size_t reservation_render(struct load_run *run, uint32_t row, char *target)
 {
-    struct load_run *run = context;
-    run->counters.sent++;
-    if (load_tag_kind(tag) != LOAD_TAG_RESERVE) {
-        return run->config.hooks.render(run->config.hooks.context, tag, target);
-    }
-    uint32_t row = load_tag_row(tag);
     struct load_attempt *attempt = &run->answers.attempts[row];
     const struct load_sku *sku = &run->config.skus->rows[attempt->sku];
     struct load_text header =
@@ -292,6 +286,22 @@ static size_t run_render(void *context, uint64_t tag, char *target)
     at = bytes_write(at, "\r\n", 2);
     at = bytes_write(at, sku->tail, sku->tail_length);
     return (size_t)(at - target);
+}
+
+static size_t run_render(void *context, uint64_t tag, char *target)
+{
+    struct load_run *run = context;
+    uint32_t row = load_tag_row(tag);
+    run->counters.sent++;
+    switch (load_tag_kind(tag)) {
+    case LOAD_TAG_RESERVE:
+        return reservation_render(run, row, target);
+    case LOAD_TAG_REPEAT:
+        return reservation_render(run, run->answers.holds[row].attempt, target);
+    case LOAD_TAG_CONVERT:
+        break;
+    }
+    return run->config.hooks.render(run->config.hooks.context, tag, target);
 }
 
 static_assert(512 + LOAD_TOKEN_BYTES_MAX + 32 + 17 + KEY_BYTES + 2 + LOAD_SKU_TAIL_BYTES_MAX <=
@@ -441,13 +451,34 @@ static void error_answered(struct load_run *run, uint64_t tag, const struct load
     }
 }
 
+/* The same reservation, and the mark of a replay, is what a winner must get. */
+static void repeat_answered(struct load_run *run, uint64_t tag,
+                            const struct load_response *response, uint64_t now_ns)
+{
+    const struct load_hold *hold = &run->answers.holds[load_tag_row(tag)];
+    struct load_text id = {0};
+    if (response->status == 503 &&
+        load_run_send_later(run, tag, BACKOFF_MS_MIN * NS_PER_MS, now_ns)) {
+        return;
+    }
+    bool found = load_response_find_string(response->body, response->body_length, "id", &id);
+    bool right = found && response->status == 201 && response->replayed &&
+                 id.length == strlen(hold->id) && memcmp(id.data, hold->id, id.length) == 0;
+    run->counters.repeats_open--;
+    run->counters.repeats_right += right ? 1 : 0;
+}
+
 static void run_answered(void *context, uint64_t tag, const struct load_response *response,
                          uint64_t sent_ns, uint64_t now_ns)
 {
     struct load_run *run = context;
     run->counters.answers++;
     load_histogram_record(&run->service, now_ns - sent_ns);
-    if (load_tag_kind(tag) != LOAD_TAG_RESERVE) {
+    if (load_tag_kind(tag) == LOAD_TAG_REPEAT) {
+        repeat_answered(run, tag, response, now_ns);
+        return;
+    }
+    if (load_tag_kind(tag) == LOAD_TAG_CONVERT) {
         run->config.hooks.answered(run->config.hooks.context, tag, response, now_ns);
         return;
     }
@@ -466,7 +497,11 @@ static void run_lost(void *context, uint64_t tag, uint64_t now_ns)
     struct load_run *run = context;
     run->counters.lost++;
     run->last_trouble_ns = now_ns - run->epoch_ns;
-    if (load_tag_kind(tag) != LOAD_TAG_RESERVE) {
+    if (load_tag_kind(tag) == LOAD_TAG_REPEAT) {
+        load_timers_push(&run->timers, now_ns, tag);
+        return;
+    }
+    if (load_tag_kind(tag) == LOAD_TAG_CONVERT) {
         run->config.hooks.lost(run->config.hooks.context, tag, now_ns);
         return;
     }
@@ -474,6 +509,20 @@ static void run_lost(void *context, uint64_t tag, uint64_t now_ns)
     attempt->doubtful = true;
     if (!attempt_has_tries(run, attempt) || !load_timers_push(&run->timers, now_ns, tag)) {
         attempt_give_up(run, attempt, now_ns);
+    }
+}
+
+void load_run_repeat(struct load_run *run, uint32_t count)
+{
+    uint64_t now_ns = load_clock_ns();
+    uint32_t holds = run->answers.holds_count;
+    count = count < holds ? count : holds;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t row = (uint32_t)((uint64_t)i * holds / count);
+        if (load_run_send_later(run, load_tag(LOAD_TAG_REPEAT, row), 0, now_ns)) {
+            run->counters.repeats++;
+            run->counters.repeats_open++;
+        }
     }
 }
 

@@ -39,6 +39,7 @@ enum {
 /* A tag is a kind of request and a row number: an attempt for reservations. */
 enum load_tag_kind {
     LOAD_TAG_RESERVE,
+    LOAD_TAG_REPEAT,  /* a hold: its attempt's request once more */
     LOAD_TAG_CONVERT, /* a hold; the sale's */
 };
 
@@ -101,6 +102,9 @@ struct load_counters {
     uint64_t other;          /* other final answers, and attempts that gave up */
     uint64_t unknown;        /* of `other`: the effect is open */
     uint64_t malformed;      /* answers of 201 without an ID that can be read */
+    uint64_t repeats;        /* winners asked to send their key again */
+    uint64_t repeats_open;   /* of them, those without an answer */
+    uint64_t repeats_right;  /* of them, those that got the same reservation, marked as replayed */
     uint64_t holds_overflow; /* holds beyond LOAD_HOLDS_MAX: the run cannot be proved */
     uint64_t by_status[LOAD_STATUS_MAX];
 };
@@ -157,6 +161,10 @@ void load_run_stop_arrivals(struct load_run *run);
 
 /* True when no connection has been open for LOAD_DOWN_SECONDS_MAX. */
 bool load_run_target_is_gone(const struct load_run *run);
+
+/* At the end: `count` holds, spread over all of them, send their request again with the same key;
+ * counters.repeats_open falls as the answers come. */
+void load_run_repeat(struct load_run *run, uint32_t count);
 
 /* At the end: attempts still without an answer become unknown or not sent. */
 void load_run_settle(struct load_run *run);

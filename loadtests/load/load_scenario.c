@@ -188,6 +188,17 @@ static int skus_choose(struct load_scene *scene, struct load_skus *skus)
 
 /* ---- the run ---- */
 
+/* Some winners send their key again, after everything: they must get their answer again. */
+static void run_repeat(struct load_run *run, const struct load_options *options)
+{
+    load_run_repeat(run, options->repeats);
+    uint64_t deadline_ns = load_clock_ns() + options->drain_seconds * NS_PER_SECOND;
+    while (run->counters.repeats_open > 0 && load_clock_ns() < deadline_ns &&
+           !load_run_target_is_gone(run)) {
+        load_run_step(run, deadline_ns);
+    }
+}
+
 static void run_drive(struct load_run *run, const struct load_options *options)
 {
     struct load_progress progress = {0};
@@ -211,6 +222,7 @@ static void run_drive(struct load_run *run, const struct load_options *options)
         }
     }
     load_run_settle(run);
+    run_repeat(run, options);
 }
 
 /* What the scenario expects beyond what holds for all. */
@@ -221,6 +233,9 @@ static void scenario_check(const struct load_options *options, const struct load
     load_proof_check_answers(run, verdict);
     load_verdict_check(verdict, counters->held + counters->refused > 0, "buyers got answers",
                        "%" PRIu64 " held, %" PRIu64 " refused", counters->held, counters->refused);
+    load_verdict_check(verdict, counters->repeats_right == counters->repeats,
+                       "a key sent again gets its answer again", "%" PRIu64 " of %" PRIu64,
+                       counters->repeats_right, counters->repeats);
     if (options->scenario == LOAD_SCENARIO_SOLDOUT) {
         load_verdict_check(verdict, counters->held == 0, "nothing was held of nothing",
                            "%" PRIu64 " held", counters->held);
@@ -269,6 +284,9 @@ static int run_judge(struct load_scene *scene, struct load_skus *skus, struct lo
     load_verdict_clear(&verdict);
     scenario_check(options, run, &verdict);
     int result = LOAD_EXIT_OK;
+    if (proof != NULL && options->progress) {
+        fprintf(stderr, "reading the server's books\n");
+    }
     if (proof != NULL && !load_proof_finish(proof, run, &verdict)) {
         result = load_scene_admin_failed(scene, LOAD_EXIT_VERDICT);
     } else {

@@ -111,7 +111,7 @@ static int probe_claim(int fd)
 
 int http_probe_bind(const char *host, uint16_t port, struct http_probe *probe_out)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     int error = address_parse(host, port, &address);
     if (error != 0)
         return error;
@@ -221,8 +221,8 @@ static bool shed_with_spare(struct http_server *server)
     (void)close(server->spare_fd);
     int fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0) {
-        (void)close(fd);
         http_count(&server->counters.connections_refused, 1);
+        (void)close(fd);
     }
     server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     return fd >= 0;
@@ -291,7 +291,7 @@ static void on_listener_closed(uv_handle_t *handle)
 
 int http_listen_start(struct http_server *server)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     int error = address_parse(server->options.host, server->options.port, &address);
     if (error != 0)
         return error;

@@ -130,10 +130,10 @@ class Server:
             except queue.Empty:
                 self.process.kill()
                 self.process.wait()
-                raise StartFailed(f"no `ready` line in {START_SECONDS} s: {self.stderr()}") from None
+                raise StartFailed(f"no `ready` line: {self.stderr()[-2000:]}") from None
             if line is None:
                 code = self.process.wait()
-                raise StartFailed(f"exit {code} before `ready`: {self.stderr()}")
+                raise StartFailed(f"exit {code} before `ready`: {self.stderr()[-2000:]}")
             if line.startswith("ready http://"):
                 url = urllib.parse.urlsplit(line.split()[1])
                 self.address = (url.hostname, url.port)
@@ -148,7 +148,7 @@ class Server:
 
     def stderr(self):
         with open(self.stderr_path, encoding="utf-8", errors="replace") as handle:
-            return handle.read()[-4000:]
+            return handle.read()
 
     def output(self):
         return "\n".join(self.stdout_lines) + "\n" + self.stderr()

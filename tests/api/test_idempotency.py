@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One key, one effect, one answer: byte for byte, whatever happens in between."""
 import json
+import time
 
 from harness import ApiTest, Server, in_threads, new_key
 from wire import render
@@ -36,6 +37,7 @@ class Replay(ApiTest):
         sku, key = self.admin.create_sku(stock=5), new_key()
         first = self.guest.reserve(sku, key=key, expect=201)
         hold_id = first.json()["id"]
+        time.sleep(0.02)
         self.guest.extend(hold_id, expect=200)
         self.assert_replay(first, self.guest.reserve(sku, key=key))
         self.admin.convert(hold_id, expect=200)
@@ -128,34 +130,46 @@ class InFlight(ApiTest):
             self.assertEqual(len(firsts), 1)
             self.assertEqual(self.admin.inventory(sku)["reserved"], 1)
 
-    def test_pipelined_repeat_finds_the_first_in_flight(self):
-        """The repeat is read before the first can be on disk: it must not wait for, nor repeat, the effect."""
+    def test_pipelined_repeats_of_one_line(self):
+        """The repeats are read before the first can be on disk: they get its answer with it, or are told to wait."""
+        for _ in range(10):
+            sku = self.admin.create_sku(stock=50)
+            self.pipeline({"sku": sku, "quantity": 1}, [sku])
+
+    def test_pipelined_repeats_of_a_basket_find_it_in_flight(self):
+        """A basket over many partitions takes several rounds between them: its repeats come meanwhile."""
         seen = set()
-        for _ in range(20):
-            sku, key = self.admin.create_sku(stock=50), new_key()
-            body = json.dumps({"sku": sku, "quantity": 1}).encode()
-            headers = [
-                ("Authorization", f"Bearer {self.guest.token}"),
-                ("Idempotency-Key", key),
-                ("Content-Type", "application/json"),
-            ]
-            with self.server.wire() as wire:
-                wire.send(render("POST", "/v1/reservations", headers, body) * 4)
-                answers = [wire.read_response() for _ in range(4)]
-            self.assertEqual(answers[0].status, 201, answers[0])
-            for answer in answers[1:]:
-                if answer.status == 201:
-                    self.assertEqual(answer.body, answers[0].body)
-                    self.assertEqual(answer.header("idempotent-replayed"), "true")
-                else:
-                    self.assertEqual(answer.status, 409, answer)
-                    self.assertEqual(answer.code, "idempotency_in_flight")
-                seen.add(answer.code)
-            self.assertEqual(self.admin.inventory(sku)["reserved"], 1)
-            # Once it is settled, the key answers as ever.
-            again = self.guest.call("POST", "/v1/reservations", body, key=key, expect=201)
-            self.assertEqual(again.body, answers[0].body)
+        for _ in range(10):
+            skus = [self.admin.create_sku(stock=9) for _ in range(12)]
+            body = {"items": [{"sku": sku, "quantity": 1} for sku in skus]}
+            seen |= self.pipeline(body, skus)
         self.assertIn("idempotency_in_flight", seen)
+
+    def pipeline(self, body, skus):
+        """Sends one reservation four times in one go; gives the codes of the repeats' answers."""
+        key, seen = new_key(), set()
+        body = json.dumps(body).encode()
+        headers = [
+            ("Authorization", f"Bearer {self.guest.token}"),
+            ("Idempotency-Key", key),
+            ("Content-Type", "application/json"),
+        ]
+        with self.server.wire() as wire:
+            wire.send(render("POST", "/v1/reservations", headers, body) * 4)
+            answers = [wire.read_response() for _ in range(4)]
+        self.assertEqual(answers[0].status, 201, answers[0])
+        for answer in answers[1:]:
+            if answer.status == 201:
+                self.assertEqual(answer.body, answers[0].body)
+                self.assertEqual(answer.header("idempotent-replayed"), "true")
+            else:
+                self.assertEqual((answer.status, answer.code), (409, "idempotency_in_flight"))
+            seen.add(answer.code)
+        self.assertEqual([self.admin.inventory(sku)["reserved"] for sku in skus], [1] * len(skus))
+        # Once it is settled, the key answers as ever.
+        again = self.guest.call("POST", "/v1/reservations", body, key=key, expect=201)
+        self.assertEqual(again.body, answers[0].body)
+        return seen
 
     def test_in_flight_many_lines(self):
         """A basket over many partitions takes several rounds: its key is in flight for longer."""
@@ -238,10 +252,9 @@ class AcrossRestarts(ApiTest):
 
     def test_keys_survive_kill_and_stop(self):
         one, two = self.admin.create_sku(stock=1), self.admin.create_sku(stock=9)
-        single, several, adjusting = new_key(), new_key(), new_key()
+        single, several = new_key(), new_key()
         first = self.guest.reserve(one, key=single, expect=201)
         basket = self.guest.reserve_items((two, 2), (two, 1), key=several, expect=201)
-        self.admin.adjust(two, delta=7, key=adjusting)
         for end in (self.server.kill, self.server.stop, self.server.kill):
             self.admin.close()
             self.guest.close()
@@ -253,7 +266,17 @@ class AcrossRestarts(ApiTest):
             again = self.guest.reserve_items((two, 2), (two, 1), key=several, expect=201)
             self.assertEqual(again.body, basket.body)
             self.guest.reserve(one, 2, key=single, expect=422, code="idempotency_key_reused")
-            self.admin.adjust(two, delta=7, key=adjusting)
-            books = self.admin.inventory(two)
-            self.assertEqual((books["stock"], books["reserved"]), (16, 3))
+            self.assertEqual(self.admin.inventory(two)["reserved"], 3)
             self.other_guest().reserve(one, expect=409, code="sold_out")
+
+    def test_keys_of_other_writes_survive_a_kill(self):
+        """A delivery that is booked twice because the server fell between answer and repeat is stock that is not there."""
+        sku, key = self.admin.create_sku(stock=9), new_key()
+        first = self.admin.adjust(sku, delta=7, key=key)
+        self.admin.close()
+        self.guest.close()
+        self.server.kill()
+        self.server.restart()
+        again = self.admin.adjust(sku, delta=7, key=key)
+        self.assertEqual(again.body, first.body)
+        self.assertEqual(self.admin.inventory(sku)["stock"], 16)

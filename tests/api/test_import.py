@@ -30,16 +30,6 @@ def query(*mapping, **parameters):
 
 
 class ImportTest(ApiTest):
-    """Own server: the sample's SKUs are fixed."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = Server()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-
     def result(self, text, parameters="", **options):
         options.setdefault("expect", 200)
         return self.admin.import_csv(text, parameters, **options).json()
@@ -222,7 +212,14 @@ class Rows(ImportTest):
 
 
 class Catalogues(ImportTest):
+    """A server each: the files' SKUs are fixed."""
+
     slow = True
+
+    def setUp(self):
+        self.server = Server()
+        self.addCleanup(self.server.stop)
+        super().setUp()
 
     def test_sample_catalogue(self):
         data = SAMPLE.read_bytes()
@@ -313,7 +310,8 @@ class CommandLine(ApiTest):
         self.assertIn("/nonexistent/file.csv", done.stderr)
 
     def test_no_server(self):
-        done = harness.run_cli("import", SAMPLE, "--target", "http://127.0.0.1:1")
+        target = ("--target", "http://127.0.0.1:1", "--admin-key-file", self.server.key_file)
+        done = harness.run_cli("import", SAMPLE, *target)
         self.assertEqual(done.returncode, 2)
         self.assertIn("127.0.0.1:1", done.stderr)
 

@@ -298,7 +298,7 @@ class RefusalsToStart(unittest.TestCase):
             (["--hold-ttl-ms", "0"], "hold"),
             (["--hold-ttl-ms", "-5"], "hold"),
             (["--hold-ttl-ms", "1e3"], "hold"),
-            (["--hold-ttl-ms", "60000", "--hold-cap-ms", "59999"], "hold-cap-ms"),
+            (["--hold-ttl-ms", "60000", "--hold-cap-ms", "59999"], "hold_cap_ms"),
             (["--partitions", "100"], "partitions"),
             (["--rate-limits", "maybe"], "rate"),
             (["--listen", "nonsense"], "listen"),
@@ -337,9 +337,12 @@ class CommandLine(unittest.TestCase):
         self.assertRegex(done.stdout, r"^stampede \d+\.\d+")
         done = run_cli("--help")
         self.assertEqual(done.returncode, 0)
-        for word in ("serve", "import", "check", "repair", "config check", "--data", "--listen", "--rate-limits"):
+        for word in ("serve", "import", "check", "repair", "config check", "--version"):
             self.assertIn(word, done.stdout)
-        self.assertEqual(run_cli("serve", "--help").returncode, 0)
+        done = run_cli("serve", "--help")
+        self.assertEqual(done.returncode, 0)
+        for word in ("--data", "--listen", "--shards", "--rate-limits", "--hold-ttl-ms", "--config"):
+            self.assertIn(word, done.stdout)
 
     def test_no_command_says_what_there_is(self):
         done = run_cli()
@@ -422,8 +425,7 @@ class StorageFull(unittest.TestCase):
         self.addCleanup(server.kill)
         sku = server.admin().create_sku(stock=5)
         guest = server.guest()
-        key = new_key()
-        first = guest.reserve(sku, key=key, expect=201)
+        guest.hold(sku)
         other = guest.hold(sku)
         third = guest.hold(sku)
         guest.close()
@@ -432,7 +434,6 @@ class StorageFull(unittest.TestCase):
         server.restart()
         response = guest.reserve(sku, expect=503, code="storage_full")
         self.assertRegex(response.header("retry-after"), r"^[1-9]\d*$")
-        self.assertEqual(guest.reserve(sku, key=key, expect=201).body, first.body)
         self.assertEqual(guest.available(sku), 2)
         guest.reservation(other["id"], expect=200)
         guest.release(other["id"], expect=204)
@@ -446,6 +447,19 @@ class StorageFull(unittest.TestCase):
         server.flags = []
         server.restart()
         guest.reserve(sku, 3, expect=201)
+
+
+    def test_a_key_that_has_its_hold_is_answered(self):
+        server = Server()
+        self.addCleanup(server.kill)
+        sku = server.admin().create_sku(stock=5)
+        guest, key = server.guest(), new_key()
+        first = guest.reserve(sku, key=key, expect=201)
+        guest.close()
+        server.stop()
+        server.flags = ["--low-water-mb", "16000000"]
+        server.restart()
+        self.assertEqual(guest.reserve(sku, key=key, expect=201).body, first.body)
 
 
 class Watermark(unittest.TestCase):

@@ -27,17 +27,21 @@ bool answers_lines_equal(const struct world *world, const struct hold_view *view
     return true;
 }
 
-void answers_check_units(struct world *world, const struct book_hold *hold)
+/* The limit was the same since the request was sent: whoever has more was granted it wrongly (I6). */
+static void check_limits(struct world *world, const struct request *request,
+                         const struct book_hold *hold)
 {
+    if (request->limits_version != world->books.limits_version)
+        return;
     for (uint32_t i = 0; i < hold->line_count; i++) {
-        uint32_t product = world->books.skus[hold->lines[i].sku].product;
-        uint32_t limit = world->books.products[product].limit;
+        uint32_t index = world->books.skus[hold->lines[i].sku].product;
+        const struct product_model *product = &world->books.products[index];
 
-        oracles_check_sku(world, hold->lines[i].sku);
-        if (limit != 0 &&
-            books_customer_units(&world->books, hold->client, product, world_now(world)) > limit)
-            violation("customer %u has more than %u units of %s", hold->client, limit,
-                      world->books.products[product].id);
+        if (product->limit != 0 && !product->vague && !product->put_open &&
+            books_customer_units(&world->books, hold->client, index, world_now(world)) >
+                product->limit)
+            violation("I6: customer %u has more than %u units of %s", hold->client, product->limit,
+                      product->id);
     }
 }
 
@@ -77,6 +81,27 @@ static void check_first_view(const struct world *world, const struct request *re
         violation("a reservation was not made between question and answer");
 }
 
+/* A key had another effect before or after: the older hold must have been past its retention when
+ * the newer was made. Their answers may come in either order. */
+static void succeed(struct world *world, struct attempt *attempt, uint32_t index)
+{
+    const struct book_hold *known = &world->books.holds[attempt->hold];
+    const struct book_hold *other = &world->books.holds[index];
+    bool is_newer = other->created_ms > known->created_ms ||
+                    (other->created_ms == known->created_ms &&
+                     other->id.sequence > known->id.sequence);
+    const struct book_hold *older = is_newer ? known : other;
+    const struct book_hold *newer = is_newer ? other : known;
+
+    if (!book_hold_may_be_forgotten(older, newer->created_ms,
+                                    world->profile.engine.hold_retention_ms))
+        violation("I3: one key made two holds");
+    books_forget_hold(&world->books, is_newer ? attempt->hold : index);
+    if (is_newer)
+        attempt->hold = index;
+    world_mark(world, MARK_KEY_FORGOTTEN);
+}
+
 static uint32_t enter_new_hold(struct world *world, const struct request *request,
                                const struct reply_body *reply)
 {
@@ -89,22 +114,17 @@ static uint32_t enter_new_hold(struct world *world, const struct request *reques
                              .deadline_ms = answers_world_ms(reply->hold.deadline_wall_ms),
                              .ended_earliest_ms = INT64_MAX,
                              .state = HOLD_HELD};
+    uint32_t index;
 
-    if (attempt->hold != NONE) {
-        struct book_hold *before = &world->books.holds[attempt->hold];
-
-        if (!before->forgotten &&
-            !book_hold_may_be_forgotten(before, world_now(world),
-                                        world->profile.engine.hold_retention_ms))
-            violation("one key made two holds");
-        books_forget_hold(&world->books, attempt->hold);
-        world_mark(world, MARK_KEY_FORGOTTEN);
-    }
+    memcpy(hold.lines, request->summed.lines, sizeof(hold.lines));
     if (reply->replayed && attempt->requests < 2)
         violation("a new key got a replay");
-    memcpy(hold.lines, request->summed.lines, sizeof(hold.lines));
-    attempt->hold = books_add_hold(&world->books, &hold);
-    return attempt->hold;
+    index = books_add_hold(&world->books, &hold);
+    if (attempt->hold == NONE)
+        attempt->hold = index;
+    else
+        succeed(world, attempt, index);
+    return index;
 }
 
 static void mark_held(struct world *world, const struct request *request, bool replayed,
@@ -139,12 +159,15 @@ static void take_held(struct world *world, const struct request *request,
     hold = &world->books.holds[index];
     if (hold->attempt == NONE) { /* a list had shown it */
         hold->attempt = request->attempt;
-        attempt->hold = index;
+        if (attempt->hold == NONE)
+            attempt->hold = index;
+        else
+            succeed(world, attempt, index);
     }
     if (hold->attempt != request->attempt)
         violation("two keys got the same hold");
-    if (attempt->hold != index)
-        violation("one key made two holds");
+    if (attempt->hold != index && !hold->forgotten)
+        violation("I3: one key made two holds");
     if (!reply->replayed && (hold->fresh_seen || request->known_hold == index))
         violation("one key had its effect twice: the same hold was answered as new again");
     hold->fresh_seen = hold->fresh_seen || !reply->replayed;
@@ -155,7 +178,10 @@ static void take_held(struct world *world, const struct request *request,
         hold->remembered = true;
         clients_remember_hold(world, request->client, index);
     }
-    answers_check_units(world, hold);
+    for (uint32_t i = 0; i < hold->line_count; i++)
+        oracles_check_sku(world, hold->lines[i].sku);
+    if (!reply->replayed)
+        check_limits(world, request, hold);
 }
 
 static void take_limit(struct world *world, const struct request *request,
@@ -168,14 +194,15 @@ static void take_limit(struct world *world, const struct request *request,
     for (uint32_t i = 0; i < request->summed.count; i++) {
         const struct sku_model *sku = &books->skus[request->summed.lines[i].sku];
 
-        if (books->products[sku->product].limit == 0 ||
+        if (request->limits_version == books->limits_version &&
+            !books->products[sku->product].vague && !books->products[sku->product].put_open &&
             books->products[sku->product].limit != reply->limit)
             continue;
         found = true;
         own = own || sku_id_partition(sku->sku_id) ==
                          sku_id_partition(books->skus[request->summed.lines[0].sku].sku_id);
     }
-    if (!found)
+    if (!found || reply->limit == 0)
         violation("a limit of %u refused, which no product has", reply->limit);
     world_mark(world, own ? MARK_LIMIT : MARK_LIMIT_LINES);
 }
@@ -275,7 +302,7 @@ void answers_refused(struct world *world, const struct request *request, enum ou
     bool reserves = request->type == COMMAND_RESERVE;
 
     if (outcome == OUTCOME_OVERLOADED) {
-        world_mark(world, MARK_SUBMIT_OVERLOADED);
+        world_mark(world, world->draining ? MARK_DRAIN_REFUSED : MARK_SUBMIT_OVERLOADED);
     } else if (outcome == OUTCOME_OUTCOME_UNKNOWN) {
         if (!world->env.failed)
             violation("a command's outcome was called unknown before the latch fell");

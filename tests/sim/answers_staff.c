@@ -114,6 +114,10 @@ static void take_put(struct world *world, const struct request *request, enum pu
         violation("a product that was%s there was answered with result %d",
                   request->was_present ? "" : " not", (int)result);
     product->presence = PRODUCT_PRESENT;
+    world->books.limits_version += request->limit != product->limit;
+    product->limit = request->limit;
+    product->version = request->version;
+    product->vague = false;
     for (uint32_t i = 0; i < product->sku_count; i++) {
         struct sku_model *sku = &world->books.skus[product->sku_first + i];
         const struct sku_entry *entry = world_sku_entry(world, product->sku_first + i);
@@ -121,6 +125,8 @@ static void take_put(struct world *world, const struct request *request, enum pu
 
         if (entry == NULL || !engine_inspect_stock(world->engine, entry->sku_id, &view))
             violation("%s was acknowledged and is not there", sku->name);
+        if (atomic_load(&entry->price_minor) != staff_price(sku, product->version))
+            violation("%s was put at another price", sku->name);
         if (request->was_present && request->stock_mode == STOCK_SET) {
             sku->stock_min = sku->stock_max = view.stock;
             continue;
@@ -140,6 +146,7 @@ static void undo_put(struct world *world, const struct request *request)
 {
     struct product_model *product = &world->books.products[request->product];
 
+    world->books.limits_version += request->limit != product->limit;
     if (!request->was_present)
         product->presence = PRODUCT_ABSENT;
     for (uint32_t i = 0; i < product->sku_count; i++) {

@@ -46,7 +46,8 @@ struct product_model {
     uint32_t limit; /* a customer; 0: none */
     uint32_t sku_first;
     uint32_t sku_count;
-    uint32_t version; /* of its document */
+    uint32_t version; /* of its document; its price follows from it */
+    bool vague;       /* a change was under way when the process died: limit and price are unknown */
     enum product_presence presence;
     bool put_open;
 };
@@ -86,6 +87,7 @@ struct book_hold {
     int64_t created_ms;
     int64_t deadline_ms;       /* the latest that was shown */
     int64_t ended_earliest_ms; /* it may have ended since then, INT64_MAX: not that we know of */
+    uint64_t seen_step;        /* of the run, when it was last shown as it was */
     uint32_t ends_open;        /* releases and conversions under way */
     uint32_t converts_open;
     uint32_t extends_open;
@@ -106,6 +108,7 @@ struct book_hold {
 
 struct books {
     uint32_t incarnation;
+    uint32_t limits_version; /* grows when a change of some limit begins or ends */
     struct product_model products[SIM_PRODUCTS_MAX];
     struct sku_model skus[SIM_SKUS_MAX];
     uint32_t product_count;

@@ -19,8 +19,12 @@ void clients_restart(struct world *world)
     }
     world->free_request_count = SIM_REQUESTS_MAX;
     world->spans_open = 0;
-    for (uint32_t i = 0; i < world->books.product_count; i++)
-        world->books.products[i].put_open = false;
+    for (uint32_t i = 0; i < world->books.product_count; i++) {
+        struct product_model *product = &world->books.products[i];
+
+        product->vague = product->vague || (product->put_open && product->presence == PRODUCT_PRESENT);
+        product->put_open = false;
+    }
 }
 
 struct request *clients_take_request(struct world *world, enum command_type type, uint32_t client)
@@ -183,6 +187,7 @@ void clients_reserve(struct world *world, uint32_t attempt_index, const struct o
     request->other_body = other_body;
     request->alone = attempt->requests == 0;
     request->known_hold = attempt->hold;
+    request->limits_version = world->books.limits_version;
     entry = world_sku_entry(world, order->lines[0].sku);
     claimed = entry == NULL ? 0 : gate_claimed(&entry->gate);
     if (clients_submit(world, shard, &command, request, &refusal) == OUTCOME_PENDING) {
@@ -233,6 +238,8 @@ static void reserve_new(struct world *world, uint32_t client_index)
     world->books.attempts[attempt].order = order;
     client->attempts[client->attempt_count++ % SIM_RECENT_MAX] = attempt;
     clients_reserve(world, attempt, &order, false);
+    if (sim_random_below(&world->random, 100) < world->profile.double_percent)
+        clients_reserve(world, attempt, &order, false); /* a double click */
 }
 
 static uint32_t recent(struct world *world, const uint32_t *ring, uint32_t count)

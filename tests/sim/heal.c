@@ -54,26 +54,30 @@ static void make_room(struct world *world)
 
 /* ---- doubts ---- */
 
-static bool is_doubtful(const struct book_hold *hold)
+/* Asks until it is answered: a full mailbox may refuse, and then the client tries again. */
+static void ask_hold(struct world *world, enum command_type type, uint32_t index, bool staff)
 {
-    return hold->state == HOLD_HELD && !hold->forgotten;
+    uint64_t asked_step = world->step;
+
+    for (uint32_t rounds = 0; rounds < ASK_ROUNDS_MAX; rounds++) {
+        const struct book_hold *hold = &world->books.holds[index];
+
+        if (hold->forgotten || hold->seen_step > asked_step)
+            return;
+        clients_ask_hold(world, type, hold->client, index, staff);
+        settle(world);
+    }
+    violation("liveness: a request for a hold was refused %u times without any fault",
+              ASK_ROUNDS_MAX);
 }
 
 /* Every hold that is not known to have ended is asked for: lost ones show, and what requests
  * without an answer did to them. */
 static void ask_holds(struct world *world)
 {
-    for (uint32_t i = 0; i < world->books.hold_count; i++) {
-        uint32_t rounds = 0;
-
-        while (is_doubtful(&world->books.holds[i]) &&
-               (rounds == 0 || world->books.holds[i].end_maybe)) {
-            clients_ask_hold(world, COMMAND_HOLD_GET, world->books.holds[i].client, i, false);
-            make_room(world);
-            if (++rounds > ASK_ROUNDS_MAX)
-                violation("a hold can't be asked for");
-        }
-    }
+    for (uint32_t i = 0; i < world->books.hold_count; i++)
+        if (world->books.holds[i].state == HOLD_HELD && !world->books.holds[i].forgotten)
+            ask_hold(world, COMMAND_HOLD_GET, i, false);
 }
 
 /* Each customer's own list: nobody has a hold that he did not ask for, or two for one key. */
@@ -91,6 +95,36 @@ static void list_holds(struct world *world)
                 make_room(world);
             }
         }
+}
+
+/* Everything has been asked for: the books know each live hold, and the records must agree to the
+ * unit. What several partitions have to agree on may take a few more messages. */
+static bool books_agree(struct world *world)
+{
+    for (uint32_t i = 0; i < world->books.sku_count; i++) {
+        const struct sku_entry *entry = world_sku_entry(world, i);
+        struct stock_view view;
+
+        if (entry == NULL || !engine_inspect_stock(world->engine, entry->sku_id, &view))
+            continue;
+        if (view.reserved != books_live_units(&world->books, i, world_now(world)) ||
+            gate_claimed(&entry->gate) != 0)
+            return false;
+    }
+    return true;
+}
+
+static void check_exactly(struct world *world)
+{
+    int64_t patience_ms = world_now(world) + 10 * INTENT_TIMEOUT_MS;
+
+    settle(world);
+    while (!books_agree(world)) {
+        if (world_now(world) > patience_ms)
+            violation("I1: units are reserved or claimed that nobody holds, by the books");
+        world_advance_clock(world, SAGA_RETRY_MS);
+        settle(world);
+    }
 }
 
 /* ---- lapse ---- */
@@ -163,16 +197,21 @@ static void let_lapse(struct world *world)
 
 /* ---- demand ---- */
 
-/* One unit for a new customer; the attempt's index. */
+/* One unit for a new customer, who tries again while he is told to; the attempt's index. */
 static uint32_t buy_one(struct world *world, uint32_t client, uint32_t sku)
 {
     struct order_lines order = {.count = 1, .lines = {{sku, 1}}};
-    uint32_t attempt =
-        books_add_attempt(&world->books, client, 0, world->books.skus[sku].product);
+    uint32_t index = books_add_attempt(&world->books, client, 0, world->books.skus[sku].product);
+    const struct sku_entry *entry = world_sku_entry(world, sku);
 
-    world->books.attempts[attempt].order = order;
-    clients_reserve(world, attempt, &order, false);
-    return attempt;
+    world->books.attempts[index].order = order;
+    for (uint32_t rounds = 0; rounds < ASK_ROUNDS_MAX; rounds++) {
+        clients_reserve(world, index, &order, false);
+        settle(world);
+        if (world->books.attempts[index].hold != NONE || gate_available(&entry->gate) == 0)
+            break;
+    }
+    return index;
 }
 
 /* More buyers than units: exactly the units are held. Then the holds are converted. */
@@ -187,7 +226,6 @@ static void sell_out(struct world *world, uint32_t sku, uint32_t *next_client)
     for (uint32_t i = 0; i < units + 3; i++) {
         uint32_t attempt = buy_one(world, (*next_client)++, sku);
 
-        make_room(world);
         held += world->books.attempts[attempt].hold != NONE;
     }
     if (held != units)
@@ -198,8 +236,7 @@ static void sell_out(struct world *world, uint32_t sku, uint32_t *next_client)
 
         if (attempt->hold == NONE)
             continue;
-        clients_ask_hold(world, COMMAND_HOLD_CONVERT, attempt->client, attempt->hold, true);
-        make_room(world);
+        ask_hold(world, COMMAND_HOLD_CONVERT, attempt->hold, true);
     }
     engine_inspect_stock(world->engine, entry->sku_id, &view);
     if (view.sold + view.reserved != view.stock)
@@ -221,6 +258,48 @@ static bool can_be_bought_empty(struct world *world, uint32_t sku)
            gate_available(&entry->gate) <= DEMAND_UNITS_MAX && options->holds_max >= 8192 &&
            options->limit_rows_max >= 4096 && options->hold_ttl_ms >= 5000 &&
            options->request_timeout_ms >= 50;
+}
+
+/* ---- limits ---- */
+
+static bool try_to_hold(struct world *world, uint32_t client, uint32_t sku, uint32_t quantity)
+{
+    struct order_lines order = {.count = 1, .lines = {{sku, quantity}}};
+    uint32_t index = books_add_attempt(&world->books, client, world->clients[client].next_key++,
+                                       world->books.skus[sku].product);
+    uint64_t refused = world->marks->hits[MARK_LIMIT];
+
+    world->books.attempts[index].order = order;
+    for (uint32_t rounds = 0; rounds < ASK_ROUNDS_MAX; rounds++) {
+        clients_reserve(world, index, &order, false);
+        settle(world);
+        if (world->books.attempts[index].hold != NONE)
+            return true;
+        if (world->marks->hits[MARK_LIMIT] != refused)
+            return false;
+    }
+    violation("liveness: a reservation was refused %u times without any fault", ASK_ROUNDS_MAX);
+}
+
+/* Nothing is held: what a customer may still have is the limit less what he has bought. */
+static void probe_limit(struct world *world, uint32_t sku, uint32_t client)
+{
+    const struct product_model *product = &world->books.products[world->books.skus[sku].product];
+    uint64_t bought = books_customer_units(&world->books, client, world->books.skus[sku].product,
+                                           world_now(world));
+    const struct sku_entry *entry = world_sku_entry(world, sku);
+    uint32_t left;
+
+    if (world->books.skus[sku].sold_maybe > 0 || product->limit == 0 || product->vague)
+        return;
+    left = bought >= product->limit ? 0 : product->limit - (uint32_t)bought;
+    if (gate_available(&entry->gate) <= left)
+        return;
+    if (left > 0 && !try_to_hold(world, client, sku, left))
+        violation("I6: customer %u may not have %u more units of %s, having %llu of %u", client,
+                  left, product->id, (unsigned long long)bought, product->limit);
+    if (try_to_hold(world, client, sku, 1))
+        violation("I6: customer %u got one unit more than the limit of %s", client, product->id);
 }
 
 /* ---- wake-ups ---- */
@@ -339,7 +418,7 @@ void world_heal(struct world *world)
 {
     uint32_t next_client = BUYERS_FIRST;
 
-    if (world->commit_failed || world->dies_at_step != 0)
+    if (world->commit_failed || world->draining || world->dies_at_step != 0)
         world_crash(world, false, false);
     world->phase = PHASE_HEAL;
     profile_heal(&world->profile);
@@ -352,7 +431,12 @@ void world_heal(struct world *world)
     settle(world);
     ask_holds(world);
     list_holds(world);
+    check_exactly(world);
     probe_wake_ups(world);
+    let_lapse(world);
+    for (uint32_t i = 0; i < world->books.sku_count; i++)
+        if (can_be_bought_empty(world, i))
+            probe_limit(world, i, sim_random_below(&world->random, world->profile.clients));
     let_lapse(world);
     for (uint32_t i = 0; i < world->books.sku_count; i++)
         if (can_be_bought_empty(world, i))

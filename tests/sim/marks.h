@@ -49,6 +49,7 @@
     X(LEDGER_READ, "stored records were read from a shard")                                        \
     X(STORAGE_FULL, "a hold was refused because storage is full")                                  \
     X(DRAINED, "the engine drained")                                                               \
+    X(DRAIN_REFUSED, "a draining engine refused")                                                  \
     X(SLEPT, "a shard slept and was woken")                                                        \
     X(STALLED, "a shard was not scheduled for a while")                                            \
     X(CRASH, "the process died")                                                                   \

@@ -23,6 +23,11 @@ static void check_gate(struct world *world, uint32_t sku)
     if ((uint64_t)view.reserved + view.sold > view.stock)
         violation("I1: %s oversold in its record: stock %u, reserved %u, sold %u", model->name,
                   view.stock, view.reserved, view.sold);
+    if (atomic_load(&entry->gate.stock) != view.stock ||
+        atomic_load(&entry->gate.reserved) != view.reserved)
+        violation("%s shows stock %u and reserved %u, its record %u and %u", model->name,
+                  atomic_load(&entry->gate.stock), atomic_load(&entry->gate.reserved), view.stock,
+                  view.reserved);
     word = atomic_load_explicit(&entry->gate.word, memory_order_relaxed);
     gate_units = (word & UINT32_MAX) + (word >> 32);
     if (gate_units != (uint64_t)view.stock - view.reserved - view.sold)
@@ -144,8 +149,6 @@ static void settle_product(struct world *world, struct product_model *product)
         struct stock_view view;
 
         if (entry == NULL || !engine_inspect_stock(world->engine, entry->sku_id, &view)) {
-            sku->entry = NULL;
-            sku->sku_id = UINT32_MAX; /* its number may be given again */
             continue;
         }
         found++;
@@ -166,11 +169,17 @@ static void settle_stock(struct world *world, struct sku_model *sku, uint32_t in
 
     sku->changes_open = 0;
     sku->exclusive_open = false;
-    if (world->books.products[sku->product].presence != PRODUCT_PRESENT)
+    if (world->books.products[sku->product].presence != PRODUCT_PRESENT) {
+        sku->sku_id = UINT32_MAX; /* a number without a record may be given again */
         return;
+    }
     if (entry == NULL || !engine_inspect_stock(world->engine, entry->sku_id, &view))
         violation("I2: %s is gone after a restart", sku->name);
     oracles_check_sku(world, index);
+    if (!world->books.products[sku->product].vague &&
+        atomic_load(&entry->price_minor) !=
+            staff_price(sku, world->books.products[sku->product].version))
+        violation("I2: the price of %s is another after a restart", sku->name);
     sku->stock_min = sku->stock_max = view.stock; /* now it is known */
 }
 

@@ -28,6 +28,7 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     options->requests_max = draw_ranges(random, requests, 3);
     options->mailbox_max = draw_ranges(random, requests, 3);
     options->request_timeout_ms = draw_ranges(random, timeouts_ms, 3);
+    options->timers_per_step = draw_ranges(random, messages, 3);
     options->batch_messages = draw_ranges(random, messages, 3);
     options->batches = sim_random_range(random, 2, 4);
     options->audit_period_ms = sim_random_range(random, 10, 5000);
@@ -41,7 +42,7 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
 
 static void draw_clients(struct profile *profile, struct sim_random *random)
 {
-    static const uint32_t stocks[][2] = {{0, 3}, {3, 12}, {12, 60}};
+    static const uint32_t stocks[][2] = {{0, 3}, {3, 12}, {12, 60}, {60, 300}};
     static const uint32_t usual[ACT_COUNT] = {
         [ACT_RESERVE] = 40,  [ACT_RETRY] = 20,     [ACT_OTHER_BODY] = 2, [ACT_UNKNOWN_SKU] = 1,
         [ACT_GET] = 10,      [ACT_GET_FOREIGN] = 1, [ACT_RELEASE] = 6,    [ACT_EXTEND] = 8,
@@ -61,12 +62,13 @@ static void draw_clients(struct profile *profile, struct sim_random *random)
     profile->products_late = sim_random_below(random, 3);
     if (profile->products_late >= profile->products)
         profile->products_late = 1;
-    profile->stock_max = draw_ranges(random, stocks, 3);
+    profile->stock_max = draw_ranges(random, stocks, 4);
     profile->quantity_max = sim_random_range(random, 1, 4);
     profile->skew = sim_random_below(random, 80);
     profile->limit_percent = sim_random_below(random, 2) * sim_random_below(random, 80);
     profile->lines_percent = sim_random_below(random, 3) * sim_random_below(random, 50);
     profile->duplicate_percent = sim_random_below(random, 30);
+    profile->double_percent = sim_random_below(random, 2) * sim_random_below(random, 30);
     profile->lost_answer_percent = sim_random_below(random, 30);
 }
 
@@ -91,6 +93,7 @@ void profile_draw(struct profile *profile, struct sim_random *random)
         profile->jump_max_ms += 2 * (int64_t)profile->engine.hold_retention_ms;
     profile->commit_delay_steps = sim_random_below(random, 3) * sim_random_below(random, 40);
     profile->crash_parts = draw_ranges(random, rare, 3);
+    profile->drain_parts = sim_random_below(random, 2) * 100;
     profile->crash_again_percent = sim_random_below(random, 50);
     profile->reboot_percent = sim_random_below(random, 2) * 50;
     profile->commit_fault_parts = sim_random_chance(random, 400000) ? 1000 : 0;
@@ -113,6 +116,7 @@ void profile_heal(struct profile *profile)
     profile->commit_delay_steps = 0;
     profile->commit_fault_parts = 0;
     profile->crash_parts = 0;
+    profile->drain_parts = 0;
     profile->jump_parts = 0;
     profile->stall_steps_max = 0;
     profile->lost_answer_percent = 0;

@@ -26,6 +26,7 @@ enum {
     X(CLIENT)    /* a client acts */                                                               \
     X(CRASH)     /* the process dies and recovers */                                               \
     X(DISK)      /* the disk fills up, or has room again */                                        \
+    X(DRAIN)     /* a planned restart begins: nothing new is taken */                              \
     X(STALL)     /* a shard is not scheduled for a while */
 
 enum step_kind {
@@ -71,7 +72,8 @@ struct profile {
     uint32_t skew; /* percent of reservations that go to the first product */
     uint32_t limit_percent;
     uint32_t lines_percent; /* reservations of several lines */
-    uint32_t duplicate_percent;
+    uint32_t duplicate_percent; /* lines that repeat the SKU before */
+    uint32_t double_percent;    /* requests that are sent twice at once */
     uint32_t lost_answer_percent; /* the client gives up and never sees the answer */
     uint32_t tick_max_ms;
     uint32_t jump_parts; /* of a million clock steps, how many jump far */
@@ -79,6 +81,7 @@ struct profile {
     uint32_t commit_delay_steps; /* a commit stays pending for at least 0 to so many steps */
     uint32_t commit_fault_parts; /* of a million commits */
     uint32_t crash_parts;        /* of a million steps */
+    uint32_t drain_parts;        /* of a million steps */
     uint32_t crash_again_percent;
     uint32_t reboot_percent;
     uint32_t watermark_lag_ms;

@@ -161,6 +161,18 @@ static void change_disk(struct world *world)
     journal_memory_set_full(world->journal, world->disk_full);
 }
 
+/* An idle engine may be stopped at any moment without loss. */
+static void restart_drained(struct world *world)
+{
+    if (world->free_request_count != SIM_REQUESTS_MAX)
+        violation("a drained engine calls itself idle with %u requests under way",
+                  SIM_REQUESTS_MAX - world->free_request_count);
+    if (journal_memory_pending(world->journal) != 0)
+        violation("a drained engine calls itself idle with a commit under way");
+    world_mark(world, MARK_DRAINED);
+    world_crash(world, false, false);
+}
+
 /* ---- the step ---- */
 
 bool world_is_busy(const struct world *world)
@@ -198,6 +210,8 @@ static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
         return STEP_CRASH;
     if (sim_random_chance(&world->random, world->profile.crash_parts))
         return STEP_CRASH;
+    if (sim_random_chance(&world->random, world->profile.drain_parts) && !world->draining)
+        return STEP_DRAIN;
     return (enum step_kind)sim_random_weighted(&world->random, weights, STEP_KIND_COUNT);
 }
 
@@ -226,6 +240,10 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
         world_crash(world, sim_random_chance(&world->random, 500000) && !world->env.failed,
                     sim_random_below(&world->random, 100) < world->profile.reboot_percent);
         break;
+    case STEP_DRAIN:
+        engine_drain(world->engine);
+        world->draining = true;
+        break;
     case STEP_DISK:
         change_disk(world);
         break;
@@ -248,6 +266,8 @@ bool world_step(struct world *world)
     trace_add(&world->trace, TRACE_STEP, kind, shard);
     take_step(world, kind, shard);
     oracles_step(world);
+    if (world->draining && world->phase == PHASE_SALE && engine_is_idle(world->engine))
+        restart_drained(world);
     if (world->step % AUDIT_STEPS == 0)
         oracles_audit(world);
     if (world->step % DIGEST_STEPS == 0)

@@ -71,12 +71,17 @@ void staff_adjust(struct world *world, uint32_t sku, bool is_set, int64_t value)
 
 /* ---- products ---- */
 
+int64_t staff_price(const struct sku_model *sku, uint32_t version)
+{
+    return sku->price_minor + version;
+}
+
 static struct product_envelope *write_product(struct world *world, uint32_t index,
                                               struct request *request)
 {
     const struct product_model *product = &world->books.products[index];
     char document[64];
-    int length = snprintf(document, sizeof(document), "{\"version\":%u}", product->version);
+    int length = snprintf(document, sizeof(document), "{\"version\":%u}", request->version);
     struct product_envelope *envelope = product_envelope_create((uint32_t)length);
 
     assert(envelope != NULL);
@@ -86,14 +91,14 @@ static struct product_envelope *write_product(struct world *world, uint32_t inde
     memcpy(envelope->currency, "EUR", 4);
     envelope->put_mode = request->put_mode;
     envelope->stock_mode = request->stock_mode;
-    envelope->limit_per_customer = product->limit;
+    envelope->limit_per_customer = request->limit;
     envelope->variant_count = product->sku_count;
     for (uint32_t i = 0; i < product->sku_count; i++) {
         const struct sku_model *sku = &world->books.skus[product->sku_first + i];
         struct variant *variant = &envelope->variants[i];
 
         memcpy(variant->sku, sku->name, sizeof(variant->sku));
-        variant->price_minor = sku->price_minor;
+        variant->price_minor = staff_price(sku, request->version);
         variant->stock = (uint32_t)request->variant_values[i];
     }
     return envelope;
@@ -105,6 +110,7 @@ static void opened_put(struct world *world, const struct request *request)
     struct product_model *product = &world->books.products[request->product];
 
     product->put_open = true;
+    world->books.limits_version += request->limit != product->limit;
     if (product->presence == PRODUCT_ABSENT)
         product->presence = PRODUCT_MAYBE;
     for (uint32_t i = 0; i < product->sku_count; i++) {
@@ -125,6 +131,13 @@ static void draw_put(struct world *world, const struct product_model *product,
 {
     request->stock_mode = STOCK_KEEP;
     request->was_present = product->presence == PRODUCT_PRESENT;
+    request->limit = product->limit;
+    request->version = product->version;
+    if (request->was_present && request->put_mode == PUT_UPSERT) {
+        request->version += sim_random_below(&world->random, 2);
+        if (sim_random_chance(&world->random, 200000))
+            request->limit = sim_random_below(&world->random, 6);
+    }
     if (product->presence == PRODUCT_PRESENT && request->put_mode == PUT_UPSERT)
         request->stock_mode = (uint8_t)sim_random_below(&world->random, 3);
     for (uint32_t i = 0; i < product->sku_count; i++) {
@@ -187,8 +200,6 @@ void staff_put_product(struct world *world, uint32_t index, enum put_mode mode)
     request->product = index;
     request->put_mode = (uint8_t)(product->presence == PRODUCT_PRESENT ? mode : PUT_CREATE);
     draw_put(world, product, request);
-    if (product->presence == PRODUCT_PRESENT && mode == PUT_UPSERT)
-        product->version += sim_random_below(&world->random, 2);
     command.product = write_product(world, index, request);
     if (clients_submit(world, shard, &command, request, &refusal) == OUTCOME_PENDING)
         opened_put(world, request);
@@ -237,6 +248,8 @@ void staff_read_ledger(struct world *world, uint32_t sku)
         .done = on_ledger,
         .user = world};
     world->read.read.to.sequence = UINT64_MAX;
+    if (sim_random_chance(&world->random, 50000))
+        journal_memory_fail_reads(world->journal, 1);
     outcome = engine_read_submit(clients_enter_shard(world, shard), &world->read);
     if (outcome == OUTCOME_PENDING)
         world->read_open = true;

@@ -113,6 +113,7 @@ static void start_engine(struct world *world)
     char error[256] = "";
 
     sim_watermark_open(&world->watermark);
+    journal_memory_fail_reads(world->journal, 0);
     if (world->settled && sim_random_chance(&world->random, 100000))
         refuse_to_recover(world);
     create_engine(world);
@@ -152,6 +153,7 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     world->dying = false;
     world->read_open = false;
     world->commit_failed = false;
+    world->draining = false;
     world->commit_seen = 0;
     world->overdue = 0;
     world->dies_at_step = 0;

@@ -55,6 +55,7 @@ struct request {
     bool other_body;
     bool spans; /* over several partitions */
     bool alone; /* the first request ever with this key */
+    uint32_t limits_version;
     uint32_t known_hold; /* what the key was known to have made, or NONE */
 
     /* HOLD_*: what was known when it was sent */
@@ -73,6 +74,8 @@ struct request {
     int64_t value;
     uint8_t put_mode;
     uint8_t stock_mode;
+    uint32_t limit;   /* of the product as it is put */
+    uint32_t version;
     bool was_present;
     int64_t variant_values[SIM_VARIANTS_MAX];
     int64_t saved_min[SIM_VARIANTS_MAX]; /* bounds of the stock before it, where it sets them */
@@ -114,6 +117,7 @@ struct world {
     uint64_t commit_ready_step;
     uint64_t commit_seen; /* the pending commit that commit_ready_step belongs to */
     bool disk_full;
+    bool draining;
     bool commit_failed; /* the latch fell: the process will end */
     uint64_t dies_at_step;
     bool in_submit;
@@ -198,6 +202,8 @@ void clients_restart(struct world *world);
 
 /* Creates what is absent; otherwise as `mode` says. */
 void staff_put_product(struct world *world, uint32_t product, enum put_mode mode);
+/* What a SKU costs by its product's version. */
+int64_t staff_price(const struct sku_model *sku, uint32_t version);
 void staff_adjust(struct world *world, uint32_t sku, bool is_set, int64_t value);
 void staff_get_stock(struct world *world, uint32_t sku);
 void staff_read_ledger(struct world *world, uint32_t sku);
@@ -223,8 +229,6 @@ void answers_product(struct world *world, const struct request *request,
 bool answers_lines_equal(const struct world *world, const struct hold_view *view,
                          const struct model_line *lines, uint32_t line_count);
 int64_t answers_world_ms(int64_t wall_ms);
-/* What a customer was granted is within limits and stock. */
-void answers_check_units(struct world *world, const struct book_hold *hold);
 
 /* ---- oracles.c ---- */
 

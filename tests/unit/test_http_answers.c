@@ -441,6 +441,40 @@ static void the_port_is_held_against_others(void **state)
         http_probe_release(&probe);
 }
 
+/* The shards' servers share a port that stays closed to strangers all the while. */
+static void servers_of_one_process_share_the_port(void **state)
+{
+    (void)state;
+    uv_loop_t loop;
+    struct http_probe probe;
+    struct http_probe stranger;
+    struct http_server *servers[2];
+    struct http_options options = shared->options;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(http_probe_bind("127.0.0.1", 0, &probe), 0);
+    options.port = probe.port;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(http_server_start(&loop, &options, shared->router, shared, &servers[i]),
+                         0);
+        assert_int_equal(http_server_port(servers[i]), probe.port);
+        assert_int_equal(http_probe_bind("127.0.0.1", probe.port, &stranger), UV_EADDRINUSE);
+    }
+    http_probe_release(&probe);
+    assert_int_equal(http_probe_bind("127.0.0.1", options.port, &stranger), UV_EADDRINUSE);
+    http_server_close(servers[0], NULL);
+    http_server_close(servers[1], NULL);
+    (void)uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    /* A start that fails leaves nothing behind. */
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(http_probe_bind("127.0.0.1", 0, &probe), 0);
+    options.host = "shop.example";
+    assert_int_equal(http_server_start(&loop, &options, shared->router, shared, &servers[0]),
+                     UV_EINVAL);
+    http_probe_release(&probe);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -459,6 +493,7 @@ int main(void)
         cmocka_unit_test(a_drain_finishes_what_is_in_flight),
         cmocka_unit_test(a_drain_ends_at_its_deadline),
         cmocka_unit_test(the_port_is_held_against_others),
+        cmocka_unit_test(servers_of_one_process_share_the_port),
     };
     return cmocka_run_group_tests(tests, start_shared, stop_shared);
 }

@@ -177,7 +177,7 @@ static void slow_bodies_at_their_rate_are_served(void **state)
     client_say(&client, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n");
     for (int i = 0; i < 5; i++) {
         client_say(&client, piece);
-        sleep_ms(60);
+        sleep_ms(30);
     }
     assert_true(client_answer(&client, &answer));
     assert_int_equal(answer.status, 200);

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The API over an engine that can be made to wait, to fail and to fill up: what black-box tests
+ * cannot provoke. */
+#include "api_fixture.h"
+
+static struct service *service;
+static char guest[128];
+
+static int start(void **state)
+{
+    (void)state;
+    service = service_new(2);
+    service_start(service);
+    service_guest(service, guest);
+    service_product(service, "A", 5);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    (void)state;
+    service_stop(service);
+    return 0;
+}
+
+/* Turns for a while, so that what was sent has been taken. */
+static void settle(void)
+{
+    for (unsigned i = 0; i < 50; i++) {
+        service_turn(service);
+        usleep(100);
+    }
+}
+
+static void a_failed_commit_is_outcome_unknown_and_ends_everything(void **state)
+{
+    (void)state;
+    char headers[256];
+    int client = service_connect(service);
+
+    snprintf(headers, sizeof(headers), "%s" JSON "Idempotency-Key: k\r\n", guest);
+    service->holds_commits = true;
+    service_request(service, client, "POST", "/v1/reservations", headers,
+                    "{\"sku\":\"A\",\"quantity\":1}");
+    settle();
+    assert_true(journal_memory_pending(service->fixture.journal) != 0);
+    journal_memory_complete(service->fixture.journal, COMMIT_FAILED, false);
+    assert_int_equal(service_await(service, client), 503);
+    assert_true(service_said(service, "\"code\":\"outcome_unknown\""));
+    assert_non_null(strstr(service->answer, "Retry-After: "));
+    close(client);
+    assert_true(service->fixture.failed);
+    /* Reads stop too; only how we are is told. */
+    assert_int_equal(service_call(service, "GET", "/v1/skus/A/availability", "", NULL), 503);
+    assert_true(service_said(service, "\"code\":\"outcome_unknown\""));
+    assert_int_equal(service_reserve(service, guest, "other", "A", 1), 503);
+    assert_int_equal(service_call(service, "GET", "/v1/admin/products/p-A", ADMIN, NULL), 503);
+    assert_int_equal(service_call(service, "GET", "/readyz", "", NULL), 503);
+    assert_true(service_said(service, "\"code\":\"outcome_unknown\""));
+    assert_int_equal(service_call(service, "GET", "/healthz", "", NULL), 200);
+    assert_int_equal(service_call(service, "GET", "/metrics", "", NULL), 200);
+    assert_true(service_said(service, "stampede_engine_mode{mode=\"failed\"} 1"));
+}
+
+static void a_full_disk_refuses_new_holds_and_ends_old_ones(void **state)
+{
+    (void)state;
+    char target[128] = "/v1/reservations/";
+
+    assert_int_equal(service_reserve(service, guest, "k", "A", 2), 201);
+    memcpy(target + 17, strstr(service->body, "res_"), 36);
+    journal_memory_set_full(service->fixture.journal, true);
+    assert_int_equal(service_reserve(service, guest, "other", "A", 1), 503);
+    assert_true(service_said(service, "\"code\":\"storage_full\""));
+    assert_int_equal(service_call(service, "GET", "/readyz", "", NULL), 503);
+    assert_true(service_said(service, "\"code\":\"storage_full\""));
+    assert_int_equal(service_call(service, "GET", target, guest, NULL), 200);
+    assert_int_equal(service_call(service, "DELETE", target, guest, NULL), 204);
+    journal_memory_set_full(service->fixture.journal, false);
+    assert_int_equal(service_call(service, "GET", "/readyz", "", NULL), 200);
+    assert_int_equal(service_reserve(service, guest, "other", "A", 5), 201);
+}
+
+static void a_draining_server_takes_nothing_new(void **state)
+{
+    (void)state;
+    engine_drain(service->fixture.engine);
+    assert_int_equal(service_call(service, "GET", "/readyz", "", NULL), 503);
+    assert_true(service_said(service, "\"code\":\"overloaded\""));
+    assert_int_equal(service_reserve(service, guest, "k", "A", 1), 503);
+    assert_true(service_said(service, "\"code\":\"overloaded\""));
+    assert_int_equal(service_call(service, "POST", "/v1/admin/import",
+                                  ADMIN "Content-Type: text/csv\r\n",
+                                  "sku,name,price,currency\nX,x,1,EUR\n"),
+                     503);
+}
+
+static void a_damaged_store_is_not_read_around(void **state)
+{
+    (void)state;
+    journal_memory_fail_reads(service->fixture.journal, 1);
+    assert_int_equal(service_call(service, "GET", "/v1/admin/products/p-A", ADMIN, NULL), 503);
+    assert_true(service_said(service, "\"code\":\"outcome_unknown\""));
+    assert_int_equal(service_call(service, "GET", "/v1/admin/products/p-A", ADMIN, NULL), 200);
+}
+
+static void keys_of_other_writes_are_in_flight_until_durable(void **state)
+{
+    (void)state;
+    static const char target[] = "/v1/admin/inventory/A/adjust";
+    static const char keyed[] = ADMIN JSON "Idempotency-Key: \"again\"\r\n";
+    static const char body[] = "{\"delta\":3,\"reason\":\"x\"}";
+    int client = service_connect(service);
+    char first[256];
+
+    service->holds_commits = true;
+    service_request(service, client, "POST", target, keyed, body);
+    settle();
+    assert_int_equal(service_call(service, "POST", target, keyed, body), 409);
+    assert_true(service_said(service, "\"code\":\"idempotency_in_flight\""));
+    assert_int_equal(service_call(service, "POST", target, keyed, "{\"delta\":4,\"reason\":\"x\"}"),
+                     422);
+    assert_true(service_said(service, "\"code\":\"idempotency_key_reused\""));
+    service->holds_commits = false;
+    assert_int_equal(service_await(service, client), 200);
+    snprintf(first, sizeof(first), "%s", service->body);
+    close(client);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(service_call(service, "POST", target, keyed, body), 200);
+        assert_string_equal(service->body, first);
+        assert_non_null(strstr(service->answer, "Idempotent-Replayed: true\r\n"));
+    }
+    assert_int_equal(fixture_stock(&service->fixture, "A").stock, 8);
+}
+
+static void refused_keys_may_be_tried_again(void **state)
+{
+    (void)state;
+    static const char target[] = "/v1/admin/inventory/A/adjust";
+    static const char keyed[] = ADMIN JSON "Idempotency-Key: again\r\n";
+    static const char body[] = "{\"delta\":-6,\"reason\":\"x\"}";
+
+    assert_int_equal(service_call(service, "POST", target, keyed, body), 409);
+    assert_int_equal(service_call(service, "POST", target, ADMIN JSON,
+                                  "{\"delta\":1,\"reason\":\"x\"}"),
+                     200);
+    assert_int_equal(service_call(service, "POST", target, keyed, body), 200);
+    assert_null(strstr(service->answer, "Idempotent-Replayed"));
+}
+
+static void an_answer_that_nobody_waits_for_is_kept(void **state)
+{
+    (void)state;
+    static const char keyed[] = ADMIN JSON "Idempotency-Key: k\r\n";
+    static const char body[] = "{\"name\":\"x\",\"price_minor\":1,\"currency\":\"EUR\","
+                               "\"sku\":\"B\",\"stock\":1}";
+    char headers[256];
+    int client = service_connect(service);
+    int other = service_connect(service);
+
+    snprintf(headers, sizeof(headers), "%s" JSON "Idempotency-Key: k\r\n", guest);
+    service->holds_commits = true;
+    service_request(service, client, "POST", "/v1/admin/products", keyed, body);
+    service_request(service, other, "POST", "/v1/reservations", headers,
+                    "{\"sku\":\"A\",\"quantity\":2}");
+    settle();
+    close(client);
+    close(other);
+    settle();
+    service->holds_commits = false;
+    settle();
+    assert_int_equal(service_call(service, "POST", "/v1/admin/products", keyed, body), 201);
+    assert_non_null(strstr(service->answer, "Idempotent-Replayed: true\r\n"));
+    assert_int_equal(service_reserve(service, guest, "k", "A", 2), 201);
+    assert_non_null(strstr(service->answer, "Idempotent-Replayed: true\r\n"));
+    assert_int_equal(fixture_stock(&service->fixture, "A").reserved, 2);
+}
+
+static void sessions_expire(void **state)
+{
+    (void)state;
+    assert_int_equal(service_call(service, "GET", "/v1/reservations", guest, NULL), 200);
+    fixture_advance(&service->fixture, 29LL * 24 * 3600 * 1000);
+    assert_int_equal(service_call(service, "GET", "/v1/reservations", guest, NULL), 200);
+    fixture_advance(&service->fixture, 2LL * 24 * 3600 * 1000);
+    assert_int_equal(service_call(service, "GET", "/v1/reservations", guest, NULL), 401);
+}
+
+/* IDs of a page in the order given; `after` gets the cursor, or stays empty. */
+static unsigned read_page(const char *query, char ids_out[][40], char cursor_out[64])
+{
+    char target[160];
+    unsigned count = 0;
+
+    snprintf(target, sizeof(target), "/v1/admin/reservations?%s", query);
+    assert_int_equal(service_call(service, "GET", target, ADMIN, NULL), 200);
+    for (const char *at = service->body; (at = strstr(at, "\"id\":\"")) != NULL; at += 6) {
+        memcpy(ids_out[count], at + 6, 36);
+        ids_out[count++][36] = '\0';
+    }
+    const char *cursor = strstr(service->body, "\"next_cursor\":\"");
+    cursor_out[0] = '\0';
+    if (cursor != NULL)
+        snprintf(cursor_out, 64, "%.36s", cursor + 15);
+    return count;
+}
+
+static void lists_merge_the_shards_in_order(void **state)
+{
+    (void)state;
+    static char ids[64][40];
+    char cursor[64];
+    char query[128] = "limit=4";
+    unsigned total = 0;
+
+    for (unsigned i = 0; i < 12; i++) {
+        char sku[16];
+        snprintf(sku, sizeof(sku), "L%u", i);
+        service_product(service, sku, 1);
+        assert_int_equal(service_reserve(service, guest, sku, sku, 1), 201);
+        fixture_advance(&service->fixture, i % 3);
+    }
+    do {
+        total += read_page(query, ids + total, cursor);
+        snprintf(query, sizeof(query), "limit=4&cursor=%s", cursor);
+    } while (cursor[0] != '\0' && total < 40);
+    assert_int_equal(total, 12);
+    for (unsigned i = 1; i < total; i++)
+        assert_true(strcmp(ids[i - 1], ids[i]) < 0);
+}
+
+static void an_import_is_larger_than_its_window(void **state)
+{
+    (void)state;
+    static char file[1 << 18];
+    size_t used = (size_t)snprintf(file, sizeof(file), "sku,name,price,currency,stock,description\n");
+    int client = service_connect(service);
+
+    for (unsigned i = 0; i < 300; i++)
+        used += (size_t)snprintf(file + used, sizeof(file) - used, "I%u,x,1,EUR,%u,%0500u\n", i, i, i);
+    /* Nothing is answered before the products are durable. */
+    service->holds_commits = true;
+    service_request(service, client, "POST", "/v1/admin/import",
+                    ADMIN "Content-Type: text/csv\r\n", file);
+    settle();
+    assert_true(recv(client, service->answer, 1, MSG_DONTWAIT) < 0);
+    service->holds_commits = false;
+    assert_int_equal(service_await(service, client), 200);
+    assert_true(service_said(service, "\"created\":300,\"updated\":0,\"unchanged\":0,\"rejected\":0"));
+    assert_int_equal(fixture_stock(&service->fixture, "I299").stock, 299);
+    close(client);
+}
+
+static void an_import_whose_client_left_ends_quietly(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 5; i++) { /* more often than may be under way at once */
+        int client = service_connect(service);
+        service->holds_commits = true;
+        service_request(service, client, "POST", "/v1/admin/import",
+                        ADMIN "Content-Type: text/csv\r\nContent-Length: 9999\r\n", NULL);
+        service_send(service, client, "sku,name,price,currency\nQ1,x,1,EUR\nQ2,x,1,EUR\n", 46);
+        settle();
+        close(client);
+        settle();
+        service->holds_commits = false;
+        settle();
+    }
+    assert_int_equal(service_call(service, "POST", "/v1/admin/import",
+                                  ADMIN "Content-Type: text/csv\r\n",
+                                  "sku,name,price,currency\nX,x,1,EUR\n"),
+                     200);
+}
+
+static void imports_at_once_are_bounded(void **state)
+{
+    (void)state;
+    int clients[8];
+    unsigned refused = 0;
+
+    for (unsigned i = 0; i < 8; i++) {
+        clients[i] = service_connect(service);
+        service_request(service, clients[i], "POST", "/v1/admin/import",
+                        ADMIN "Content-Type: text/csv\r\nContent-Length: 10\r\n", NULL);
+    }
+    settle();
+    for (unsigned i = 0; i < 8; i++) {
+        if (recv(clients[i], service->answer, 12, MSG_DONTWAIT) == 12)
+            refused += memcmp(service->answer, "HTTP/1.1 503", 12) == 0;
+        close(clients[i]);
+    }
+    settle();
+    assert_in_range(refused, 4, 6); /* two on each shard; a shard may have got fewer */
+}
+
+/* ---- options ---- */
+
+static void levels_only(void **state)
+{
+    (void)state;
+    service = service_new(1);
+    service->options.availability_exact = false;
+    service->options.secure_cookies = true;
+    service_start(service);
+    service_product(service, "A", 100);
+    assert_int_equal(service_call(service, "GET", "/v1/skus/A/availability", "", NULL), 200);
+    assert_string_equal(service->body, "{\"sku\":\"A\",\"available\":null,\"level\":\"in_stock\"}");
+    assert_int_equal(service_call(service, "POST", "/v1/sessions", "", ""), 201);
+    assert_non_null(strstr(service->answer, "Set-Cookie: __Host-stampede_session=sg_"));
+    assert_non_null(strstr(service->answer, "; Secure\r\n"));
+    service_stop(service);
+}
+
+static void rates_by_address_and_by_caller(void **state)
+{
+    (void)state;
+    char other[128];
+    int status = 201;
+
+    service = service_new(1);
+    service->options.rate_limits = true;
+    service_start(service);
+    service_product(service, "A", 100);
+    service_guest(service, guest);
+    service_guest(service, other);
+    for (unsigned i = 0; i < 30; i++) {
+        char key[16];
+        snprintf(key, sizeof(key), "k%u", i);
+        assert_int_equal(service_reserve(service, guest, key, "A", 1), 201);
+    }
+    assert_non_null(strstr(service->answer, "RateLimit: \"reserve\";r=0;t=1\r\n"));
+    assert_int_equal(service_reserve(service, guest, "more", "A", 1), 429);
+    assert_true(service_said(service, "\"code\":\"rate_limited\""));
+    assert_non_null(strstr(service->answer, "Retry-After: 1\r\n"));
+    assert_int_equal(service_reserve(service, other, "k", "A", 1), 201);
+    /* New sessions do not help: they are limited by address. */
+    for (unsigned i = 0; i < 60 && status == 201; i++)
+        status = service_call(service, "POST", "/v1/sessions", "", "");
+    assert_int_equal(status, 429);
+    assert_int_equal(service_call(service, "GET", "/metrics", "", NULL), 200);
+    assert_true(service_said(service, "stampede_rate_limits_enabled 1\n"));
+    service_stop(service);
+}
+
+static void options_that_cannot_be(void **state)
+{
+    (void)state;
+    char error[160] = "";
+
+    service = service_new(1);
+    service->options.admin_key = "short";
+    assert_null(api_create(service->fixture.engine, &service->options, error, sizeof(error)));
+    assert_non_null(strstr(error, "admin key"));
+    fixture_close(&service->fixture);
+    free(service);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_failed_commit_is_outcome_unknown_and_ends_everything,
+                                        start, stop),
+        cmocka_unit_test_setup_teardown(a_full_disk_refuses_new_holds_and_ends_old_ones, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(a_draining_server_takes_nothing_new, start, stop),
+        cmocka_unit_test_setup_teardown(a_damaged_store_is_not_read_around, start, stop),
+        cmocka_unit_test_setup_teardown(keys_of_other_writes_are_in_flight_until_durable, start,
+                                        stop),
+        cmocka_unit_test_setup_teardown(refused_keys_may_be_tried_again, start, stop),
+        cmocka_unit_test_setup_teardown(an_answer_that_nobody_waits_for_is_kept, start, stop),
+        cmocka_unit_test_setup_teardown(sessions_expire, start, stop),
+        cmocka_unit_test_setup_teardown(lists_merge_the_shards_in_order, start, stop),
+        cmocka_unit_test_setup_teardown(an_import_is_larger_than_its_window, start, stop),
+        cmocka_unit_test_setup_teardown(an_import_whose_client_left_ends_quietly, start, stop),
+        cmocka_unit_test_setup_teardown(imports_at_once_are_bounded, start, stop),
+        cmocka_unit_test(levels_only),
+        cmocka_unit_test(rates_by_address_and_by_caller),
+        cmocka_unit_test(options_that_cannot_be),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
