@@ -213,11 +213,13 @@ static enum outcome extend(struct inventory *inventory, const struct moment *mom
         return OUTCOME_HOLD_CAP_REACHED;
     /* The cap counts from creation: deadline - creation is what has been granted so far. */
     cap_boot_ms += options->hold_cap_ms - (hold->deadline_wall_ms - hold->created_wall_ms);
+    if (cap_boot_ms <= hold->deadline_boot_ms)
+        return OUTCOME_HOLD_CAP_REACHED;
     if (deadline_boot_ms > cap_boot_ms)
         deadline_boot_ms = cap_boot_ms;
     gained_ms = deadline_boot_ms - hold->deadline_boot_ms;
     if (gained_ms <= 0)
-        return OUTCOME_HOLD_CAP_REACHED;
+        return OUTCOME_OK; /* asked so soon that there is nothing to gain: nothing is used up */
     hold->deadline_boot_ms += gained_ms;
     hold->deadline_wall_ms += gained_ms;
     hold->extensions++;

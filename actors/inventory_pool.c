@@ -45,6 +45,9 @@ static void pool_lay_out(struct layout *layout, struct inventory_pool *pool)
     layout_slots(layout, &pool->hold_slots, sizes->holds_max);
     layout_slots(layout, &pool->line_slots, sizes->lines_max);
     layout_slots(layout, &pool->limit_slots, sizes->limit_rows_max);
+    pool->adjust_keys = layout_take(layout, ADJUST_KEYS_MAX * sizeof(struct adjust_key));
+    layout_slots(layout, &pool->adjust_key_slots, ADJUST_KEYS_MAX);
+    layout_index(layout, &pool->adjust_key_index, ADJUST_KEYS_MAX);
     layout_index(layout, &pool->key_index, sizes->holds_max);
     layout_index(layout, &pool->sequence_index, sizes->holds_max);
     layout_index(layout, &pool->principal_index, sizes->holds_max);
@@ -73,6 +76,8 @@ struct inventory_pool *inventory_pool_init(void *memory, const struct inventory_
     pool->sizes = *sizes;
     pool->hash_key = *hash_key;
     pool_lay_out(&layout, pool);
+    pool->adjust_key_oldest = SLOT_NONE;
+    pool->adjust_key_newest = SLOT_NONE;
     assert(layout.used == inventory_pool_bytes(sizes));
     return pool;
 }
@@ -98,18 +103,18 @@ uint32_t inventory_slot_partition(const struct inventory_pool *pool, uint32_t sl
     return pool->holds[slot].partition;
 }
 
-static bool slots_have(const struct slots *slots, uint32_t count)
+bool slots_have(const struct slots *slots, uint32_t count)
 {
     return slots->free_count + (slots->max - slots->fresh) >= count;
 }
 
-static uint32_t slots_take(struct slots *slots)
+uint32_t slots_take(struct slots *slots)
 {
     assert(slots_have(slots, 1));
     return slots->free_count > 0 ? slots->free[--slots->free_count] : slots->fresh++;
 }
 
-static void slots_give(struct slots *slots, uint32_t slot)
+void slots_give(struct slots *slots, uint32_t slot)
 {
     assert(slot < slots->fresh && slots->free_count < slots->max);
     slots->free[slots->free_count++] = slot;
@@ -117,10 +122,10 @@ static void slots_give(struct slots *slots, uint32_t slot)
 
 /* ---- hashes ---- */
 
-static uint64_t key_hash(const struct inventory_pool *pool, uint32_t partition,
-                         const struct hash128 *key)
+uint64_t pool_key_hash(const struct inventory_pool *pool, uint32_t subject,
+                       const struct hash128 *key)
 {
-    return hash_word(key->word[0] ^ pool->hash_key.word[0]) ^ hash_word(key->word[1] + partition);
+    return hash_word(key->word[0] ^ pool->hash_key.word[0]) ^ hash_word(key->word[1] + subject);
 }
 
 static uint64_t pair_hash(const struct inventory_pool *pool, uint64_t a, uint64_t b)
@@ -247,7 +252,7 @@ void pool_drop_limit_if_empty(struct inventory_pool *pool, struct limit_row *row
 static struct hold *find_by_key(struct inventory_pool *pool, uint32_t partition,
                                 const struct hash128 *key, uint8_t participant)
 {
-    uint64_t hash = key_hash(pool, partition, key);
+    uint64_t hash = pool_key_hash(pool, partition, key);
     uint32_t cursor = 0;
     uint32_t slot;
 
@@ -394,7 +399,7 @@ void pool_link_hold(struct inventory_pool *pool, struct hold *hold)
     assert(hold->sequence != 0);
     if ((hold->flags & HOLD_PARTICIPANT) != 0)
         hold->key = participant_key(hold->owner_partition, hold->owner_sequence);
-    index_table_add(&pool->key_index, key_hash(pool, hold->partition, &hold->key), slot);
+    index_table_add(&pool->key_index, pool_key_hash(pool, hold->partition, &hold->key), slot);
     index_table_add(&pool->sequence_index, pair_hash(pool, hold->partition, hold->sequence), slot);
     link_principal(pool, hold, slot);
     for (uint32_t line = hold->line_first; line != SLOT_NONE; line = pool->lines[line].next)
@@ -405,7 +410,7 @@ void pool_link_hold(struct inventory_pool *pool, struct hold *hold)
 void pool_unlink_key(struct inventory_pool *pool, struct hold *hold)
 {
     assert(hold->state == HOLD_ABORTED);
-    index_table_remove(&pool->key_index, key_hash(pool, hold->partition, &hold->key),
+    index_table_remove(&pool->key_index, pool_key_hash(pool, hold->partition, &hold->key),
                        pool_hold_slot(pool, hold));
 }
 
@@ -417,7 +422,7 @@ void pool_free_hold(struct inventory_pool *pool, struct hold *hold)
 
     assert((hold->flags & HOLD_IN_USE) != 0);
     if (!owner || hold->state != HOLD_ABORTED) /* an aborted intent's key went before */
-        index_table_remove(&pool->key_index, key_hash(pool, hold->partition, &hold->key), slot);
+        index_table_remove(&pool->key_index, pool_key_hash(pool, hold->partition, &hold->key), slot);
     index_table_remove(&pool->sequence_index, pair_hash(pool, hold->partition, hold->sequence),
                        slot);
     unlink_principal(pool, hold, slot);

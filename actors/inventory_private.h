@@ -75,6 +75,15 @@ struct limit_row {
     uint32_t sold;
 };
 
+/* The Idempotency-Key of an adjustment that was made, and its answer. */
+struct adjust_key {
+    struct key_record stored;
+    uint64_t sequence;
+    uint32_t partition;
+    uint32_t sku_id;
+    uint32_t next; /* younger */
+};
+
 /* Free slots are a stack threaded through an array of their own; `fresh` counts slots never used,
  * so that memory is touched only as it is needed. */
 struct slots {
@@ -92,9 +101,13 @@ struct inventory_pool {
     struct sku *skus;
     struct product *products;
     struct limit_row *limit_rows;
+    struct adjust_key *adjust_keys;
     struct slots hold_slots;
     struct slots line_slots;
     struct slots limit_slots;
+    struct slots adjust_key_slots;
+    uint32_t adjust_key_oldest;
+    uint32_t adjust_key_newest;
     uint32_t sku_count;
     uint32_t product_count;
     uint32_t active;
@@ -105,6 +118,7 @@ struct inventory_pool {
     struct index_table sku_index;
     struct index_table product_index;
     struct index_table limit_index;
+    struct index_table adjust_key_index;
 };
 
 static inline struct hold *pool_hold(struct inventory_pool *pool, uint32_t slot)
@@ -132,6 +146,11 @@ struct limit_row *pool_add_limit(struct inventory_pool *pool, uint32_t product,
 void pool_drop_limit_if_empty(struct inventory_pool *pool, struct limit_row *row);
 
 /* The hold of a key (owners), of an owner's number (participants), of a number; or NULL. */
+uint64_t pool_key_hash(const struct inventory_pool *pool, uint32_t subject,
+                       const struct hash128 *key);
+uint32_t slots_take(struct slots *slots);
+void slots_give(struct slots *slots, uint32_t slot);
+bool slots_have(const struct slots *slots, uint32_t count);
 struct hold *pool_find_key(struct inventory_pool *pool, uint32_t partition,
                            const struct hash128 *key);
 struct hold *pool_find_participant(struct inventory_pool *pool, uint32_t partition,
@@ -220,6 +239,19 @@ void lines_ask(struct inventory *inventory, const struct moment *moment, struct 
                struct effects *effects);
 void inventory_line_message(struct inventory *inventory, const struct moment *moment,
                             const struct message *message, struct effects *effects);
+
+/* ---- inventory_keys.c: keys of adjustments ---- */
+
+struct adjust_key *adjust_key_find(const struct inventory_pool *pool, uint32_t sku_id,
+                                   const struct hash128 *key);
+/* Forgets a few that are past retention; false if there is no room for one more all the same. */
+bool adjust_key_make_room(struct inventory_pool *pool, const struct moment *moment,
+                          struct effects *effects);
+/* Takes one in. Precondition: room was made. */
+void adjust_key_add(struct inventory_pool *pool, uint32_t partition, uint32_t sku_id,
+                    uint64_t sequence, const struct key_record *stored);
+void adjust_key_persist(const struct adjust_key *key, enum record_operation operation,
+                        struct effects *effects);
 
 /* ---- inventory_stock.c ---- */
 

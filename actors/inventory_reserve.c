@@ -207,6 +207,10 @@ void inventory_reserve(struct inventory *inventory, const struct moment *moment,
             return;
         }
     }
+    if (body->claim == CLAIM_BARRED) {
+        refuse(inventory, message, OUTCOME_STORAGE_FULL, 0, effects);
+        return;
+    }
     if (body->claim == CLAIM_NONE) {
         effects->claim_count = body->line_count;
         memcpy(effects->claim_lines, body->lines, body->line_count * sizeof(body->lines[0]));

@@ -181,6 +181,17 @@ static bool restore_hold(struct inventory *inventory, const struct moment *momen
     return true;
 }
 
+static bool restore_key(struct inventory *inventory, const struct record *record)
+{
+    struct inventory_pool *pool = inventory->pool;
+
+    if (pool_find_sku(pool, record->subject) == NULL || !slots_have(&pool->adjust_key_slots, 1) ||
+        adjust_key_find(pool, record->subject, &record->key.key) != NULL)
+        return false;
+    adjust_key_add(pool, inventory->partition, record->subject, record->sequence, &record->key);
+    return true;
+}
+
 bool inventory_restore(struct inventory *inventory, const struct moment *moment,
                        const struct record *record, struct effects *effects)
 {
@@ -197,6 +208,8 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
     case RECORD_FLOOR:
         raise_floor(inventory, record->floor.next_sequence);
         return true;
+    case RECORD_KEY:
+        return restore_key(inventory, record);
     case RECORD_HOLD:
         return restore_hold(inventory, moment, record, effects);
     case RECORD_LEDGER: /* history: not loaded */

@@ -36,6 +36,68 @@ static void write_off_units(struct inventory *inventory, const struct moment *mo
     inventory_ledger(inventory, moment, sku, LEDGER_WRITE_OFF, quantity, 0, reason, effects);
 }
 
+/* A key that had its effect gets the same answer again. */
+static void repeat_adjustment(struct inventory *inventory, const struct message *message,
+                              const struct adjust_key *kept, struct effects *effects)
+{
+    bool same = kept->stored.fingerprint == message->adjust.fingerprint;
+    struct message *reply = inventory_reply(
+        inventory, message, same ? OUTCOME_OK : OUTCOME_KEY_REUSED, 0, effects);
+
+    if (!same)
+        return;
+    reply->reply.replayed = 1;
+    reply->reply.stock = (struct stock_view){.sku_id = kept->sku_id,
+                                             .stock = kept->stored.stock,
+                                             .available = kept->stored.available,
+                                             .reserved = kept->stored.reserved,
+                                             .sold = kept->stored.sold};
+}
+
+/* The adjustment was made, and its ledger entry is the SKU's newest. */
+static void keep_adjustment(struct inventory *inventory, const struct moment *moment,
+                            const struct adjust_body *body, const struct sku *sku,
+                            struct effects *effects)
+{
+    struct inventory_pool *pool = inventory->pool;
+    struct key_record stored = {.key = body->key,
+                                .fingerprint = body->fingerprint,
+                                .wall_ms = moment->wall_ms,
+                                .stock = sku->stock,
+                                .available = sku_available(sku),
+                                .reserved = sku->reserved,
+                                .sold = sku->sold};
+
+    adjust_key_add(pool, inventory->partition, sku->sku_id, sku->ledger_sequence, &stored);
+    adjust_key_persist(adjust_key_find(pool, sku->sku_id, &body->key), RECORD_PUT, effects);
+}
+
+/* Repeats and unknown SKUs are answered here; true if there is an adjustment to be made. */
+static bool may_adjust(struct inventory *inventory, const struct moment *moment,
+                       const struct message *message, const struct sku *sku,
+                       struct effects *effects)
+{
+    const struct adjust_body *body = &message->adjust;
+    const struct adjust_key *kept = NULL;
+
+    if (sku == NULL) {
+        inventory_reply(inventory, message, OUTCOME_NOT_FOUND, 0, effects);
+        return false;
+    }
+    if (!body->has_key || body->claim != CLAIM_NONE)
+        return true;
+    kept = adjust_key_find(inventory->pool, body->sku_id, &body->key);
+    if (kept != NULL) {
+        repeat_adjustment(inventory, message, kept, effects);
+        return false;
+    }
+    if (!adjust_key_make_room(inventory->pool, moment, effects)) {
+        inventory_reply(inventory, message, OUTCOME_OVERLOADED, 0, effects);
+        return false;
+    }
+    return true;
+}
+
 void inventory_stock_adjust(struct inventory *inventory, const struct moment *moment,
                             struct message *message, struct effects *effects)
 {
@@ -45,10 +107,8 @@ void inventory_stock_adjust(struct inventory *inventory, const struct moment *mo
     struct message *reply;
     int64_t delta;
 
-    if (sku == NULL) {
-        inventory_reply(inventory, message, OUTCOME_NOT_FOUND, 0, effects);
+    if (!may_adjust(inventory, moment, message, sku, effects))
         return;
-    }
     delta = body->is_set ? body->value - (int64_t)sku_available(sku) : body->value;
     if (body->claim == CLAIM_MADE) {
         write_off_units(inventory, moment, sku, body->claimed, body->reason, effects);
@@ -63,6 +123,8 @@ void inventory_stock_adjust(struct inventory *inventory, const struct moment *mo
     } else if (delta > 0) {
         receive_units(inventory, moment, sku, (uint32_t)delta, body->reason, effects);
     }
+    if (outcome == OUTCOME_OK && delta != 0 && body->has_key)
+        keep_adjustment(inventory, moment, body, sku, effects);
     reply = inventory_reply(inventory, message, outcome, 0, effects);
     reply->reply.stock = inventory_stock_view(sku);
 }
@@ -219,6 +281,10 @@ static void put_product(struct inventory *inventory, const struct moment *moment
         product = pool_add_product(pool, inventory->partition, envelope->product_number);
     } else if (product->limit_per_customer == 0 && envelope->limit_per_customer != 0 &&
                !product_count_limits(pool, (uint32_t)(product - pool->products))) {
+        for (uint32_t i = 0; i < envelope->variant_count; i++)
+            if (envelope->variants[i].claimed > 0)
+                effects_gate(effects, GATE_RETURN, envelope->variants[i].sku_id,
+                             envelope->variants[i].claimed);
         envelope->outcome = OUTCOME_OVERLOADED;
         return;
     }

@@ -30,6 +30,9 @@ enum {
     HOLD_TTL_MS_MAX = 24 * 3600 * 1000,
     /* An ended hold answers repeats of its key this long. */
     HOLD_RETENTION_MS = 24 * 3600 * 1000,
+    /* An adjustment's Idempotency-Key is remembered this long. */
+    ADJUST_KEY_RETENTION_MS = 24 * 3600 * 1000,
+    ADJUST_KEYS_MAX = 1 << 16, /* a shard */
     /* A participant's ended line only has to outlive repeats of its owner's messages. */
     LINE_RETENTION_MS = 60 * 1000,
     /* A saga message that was not acknowledged is sent again after this. */

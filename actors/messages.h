@@ -45,7 +45,12 @@ enum message_type {
 enum message_class { MESSAGE_CLASS_REQUEST, MESSAGE_CLASS_COMPLETION, MESSAGE_CLASS_SAGA };
 
 /* Units taken from a gate travel with the message that will record them. */
-enum claim { CLAIM_NONE, CLAIM_MADE, CLAIM_REFUSED };
+enum claim {
+    CLAIM_NONE,
+    CLAIM_MADE,
+    CLAIM_REFUSED,
+    CLAIM_BARRED, /* storage is full: only a key that has had its effect is answered */
+};
 
 enum authority { AUTHORITY_PRINCIPAL, AUTHORITY_STAFF };
 
@@ -83,6 +88,9 @@ struct adjust_body {
     uint8_t is_set;
     int64_t value;    /* delta, or what shall be available */
     uint32_t claimed; /* units taken from the gate, when claim is made */
+    uint8_t has_key;  /* key and fingerprint are set: the effect is to happen once */
+    struct hash128 key;
+    uint64_t fingerprint;
     char reason[REASON_LENGTH_MAX + 1];
 };
 

@@ -5,6 +5,8 @@
  *   PRODUCT   subject = product number; the document, as the outside gave it, follows the struct
  *   SKU       subject = SKU ID; identity: name, product, price
  *   COUNTER   subject = SKU ID; stock and sold as of the newest ledger entry of that SKU
+ *   KEY       subject = SKU ID, sequence = of its ledger entry; an adjustment's Idempotency-Key and
+ *             the answer it was given, for the retention time
  *   HOLD      sequence = the reservation's (or participant's) number in its partition
  *   LEDGER    subject = SKU ID, sequence; every change of stock or sold, never deleted
  *   LIMIT     subject = product number, principal; units a customer of a limited product has bought
@@ -30,6 +32,7 @@
     X(LIMIT, limit)                                                                                \
     X(LEDGER, ledger)                                                                              \
     X(FLOOR, floor)                                                                                \
+    X(KEY, key)                                                                                    \
     X(HOLD, hold)
 
 /* In this order they are loaded: what is referred to comes before what refers to it. */
@@ -116,6 +119,16 @@ struct floor_record {
     uint64_t next_sequence;
 };
 
+struct key_record {
+    struct hash128 key;
+    uint64_t fingerprint;
+    int64_t wall_ms;
+    uint32_t stock; /* the figures that the answer gave */
+    uint32_t available;
+    uint32_t reserved;
+    uint32_t sold;
+};
+
 struct hold_record {
     struct hash128 key; /* of principal, call, product and Idempotency-Key */
     uint64_t fingerprint;
@@ -148,6 +161,7 @@ struct record {
         struct limit_record limit;
         struct ledger_record ledger;
         struct floor_record floor;
+        struct key_record key;
         struct hold_record hold;
     };
 };

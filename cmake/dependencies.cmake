@@ -3,7 +3,10 @@
 # The foreign libraries, each as an imported target PkgConfig::<NAME>. A layer links what it uses, PRIVATE, so that no
 # layer sees another one's libraries on its link line.
 
-find_package(PkgConfig REQUIRED)
+find_package(PkgConfig)
+if(NOT PkgConfig_FOUND)
+  message(FATAL_ERROR "pkg-config is missing: run ./scripts/setup build")
+endif()
 
 # stampede_find_library(NAME MODULE...): the first of the modules that exists (names differ between releases).
 function(stampede_find_library name)

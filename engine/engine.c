@@ -166,24 +166,47 @@ struct engine *engine_create(const struct engine_options *options, const struct 
     return engine;
 }
 
-/* Envelopes still on their way have no other owner. */
+static void free_envelope_of(const struct message *message)
+{
+    if (message->type == MESSAGE_PRODUCT_SUBMIT || message->type == MESSAGE_PRODUCT_PUT ||
+        message->type == MESSAGE_PRODUCT_DONE)
+        envelope_free(message->product.envelope);
+    else if (message->type == MESSAGE_REPLY && message->reply.answers == MESSAGE_HOLD_LIST)
+        envelope_free(message->reply.list);
+}
+
+static void free_envelopes_of_batch(const struct batch *batch)
+{
+    const struct arena *messages = &batch->messages;
+
+    for (uint32_t at = 0; at < messages->used;) {
+        const struct message *message =
+            (const struct message *)(const void *)(messages->bytes + at);
+
+        free_envelope_of(message);
+        at += message->size;
+    }
+}
+
+/* Envelopes still on their way, in mailboxes and batches, have no other owner. */
 static void free_envelopes(struct engine *engine)
 {
     for (uint32_t i = 0; i < engine->options.shards * engine->options.shards; i++) {
-        struct message *message;
+        const struct message *message;
 
-        while ((message = mailbox_pop(engine->mailboxes[i])) != NULL) {
-            if (message->type == MESSAGE_PRODUCT_SUBMIT || message->type == MESSAGE_PRODUCT_PUT ||
-                message->type == MESSAGE_PRODUCT_DONE)
-                envelope_free(message->product.envelope);
-            else if (message->type == MESSAGE_REPLY &&
-                     message->reply.answers == MESSAGE_HOLD_LIST)
-                envelope_free(message->reply.list);
-        }
+        while ((message = mailbox_pop(engine->mailboxes[i])) != NULL)
+            free_envelope_of(message);
     }
+    for (uint32_t i = 0; i < engine->committer->batch_count; i++)
+        free_envelopes_of_batch(engine->committer->batches[i]);
     for (uint32_t i = 0; i < engine->options.shards; i++) {
         struct shard *shard = engine->shards[i];
+        const struct batch *batch = atomic_load(&shard->ready);
 
+        if (batch != NULL)
+            free_envelopes_of_batch(batch);
+        for (batch = atomic_load(&shard->returned); batch != NULL; batch = batch->next)
+            free_envelopes_of_batch(batch);
         for (uint32_t n = 0; n < shard->unpublished_count; n++)
             envelope_free(shard->unpublished[n]);
         shard_free_retired(shard, true);

@@ -132,6 +132,8 @@ struct command {
             bool is_set;
             int64_t value;
             struct slice reason;
+            struct slice key;  /* the Idempotency-Key; empty: none */
+            struct slice body; /* its fingerprint is kept with the key */
         } stock; /* STOCK_* */
         struct product_envelope *product; /* ownership moves unless refused at once */
         struct {

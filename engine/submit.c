@@ -82,26 +82,30 @@ static enum outcome resolve_lines(const struct directory *directory, const struc
     return OUTCOME_OK;
 }
 
-/* Scope of a key: principal, this call, the first product (api.md). */
-static struct hash128 key_of(const struct engine *engine, const struct command *command,
-                             const struct product_entry *product)
+static uint64_t fingerprint_of(const struct engine *engine, struct slice body)
 {
-    struct {
+    return hash_bytes(&engine->ports.secrets.key_key, body.text, body.length);
+}
+
+/* Scope of a key: principal, the call, the first product (api.md). */
+static struct hash128 key_of(const struct engine *engine, const struct command *command,
+                             const struct product_entry *product, struct slice key)
+{
+    struct key_scope {
         struct principal principal;
         uint32_t call;
         uint32_t partition;
         uint32_t product;
         char key[IDEMPOTENCY_KEY_LENGTH_MAX];
     } scope = {.principal = command->principal,
-               .call = COMMAND_RESERVE,
+               .call = command->type,
                .partition = product->partition,
                .product = product->number};
-    size_t length = command->reserve.key.length;
 
-    assert(length >= 1 && length <= IDEMPOTENCY_KEY_LENGTH_MAX);
-    memcpy(scope.key, command->reserve.key.text, length);
+    assert(key.length >= 1 && key.length <= IDEMPOTENCY_KEY_LENGTH_MAX);
+    memcpy(scope.key, key.text, key.length);
     return hash_bytes_128(&engine->ports.secrets.key_key, &scope,
-                          sizeof(scope) - sizeof(scope.key) + length);
+                          offsetof(struct key_scope, key) + key.length);
 }
 
 static bool gates_have(const struct reservation *reservation)
@@ -119,6 +123,10 @@ static enum outcome claim_or_refuse(struct shard *shard, const struct reservatio
 {
     struct key_filter *filter = &reservation->skus[0]->product->filter;
 
+    if (engine_mode(shard->engine) == ENGINE_STORAGE_FULL) {
+        *claim_out = CLAIM_BARRED;
+        return key_filter_test(filter, &reservation->key) ? OUTCOME_OK : OUTCOME_STORAGE_FULL;
+    }
     *claim_out = CLAIM_NONE;
     if (!MUTANT(KEY_FILTER_SKIPPED)) {
         if (key_filter_test(filter, &reservation->key))
@@ -156,10 +164,13 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     outcome = resolve_lines(shard_directory(shard), command, &reservation, refusal);
     if (outcome != OUTCOME_OK)
         return outcome;
-    reservation.key = key_of(engine, command, reservation.skus[0]->product);
+    reservation.key =
+        key_of(engine, command, reservation.skus[0]->product, command->reserve.key);
     outcome = claim_or_refuse(shard, &reservation, &claim);
-    if (outcome != OUTCOME_OK)
+    if (outcome == OUTCOME_SOLD_OUT)
         return refuse_reservation(shard, &reservation, refusal);
+    if (outcome != OUTCOME_OK)
+        return outcome;
     target = engine_shard_of(engine, reservation.skus[0]->product->partition);
     message = begin_request(shard, target, MESSAGE_RESERVE, reservation.line_count, cookie);
     if (message == NULL) {
@@ -169,9 +180,7 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     }
     message->partition = (uint16_t)reservation.skus[0]->product->partition;
     message->reserve.key = reservation.key;
-    message->reserve.fingerprint =
-        hash_bytes(&engine->ports.secrets.key_key, command->reserve.body.text,
-                   command->reserve.body.length);
+    message->reserve.fingerprint = fingerprint_of(engine, command->reserve.body);
     message->reserve.principal = command->principal;
     message->reserve.claim = (uint8_t)claim;
     message->reserve.line_count = (uint8_t)reservation.line_count;
@@ -259,6 +268,12 @@ static enum outcome submit_stock(struct shard *shard, const struct command *comm
         message->adjust.is_set = command->stock.is_set;
         message->adjust.value = command->stock.value;
         memcpy(message->adjust.reason, command->stock.reason.text, command->stock.reason.length);
+        if (command->stock.key.length > 0) {
+            message->adjust.has_key = 1;
+            message->adjust.key = key_of(shard->engine, command, sku->product, command->stock.key);
+            message->adjust.fingerprint =
+                fingerprint_of(shard->engine, command->stock.body);
+        }
     } else {
         message->stock.sku_id = sku->sku_id;
     }
@@ -292,7 +307,7 @@ static enum outcome submit_list(struct shard *shard, const struct command *comma
     return send_request(shard, command->list.shard);
 }
 
-/* What may not be begun in this mode. */
+/* What may not be begun in this mode; when storage is full, claim_or_refuse looks further. */
 static enum outcome mode_refuses(const struct engine *engine, enum command_type type)
 {
     bool obliges = type == COMMAND_RESERVE || type == COMMAND_PRODUCT_PUT;
@@ -301,7 +316,7 @@ static enum outcome mode_refuses(const struct engine *engine, enum command_type 
     case ENGINE_FAILED:
         return OUTCOME_OUTCOME_UNKNOWN;
     case ENGINE_STORAGE_FULL:
-        return obliges ? OUTCOME_STORAGE_FULL : OUTCOME_OK;
+        return type == COMMAND_PRODUCT_PUT ? OUTCOME_STORAGE_FULL : OUTCOME_OK;
     case ENGINE_DRAINING:
         return obliges ? OUTCOME_OVERLOADED : OUTCOME_OK;
     case ENGINE_SERVING:

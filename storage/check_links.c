@@ -92,30 +92,31 @@ static void link_twice(struct check *check, const struct check_link *link)
 
 void check_links(struct check *check)
 {
-    const struct check_link *promise = (const struct check_link *)(void *)check->promises.items;
-    const struct check_link *link = (const struct check_link *)(void *)check->links.items;
-    const struct check_link *promises_end = promise + check->promises.count;
-    const struct check_link *links_end = link + check->links.count;
+    const struct check_link *promises =
+        (const struct check_link *)(const void *)check->promises.items;
+    const struct check_link *links = (const struct check_link *)(const void *)check->links.items;
+    size_t promise = 0;
+    size_t link = 0;
 
     if (check->promises.count > 0)
-        qsort(check->promises.items, check->promises.count, sizeof(*promise), link_order);
+        qsort(check->promises.items, check->promises.count, sizeof(*promises), link_order);
     if (check->links.count > 0)
-        qsort(check->links.items, check->links.count, sizeof(*link), link_order);
-    while (promise != promises_end || link != links_end) {
-        int order = promise == promises_end ? 1
-                    : link == links_end     ? -1
-                                            : link_order(promise, link);
+        qsort(check->links.items, check->links.count, sizeof(*links), link_order);
+    while (promise < check->promises.count || link < check->links.count) {
+        int order = promise == check->promises.count ? 1
+                    : link == check->links.count     ? -1
+                                                     : link_order(&promises[promise], &links[link]);
 
         if (order < 0) {
-            promise_alone(check, promise++);
+            promise_alone(check, &promises[promise++]);
             continue;
         }
         if (order > 0)
-            link_alone(check, link);
+            link_alone(check, &links[link]);
         else
-            both_check(check, promise++, link);
-        link++;
-        while (link != links_end && link_order(link - 1, link) == 0)
-            link_twice(check, link++);
+            both_check(check, &promises[promise++], &links[link]);
+        for (link++; link < check->links.count && link_order(&links[link - 1], &links[link]) == 0;
+             link++)
+            link_twice(check, &links[link]);
     }
 }

@@ -25,8 +25,7 @@ struct check_sku {
 };
 
 struct check_hold {
-    uint64_t sequence; /* first: looked up by it */
-    struct hash128 key;
+    uint64_t sequence;   /* first: looked up by it */
     uint64_t own_lines;  /* check_line_sum over the lines in this partition */
     uint64_t sold_lines; /* over the ledger's entries that name it */
     uint8_t state;
@@ -41,7 +40,10 @@ struct audit {
     struct vector skus;     /* struct check_sku, ascending */
     struct vector holds;    /* struct check_hold, ascending */
     struct vector limits;   /* struct check_limit */
-    uint8_t *numbers;       /* a bit a number: given to a reservation or an entry */
+    struct vector keys;     /* struct check_key: of adjustments, ascending, then of reservations */
+    size_t adjustment;      /* the next key of an adjustment whose entry is to come */
+    size_t adjustment_count;
+    uint8_t *numbers; /* a bit a number: given to a reservation or an entry */
 };
 
 static void raise_next(struct audit *audit, uint64_t sequence)
@@ -114,6 +116,50 @@ static bool visit_floor(void *arg, const struct record *record)
     if (audit->next_sequence < record->floor.next_sequence)
         audit->next_sequence = record->floor.next_sequence;
     return true;
+}
+
+/* ---- keys ---- */
+
+static void add_key(struct audit *audit, uint32_t scope, uint64_t sequence,
+                    const struct hash128 *key)
+{
+    struct check_key *added = check_vector_add(audit->check, &audit->keys, sizeof(*added));
+
+    if (added == NULL)
+        return;
+    added->scope = scope;
+    added->sequence = sequence;
+    added->key = *key;
+}
+
+static bool visit_key(void *arg, const struct record *record)
+{
+    struct audit *audit = arg;
+
+    add_key(audit, record->subject, record->sequence, &record->key.key);
+    audit->adjustment_count = audit->keys.count;
+    return !audit->check->out_of_memory;
+}
+
+/* Keys of adjustments and entries of the ledger both come ascending by SKU and number: passes the
+ * keys before this place; those had no entry. True if the next one is of this place. */
+static bool pass_keys(struct audit *audit, uint32_t sku_id, uint64_t sequence)
+{
+    const struct check_key *keys = (const struct check_key *)(const void *)audit->keys.items;
+
+    for (; audit->adjustment < audit->adjustment_count; audit->adjustment++) {
+        const struct check_key *key = &keys[audit->adjustment];
+
+        if (key->scope == sku_id && key->sequence == sequence)
+            return true;
+        if (key->scope > sku_id || (key->scope == sku_id && key->sequence > sequence))
+            return false;
+        check_broken(audit->check,
+                     "an idempotency key names entry %" PRIu64 " of SKU %08" PRIx32
+                     "'s ledger, which there is not",
+                     key->sequence, key->scope);
+    }
+    return false;
 }
 
 /* ---- reservations ---- */
@@ -240,11 +286,12 @@ static bool visit_hold(void *arg, const struct record *record)
     if (hold == NULL)
         return false;
     hold->sequence = record->sequence;
-    hold->key = stored->key;
     hold->state = stored->state;
     hold->is_owner =
         stored->owner_partition == audit->partition && stored->owner_sequence == record->sequence;
     check_form(audit, record, hold->is_owner);
+    if (hold->is_owner && hold->state != HOLD_ABORTED)
+        add_key(audit, CHECK_KEY_OF_RESERVATION, record->sequence, &stored->key);
     for (unsigned i = 0; i < stored->line_count; i++) {
         const struct line *line = &stored->lines[i];
 
@@ -265,35 +312,6 @@ static bool visit_hold(void *arg, const struct record *record)
         audit->check->unfinished++;
     raise_next(audit, record->sequence);
     return true;
-}
-
-static int key_order(const void *a, const void *b)
-{
-    const struct check_hold *left = a;
-    const struct check_hold *right = b;
-
-    return memcmp(&left->key, &right->key, sizeof(left->key));
-}
-
-/* A key names one reservation. Last, for it leaves the rows in another order. */
-static void check_keys(struct audit *audit)
-{
-    struct check_hold *holds = (struct check_hold *)(void *)audit->holds.items;
-    size_t count = 0;
-
-    for (size_t i = 0; i < audit->holds.count; i++) {
-        if (holds[i].is_owner && holds[i].state != HOLD_ABORTED)
-            holds[count++] = holds[i];
-    }
-    if (count > 0)
-        qsort(holds, count, sizeof(*holds), key_order);
-    for (size_t i = 1; i < count; i++) {
-        if (key_order(&holds[i - 1], &holds[i]) == 0)
-            check_broken(audit->check,
-                         "one idempotency key names reservations %" PRIu64 " and %" PRIu64
-                         " of partition %" PRIu32,
-                         holds[i - 1].sequence, holds[i].sequence, audit->partition);
-    }
 }
 
 /* ---- the ledger ---- */
@@ -360,6 +378,13 @@ static bool visit_entry(void *arg, const struct record *record)
         check_broken(audit->check, "a ledger entry names SKU %08" PRIx32 ", which there is not",
                      record->subject);
         return true;
+    }
+    if (pass_keys(audit, record->subject, record->sequence)) {
+        audit->adjustment++;
+        if (record->ledger.entry != LEDGER_RECEIPT && record->ledger.entry != LEDGER_WRITE_OFF)
+            check_broken(audit->check,
+                         "entry %" PRIu64 " of SKU %s's ledger is no adjustment, but has a key",
+                         record->sequence, sku->name);
     }
     add_entry(sku, &record->ledger);
     sku->newest_entry = record->sequence;
@@ -459,6 +484,7 @@ static void scan_ledger(struct audit *audit)
     for (size_t i = 0; i < audit->holds.count; i++)
         take_number(audit, holds[i].sequence);
     scan(audit, RECORD_LEDGER, visit_entry);
+    pass_keys(audit, UINT32_MAX, UINT64_MAX); /* those after the last entry */
     free(audit->numbers);
 }
 
@@ -470,6 +496,7 @@ void check_partition(struct check *check, uint32_t partition)
     scan(&audit, RECORD_SKU, visit_sku);
     scan(&audit, RECORD_COUNTER, visit_counter);
     scan(&audit, RECORD_FLOOR, visit_floor);
+    scan(&audit, RECORD_KEY, visit_key);
     scan(&audit, RECORD_HOLD, visit_hold);
     scan_ledger(&audit);
     scan(&audit, RECORD_LIMIT, visit_limit);
@@ -478,10 +505,11 @@ void check_partition(struct check *check, uint32_t partition)
             check_sku(check, &((const struct check_sku *)(const void *)audit.skus.items)[i]);
         check_sales(&audit);
         check_limits(check, partition, &audit.products, &audit.limits);
-        check_keys(&audit);
+        check_keys(check, partition, &audit.keys);
     }
     check_vector_free(&audit.products);
     check_vector_free(&audit.skus);
     check_vector_free(&audit.holds);
     check_vector_free(&audit.limits);
+    check_vector_free(&audit.keys);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of the audit share: check.c (opening, verdict), check_partition.c (what is true
- * within a partition), check_limits.c (what a customer may have), check_links.c (reservations over
- * several partitions). The arithmetic here is deliberately not the actors'. */
+ * within a partition), check_limits.c (what a customer may have), check_keys.c (one key, one
+ * effect), check_links.c (reservations over several partitions). The arithmetic here is
+ * deliberately not the actors'. */
 #ifndef STAMPEDE_CHECK_PRIVATE_H
 #define STAMPEDE_CHECK_PRIVATE_H
 
@@ -88,6 +89,21 @@ struct check_product {
 /* Sorts and compares; `products` in ascending order of numbers. */
 void check_limits(struct check *check, uint32_t partition, struct vector *products,
                   struct vector *limits);
+
+/* ---- check_keys.c ---- */
+
+/* An idempotency key and the number of what it made: of a reservation, or of an entry in the ledger
+ * of a SKU (the scope). */
+struct check_key {
+    uint32_t scope;
+    uint64_t sequence;
+    struct hash128 key;
+};
+
+#define CHECK_KEY_OF_RESERVATION UINT32_MAX
+
+/* Within its scope, a key names one effect. Sorts `keys`. */
+void check_keys(struct check *check, uint32_t partition, struct vector *keys);
 
 /* ---- check_links.c ---- */
 

@@ -130,6 +130,15 @@ static bool ledger_is_valid(const struct record *record)
            sku_id_partition(record->subject) == record->partition;
 }
 
+static bool key_record_is_valid(const struct record *record)
+{
+    const struct key_record *key = &record->key;
+
+    return key->stock <= SKU_STOCK_MAX && key->available <= key->stock &&
+           key->reserved <= key->stock && key->sold <= key->stock && time_is_valid(key->wall_ms) &&
+           sku_id_partition(record->subject) == record->partition;
+}
+
 /* The parts of the key that a kind does not use are zero: one record, one key. */
 static bool key_is_valid(const struct record *record)
 {
@@ -139,6 +148,7 @@ static bool key_is_valid(const struct record *record)
     case RECORD_COUNTER:
     case RECORD_LIMIT:
         return record->sequence == 0;
+    case RECORD_KEY:
     case RECORD_LEDGER:
         return record->sequence >= 1 && record->sequence < CODEC_SEQUENCE_END;
     case RECORD_FLOOR:
@@ -174,6 +184,8 @@ bool codec_record_is_valid(const struct record *record)
         return true;
     case RECORD_LEDGER:
         return ledger_is_valid(record);
+    case RECORD_KEY:
+        return key_record_is_valid(record);
     case RECORD_FLOOR:
         return record->floor.next_sequence < CODEC_SEQUENCE_END;
     case RECORD_HOLD:
@@ -261,13 +273,29 @@ static void encode_ledger(struct writer *writer, const struct ledger_record *led
     write_text(writer, ledger->reason);
 }
 
+static inline void pack_hash(struct writer *writer, const struct hash128 *hash)
+{
+    uint8_t bytes[16];
+
+    bytes_put(bytes, hash->word[0], 8);
+    bytes_put(bytes + 8, hash->word[1], 8);
+    write_bytes(writer, bytes, sizeof(bytes));
+}
+
+static void encode_key_record(struct writer *writer, const struct key_record *stored)
+{
+    pack_hash(writer, &stored->key);
+    pack_uint64(writer, stored->fingerprint);
+    pack_uint64(writer, (uint64_t)stored->wall_ms);
+    pack_uint32(writer, stored->stock);
+    pack_uint32(writer, stored->available);
+    pack_uint32(writer, stored->reserved);
+    pack_uint32(writer, stored->sold);
+}
+
 static inline void encode_hold(struct writer *writer, const struct hold_record *hold)
 {
-    uint8_t key[16];
-
-    bytes_put(key, hold->key.word[0], 8);
-    bytes_put(key + 8, hold->key.word[1], 8);
-    write_bytes(writer, key, sizeof(key));
+    pack_hash(writer, &hold->key);
     pack_uint64(writer, hold->fingerprint);
     write_bytes(writer, hold->principal.bytes, sizeof(hold->principal.bytes));
     pack_uint64(writer, (uint64_t)hold->created_wall_ms);
@@ -317,6 +345,9 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
         break;
     case RECORD_LEDGER:
         encode_ledger(&writer, &record->ledger);
+        break;
+    case RECORD_KEY:
+        encode_key_record(&writer, &record->key);
         break;
     case RECORD_FLOOR:
         pack_uint64(&writer, record->floor.next_sequence);

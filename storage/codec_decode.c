@@ -227,14 +227,30 @@ static void decode_ledger(struct taker *taker, struct ledger_record *ledger)
     take_text(taker, ledger->reason, sizeof(ledger->reason));
 }
 
+static inline void take_hash(struct taker *taker, struct hash128 *hash)
+{
+    const char *bytes = take_bytes(taker, sizeof(*hash));
+
+    if (bytes != NULL) {
+        hash->word[0] = bytes_get((const uint8_t *)bytes, 8);
+        hash->word[1] = bytes_get((const uint8_t *)bytes + 8, 8);
+    }
+}
+
+static void decode_key_record(struct taker *taker, struct key_record *stored)
+{
+    take_hash(taker, &stored->key);
+    stored->fingerprint = take_number(taker, UINT64_MAX);
+    stored->wall_ms = take_time(taker);
+    stored->stock = (uint32_t)take_number(taker, SKU_STOCK_MAX);
+    stored->available = (uint32_t)take_number(taker, SKU_STOCK_MAX);
+    stored->reserved = (uint32_t)take_number(taker, SKU_STOCK_MAX);
+    stored->sold = (uint32_t)take_number(taker, SKU_STOCK_MAX);
+}
+
 static inline void decode_hold(struct taker *taker, struct hold_record *hold)
 {
-    const char *key = take_bytes(taker, sizeof(hold->key));
-
-    if (key != NULL) {
-        hold->key.word[0] = bytes_get((const uint8_t *)key, 8);
-        hold->key.word[1] = bytes_get((const uint8_t *)key + 8, 8);
-    }
+    take_hash(taker, &hold->key);
     hold->fingerprint = take_number(taker, UINT64_MAX);
     const char *principal = take_bytes(taker, sizeof(hold->principal.bytes));
     if (principal != NULL)
@@ -274,6 +290,9 @@ static void decode_fields(struct taker *taker, struct record *record)
         break;
     case RECORD_LEDGER:
         decode_ledger(taker, &record->ledger);
+        break;
+    case RECORD_KEY:
+        decode_key_record(taker, &record->key);
         break;
     case RECORD_FLOOR:
         record->floor.next_sequence = take_number(taker, CODEC_SEQUENCE_END - 1);

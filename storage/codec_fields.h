@@ -26,6 +26,7 @@ static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
     [RECORD_LIMIT] = 1,
     [RECORD_LEDGER] = 5,
     [RECORD_FLOOR] = 1,
+    [RECORD_KEY] = 7,
     [RECORD_HOLD] = CODEC_HOLD_FIELDS,
 };
 

@@ -71,7 +71,9 @@ static void options_set(struct journal_rocksdb *journal, uint64_t write_buffer_b
     rocksdb_options_set_wal_recovery_mode(options,
                                           recovers_all ? RECOVER_ALL : RECOVER_TO_FIRST_DAMAGE);
     rocksdb_options_set_create_if_missing(options, journal->mode == JOURNAL_CREATE);
-    rocksdb_options_set_create_missing_column_families(options, journal->mode == JOURNAL_CREATE);
+    /* A newer program may have more kinds than the store; families do not get lost by themselves.
+     */
+    rocksdb_options_set_create_missing_column_families(options, 1);
     rocksdb_options_set_paranoid_checks(options, 1);
     rocksdb_options_set_db_write_buffer_size(options, write_buffer_bytes);
     rocksdb_options_set_write_buffer_size(options, write_buffer_bytes / 2);

@@ -13,7 +13,10 @@
 #include "load_client.h"
 
 #define TARGET_DEFAULT        "http://127.0.0.1:8080"
+#define RATE_MIN              0.001
 #define RATE_MAX              10e6
+#define DURATION_MIN          0.01
+#define DURATION_MAX          86400.0
 #define RATE_DEFAULT          1000.0
 #define DURATION_DEFAULT      10.0
 #define SALE_DURATION_DEFAULT 22.0

@@ -259,6 +259,26 @@ static int product_make(struct load_scene *scene, struct load_skus *skus, const 
     return load_skus_add(skus, sku, strlen(sku)) ? LOAD_EXIT_OK : LOAD_EXIT_SETUP;
 }
 
+/* Sold-out refusals in a closed loop, counted for CALIBRATION_SECONDS. */
+static int refusals_measure(struct load_scene *scene, struct load_run *run, double *per_second_out)
+{
+    if (!load_run_start(run, CONNECT_WAIT_MS)) {
+        return load_scene_unreachable(scene, load_client_connect_error(run->client));
+    }
+    uint64_t end_ns = run->epoch_ns + (uint64_t)(CALIBRATION_SECONDS * 1e9);
+    while (load_clock_ns() < end_ns) {
+        load_run_step(run, end_ns);
+    }
+    *per_second_out = (double)run->counters.refused / seconds_of(load_run_elapsed_ns(run));
+    if (run->counters.refused == 0) {
+        fprintf(stderr,
+                "stampede-load: no sold-out refusal in %.1f s: the capacity cannot be measured\n",
+                CALIBRATION_SECONDS);
+        return LOAD_EXIT_SETUP;
+    }
+    return LOAD_EXIT_OK;
+}
+
 static int calibrate(struct load_scene *scene, double *per_second_out)
 {
     struct load_skus skus = {0};
@@ -269,25 +289,8 @@ static int calibrate(struct load_scene *scene, double *per_second_out)
         config.duration_seconds = CALIBRATION_SECONDS;
         config.nonce++; /* the sale's keys are other keys */
         struct load_run *run = load_run_create(&config);
-        if (run == NULL) {
-            result = load_scene_no_memory();
-        } else if (!load_run_start(run, CONNECT_WAIT_MS)) {
-            result = load_scene_unreachable(scene, load_client_connect_error(run->client));
-        } else {
-            uint64_t end_ns = run->epoch_ns + (uint64_t)(CALIBRATION_SECONDS * 1e9);
-            while (load_clock_ns() < end_ns) {
-                load_run_step(run, end_ns);
-            }
-            double seconds = seconds_of(load_run_elapsed_ns(run));
-            *per_second_out = (double)run->counters.refused / seconds;
-            if (run->counters.refused == 0) {
-                fprintf(stderr,
-                        "stampede-load: no sold-out refusal in %.1f s: the capacity cannot "
-                        "be measured\n",
-                        CALIBRATION_SECONDS);
-                result = LOAD_EXIT_SETUP;
-            }
-        }
+        result =
+            run != NULL ? refusals_measure(scene, run, per_second_out) : load_scene_no_memory();
         load_run_destroy(run);
     }
     load_skus_close(&skus);

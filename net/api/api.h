@@ -32,10 +32,10 @@ struct api_options {
      * dispatch, render_problem, on_complete) is set by the API itself. */
     struct http_options http;
 
-    const char *admin_key; /* the bearer token of staff; at least API_ADMIN_KEY_LENGTH_MIN */
-    bool rate_limits;      /* off: for demos and load tests; shows in /metrics */
-    bool availability_exact; /* off: `available` is null, only the level is told */
-    bool secure_cookies;     /* the public side is TLS: cookies are __Host- and Secure */
+    const char *admin_key;      /* the bearer token of staff; at least API_ADMIN_KEY_LENGTH_MIN */
+    bool rate_limits;           /* off: for demos and load tests; shows in /metrics */
+    bool availability_exact;    /* off: `available` is null, only the level is told */
+    bool secure_cookies;        /* the public side is TLS: cookies are __Host- and Secure */
     unsigned drain_deadline_ms; /* how long connections may finish when the engine drains */
 };
 

@@ -5,8 +5,8 @@
  * thread reads.
  *
  * A command's answer comes back by a cookie that names an entry of the shard's table of pending
- * commands, which remembers who asked and what to do. The entry outlives the client: if that has gone,
- * the answer is still taken (what rides in it must be freed), with no exchange. */
+ * commands, which remembers who asked and what to do. The entry outlives the client: if that has
+ * gone, the answer is still taken (what rides in it must be freed), with no exchange. */
 #ifndef STAMPEDE_API_SHARD_H
 #define STAMPEDE_API_SHARD_H
 

@@ -50,8 +50,7 @@ void api_availability_get(struct api_call *call)
     if (!request_path_sku(call, &entry))
         return;
     http_header_add(call->exchange, "Cache-Control", "no-store");
-    char *memory =
-        http_body_begin(call->exchange, 200, "application/json", AVAILABILITY_BYTES_MAX);
+    char *memory = http_body_begin(call->exchange, 200, "application/json", AVAILABILITY_BYTES_MAX);
     if (memory == NULL)
         return;
     struct writer writer = writer_fixed(memory, AVAILABILITY_BYTES_MAX);

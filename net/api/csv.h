@@ -39,8 +39,8 @@ struct csv_field {
 };
 
 /* One row; pointers are valid during the call. `number` counts from 1, as a spreadsheet does: blank
- * lines count (and are not delivered), newlines inside quotes do not. Returns false to stop the feed
- * after this row. */
+ * lines count (and are not delivered), newlines inside quotes do not. Returns false to stop the
+ * feed after this row. */
 struct csv_row {
     uint64_t number;
     enum csv_error error;

@@ -83,9 +83,9 @@ static bool check_caller_rate(struct api_call *call, struct rates *rates)
         return true;
     if (policy->quota > 0 && call->route->caller != CALLER_PUBLIC) {
         rates->caller = policy;
-        rates->caller_verdict = rate_limiter_take(
-            call->shard->limiter, policy, call->principal.bytes, sizeof(call->principal.bytes),
-            (int64_t)uv_now(call->shard->loop));
+        rates->caller_verdict =
+            rate_limiter_take(call->shard->limiter, policy, call->principal.bytes,
+                              sizeof(call->principal.bytes), (int64_t)uv_now(call->shard->loop));
         if (!rates->caller_verdict.is_allowed)
             return refuse_rate(call, rates, rates->caller_verdict.wait_s);
     }
@@ -249,8 +249,7 @@ void dispatch_exchange(struct http_exchange *exchange, void *user)
         !check_caller_rate(&call, &rates) || !check_media_type(&call) || !check_key(&call))
         return;
     /* When the failure latch has fallen nothing may be told any more, but how we are. */
-    if (call.route->class != CLASS_OPERATIONS &&
-        engine_mode(shard->api->engine) == ENGINE_FAILED) {
+    if (call.route->class != CLASS_OPERATIONS && engine_mode(shard->api->engine) == ENGINE_FAILED) {
         problem_respond(exchange, PROBLEM_OUTCOME_UNKNOWN, "The store has failed.");
         return;
     }
@@ -276,12 +275,12 @@ enum outcome call_submit(struct api_call *call, struct command *command, pending
 
     command->principal = call->principal;
     command->authority = call->authority;
-    uint64_t cookie = pending_open(&shard->pending, http_exchange_cookie(call->exchange), answer,
-                                   user);
+    uint64_t cookie =
+        pending_open(&shard->pending, http_exchange_cookie(call->exchange), answer, user);
     if (cookie == 0)
         return OUTCOME_OVERLOADED;
-    enum outcome outcome = engine_submit(shard->shard, command, cookie,
-                                         refusal_out == NULL ? &unused : refusal_out);
+    enum outcome outcome =
+        engine_submit(shard->shard, command, cookie, refusal_out == NULL ? &unused : refusal_out);
     if (outcome != OUTCOME_PENDING)
         pending_cancel(&shard->pending, cookie);
     return outcome;

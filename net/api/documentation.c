@@ -298,9 +298,8 @@ static bool write_page(struct page *page)
     if (info == NULL || tags == NULL || paths == NULL || json_type(tags) != JSON_ARRAY ||
         json_type(paths) != JSON_OBJECT)
         return false;
-    write_literal(page->html,
-                  "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-                  "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
+    write_literal(page->html, "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+                              "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
     write_slice(page, text_of(info, "title"));
     write_literal(page->html, "</title>\n");
     write_bytes(page->html, style, sizeof(style) - 1);

@@ -150,8 +150,7 @@ void hold_list_start(struct api_call *call, const struct list_body *query, enum 
     gather->limit = query->limit;
     gather->waiting = 1;
     for (uint32_t i = 0; i < call->shard->api->shard_count && gather->outcome == OUTCOME_OK; i++) {
-        struct command command = {.type = COMMAND_HOLD_LIST,
-                                  .list = {.shard = i, .body = *query}};
+        struct command command = {.type = COMMAND_HOLD_LIST, .list = {.shard = i, .body = *query}};
         enum outcome outcome = call_submit(call, &command, gather_answer, gather, NULL);
         if (outcome == OUTCOME_PENDING)
             gather->waiting++;

@@ -14,8 +14,9 @@ void hold_list_read_page(struct api_call *call, struct validation *validation,
 /* Asks all shards and answers when all have answered. */
 void hold_list_start(struct api_call *call, const struct list_body *query, enum hold_shape shape);
 
-/* What reservations.c shares with the admin's calls: submits a command for the hold of the path, with
- * the call's key as `user` of the answer; and answers it when it was a release, or another change. */
+/* What reservations.c shares with the admin's calls: submits a command for the hold of the path,
+ * with the call's key as `user` of the answer; and answers it when it was a release, or another
+ * change. */
 void api_submit_hold(struct api_call *call, enum command_type type, pending_answer answer);
 void api_change_answer(struct api_shard *shard, struct http_exchange *exchange,
                        const struct message *message, void *user);

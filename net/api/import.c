@@ -3,10 +3,10 @@
  *
  *   body --> input --> csv --> import_rows --> window of PUTs --> engine
  *
- * At most IMPORT_WINDOW PUTs are under way; when the window is full, parsing stops, the input fills,
- * and the body is not read on. Memory is bounded by the window, the input and one product's rows,
- * whatever the file's size. An import that has answered, or whose client has gone, lives until its
- * last PUT is answered. */
+ * At most IMPORT_WINDOW PUTs are under way; when the window is full, parsing stops, the input
+ * fills, and the body is not read on. Memory is bounded by the window, the input and one product's
+ * rows, whatever the file's size. An import that has answered, or whose client has gone, lives
+ * until its last PUT is answered. */
 #include "api/import.h"
 
 #include <assert.h>
@@ -77,8 +77,7 @@ static void import_pump(struct import *import);
 
 static struct http_exchange *import_exchange(const struct import *import)
 {
-    struct http_server *server =
-        atomic_load_explicit(&import->shard->server, memory_order_relaxed);
+    struct http_server *server = atomic_load_explicit(&import->shard->server, memory_order_relaxed);
 
     if (server == NULL || import->step == IMPORT_ENDED)
         return NULL;
@@ -295,8 +294,7 @@ static bool send_stalled(struct import *import)
         import->in_flight++;
         return true;
     }
-    if (outcome != OUTCOME_OVERLOADED ||
-        engine_mode(import->shard->api->engine) == ENGINE_DRAINING)
+    if (outcome != OUTCOME_OVERLOADED || engine_mode(import->shard->api->engine) == ENGINE_DRAINING)
         import_abort(import, outcome);
     return false;
 }
@@ -524,7 +522,8 @@ static struct import *import_open(struct api_call *call)
 
     while (slot < IMPORTS_MAX && shard->imports[slot] != NULL)
         slot++;
-    /* The large members are written before they are read: only what stands before them is cleared. */
+    /* The large members are written before they are read: only what stands before them is cleared.
+     */
     struct import *import = slot == IMPORTS_MAX ? NULL : malloc(sizeof(*import));
     if (import == NULL)
         return NULL;

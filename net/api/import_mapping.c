@@ -46,8 +46,8 @@ static size_t entry_length(const char *text, size_t length)
     size_t value;
 
     for (size_t i = 0; i < length; i++) {
-        if (text[i] == ',' && find_field(text + i + 1, length - i - 1, &is_literal, &value) !=
-                                  IMPORT_FIELD_COUNT)
+        if (text[i] == ',' &&
+            find_field(text + i + 1, length - i - 1, &is_literal, &value) != IMPORT_FIELD_COUNT)
             return i;
     }
     return length;
@@ -141,10 +141,10 @@ static void require_fields(const struct import_mapping *mapping, struct validati
 
     for (unsigned i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
         if (mapping->fields[needed[i]].kind == MAP_NONE)
-            validation_add(validation,
-                           (struct field){.name = {field_names[needed[i]],
-                                                   strlen(field_names[needed[i]])}},
-                           "has neither a column nor a mapping");
+            validation_add(
+                validation,
+                (struct field){.name = {field_names[needed[i]], strlen(field_names[needed[i]])}},
+                "has neither a column nor a mapping");
     }
     if (mapping->fields[IMPORT_PRICE].kind == MAP_NONE &&
         mapping->fields[IMPORT_PRICE_MINOR].kind == MAP_NONE)

@@ -31,8 +31,7 @@ void import_rows_free(struct import_rows *rows)
 
 static bool seen_grow(struct import_rows *rows)
 {
-    uint32_t capacity =
-        rows->seen_capacity == 0 ? SEEN_CAPACITY_FIRST : rows->seen_capacity * 2;
+    uint32_t capacity = rows->seen_capacity == 0 ? SEEN_CAPACITY_FIRST : rows->seen_capacity * 2;
     uint64_t *grown = calloc(capacity, sizeof(*grown));
 
     if (grown == NULL)
@@ -193,8 +192,8 @@ static int64_t read_price(struct row *row, struct slice currency)
         refuse(row, field, "is not an amount: digits, and one point at most");
         break;
     case MONEY_TOO_MANY_DECIMALS:
-        refuse(row, field, "has more decimals than the %d of %.*s", exponent,
-               (int)currency.length, currency.text);
+        refuse(row, field, "has more decimals than the %d of %.*s", exponent, (int)currency.length,
+               currency.text);
         break;
     case MONEY_OUT_OF_RANGE:
         refuse(row, field, "is too large");
@@ -361,8 +360,7 @@ static struct slice product_id(struct row *row)
     return id;
 }
 
-static void add_variant(struct row *row, struct product_draft *draft,
-                        struct variant_draft *variant)
+static void add_variant(struct row *row, struct product_draft *draft, struct variant_draft *variant)
 {
     uint32_t text_used = row->rows->text_used;
     bool is_first = draft->variant_count == 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From rows of a file to products: which column gives which field, what a row must hold, and which
- * rows are variants of one product. Knows neither HTTP nor the engine's state; the owner's callbacks
- * take complete products and refused rows.
+ * rows are variants of one product. Knows neither HTTP nor the engine's state; the owner's
+ * callbacks take complete products and refused rows.
  *
- * Rows of one product stand together. A row that cannot be taken is refused by itself; the others of
- * its product go on without it. What is a product's own (its name, say) comes from the first of its
- * rows; later rows may leave it blank. */
+ * Rows of one product stand together. A row that cannot be taken is refused by itself; the others
+ * of its product go on without it. What is a product's own (its name, say) comes from the first of
+ * its rows; later rows may leave it blank. */
 #ifndef STAMPEDE_API_IMPORT_ROWS_H
 #define STAMPEDE_API_IMPORT_ROWS_H
 
@@ -45,7 +45,7 @@ enum import_field {
 enum {
     IMPORT_MAPPING_BYTES_MAX = 4096, /* names of columns and literals, all together */
     IMPORT_TEXT_BYTES_MAX = 2 * PRODUCT_DOCUMENT_BYTES_MAX, /* of one product's rows */
-    IMPORT_PRODUCTS_MAX = 1 << 20,   /* in one file */
+    IMPORT_PRODUCTS_MAX = 1 << 20,                          /* in one file */
     IMPORT_MESSAGE_LENGTH_MAX = 120,
 };
 
@@ -64,14 +64,14 @@ struct import_mapping {
 
 void import_mapping_init(struct import_mapping *mapping);
 
-/* Takes one value of `map`: `field=column` or `field:=literal`, or several separated by commas. Notes
- * errors under `map`. */
+/* Takes one value of `map`: `field=column` or `field:=literal`, or several separated by commas.
+ * Notes errors under `map`. */
 void import_mapping_add(struct import_mapping *mapping, const char *text, size_t length,
                         struct validation *validation);
 
-/* Finds the columns by the file's first row; a field that was not mapped takes the column of its own
- * name, unless that column was mapped to another field. Notes errors: unknown columns under `map`,
- * and each field that every row needs but none gives. */
+/* Finds the columns by the file's first row; a field that was not mapped takes the column of its
+ * own name, unless that column was mapped to another field. Notes errors: unknown columns under
+ * `map`, and each field that every row needs but none gives. */
 void import_mapping_resolve(struct import_mapping *mapping, const struct csv_row *header,
                             struct validation *validation);
 
@@ -79,7 +79,8 @@ void import_mapping_resolve(struct import_mapping *mapping, const struct csv_row
 
 struct import_rows {
     struct import_mapping mapping;
-    /* A complete product; `row_numbers` has one entry a variant. The draft is valid during the call. */
+    /* A complete product; `row_numbers` has one entry a variant. The draft is valid during the
+     * call. */
     void (*on_product)(void *user, const struct product_draft *draft, const uint64_t *row_numbers);
     /* A refused row. `message` is valid during the call. */
     void (*on_refused)(void *user, uint64_t row_number, const char *field, const char *message);

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "api/keyed.h"
 #include "api/log.h"
 #include "api/request.h"
 #include "api/stored.h"
@@ -11,6 +10,7 @@
 enum {
     /* {"sku":"…","stock":…,"available":…,"reserved":…,"sold":…} */
     STOCK_BYTES_MAX = SKU_LENGTH_MAX + 160,
+    ADJUST_BYTES_MAX = REASON_LENGTH_MAX + 32,
 };
 
 static void write_stock(struct writer *writer, struct api_shard *shard,
@@ -33,19 +33,26 @@ static void write_stock(struct writer *writer, struct api_shard *shard,
     write_byte(writer, '}');
 }
 
-/* `user` is the call's key, or NULL. */
 static void stock_answer(struct api_shard *shard, struct http_exchange *exchange,
                          const struct message *message, void *user)
 {
-    char body[STOCK_BYTES_MAX];
-    struct writer writer = writer_fixed(body, sizeof(body));
+    const struct reply_body *reply = &message->reply;
 
-    if (message->reply.outcome != OUTCOME_OK) {
-        keyed_refuse(shard, user, exchange, (enum outcome)message->reply.outcome);
+    (void)user;
+    if (exchange == NULL)
+        return;
+    if (reply->outcome != OUTCOME_OK) {
+        respond_outcome(exchange, (enum outcome)reply->outcome);
         return;
     }
-    write_stock(&writer, shard, &message->reply.stock);
-    keyed_answer(shard, user, exchange, 200, NULL, body, writer_length(&writer));
+    if (reply->replayed)
+        http_header_add(exchange, "Idempotent-Replayed", "true");
+    char *memory = http_body_begin(exchange, 200, "application/json", STOCK_BYTES_MAX);
+    if (memory == NULL)
+        return;
+    struct writer writer = writer_fixed(memory, STOCK_BYTES_MAX);
+    write_stock(&writer, shard, &reply->stock);
+    http_body_commit(exchange, writer_length(&writer));
 }
 
 static void adjust_answer(struct api_shard *shard, struct http_exchange *exchange,
@@ -54,7 +61,7 @@ static void adjust_answer(struct api_shard *shard, struct http_exchange *exchang
     const struct stock_view *stock = &message->reply.stock;
     struct log_line line;
 
-    if (message->reply.outcome == OUTCOME_OK) {
+    if (message->reply.outcome == OUTCOME_OK && !message->reply.replayed) {
         const struct sku_entry *entry =
             directory_find_sku_id(shard_directory(shard->shard), stock->sku_id);
         log_begin(&line, LOG_INFO, "stock_adjusted", engine_now(shard->api->engine).wall_ms);
@@ -72,15 +79,14 @@ static void adjust_answer(struct api_shard *shard, struct http_exchange *exchang
 
 static void submit_stock(struct api_call *call, struct command *command, pending_answer answer)
 {
-    struct keyed_entry *key;
     struct sku_entry *entry;
 
-    if (!request_path_sku(call, &entry) || !keyed_begin(call, &key))
+    if (!request_path_sku(call, &entry))
         return;
     command->stock.sku = (struct slice){entry->sku, entry->sku_length};
-    enum outcome outcome = call_submit(call, command, answer, key, NULL);
+    enum outcome outcome = call_submit(call, command, answer, NULL, NULL);
     if (outcome != OUTCOME_PENDING)
-        keyed_refuse(call->shard, key, call->exchange, outcome);
+        respond_outcome(call->exchange, outcome);
 }
 
 void api_inventory_get(struct api_call *call)
@@ -146,9 +152,23 @@ static void read_adjust(struct validation *validation, const struct json_value *
         validation_add(validation, FIELD("set"), "excludes `delta`");
 }
 
+/* What a repeated key must ask for again, whatever the body's spacing. */
+static struct slice adjust_fingerprint(const struct command *command,
+                                       char text_out[ADJUST_BYTES_MAX])
+{
+    struct writer writer = writer_fixed(text_out, ADJUST_BYTES_MAX);
+
+    write_text(&writer, command->stock.is_set ? "set " : "delta ");
+    write_signed(&writer, command->stock.value);
+    write_byte(&writer, ' ');
+    write_bytes(&writer, command->stock.reason.text, command->stock.reason.length);
+    return (struct slice){.text = text_out, .length = writer_length(&writer)};
+}
+
 void api_inventory_adjust(struct api_call *call)
 {
     struct command command = {.type = COMMAND_STOCK_ADJUST};
+    char text[ADJUST_BYTES_MAX];
     const struct json_value *object;
     struct validation validation;
 
@@ -156,10 +176,13 @@ void api_inventory_adjust(struct api_call *call)
         return;
     validation_init(&validation);
     read_adjust(&validation, object, &command);
-    if (validation.count > 0)
+    if (validation.count > 0) {
         validation_respond(&validation, call->exchange);
-    else
-        submit_stock(call, &command, adjust_answer);
+        return;
+    }
+    command.stock.key = call->key;
+    command.stock.body = adjust_fingerprint(&command, text);
+    submit_stock(call, &command, adjust_answer);
 }
 
 /* ---- the ledger ---- */

@@ -32,8 +32,8 @@ const struct json_value *json_read(struct json_memory memory, const char *text, 
     if (!yyjson_alc_pool_init(&allocator, memory.bytes, memory.size))
         return NULL;
     /* Without the in-situ flag yyjson does not write into the text. */
-    yyjson_doc *document = yyjson_read_opts((char *)(uintptr_t)text, length, YYJSON_READ_NOFLAG,
-                                            &allocator, &error);
+    yyjson_doc *document =
+        yyjson_read_opts((char *)(uintptr_t)text, length, YYJSON_READ_NOFLAG, &allocator, &error);
     if (document == NULL) {
         if (error.msg != NULL)
             *message_out = error.msg;

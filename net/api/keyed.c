@@ -172,7 +172,7 @@ static bool make_key(const struct api_call *call, struct hash128 *key_out)
     return true;
 }
 
-bool keyed_begin(struct api_call *call, struct keyed_entry **entry_out)
+bool keyed_begin(struct api_call *call, struct slice body, struct keyed_entry **entry_out)
 {
     struct keyed_table *table = call->shard->api->keyed;
     const struct secrets_port *secrets = engine_secrets(call->shard->api->engine);
@@ -183,8 +183,7 @@ bool keyed_begin(struct api_call *call, struct keyed_entry **entry_out)
     *entry_out = NULL;
     if (call->key.text == NULL || !make_key(call, &key))
         return true;
-    struct http_slice body = http_exchange_body(call->exchange);
-    uint64_t fingerprint = hash_bytes(&secrets->key_key, body.data, body.length);
+    uint64_t fingerprint = hash_bytes(&secrets->key_key, body.text, body.length);
     pthread_mutex_lock(&table->mutex);
     struct keyed_entry *entry = find(table, &key, call->shard->now.wall_ms);
     if (entry == NULL) {

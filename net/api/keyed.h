@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Idempotency keys of writes other than reservations (whose keys the engine keeps, durably): one
- * table for the process, so that a repeat finds the first answer whichever shard it comes to. A key
- * is kept from its request's arrival (a repeat meanwhile is told so) to KEYED_RETENTION_MS after its
- * answer, while the process lives and there is room; a refused request's key is forgotten at once.
+/* Idempotency keys of writes other than reservations and adjustments (whose keys the engine keeps,
+ * durably). What remains is harmless to repeat after a restart: a product exists already, a hold is
+ * released or converted already, an extension is bounded anyway. One table for the process, so that
+ * a repeat finds the first answer whichever shard it comes to. A key is kept from its request's
+ * arrival (a repeat meanwhile is told so) to KEYED_RETENTION_MS after its answer, while the process
+ * lives and there is room; a refused request's key is forgotten at once.
  *
  * A mutex guards the table: these are writes of staff and single buyers, not of a sale's rush. */
 #ifndef STAMPEDE_API_KEYED_H
@@ -21,12 +23,14 @@ enum {
 struct keyed_table *keyed_table_create(void);
 void keyed_table_destroy(struct keyed_table *table);
 
-/* Looks at the key of a call that has one. True: go on; `entry_out` is to be settled or dropped, or
- * NULL if there is no room to keep it. False: the call has been answered (again). Within the handler. */
-bool keyed_begin(struct api_call *call, struct keyed_entry **entry_out);
+/* Looks at the key of a call that has one; `body` is what a repeat must say again. True: go on;
+ * `entry_out` is to be settled or dropped, or NULL if there is no room to keep it. False: the call
+ * has been answered (again). Within the handler. */
+bool keyed_begin(struct api_call *call, struct slice body, struct keyed_entry **entry_out);
 
 /* The request had its effect, and this is its answer: kept for repeats, and given to the client, if
- * it is still there (`exchange` may be NULL). `location` may be NULL. `entry` may be NULL: no key. */
+ * it is still there (`exchange` may be NULL). `location` may be NULL. `entry` may be NULL: no key.
+ */
 void keyed_answer(struct api_shard *shard, struct keyed_entry *entry,
                   struct http_exchange *exchange, int status, const char *location,
                   const char *body, size_t length);

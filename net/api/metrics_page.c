@@ -78,7 +78,8 @@ static void write_seconds(struct writer *writer, uint64_t ns)
 
 static void add_server(const struct http_counters *counters, struct http_sums *sums)
 {
-#define X(member, name, kind, help) sums->figures[FIGURE_##member] += counter_read(&counters->member);
+#define X(member, name, kind, help)                                                                \
+    sums->figures[FIGURE_##member] += counter_read(&counters->member);
     HTTP_FIGURES(X)
 #undef X
     for (unsigned i = 0; i < HTTP_CLOSE_COUNT; i++)
@@ -156,7 +157,7 @@ static void write_latency_line(struct writer *writer, const char *suffix, unsign
     write_literal(writer, "stampede_http_request_duration_seconds");
     write_text(writer, suffix);
     write_literal(writer, "{class=\"");
-    write_text(writer, route_class_name((enum route_class)class));
+    write_text(writer, route_class_name((enum route_class) class));
     write_byte(writer, '"');
 }
 
@@ -164,7 +165,7 @@ static void write_latencies(struct writer *writer, const struct api *api)
 {
     write_type(writer, "http_request_duration_seconds", "histogram",
                "From a request's arrival to the hand-over of its answer");
-    for (unsigned class = 0; class < CLASS_COUNT; class++) {
+    for (unsigned class = 0; class < CLASS_COUNT; class ++) {
         uint64_t count = 0;
         uint64_t sum_ns = 0;
         for (unsigned bucket = 0; bucket <= LATENCY_BUCKETS; bucket++) {
@@ -211,12 +212,12 @@ static void write_refusals(struct writer *writer, const struct api *api)
     write_figure(writer, "rate_limits_enabled", "gauge", "Whether rates are limited",
                  api->options.rate_limits ? 1 : 0);
     write_type(writer, "rate_limited_total", "counter", "Requests over a rate, by class");
-    for (unsigned class = 0; class < CLASS_COUNT; class++) {
+    for (unsigned class = 0; class < CLASS_COUNT; class ++) {
         uint64_t count = 0;
         for (uint32_t i = 0; i < api->shard_count; i++)
             count += counter_read(&api->shards[i].counters.rate_limited[class]);
         write_literal(writer, "stampede_rate_limited_total{class=\"");
-        write_text(writer, route_class_name((enum route_class)class));
+        write_text(writer, route_class_name((enum route_class) class));
         write_literal(writer, "\"} ");
         write_unsigned(writer, count);
         write_byte(writer, '\n');

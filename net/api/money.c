@@ -33,8 +33,8 @@ static int compare_codes(const void *a, const void *b)
 }
 
 #define IS_LISTED(code, list)                                                                      \
-    (bsearch((code), (list), sizeof(list) / sizeof((list)[0]), sizeof((list)[0]), compare_codes) != \
-     NULL)
+    (bsearch((code), (list), sizeof(list) / sizeof((list)[0]), sizeof((list)[0]),                  \
+             compare_codes) != NULL)
 
 int money_currency_exponent(const char *code, size_t length)
 {

@@ -6,8 +6,8 @@
 #include "api/render.h"
 
 /* Converts YAML to JSON: block and flow collections; quoted and literal scalars are strings, plain
- * ones are resolved by YAML's core schema (null, true, false, integers, decimals; all else is text).
- * Anchors, aliases, tags and several documents are refused. False with a line for people. */
+ * ones are resolved by YAML's core schema (null, true, false, integers, decimals; all else is
+ * text). Anchors, aliases, tags and several documents are refused. False with a line for people. */
 bool openapi_yaml_to_json(const char *yaml, size_t length, struct writer *json_out, char *error,
                           size_t error_size);
 

@@ -69,8 +69,7 @@ void api_problem_page(struct api_call *call)
 {
     char name[64];
     int length = http_path_parameter(call->exchange, 0, name, sizeof(name));
-    enum problem problem =
-        length > 0 ? problem_find(name, (size_t)length, true) : PROBLEM_COUNT;
+    enum problem problem = length > 0 ? problem_find(name, (size_t)length, true) : PROBLEM_COUNT;
     struct writer writer = writer_growing();
 
     if (problem == PROBLEM_COUNT) {

@@ -24,9 +24,11 @@
     X(UNAUTHENTICATED, "unauthenticated", 401, "Not authenticated",                                \
       "There is no session, or its token is malformed, expired or not of this server. Start one "  \
       "with POST /v1/sessions. Calls under /v1/admin take the admin key as a bearer token.")       \
-    X(FORBIDDEN, "forbidden", 403, "Forbidden", "A shopper's session cannot do this: it is for "   \
+    X(FORBIDDEN, "forbidden", 403, "Forbidden",                                                    \
+      "A shopper's session cannot do this: it is for "                                             \
       "the shop's staff, with the admin key as a bearer token.")                                   \
-    X(NOT_FOUND, "not_found", 404, "Not found", "There is nothing here, or it is not the caller's.") \
+    X(NOT_FOUND, "not_found", 404, "Not found",                                                    \
+      "There is nothing here, or it is not the caller's.")                                         \
     X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, "Method not allowed",                         \
       "The path exists, but not with this method. The Allow header lists those that do.")          \
     X(REQUEST_TIMEOUT, "request_timeout", 408, "Request timeout",                                  \
@@ -38,21 +40,25 @@
       "Fewer units are left than were asked for. `items` says of which SKU how many are left. "    \
       "Reservations are all or none: nothing was held.")                                           \
     X(LIMIT_REACHED, "limit_reached", 409, "Limit reached",                                        \
-      "One customer may hold or buy `limit` units of this product, over all its variants. Ask for " \
+      "One customer may hold or buy `limit` units of this product, over all its variants. Ask "    \
+      "for "                                                                                       \
       "fewer, or release a hold first.")                                                           \
     X(HOLD_ENDED, "hold_ended", 409, "Hold ended",                                                 \
-      "The hold was released, lapsed or became a sale. An ended hold never comes back: make a new " \
+      "The hold was released, lapsed or became a sale. An ended hold never comes back: make a "    \
+      "new "                                                                                       \
       "reservation.")                                                                              \
     X(HOLD_CAP_REACHED, "hold_cap_reached", 409, "Hold cannot be extended further",                \
       "The hold has been extended as often, or lasts as long, as this shop allows. It goes on to " \
       "its present deadline.")                                                                     \
     X(KEY_IN_FLIGHT, "idempotency_in_flight", 409, "Request in flight",                            \
-      "A request with this Idempotency-Key is being worked on right now. Repeat it in a moment to " \
+      "A request with this Idempotency-Key is being worked on right now. Repeat it in a moment "   \
+      "to "                                                                                        \
       "get its answer.")                                                                           \
     X(STOCK_CONFLICT, "stock_conflict", 409, "Stock conflict",                                     \
       "Units can only be taken from what is available, and fewer are available than were to be "   \
       "taken away. Held units can be released first.")                                             \
-    X(SKU_TAKEN, "sku_taken", 409, "SKU taken", "A SKU belongs to one product for ever, and this " \
+    X(SKU_TAKEN, "sku_taken", 409, "SKU taken",                                                    \
+      "A SKU belongs to one product for ever, and this "                                           \
       "one belongs to another product.")                                                           \
     X(PRODUCT_EXISTS, "product_exists", 409, "Product exists", "A product with this ID exists.")   \
     X(PAYLOAD_TOO_LARGE, "payload_too_large", 413, "Payload too large",                            \
@@ -70,7 +76,8 @@
       "This Idempotency-Key was used for a request with another body. Give a new request a new "   \
       "key.")                                                                                      \
     X(RATE_LIMITED, "rate_limited", 429, "Too many requests",                                      \
-      "The caller, or its address, asks more often than the limit in RateLimit-Policy. Retry-After " \
+      "The caller, or its address, asks more often than the limit in RateLimit-Policy. "           \
+      "Retry-After "                                                                               \
       "says how many seconds to wait.")                                                            \
     X(HEADERS_TOO_LARGE, "headers_too_large", 431, "Headers too large",                            \
       "The request's headers are too many or too long.")                                           \
@@ -82,7 +89,8 @@
       "The server has as much to do as it can bear, or is about to stop. Nothing was done. "       \
       "Retry-After says how many seconds to wait.")                                                \
     X(STORAGE_FULL, "storage_full", 503, "Storage full",                                           \
-      "The disk is nearly full: the server takes no new obligations, but goes on to end those that " \
+      "The disk is nearly full: the server takes no new obligations, but goes on to end those "    \
+      "that "                                                                                      \
       "it has. Nothing was done.")                                                                 \
     X(OUTCOME_UNKNOWN, "outcome_unknown", 503, "Outcome unknown",                                  \
       "The server cannot tell whether this request had its effect. Repeat it with the same "       \

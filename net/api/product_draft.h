@@ -57,8 +57,7 @@ void product_draft_read(struct validation *validation, const struct json_value *
 /* The envelope of a complete draft, to be submitted; put_mode, stock_mode and dry_run stay to be
  * set. NULL: no memory, or, with `too_large_out`, its document exceeds PRODUCT_DOCUMENT_BYTES_MAX.
  */
-struct product_envelope *product_draft_pack(const struct product_draft *draft,
-                                            bool *too_large_out);
+struct product_envelope *product_draft_pack(const struct product_draft *draft, bool *too_large_out);
 
 /* A stored product as it is shown: its document with `updated_at`. */
 void write_product(struct writer *writer, const struct record *record);

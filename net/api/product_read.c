@@ -7,8 +7,9 @@
 #include "api/product_draft.h"
 
 #define PRODUCT_MEMBERS(X)                                                                         \
-    X(id) X(name) X(description) X(price_minor) X(currency) X(category) X(brand) X(tags) X(images) \
-    X(limit_per_customer) X(sku) X(stock) X(variants)
+    X(id)                                                                                          \
+    X(name) X(description) X(price_minor) X(currency) X(category) X(brand) X(tags) X(images)       \
+        X(limit_per_customer) X(sku) X(stock) X(variants)
 #define VARIANT_MEMBERS(X) X(sku) X(options) X(price_minor) X(stock)
 
 enum product_member {
@@ -70,8 +71,8 @@ static void require(struct validation *validation, struct field field,
 }
 
 static uint32_t read_strings(struct validation *validation, const char *name,
-                             const struct json_value *array, uint32_t count_max,
-                             size_t length_min, size_t length_max, struct slice *strings_out)
+                             const struct json_value *array, uint32_t count_max, size_t length_min,
+                             size_t length_max, struct slice *strings_out)
 {
     struct field field = {.name = {name, strlen(name)}};
     const struct json_value *element;

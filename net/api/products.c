@@ -251,7 +251,8 @@ void api_product_create(struct api_call *call)
         return;
     }
     /* A repeated key is answered before anything is found to be taken: by itself, last time. */
-    if (!keyed_begin(call, &key))
+    struct http_slice body = http_exchange_body(call->exchange);
+    if (!keyed_begin(call, (struct slice){body.data, body.length}, &key))
         return;
     if (check_skus(call, &draft))
         submit_creation(call, &draft, key);
@@ -274,8 +275,8 @@ static bool read_list_cursor(const char *text, size_t length, struct journal_key
     if (!text_to_unsigned(text, first, PARTITIONS_MAX - 1, &partition) ||
         !text_to_unsigned(point + 1, length - first - 1, UINT32_MAX - 1, &number))
         return false;
-    *from_out = (struct journal_key){.partition = (uint32_t)partition,
-                                     .subject = (uint32_t)number + 1};
+    *from_out =
+        (struct journal_key){.partition = (uint32_t)partition, .subject = (uint32_t)number + 1};
     return true;
 }
 
@@ -293,8 +294,7 @@ static void list_answer(struct stored_read *read, struct http_exchange *exchange
         return;
     }
     write_literal(&writer, "{\"data\":[");
-    for (; record != NULL && count < read->limit &&
-           writer_length(&writer) < PRODUCT_PAGE_BYTES_MAX;
+    for (; record != NULL && count < read->limit && writer_length(&writer) < PRODUCT_PAGE_BYTES_MAX;
          record = stored_next(read, record)) {
         if (count++ > 0)
             write_byte(&writer, ',');

@@ -89,6 +89,7 @@ struct rate_verdict rate_limiter_take(struct rate_limiter *limiter,
         bucket->level -= window_ms;
     verdict.remaining = (uint32_t)(bucket->level / window_ms);
     uint64_t missing = window_ms - bucket->level % window_ms;
-    verdict.wait_s = (uint32_t)((missing + policy->quota * 1000ULL - 1) / (policy->quota * 1000ULL));
+    verdict.wait_s =
+        (uint32_t)((missing + policy->quota * 1000ULL - 1) / (policy->quota * 1000ULL));
     return verdict;
 }

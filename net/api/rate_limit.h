@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rates: a token bucket for each (class, caller) and each (class, address), in a table of fixed size
- * that belongs to one shard. A shard sees only its own connections, so a caller who spreads over all
- * of them has as many buckets: the limits keep one caller from crowding out the others, they are not
- * an exact quota. Where the table has no room, the bucket that was idle longest makes way.
+/* Rates: a token bucket for each (class, caller) and each (class, address), in a table of fixed
+ * size that belongs to one shard. A shard sees only its own connections, so a caller who spreads
+ * over all of them has as many buckets: the limits keep one caller from crowding out the others,
+ * they are not an exact quota. Where the table has no room, the bucket that was idle longest makes
+ * way.
  *
  * Pure: now is an argument. The owner's thread only. */
 #ifndef STAMPEDE_API_RATE_LIMIT_H

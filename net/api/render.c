@@ -214,7 +214,8 @@ void write_html(struct writer *writer, const char *text, size_t length)
     write_bytes(writer, text + plain, length - plain);
 }
 
-/* The length of the sequence that this byte begins and the bits that it gives; 0: it begins none. */
+/* The length of the sequence that this byte begins and the bits that it gives; 0: it begins none.
+ */
 static unsigned sequence_length(unsigned char first, uint32_t *bits)
 {
     if (first < 0x80) {

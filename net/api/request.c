@@ -16,9 +16,8 @@ bool request_object(struct api_call *call, const struct json_value **object_out)
     *object_out = NULL;
     if (body.length == 0 && call->route->body == BODY_JSON_OR_EMPTY)
         return true;
-    const struct json_value *value =
-        json_read(call->shard->json, body.data == NULL ? "" : body.data, body.length, &message,
-                  &position);
+    const struct json_value *value = json_read(
+        call->shard->json, body.data == NULL ? "" : body.data, body.length, &message, &position);
     if (value == NULL) {
         snprintf(detail, sizeof(detail), "The body is not JSON: %s, at byte %zu.", message,
                  position);
@@ -125,8 +124,7 @@ void request_cursor_invalid(struct validation *validation)
 size_t request_cursor(struct api_call *call, struct validation *validation,
                       char text_out[CURSOR_LENGTH_MAX + 1])
 {
-    int length =
-        http_query_parameter(call->exchange, "cursor", 0, text_out, CURSOR_LENGTH_MAX + 1);
+    int length = http_query_parameter(call->exchange, "cursor", 0, text_out, CURSOR_LENGTH_MAX + 1);
 
     if (length == HTTP_ABSENT)
         return 0;

@@ -18,7 +18,8 @@ bool request_empty_object(struct api_call *call);
 /* The SKU of the path, in the directory; otherwise false, after 404. */
 bool request_path_sku(struct api_call *call, struct sku_entry **entry_out);
 
-/* The {id} of the path as given, for IDs of at most ID_TEXT_LENGTH_MAX; otherwise false, after 404. */
+/* The {id} of the path as given, for IDs of at most ID_TEXT_LENGTH_MAX; otherwise false, after 404.
+ */
 enum { ID_TEXT_LENGTH_MAX = 64 };
 bool request_path_id(struct api_call *call, char text_out[ID_TEXT_LENGTH_MAX + 1],
                      size_t *length_out);

@@ -131,8 +131,9 @@ static void respond_sold_out(struct http_exchange *exchange, const struct refusa
     struct writer writer;
 
     if (!problem_begin(exchange, PROBLEM_SOLD_OUT,
-                       refusal->final ? "No unit is left." : "No unit is left. Held units may come "
-                                                             "back.",
+                       refusal->final ? "No unit is left."
+                                      : "No unit is left. Held units may come "
+                                        "back.",
                        EXTRA_BYTES_MAX, &writer))
         return;
     write_literal(&writer, ",\"available\":");
@@ -158,9 +159,8 @@ static void respond_insufficient(struct http_exchange *exchange, const struct sh
         available[i] = sku_availability(lines[i].entry).available;
         is_any_short = is_any_short || available[i] < lines[i].requested;
     }
-    if (!problem_begin(exchange, PROBLEM_INSUFFICIENT_STOCK,
-                       "Fewer units are left than asked for.", 32 + count * ITEM_BYTES_MAX,
-                       &writer))
+    if (!problem_begin(exchange, PROBLEM_INSUFFICIENT_STOCK, "Fewer units are left than asked for.",
+                       32 + count * ITEM_BYTES_MAX, &writer))
         return;
     write_literal(&writer, ",\"items\":[");
     for (uint32_t i = 0; i < count; i++) {
@@ -401,10 +401,11 @@ void api_release_answer(struct api_shard *shard, struct http_exchange *exchange,
 void api_submit_hold(struct api_call *call, enum command_type type, pending_answer answer)
 {
     char id[ID_TEXT_LENGTH_MAX + 1];
+    static const struct slice nothing = {"", 0};
     struct keyed_entry *entry;
     size_t length;
 
-    if (!request_path_id(call, id, &length) || !keyed_begin(call, &entry))
+    if (!request_path_id(call, id, &length) || !keyed_begin(call, nothing, &entry))
         return;
     struct command command = {.type = type, .reservation_id = {.text = id, .length = length}};
     enum outcome outcome = call_submit(call, &command, answer, entry, NULL);

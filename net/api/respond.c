@@ -25,8 +25,13 @@ static const char *outcome_detail(enum problem problem)
     case PROBLEM_HOLD_CAP_REACHED:
         return "This hold has been extended as far as it can be.";
     case PROBLEM_STOCK_CONFLICT:
-        return "Fewer units are available than are to be taken away, or more would be in stock than "
+        return "Fewer units are available than are to be taken away, or more would be in stock "
+               "than "
                "can be.";
+    case PROBLEM_KEY_IN_FLIGHT:
+        return "A request with this key is being worked on. Repeat it in a moment.";
+    case PROBLEM_KEY_REUSED:
+        return "This key was used with another body.";
     case PROBLEM_OVERLOADED:
         return "Try again in a moment.";
     case PROBLEM_STORAGE_FULL:

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All routes as one table. To add one: a line here and a handler in the file that its subject names.
+/* All routes as one table. To add one: a line here and a handler in the file that its subject
+ * names.
  *
  *   method, pattern
  *   handler    void api_<handler>(struct api_call *call); also the route's name in /metrics
@@ -37,34 +38,35 @@ enum api_key {
     KEY_REQUIRED,
 };
 
-/* clang-format off */
 #define API_ROUTES(X)                                                                              \
-    X(POST,   "/v1/sessions",                   session_create,            PUBLIC,  SESSIONS,   JSON_OR_EMPTY, IGNORED)  \
-    X(POST,   "/v1/reservations",               reservation_create,        SESSION, RESERVE,    JSON,          REQUIRED) \
-    X(GET,    "/v1/reservations",               reservation_list,          SESSION, HOLDS,      NONE,          IGNORED)  \
-    X(GET,    "/v1/reservations/{id}",          reservation_get,           SESSION, HOLDS,      NONE,          IGNORED)  \
-    X(DELETE, "/v1/reservations/{id}",          reservation_release,       SESSION, HOLDS,      NONE,          OPTIONAL) \
-    X(POST,   "/v1/reservations/{id}/extend",   reservation_extend,        SESSION, HOLDS,      JSON_OR_EMPTY, OPTIONAL) \
-    X(GET,    "/v1/skus/availability",          availability_list,         PUBLIC,  BROWSE,     NONE,          IGNORED)  \
-    X(GET,    "/v1/skus/{sku}/availability",    availability_get,          PUBLIC,  BROWSE,     NONE,          IGNORED)  \
-    X(GET,    "/v1/products/{id}",              product_get,               PUBLIC,  BROWSE,     NONE,          IGNORED)  \
-    X(POST,   "/v1/admin/products",             product_create,            ADMIN,   ADMIN,      JSON,          OPTIONAL) \
-    X(GET,    "/v1/admin/products",             product_list,              ADMIN,   ADMIN,      NONE,          IGNORED)  \
-    X(GET,    "/v1/admin/products/{id}",        product_get_admin,         ADMIN,   ADMIN,      NONE,          IGNORED)  \
-    X(POST,   "/v1/admin/import",               import,                    ADMIN,   ADMIN,      CSV,           IGNORED)  \
-    X(GET,    "/v1/admin/inventory/{sku}",      inventory_get,             ADMIN,   ADMIN,      NONE,          IGNORED)  \
-    X(POST,   "/v1/admin/inventory/{sku}/adjust", inventory_adjust,        ADMIN,   ADMIN,      JSON,          OPTIONAL) \
-    X(GET,    "/v1/admin/inventory/{sku}/ledger", ledger_list,             ADMIN,   ADMIN,      NONE,          IGNORED)  \
-    X(GET,    "/v1/admin/reservations",         admin_reservation_list,    ADMIN,   ADMIN,      NONE,          IGNORED)  \
-    X(DELETE, "/v1/admin/reservations/{id}",    admin_reservation_release, ADMIN,   ADMIN,      NONE,          OPTIONAL) \
-    X(POST,   "/v1/admin/reservations/{id}/convert", admin_reservation_convert, ADMIN, ADMIN,   JSON_OR_EMPTY, OPTIONAL) \
-    X(GET,    "/healthz",                       health,                    PUBLIC,  OPERATIONS, NONE,          IGNORED)  \
-    X(GET,    "/readyz",                        readiness,                 PUBLIC,  OPERATIONS, NONE,          IGNORED)  \
-    X(GET,    "/metrics",                       metrics,                   PUBLIC,  OPERATIONS, NONE,          IGNORED)  \
-    X(GET,    "/docs",                          docs,                      PUBLIC,  OPERATIONS, NONE,          IGNORED)  \
-    X(GET,    "/openapi.json",                  openapi,                   PUBLIC,  OPERATIONS, NONE,          IGNORED)  \
-    X(GET,    "/problems/{code}",               problem_page,              PUBLIC,  OPERATIONS, NONE,          IGNORED)
-/* clang-format on */
+    X(POST, "/v1/sessions", session_create, PUBLIC, SESSIONS, JSON_OR_EMPTY, IGNORED)              \
+    X(POST, "/v1/reservations", reservation_create, SESSION, RESERVE, JSON, REQUIRED)              \
+    X(GET, "/v1/reservations", reservation_list, SESSION, HOLDS, NONE, IGNORED)                    \
+    X(GET, "/v1/reservations/{id}", reservation_get, SESSION, HOLDS, NONE, IGNORED)                \
+    X(DELETE, "/v1/reservations/{id}", reservation_release, SESSION, HOLDS, NONE, OPTIONAL)        \
+    X(POST, "/v1/reservations/{id}/extend", reservation_extend, SESSION, HOLDS, JSON_OR_EMPTY,     \
+      OPTIONAL)                                                                                    \
+    X(GET, "/v1/skus/availability", availability_list, PUBLIC, BROWSE, NONE, IGNORED)              \
+    X(GET, "/v1/skus/{sku}/availability", availability_get, PUBLIC, BROWSE, NONE, IGNORED)         \
+    X(GET, "/v1/products/{id}", product_get, PUBLIC, BROWSE, NONE, IGNORED)                        \
+    X(POST, "/v1/admin/products", product_create, ADMIN, ADMIN, JSON, OPTIONAL)                    \
+    X(GET, "/v1/admin/products", product_list, ADMIN, ADMIN, NONE, IGNORED)                        \
+    X(GET, "/v1/admin/products/{id}", product_get_admin, ADMIN, ADMIN, NONE, IGNORED)              \
+    X(POST, "/v1/admin/import", import, ADMIN, ADMIN, CSV, IGNORED)                                \
+    X(GET, "/v1/admin/inventory/{sku}", inventory_get, ADMIN, ADMIN, NONE, IGNORED)                \
+    X(POST, "/v1/admin/inventory/{sku}/adjust", inventory_adjust, ADMIN, ADMIN, JSON, OPTIONAL)    \
+    X(GET, "/v1/admin/inventory/{sku}/ledger", ledger_list, ADMIN, ADMIN, NONE, IGNORED)           \
+    X(GET, "/v1/admin/reservations", admin_reservation_list, ADMIN, ADMIN, NONE, IGNORED)          \
+    X(DELETE, "/v1/admin/reservations/{id}", admin_reservation_release, ADMIN, ADMIN, NONE,        \
+      OPTIONAL)                                                                                    \
+    X(POST, "/v1/admin/reservations/{id}/convert", admin_reservation_convert, ADMIN, ADMIN,        \
+      JSON_OR_EMPTY, OPTIONAL)                                                                     \
+    X(GET, "/healthz", health, PUBLIC, OPERATIONS, NONE, IGNORED)                                  \
+    X(GET, "/readyz", readiness, PUBLIC, OPERATIONS, NONE, IGNORED)                                \
+    X(GET, "/metrics", metrics, PUBLIC, OPERATIONS, NONE, IGNORED)                                 \
+    X(GET, "/docs", docs, PUBLIC, OPERATIONS, NONE, IGNORED)                                       \
+    X(GET, "/openapi.json", openapi, PUBLIC, OPERATIONS, NONE, IGNORED)                            \
+    X(GET, "/problems/{code}", problem_page, PUBLIC, OPERATIONS, NONE, IGNORED)
 
 struct api_call;
 typedef void (*api_handler)(struct api_call *call);

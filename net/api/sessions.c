@@ -163,8 +163,8 @@ void api_session_create(struct api_call *call)
         return;
     session_start(call->shard, call->exchange, &principal, token);
     http_header_add(call->exchange, "Cache-Control", "no-store");
-    char *memory = http_body_begin(call->exchange, 201, "application/json",
-                                   SESSION_TOKEN_LENGTH + 32);
+    char *memory =
+        http_body_begin(call->exchange, 201, "application/json", SESSION_TOKEN_LENGTH + 32);
     if (memory == NULL)
         return;
     struct writer writer = writer_fixed(memory, SESSION_TOKEN_LENGTH + 32);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who calls: the session or the admin key of a request, verified on the shard. Private to net/api. */
+/* Who calls: the session or the admin key of a request, verified on the shard. Private to net/api.
+ */
 #ifndef STAMPEDE_API_SESSIONS_H
 #define STAMPEDE_API_SESSIONS_H
 

@@ -28,8 +28,8 @@ static void field_format(struct field field, char text_out[VALIDATION_FIELD_LENG
         snprintf(prefix, sizeof(prefix), "%s[%zu]%s", field.array, field.index,
                  field.name.text == NULL ? "" : ".");
     size_t used = strlen(prefix);
-    size_t length = cut_length(field.name.text, field.name.length,
-                               VALIDATION_FIELD_LENGTH_MAX - used);
+    size_t length =
+        cut_length(field.name.text, field.name.length, VALIDATION_FIELD_LENGTH_MAX - used);
     memcpy(text_out, prefix, used);
     if (length > 0)
         memcpy(text_out + used, field.name.text, length);

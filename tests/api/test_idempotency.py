@@ -232,6 +232,7 @@ class OtherWrites(ApiTest):
     def test_extend(self):
         hold = self.guest.hold(self.admin.create_sku())
         key = new_key()
+        time.sleep(0.02)
         first = self.guest.extend(hold["id"], key=key, expect=200)
         again = self.guest.extend(hold["id"], key=key, expect=200)
         self.assertEqual(again.header("idempotent-replayed"), "true")

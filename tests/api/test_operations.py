@@ -491,3 +491,28 @@ class Watermark(unittest.TestCase):
         self.assertNotIn("ready http", done.stdout)
         self.assertIn("repair", done.stderr)
         self.assertEqual(server.check().returncode, 1)
+
+        # It opens again by an operator's word only, and says what that word costs.
+        done = run_cli("repair", "--data", server.data)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("--accept-loss", done.stdout + done.stderr)
+        self.assertEqual(server.check().returncode, 1, "asking changes nothing")
+        done = run_cli("repair", "--data", server.data, "--accept-loss")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        server.restart()
+        server.anonymous().call("GET", "/readyz", expect=200)
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(server.check().returncode, 0)
+
+    def test_repair_of_a_sound_store_leaves_it_alone(self):
+        server = Server()
+        sku = server.admin().create_sku(stock=50)
+        guest = server.guest()
+        guest.hold(sku)
+        guest.close()
+        server.stop()
+        done = run_cli("repair", "--data", server.data)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        server.restart()
+        self.assertEqual(guest.available(sku), 49)
+        server.stop()

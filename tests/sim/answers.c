@@ -258,7 +258,8 @@ void answers_reserve(struct world *world, const struct request *request,
     else if (outcome == OUTCOME_OVERLOADED)
         world_mark(world, MARK_REPLY_OVERLOADED);
     else if (outcome != OUTCOME_KEY_REUSED && outcome != OUTCOME_KEY_IN_FLIGHT &&
-             outcome != OUTCOME_SOLD_OUT && outcome != OUTCOME_INSUFFICIENT_STOCK)
+             outcome != OUTCOME_SOLD_OUT && outcome != OUTCOME_INSUFFICIENT_STOCK &&
+             outcome != OUTCOME_STORAGE_FULL) /* by the owner, who had to look for the key */
         violation("a reservation was answered %s", outcome_name(outcome));
 }
 

@@ -165,8 +165,11 @@ static void take_ok(struct world *world, const struct request *request,
         if (late)
             violation("I5: a hold was extended %lld ms past its deadline",
                       (long long)(request->submitted_ms - request->deadline_max_ms));
-        if (view->state != HOLD_HELD || view->extensions <= request->known_extensions ||
-            answers_world_ms(view->deadline_wall_ms) <= request->known_deadline_ms)
+        /* Asked in the tick in which the whole TTL still lies ahead, it may change nothing. */
+        if (view->state != HOLD_HELD ||
+            (view->ttl_ms < world->profile.engine.hold_ttl_ms &&
+             (view->extensions <= request->known_extensions ||
+              answers_world_ms(view->deadline_wall_ms) <= request->known_deadline_ms)))
             violation("an extension extended nothing");
         world_mark(world, MARK_EXTENDED);
     } else if (request->type == COMMAND_HOLD_CONVERT) {
@@ -316,6 +319,7 @@ void answers_list(struct world *world, const struct request *request,
         world_mark(world, MARK_LISTED);
     if (list->more && list->count != request->list.limit)
         violation("a page ends before it is full, and there is more");
+    world->lists++;
     world->list_goes_on = list->more;
     world->list_last = *before;
     envelope_free(list);

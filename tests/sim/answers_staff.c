@@ -114,8 +114,9 @@ static void take_put(struct world *world, const struct request *request, enum pu
         violation("a product that was%s there was answered with result %d",
                   request->was_present ? "" : " not", (int)result);
     product->presence = PRODUCT_PRESENT;
-    world->books.limits_version += request->limit != product->limit;
+    world->books.limits_version += request->limit != product->limit || product->vague;
     product->limit = request->limit;
+    product->was_free = product->was_free || product->limit == 0;
     product->version = request->version;
     product->vague = false;
     for (uint32_t i = 0; i < product->sku_count; i++) {

@@ -249,7 +249,8 @@ uint64_t books_customer_units(const struct books *books, uint32_t client, uint32
          i = books->holds[i].next_of_client) {
         const struct book_hold *hold = &books->holds[i];
 
-        if (hold->state != HOLD_CONVERTED && !book_hold_is_live(hold, now_ms))
+        if (!book_hold_is_live(hold, now_ms) &&
+            (hold->state != HOLD_CONVERTED || books->products[product].was_free))
             continue;
         for (uint32_t line = 0; line < hold->line_count; line++)
             if (books->skus[hold->lines[line].sku].product == product)

@@ -47,6 +47,7 @@ struct product_model {
     uint32_t sku_first;
     uint32_t sku_count;
     uint32_t version; /* of its document; its price follows from it */
+    bool was_free;    /* without a limit once: what was sold then is not counted against one */
     bool vague;       /* a change was under way when the process died: limit and price are unknown */
     enum product_presence presence;
     bool put_open;
@@ -160,7 +161,7 @@ uint64_t books_live_units(struct books *books, uint32_t sku, int64_t now_ms);
 /* Puts the hold (back) into its SKUs' lists: it lives. */
 void books_list_hold(struct books *books, uint32_t hold);
 
-/* Units that a customer certainly has of a product, held and sold. */
+/* Units that a customer certainly has of a product and that count against its limit. */
 uint64_t books_customer_units(const struct books *books, uint32_t client, uint32_t product,
                               int64_t now_ms);
 

@@ -23,6 +23,7 @@ void clients_restart(struct world *world)
         struct product_model *product = &world->books.products[i];
 
         product->vague = product->vague || (product->put_open && product->presence == PRODUCT_PRESENT);
+        product->was_free = product->was_free || product->vague;
         product->put_open = false;
     }
 }

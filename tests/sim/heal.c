@@ -40,18 +40,6 @@ static void settle(struct world *world)
     }
 }
 
-/* Room for one more request at every shard. */
-static void make_room(struct world *world)
-{
-    uint64_t limit = world->step + SETTLE_STEPS_MAX;
-
-    while (requests_open(world) > 0 && world->step < limit)
-        if (!world_step(world))
-            world_advance_clock(world, 1);
-    if (requests_open(world) > 0)
-        violation("%u requests have no answer without any fault", requests_open(world));
-}
-
 /* ---- doubts ---- */
 
 /* Asks until it is answered: a full mailbox may refuse, and then the client tries again. */
@@ -80,19 +68,29 @@ static void ask_holds(struct world *world)
             ask_hold(world, COMMAND_HOLD_GET, i, false);
 }
 
+static void list_page(struct world *world, uint32_t client, uint32_t shard,
+                      const struct reservation_id *after)
+{
+    uint64_t lists = world->lists;
+
+    for (uint32_t rounds = 0; world->lists == lists; rounds++) {
+        if (rounds == ASK_ROUNDS_MAX)
+            violation("liveness: a list was refused %u times without any fault", ASK_ROUNDS_MAX);
+        clients_list(world, client, shard, after);
+        settle(world);
+    }
+}
+
 /* Each customer's own list: nobody has a hold that he did not ask for, or two for one key. */
 static void list_holds(struct world *world)
 {
     for (uint32_t client = 0; client < world->profile.clients; client++)
         for (uint32_t shard = 0; shard < world->profile.engine.shards; shard++) {
-            world->list_goes_on = false;
-            clients_list(world, client, shard, NULL);
-            make_room(world);
+            list_page(world, client, shard, NULL);
             while (world->list_goes_on) {
                 struct reservation_id after = world->list_last;
 
-                clients_list(world, client, shard, &after);
-                make_room(world);
+                list_page(world, client, shard, &after);
             }
         }
 }
@@ -290,7 +288,8 @@ static void probe_limit(struct world *world, uint32_t sku, uint32_t client)
     const struct sku_entry *entry = world_sku_entry(world, sku);
     uint32_t left;
 
-    if (world->books.skus[sku].sold_maybe > 0 || product->limit == 0 || product->vague)
+    if (world->books.skus[sku].sold_maybe > 0 || product->limit == 0 || product->vague ||
+        product->was_free)
         return;
     left = bought >= product->limit ? 0 : product->limit - (uint32_t)bought;
     if (gate_available(&entry->gate) <= left)

@@ -58,6 +58,7 @@
     X(CRASH_INTENT, "the process died with a reservation over several partitions under way")       \
     X(CRASH_AGAIN, "the process died again before it had settled")                                 \
     X(REBOOT, "the machine restarted, and its boot clock with it")                                 \
+    X(RESHARDED, "a store was reopened with another number of shards")                             \
     X(RECOVERED_HOLDS, "live holds stood after a restart")                                         \
     X(COMMIT_FAILED_LOST, "a failed commit was not durable")                                       \
     X(COMMIT_FAILED_DURABLE, "a failed commit was durable")                                        \

@@ -65,10 +65,10 @@ static void draw_clients(struct profile *profile, struct sim_random *random)
     profile->stock_max = draw_ranges(random, stocks, 4);
     profile->quantity_max = sim_random_range(random, 1, 4);
     profile->skew = sim_random_below(random, 80);
-    profile->limit_percent = sim_random_below(random, 2) * sim_random_below(random, 80);
-    profile->lines_percent = sim_random_below(random, 3) * sim_random_below(random, 50);
+    profile->limit_percent = sim_random_unless(random, 50, 80);
+    profile->lines_percent = sim_random_unless(random, 30, 80);
     profile->duplicate_percent = sim_random_below(random, 30);
-    profile->double_percent = sim_random_below(random, 2) * sim_random_below(random, 30);
+    profile->double_percent = sim_random_unless(random, 50, 30);
     profile->lost_answer_percent = sim_random_below(random, 30);
 }
 
@@ -91,11 +91,14 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     profile->jump_max_ms = 2 * (int64_t)profile->engine.hold_ttl_ms;
     if (sim_random_chance(random, 300000))
         profile->jump_max_ms += 2 * (int64_t)profile->engine.hold_retention_ms;
-    profile->commit_delay_steps = sim_random_below(random, 3) * sim_random_below(random, 40);
+    profile->commit_delay_steps = sim_random_unless(random, 30, 80);
     profile->crash_parts = draw_ranges(random, rare, 3);
     profile->drain_parts = sim_random_below(random, 2) * 100;
     profile->crash_again_percent = sim_random_below(random, 50);
     profile->reboot_percent = sim_random_below(random, 2) * 50;
+    /* A pool is a shard's: what was made to be too small for one can't take another's holds. */
+    if (profile->engine.holds_max == 8192 && profile->engine.limit_rows_max == 4096)
+        profile->reshard_percent = sim_random_below(random, 2) * 30;
     profile->commit_fault_parts = sim_random_chance(random, 400000) ? 1000 : 0;
     profile->watermark_lag_ms = sim_random_below(random, 2) * 100;
     if (sim_random_chance(random, 300000))

@@ -84,6 +84,7 @@ struct profile {
     uint32_t drain_parts;        /* of a million steps */
     uint32_t crash_again_percent;
     uint32_t reboot_percent;
+    uint32_t reshard_percent; /* of restarts that have another number of shards */
     uint32_t watermark_lag_ms;
     uint32_t stall_steps_max;
 };

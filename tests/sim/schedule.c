@@ -215,6 +215,14 @@ static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
     return (enum step_kind)sim_random_weighted(&world->random, weights, STEP_KIND_COUNT);
 }
 
+static void die(struct world *world)
+{
+    bool keep_pending = sim_random_chance(&world->random, 500000) && !world->env.failed;
+    bool reboot = sim_random_below(&world->random, 100) < world->profile.reboot_percent;
+
+    world_crash(world, keep_pending, reboot);
+}
+
 static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
 {
     switch (kind) {
@@ -237,8 +245,7 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
         clients_act(world);
         break;
     case STEP_CRASH:
-        world_crash(world, sim_random_chance(&world->random, 500000) && !world->env.failed,
-                    sim_random_below(&world->random, 100) < world->profile.reboot_percent);
+        die(world);
         break;
     case STEP_DRAIN:
         engine_drain(world->engine);

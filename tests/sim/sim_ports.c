@@ -47,13 +47,21 @@ static void mac(void *self, const char *purpose, const void *bytes, size_t lengt
     memcpy(mac_out, &hash, MAC_BYTES);
 }
 
+static struct hash_key draw_key(struct sim_random *random)
+{
+    struct hash_key key;
+
+    key.word[0] = sim_random_next(random);
+    key.word[1] = sim_random_next(random);
+    return key;
+}
+
 struct secrets_port sim_secrets_port(struct hash_key *key, struct sim_random *random)
 {
-    *key = (struct hash_key){{sim_random_next(random), sim_random_next(random)}};
-    return (struct secrets_port){
-        .self = key,
-        .mac = mac,
-        .id_key = {{sim_random_next(random), sim_random_next(random)}},
-        .key_key = {{sim_random_next(random), sim_random_next(random)}},
-    };
+    struct secrets_port port = {.self = key, .mac = mac};
+
+    *key = draw_key(random);
+    port.id_key = draw_key(random);
+    port.key_key = draw_key(random);
+    return port;
 }

@@ -59,6 +59,12 @@ static inline bool sim_random_chance(struct sim_random *random, uint32_t parts)
     return sim_random_below(random, 1000000) < parts;
 }
 
+/* 0 for the first `parts` times in a hundred, otherwise 0 to count - 1. */
+static inline uint32_t sim_random_unless(struct sim_random *random, uint32_t parts, uint32_t count)
+{
+    return sim_random_below(random, 100) < parts ? 0 : sim_random_below(random, count);
+}
+
 /* One of several, by weight; the sum must not be 0. */
 static inline uint32_t sim_random_weighted(struct sim_random *random, const uint32_t *weights,
                                            uint32_t count)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "inspect.h"
@@ -138,6 +139,19 @@ static void mark_crash(struct world *world, bool keep_pending)
         world_mark(world, MARK_CRASH_AGAIN);
 }
 
+/* Ends the process; what is in the journal stays. */
+static void kill_engine(struct world *world, bool keep_pending)
+{
+    world->dying = true;
+    journal_memory_crash(world->journal, keep_pending); /* the batch is still in memory */
+    engine_destroy(world->engine);
+    world->engine = NULL;
+    world->dying = false;
+    if (world->read_open) /* it may have been read and not been taken */
+        free(world->read.read.result.bytes);
+    world->read_open = false;
+}
+
 void world_crash(struct world *world, bool keep_pending, bool reboot)
 {
     trace_add(&world->trace, TRACE_CRASH, keep_pending, reboot);
@@ -146,12 +160,7 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     mark_crash(world, keep_pending);
     if (journal_memory_commits_when_stuck(world->journal) != 0)
         violation("the engine went on writing after a commit that was not ok");
-    world->dying = true;
-    journal_memory_crash(world->journal, keep_pending); /* the batch is still in memory */
-    engine_destroy(world->engine);
-    world->engine = NULL;
-    world->dying = false;
-    world->read_open = false;
+    kill_engine(world, keep_pending);
     world->commit_failed = false;
     world->draining = false;
     world->commit_seen = 0;
@@ -160,10 +169,14 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     clients_restart(world);
     books_restart(&world->books);
 
-    world->env.now_ms += sim_random_below(&world->random, 3) * sim_random_below(&world->random, 50);
+    world->env.now_ms += sim_random_unless(&world->random, 30, 100);
     if (reboot)
         world_mark(world, MARK_REBOOT);
     env_controlled_restart(&world->env, reboot);
+    if (sim_random_below(&world->random, 100) < world->profile.reshard_percent) {
+        world->profile.engine.shards = sim_random_range(&world->random, 1, SIM_SHARDS_MAX);
+        world_mark(world, MARK_RESHARDED);
+    }
     start_engine(world);
     world->settled = false;
     if (sim_random_below(&world->random, 100) < world->profile.crash_again_percent &&
@@ -249,9 +262,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
 
 void world_end(struct world *world)
 {
-    world->dying = true;
-    journal_memory_crash(world->journal, false);
-    engine_destroy(world->engine);
+    kill_engine(world, false);
     journal_memory_destroy(world->journal);
     books_destroy(&world->books);
 }

@@ -134,6 +134,7 @@ struct world {
 
     uint64_t overdue; /* answered requests that were older than the time-out, of this engine */
 
+    uint64_t lists; /* that were answered */
     bool list_goes_on; /* after the last ID that the last list showed */
     struct reservation_id list_last;
     struct engine_read read;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The API over the in-memory engine of engine_fixture.h, on one thread: real sockets, a clock and a
- * journal of the test's. `service_call` sends a request and turns everything until it is answered. */
+ * journal of the test's. `service_call` sends a request and turns everything until it is answered.
+ */
 #ifndef STAMPEDE_API_FIXTURE_H
 #define STAMPEDE_API_FIXTURE_H
 
@@ -70,14 +71,13 @@ static inline void service_start(struct service *service)
     assert_int_equal(http_probe_bind("127.0.0.1", 0, &service->probe), 0);
     service->options.http.host = "127.0.0.1";
     service->options.http.port = service->probe.port;
-    service->api =
-        api_create(service->fixture.engine, &service->options, error, sizeof(error));
+    service->api = api_create(service->fixture.engine, &service->options, error, sizeof(error));
     assert_non_null(service->api);
     assert_int_equal(uv_loop_init(&service->loop), 0);
     for (uint32_t i = 0; i < service->fixture.options.shards; i++)
-        assert_int_equal(api_shard_start(service->api, engine_shard(service->fixture.engine, i),
-                                         &service->loop),
-                         0);
+        assert_int_equal(
+            api_shard_start(service->api, engine_shard(service->fixture.engine, i), &service->loop),
+            0);
     http_probe_release(&service->probe);
 }
 
@@ -150,8 +150,8 @@ static inline int service_await(struct service *service, int client)
     size_t used = 0;
 
     for (unsigned turn = 0; turn < SERVICE_TURNS_MAX; turn++) {
-        ssize_t count = recv(client, service->answer + used, sizeof(service->answer) - 1 - used,
-                             MSG_DONTWAIT);
+        ssize_t count =
+            recv(client, service->answer + used, sizeof(service->answer) - 1 - used, MSG_DONTWAIT);
         if (count > 0)
             used += (size_t)count;
         service->answer[used] = '\0';
@@ -184,7 +184,7 @@ static inline int service_call(struct service *service, const char *method, cons
 }
 
 #define ADMIN "Authorization: Bearer " SERVICE_ADMIN_KEY "\r\n"
-#define JSON "Content-Type: application/json\r\n"
+#define JSON  "Content-Type: application/json\r\n"
 
 /* A guest's Authorization line. */
 static inline void service_guest(struct service *service, char header_out[128])

@@ -104,48 +104,91 @@ static void a_damaged_store_is_not_read_around(void **state)
     assert_int_equal(service_call(service, "GET", "/v1/admin/products/p-A", ADMIN, NULL), 200);
 }
 
+/* A target below a hold's path: that of the last answer, which made it. */
+static void hold_target(const char *suffix, char target_out[128])
+{
+    const char *id = strstr(service->body, "res_");
+
+    assert_non_null(id);
+    snprintf(target_out, 128, "/v1/reservations/%.36s%s", id, suffix);
+}
+
 static void keys_of_other_writes_are_in_flight_until_durable(void **state)
 {
     (void)state;
-    static const char target[] = "/v1/admin/inventory/A/adjust";
-    static const char keyed[] = ADMIN JSON "Idempotency-Key: \"again\"\r\n";
-    static const char body[] = "{\"delta\":3,\"reason\":\"x\"}";
     int client = service_connect(service);
-    char first[256];
+    char headers[256];
+    char target[128];
+    char first[512];
 
+    assert_int_equal(service_reserve(service, guest, "k", "A", 2), 201);
+    hold_target("/extend", target);
+    fixture_advance(&service->fixture, 1000);
+    snprintf(headers, sizeof(headers), "%s" JSON "Idempotency-Key: \"again\"\r\n", guest);
     service->holds_commits = true;
-    service_request(service, client, "POST", target, keyed, body);
+    service_request(service, client, "POST", target, headers, "{}");
     settle();
-    assert_int_equal(service_call(service, "POST", target, keyed, body), 409);
+    assert_int_equal(service_call(service, "POST", target, headers, "{}"), 409);
     assert_true(service_said(service, "\"code\":\"idempotency_in_flight\""));
-    assert_int_equal(service_call(service, "POST", target, keyed, "{\"delta\":4,\"reason\":\"x\"}"),
-                     422);
-    assert_true(service_said(service, "\"code\":\"idempotency_key_reused\""));
     service->holds_commits = false;
     assert_int_equal(service_await(service, client), 200);
     snprintf(first, sizeof(first), "%s", service->body);
     close(client);
     for (unsigned i = 0; i < 3; i++) {
-        assert_int_equal(service_call(service, "POST", target, keyed, body), 200);
+        fixture_advance(&service->fixture, 1000);
+        assert_int_equal(service_call(service, "POST", target, headers, ""), 200);
         assert_string_equal(service->body, first);
         assert_non_null(strstr(service->answer, "Idempotent-Replayed: true\r\n"));
     }
-    assert_int_equal(fixture_stock(&service->fixture, "A").stock, 8);
+    assert_true(service_said(service, "\"extensions\":1"));
+}
+
+static void keys_of_products_name_their_body(void **state)
+{
+    (void)state;
+    static const char keyed[] = ADMIN JSON "Idempotency-Key: k\r\n";
+    static const char body[] = "{\"name\":\"x\",\"price_minor\":1,\"currency\":\"EUR\","
+                               "\"sku\":\"%s\",\"stock\":1}";
+    char first[512];
+    char one[160];
+    char two[160];
+
+    snprintf(one, sizeof(one), body, "ONE");
+    snprintf(two, sizeof(two), body, "TWO");
+    assert_int_equal(service_call(service, "POST", "/v1/admin/products", keyed, one), 201);
+    snprintf(first, sizeof(first), "%s", service->body);
+    assert_int_equal(service_call(service, "POST", "/v1/admin/products", keyed, one), 201);
+    assert_string_equal(service->body, first);
+    assert_non_null(strstr(service->answer, "Location: /v1/admin/products/prod_"));
+    assert_int_equal(service_call(service, "POST", "/v1/admin/products", keyed, two), 422);
+    assert_true(service_said(service, "\"code\":\"idempotency_key_reused\""));
 }
 
 static void refused_keys_may_be_tried_again(void **state)
 {
     (void)state;
-    static const char target[] = "/v1/admin/inventory/A/adjust";
     static const char keyed[] = ADMIN JSON "Idempotency-Key: again\r\n";
-    static const char body[] = "{\"delta\":-6,\"reason\":\"x\"}";
+    static const char adjust[] = "/v1/admin/inventory/A/adjust";
+    static const char less[] = "{\"delta\":-6,\"reason\":\"x\"}";
+    static const char more[] = "{\"delta\":1,\"reason\":\"x\"}";
+    char target[128];
+    char headers[256];
 
-    assert_int_equal(service_call(service, "POST", target, keyed, body), 409);
-    assert_int_equal(service_call(service, "POST", target, ADMIN JSON,
-                                  "{\"delta\":1,\"reason\":\"x\"}"),
-                     200);
-    assert_int_equal(service_call(service, "POST", target, keyed, body), 200);
+    assert_int_equal(service_call(service, "POST", adjust, keyed, less), 409);
+    assert_int_equal(service_call(service, "POST", adjust, ADMIN JSON, more), 200);
+    assert_int_equal(service_call(service, "POST", adjust, keyed, less), 200);
     assert_null(strstr(service->answer, "Idempotent-Replayed"));
+    assert_int_equal(service_call(service, "POST", adjust, keyed, less), 200);
+    assert_non_null(strstr(service->answer, "Idempotent-Replayed: true\r\n"));
+    /* The same of the keys that are kept here. */
+    assert_int_equal(service_call(service, "POST", adjust, ADMIN JSON, more), 200);
+    assert_int_equal(service_reserve(service, guest, "k", "A", 1), 201);
+    hold_target("/extend", target);
+    snprintf(headers, sizeof(headers), "%s" JSON "Idempotency-Key: e\r\n", guest);
+    fixture_advance(&service->fixture, 601 * 1000);
+    assert_int_equal(service_call(service, "POST", target, headers, "{}"), 409);
+    assert_int_equal(service_call(service, "POST", target, headers, "{}"), 409);
+    assert_true(service_said(service, "\"code\":\"hold_ended\""));
 }
 
 static void an_answer_that_nobody_waits_for_is_kept(void **state)
@@ -229,25 +272,40 @@ static void lists_merge_the_shards_in_order(void **state)
         assert_true(strcmp(ids[i - 1], ids[i]) < 0);
 }
 
-static void an_import_is_larger_than_its_window(void **state)
+static void import_file(char *file, size_t size, const char *prefix, unsigned rows)
+{
+    size_t used = (size_t)snprintf(file, size, "sku,name,price,currency,stock,description\n");
+
+    for (unsigned i = 0; i < rows; i++)
+        used +=
+            (size_t)snprintf(file + used, size - used, "%s%u,x,1,EUR,%u,%0500u\n", prefix, i, i, i);
+    assert_true(used < size);
+}
+
+static void an_import_is_larger_than_its_window_and_its_input(void **state)
 {
     (void)state;
-    static char file[1 << 18];
-    size_t used = (size_t)snprintf(file, sizeof(file), "sku,name,price,currency,stock,description\n");
+    static char file[1 << 20];
     int client = service_connect(service);
 
-    for (unsigned i = 0; i < 300; i++)
-        used += (size_t)snprintf(file + used, sizeof(file) - used, "I%u,x,1,EUR,%u,%0500u\n", i, i, i);
     /* Nothing is answered before the products are durable. */
+    import_file(file, sizeof(file), "S", 6);
     service->holds_commits = true;
-    service_request(service, client, "POST", "/v1/admin/import",
-                    ADMIN "Content-Type: text/csv\r\n", file);
+    service_request(service, client, "POST", "/v1/admin/import", ADMIN "Content-Type: text/csv\r\n",
+                    file);
     settle();
     assert_true(recv(client, service->answer, 1, MSG_DONTWAIT) < 0);
     service->holds_commits = false;
     assert_int_equal(service_await(service, client), 200);
-    assert_true(service_said(service, "\"created\":300,\"updated\":0,\"unchanged\":0,\"rejected\":0"));
-    assert_int_equal(fixture_stock(&service->fixture, "I299").stock, 299);
+    assert_true(service_said(service, "\"created\":6,\"updated\":0,\"unchanged\":0,"
+                                      "\"rejected\":0"));
+    import_file(file, sizeof(file), "L", 400);
+    service_request(service, client, "POST", "/v1/admin/import", ADMIN "Content-Type: text/csv\r\n",
+                    file);
+    assert_int_equal(service_await(service, client), 200);
+    assert_true(service_said(service, "\"created\":400,\"updated\":0,\"unchanged\":0,"
+                                      "\"rejected\":0"));
+    assert_int_equal(fixture_stock(&service->fixture, "L399").stock, 399);
     close(client);
 }
 
@@ -366,11 +424,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_damaged_store_is_not_read_around, start, stop),
         cmocka_unit_test_setup_teardown(keys_of_other_writes_are_in_flight_until_durable, start,
                                         stop),
+        cmocka_unit_test_setup_teardown(keys_of_products_name_their_body, start, stop),
         cmocka_unit_test_setup_teardown(refused_keys_may_be_tried_again, start, stop),
         cmocka_unit_test_setup_teardown(an_answer_that_nobody_waits_for_is_kept, start, stop),
         cmocka_unit_test_setup_teardown(sessions_expire, start, stop),
         cmocka_unit_test_setup_teardown(lists_merge_the_shards_in_order, start, stop),
-        cmocka_unit_test_setup_teardown(an_import_is_larger_than_its_window, start, stop),
+        cmocka_unit_test_setup_teardown(an_import_is_larger_than_its_window_and_its_input, start,
+                                        stop),
         cmocka_unit_test_setup_teardown(an_import_whose_client_left_ends_quietly, start, stop),
         cmocka_unit_test_setup_teardown(imports_at_once_are_bounded, start, stop),
         cmocka_unit_test(levels_only),

@@ -108,10 +108,15 @@ static void quoted_fields(void **state)
 static void byte_order_mark(void **state)
 {
     (void)state;
-    assert_rows("\xef\xbb\xbf" "a,b\n", "1:[a][b]\n");
+    assert_rows("\xef\xbb\xbf"
+                "a,b\n",
+                "1:[a][b]\n");
     assert_rows("\xef\xbb\xbf\"a\",b\n", "1:[a][b]\n");
     assert_rows("\xef\xbb\xbf", "");
-    assert_rows("\xef\xbb" "a\n", "1:[\xef\xbb" "a]\n");
+    assert_rows("\xef\xbb"
+                "a\n",
+                "1:[\xef\xbb"
+                "a]\n");
     assert_rows("\xef", "1:[\xef]\n");
     assert_rows("a\xef\xbb\xbf\n", "1:[a\xef\xbb\xbf]\n");
 }

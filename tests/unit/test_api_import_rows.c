@@ -31,8 +31,8 @@ static void tell(const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    int used = vsnprintf(story.text + story.used, sizeof(story.text) - story.used, format,
-                         arguments);
+    int used =
+        vsnprintf(story.text + story.used, sizeof(story.text) - story.used, format, arguments);
     va_end(arguments);
     story.used += (size_t)used;
     assert_true(story.used < sizeof(story.text));
@@ -48,9 +48,8 @@ static void on_product(void *user, const struct product_draft *draft, const uint
              (int)(variant->price_minor < 0 ? draft->price_minor : variant->price_minor),
              variant->stock);
         for (uint32_t j = 0; j < variant->option_count; j++)
-            tell("{%.*s=%.*s}", (int)variant->options[j].name.length,
-                 variant->options[j].name.text, (int)variant->options[j].value.length,
-                 variant->options[j].value.text);
+            tell("{%.*s=%.*s}", (int)variant->options[j].name.length, variant->options[j].name.text,
+                 (int)variant->options[j].value.length, variant->options[j].value.text);
     }
     tell("\n");
 }
@@ -130,9 +129,9 @@ static void rows_that_stand_together_are_one_product(void **state)
     (void)state;
     assert_story(HEADER "p,A,Name,1.00,EUR,1\np,B,Name,2.00,EUR,2\nq,C,Other,3,EUR,\n",
                  "p: 2=A(100/1) 3=B(200/2)\nq: 4=C(300/0)\n");
-    assert_story("sku,name,price,currency\nA,x,1,EUR\nB,x,1,EUR\n", "A: 2=A(100/0)\nB: 3=B(100/0)\n");
-    assert_story("id,sku,name,price,currency\np,A,x,1,EUR\np,B,,,\n",
-                 "p: 2=A(100/0) 3=B(100/0)\n");
+    assert_story("sku,name,price,currency\nA,x,1,EUR\nB,x,1,EUR\n",
+                 "A: 2=A(100/0)\nB: 3=B(100/0)\n");
+    assert_story("id,sku,name,price,currency\np,A,x,1,EUR\np,B,,,\n", "p: 2=A(100/0) 3=B(100/0)\n");
     assert_story(HEADER, "");
 }
 
@@ -223,8 +222,8 @@ static void price_units(void **state)
 static void mappings_that_cannot_be(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"nonsense", "colour=name", "sku", "sku=",  "=x",
-                                        "sku=a,sku=b", ":=x",       "",    "SKU=a"};
+    static const char *const wrong[] = {"nonsense",    "colour=name", "sku", "sku=", "=x",
+                                        "sku=a,sku=b", ":=x",         "",    "SKU=a"};
 
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         begin();
@@ -248,12 +247,14 @@ static void text_of_a_product_is_bounded(void **state)
 {
     (void)state;
     static char file[600 * 1024];
-    size_t used = (size_t)snprintf(file, sizeof(file), "product,sku,name,price,currency,"
-                                                       "option1_name,option1_value\n");
+    size_t used = (size_t)snprintf(file, sizeof(file),
+                                   "product,sku,name,price,currency,"
+                                   "option1_name,option1_value\n");
 
     /* Each row fits; a hundred and one of them do not. */
     for (unsigned i = 0; i < 101; i++) {
-        used += (size_t)snprintf(file + used, sizeof(file) - used, "p,S%u,x,1,EUR,n,%0100u\n", i, i);
+        used +=
+            (size_t)snprintf(file + used, sizeof(file) - used, "p,S%u,x,1,EUR,n,%0100u\n", i, i);
     }
     begin();
     take(file);

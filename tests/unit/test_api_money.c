@@ -16,9 +16,9 @@ static void currencies_have_their_decimals(void **state)
     static const struct {
         const char *code;
         int exponent;
-    } cases[] = {{"EUR", 2}, {"USD", 2}, {"INR", 2},  {"JPY", 0},  {"KRW", 0}, {"KWD", 3},
-                 {"BHD", 3}, {"TND", 3}, {"AED", 2},  {"ZWG", 2},  {"XPF", 0}, {"ISK", 0},
-                 {"eur", -1}, {"EU", -1}, {"EURO", -1}, {"", -1},  {"XXX", -1}, {"E1R", -1}};
+    } cases[] = {{"EUR", 2},  {"USD", 2}, {"INR", 2},   {"JPY", 0}, {"KRW", 0},  {"KWD", 3},
+                 {"BHD", 3},  {"TND", 3}, {"AED", 2},   {"ZWG", 2}, {"XPF", 0},  {"ISK", 0},
+                 {"eur", -1}, {"EU", -1}, {"EURO", -1}, {"", -1},   {"XXX", -1}, {"E1R", -1}};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         assert_int_equal(money_currency_exponent(cases[i].code, strlen(cases[i].code)),
@@ -60,14 +60,16 @@ static void major_amounts(void **state)
         {"1e3", 2, MONEY_MALFORMED, 0},
         {"one", 2, MONEY_MALFORMED, 0},
         {" 1", 2, MONEY_MALFORMED, 0},
-        {"\xe2\x82\xac""5", 2, MONEY_MALFORMED, 0},
+        {"\xe2\x82\xac"
+         "5",
+         2, MONEY_MALFORMED, 0},
     };
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         int64_t minor = 0;
-        assert_int_equal(money_parse_major(cases[i].text, strlen(cases[i].text), cases[i].exponent,
-                                           &minor),
-                         cases[i].result);
+        assert_int_equal(
+            money_parse_major(cases[i].text, strlen(cases[i].text), cases[i].exponent, &minor),
+            cases[i].result);
         assert_int_equal(minor, cases[i].minor);
     }
 }

@@ -26,8 +26,9 @@ static void assert_converts(const char *yaml, const char *json)
 static void scalars_keep_their_types(void **state)
 {
     (void)state;
-    assert_converts("a: 1\nb: -2.50\nc: true\nd: false\ne: null\nf: ~\ng:\n",
-                    "{\"a\":1,\"b\":-2.50,\"c\":true,\"d\":false,\"e\":null,\"f\":null,\"g\":null}");
+    assert_converts(
+        "a: 1\nb: -2.50\nc: true\nd: false\ne: null\nf: ~\ng:\n",
+        "{\"a\":1,\"b\":-2.50,\"c\":true,\"d\":false,\"e\":null,\"f\":null,\"g\":null}");
     assert_converts("a: \"1\"\nb: 'true'\nc: \"null\"\nd: \"\"\n",
                     "{\"a\":\"1\",\"b\":\"true\",\"c\":\"null\",\"d\":\"\"}");
     assert_converts("a: 3.1.0\nb: yes\nc: 0x1f\nd: 007\ne: 1e3\ng: .5\nh: 5.\n",

@@ -64,9 +64,9 @@ static void json_strings(void **state)
 static void times_agree_with_the_c_library(void **state)
 {
     (void)state;
-    static const int64_t edges[] = {0,           951782399,    951782400,   951868800, 1709164800,
-                                    1709251199,  1709251200,   4107542400,  4102444799, 13569465600,
-                                    253402300799, 1798761600};
+    static const int64_t edges[] = {0,          951782399,   951782400,    951868800,
+                                    1709164800, 1709251199,  1709251200,   4107542400,
+                                    4102444799, 13569465600, 253402300799, 1798761600};
     char text[RENDER_TIME_LENGTH + 1] = {0};
     char expected[40];
     struct tm parts;

@@ -123,10 +123,8 @@ static void sessions_age(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(token_comes_back),
-        cmocka_unit_test(each_token_has_one_spelling),
-        cmocka_unit_test(malformed_tokens),
-        cmocka_unit_test(macs_differ_in_any_bit),
+        cmocka_unit_test(token_comes_back), cmocka_unit_test(each_token_has_one_spelling),
+        cmocka_unit_test(malformed_tokens), cmocka_unit_test(macs_differ_in_any_bit),
         cmocka_unit_test(sessions_age),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

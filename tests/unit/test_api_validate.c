@@ -82,9 +82,20 @@ static void members_come_in_order_and_twice(void **state)
 static void what_is_no_json_is_told_with_its_place(void **state)
 {
     (void)state;
-    static const char *const texts[] = {"",     " ",       "{",          "{\"a\":1}x", "{'a':1}",
-                                        "[01]", "[NaN]",   "[1,]",       "// x\n1",    "[\"\xff\"]",
-                                        "{a:1}", "[\"\n\"]", "\xef\xbb\xbf" "1", "[1e400]"};
+    static const char *const texts[] = {"",
+                                        " ",
+                                        "{",
+                                        "{\"a\":1}x",
+                                        "{'a':1}",
+                                        "[01]",
+                                        "[NaN]",
+                                        "[1,]",
+                                        "// x\n1",
+                                        "[\"\xff\"]",
+                                        "{a:1}",
+                                        "[\"\n\"]",
+                                        "\xef\xbb\xbf[1]",
+                                        "[1e400]"};
     const char *message;
     size_t position;
 
@@ -146,8 +157,8 @@ static void integers_from_json(void **state)
     static const struct {
         const char *text;
         bool good;
-    } cases[] = {{"1", true},    {"10000", true}, {"0", false},    {"10001", false},
-                 {"-1", false},  {"1.0", false},  {"1e0", false},  {"\"1\"", false},
+    } cases[] = {{"1", true},     {"10000", true}, {"0", false},   {"10001", false},
+                 {"-1", false},   {"1.0", false},  {"1e0", false}, {"\"1\"", false},
                  {"true", false}, {"null", false}, {"[1]", false}, {"18446744073709551617", false}};
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -406,6 +406,8 @@ static void a_full_store_refuses_holds_and_lets_them_go(void **state)
     id = reply.reply.hold.id;
     journal_memory_set_full(fixture->journal, true);
     assert_int_equal(fixture_reserve(fixture, 0, 1, "k2", "a", 1, &reply), OUTCOME_STORAGE_FULL);
+    assert_int_equal(fixture_reserve(fixture, 0, 1, "k", "a", 1, &reply), OUTCOME_OK);
+    assert_int_equal(reply.reply.replayed, 1);
     assert_int_equal(fixture_hold(fixture, COMMAND_HOLD_RELEASE, AUTHORITY_PRINCIPAL, 1, &id, &reply),
                      OUTCOME_OK);
     journal_memory_set_full(fixture->journal, false);
@@ -461,6 +463,45 @@ static void stock_is_adjusted_with_a_ledger(void **state)
     assert_int_equal(journal_memory_count(fixture->journal, RECORD_LEDGER), 4);
     assert_int_equal(fixture_crash(fixture), 0);
     assert_stock(fixture, "a", 1, 4, 0);
+}
+
+static void an_adjustment_with_a_key_is_booked_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct command command = {.type = COMMAND_STOCK_ADJUST, .authority = AUTHORITY_STAFF};
+    struct message first;
+    struct message again;
+
+    fixture_product(fixture, "p", "a", 10, 0);
+    command.stock.sku = text("a");
+    command.stock.reason = text("count");
+    command.stock.value = 7;
+    command.stock.key = text("k");
+    command.stock.body = text("body");
+    assert_int_equal(fixture_do(fixture, 0, &command, &first), OUTCOME_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(fixture_do(fixture, 1, &command, &again), OUTCOME_OK);
+        assert_int_equal(again.reply.replayed, 1);
+        assert_memory_equal(&again.reply.stock, &first.reply.stock, sizeof(first.reply.stock));
+        assert_int_equal(fixture_crash(fixture), 0);
+    }
+    assert_stock(fixture, "a", 17, 0, 0);
+    command.stock.body = text("another");
+    assert_int_equal(fixture_do(fixture, 0, &command, &again), OUTCOME_KEY_REUSED);
+    /* Taking away claims first; the key is kept all the same. */
+    command.stock.key = text("k2");
+    command.stock.value = -5;
+    assert_int_equal(fixture_do(fixture, 0, &command, &again), OUTCOME_OK);
+    assert_int_equal(fixture_do(fixture, 0, &command, &again), OUTCOME_OK);
+    assert_int_equal(again.reply.replayed, 1);
+    assert_stock(fixture, "a", 12, 0, 0);
+    /* Past retention a new key's coming lets old ones go. */
+    fixture_advance(fixture, (int64_t)ADJUST_KEY_RETENTION_MS + 1);
+    command.stock.key = text("k3");
+    assert_int_equal(fixture_do(fixture, 0, &command, &again), OUTCOME_OK);
+    assert_int_equal(journal_memory_count(fixture->journal, RECORD_KEY), 1);
+    assert_int_equal(fixture_crash(fixture), 0);
+    assert_stock(fixture, "a", 7, 0, 0);
 }
 
 static void products_are_found_and_skus_belong_to_one(void **state)
@@ -530,6 +571,7 @@ int main(void)
         TEST(a_full_store_refuses_holds_and_lets_them_go),
         TEST(too_much_in_flight_is_refused_and_returns_its_claim),
         TEST(stock_is_adjusted_with_a_ledger),
+        TEST(an_adjustment_with_a_key_is_booked_once),
         TEST(products_are_found_and_skus_belong_to_one),
         TEST(holds_are_listed_in_order),
     };

@@ -128,6 +128,17 @@ static void random_rest(uint64_t *seed, struct record *record)
     case RECORD_FLOOR:
         record->floor.next_sequence = random_number(seed, 1ULL << 40);
         break;
+    case RECORD_KEY:
+        record->sequence = 1 + random_number(seed, (1ULL << 40) - 1);
+        record->key.key.word[0] = test_random(seed);
+        record->key.key.word[1] = test_random(seed);
+        record->key.fingerprint = random_number(seed, UINT64_MAX);
+        record->key.wall_ms = (int64_t)random_number(seed, 1ULL << 44);
+        record->key.stock = (uint32_t)random_number(seed, SKU_STOCK_MAX + 1ULL);
+        record->key.available = (uint32_t)random_number(seed, record->key.stock + 1ULL);
+        record->key.reserved = (uint32_t)random_number(seed, record->key.stock + 1ULL);
+        record->key.sold = (uint32_t)random_number(seed, record->key.stock + 1ULL);
+        break;
     case RECORD_PRODUCT:
     case RECORD_HOLD:
     case RECORD_KIND_COUNT:
@@ -143,7 +154,7 @@ static void random_record(uint64_t *seed, enum record_kind kind)
     record->kind = (uint8_t)kind;
     record->partition = (uint16_t)(test_random(seed) % PARTITIONS_MAX);
     record->size = record_size(kind, 0);
-    if (kind == RECORD_SKU || kind == RECORD_COUNTER || kind == RECORD_LEDGER)
+    if (kind == RECORD_SKU || kind == RECORD_COUNTER || kind == RECORD_LEDGER || kind == RECORD_KEY)
         record->subject =
             sku_id_make(record->partition, (uint32_t)test_random(seed) % SKUS_PER_PARTITION_MAX);
     if (kind == RECORD_HOLD)
@@ -303,7 +314,7 @@ static enum codec_error decode_forged(enum record_kind kind, const void *bytes, 
     the_record()->kind = (uint8_t)kind;
     memset(fixture.key, 0, sizeof(fixture.key));
     fixture.key[13] = 1; /* sequence 1 */
-    if (kind != RECORD_HOLD && kind != RECORD_LEDGER)
+    if (kind != RECORD_HOLD && kind != RECORD_LEDGER && kind != RECORD_KEY)
         fixture.key[13] = 0;
     fixture.key_length = kind == RECORD_LIMIT ? CODEC_KEY_BYTES_MAX : CODEC_KEY_BYTES;
     memcpy(fixture.value, bytes, length);

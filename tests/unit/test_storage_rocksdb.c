@@ -158,9 +158,9 @@ static void commit_and_wait(struct fixture *fixture, uint64_t commits, uint32_t 
     }
 }
 
-static void body_300(struct fixture *fixture)
+static void body_sixty(struct fixture *fixture)
 {
-    commit_and_wait(fixture, 300, 10);
+    commit_and_wait(fixture, 60, 50);
 }
 
 static void killed_store(struct fixture *fixture, const char *body)
@@ -212,11 +212,11 @@ static void body_many(struct fixture *fixture)
     reopen(fixture);
     acknowledged =
         open(test_path(&fixture->folder, "acknowledged"), O_CREAT | O_WRONLY | O_TRUNC, 0600);
-    for (uint64_t number = 1; number <= 200; number++) {
+    for (uint64_t number = 1; number <= 60; number++) {
         if (commit_holds(fixture, number, (uint32_t)number) != COMMIT_OK ||
             pwrite(acknowledged, &number, sizeof(number), 0) != (ssize_t)sizeof(number))
             _exit(1);
-        if (number == 150)
+        if (number == 50)
             kill(getpid(), SIGKILL);
     }
 }
@@ -228,9 +228,9 @@ static void test_what_was_acknowledged_survives_a_kill(void **state)
     (void)state;
     killed_store(&fixture, "many");
     reopen(&fixture);
-    assert_int_equal(fixture.info.last_commit, 150);
-    assert_true(fixture.info.watermark <= 150);
-    assert_int_equal(load_all(&fixture), 150 * 151 / 2);
+    assert_int_equal(fixture.info.last_commit, 50);
+    assert_true(fixture.info.watermark <= 50);
+    assert_int_equal(load_all(&fixture), 50 * 51 / 2);
     storage_close(fixture.storage);
     fixture_free(&fixture);
 }
@@ -424,12 +424,12 @@ static void test_a_flipped_bit_in_the_log_is_refused_and_the_commits_named(void 
     char log[512];
 
     (void)state;
-    killed_store(&fixture, "300");
+    killed_store(&fixture, "sixty");
     newest(&fixture, ".log", log);
     test_flip_bit(log, test_file_size(log) / 2, 4);
     assert_refused(&fixture, "the journal is damaged");
-    assert_non_null(strstr(fixture.error, "to 300 are doubtful"));
-    assert_non_null(strstr(fixture.error, "known durable: 300"));
+    assert_non_null(strstr(fixture.error, "to 60 are doubtful"));
+    assert_non_null(strstr(fixture.error, "known durable: 60"));
     assert_non_null(strstr(fixture.error, "stampede repair"));
     assert_int_equal(test_file_size(test_path(&fixture.folder, "journal.examine")), -1);
     test_flip_bit(log, test_file_size(log) / 2, 4); /* nothing was changed by looking */
@@ -445,14 +445,14 @@ static void test_a_torn_tail_that_nobody_was_told_of_is_no_damage(void **state)
     char log[512];
 
     (void)state;
-    killed_store(&fixture, "300");
+    killed_store(&fixture, "sixty");
     newest(&fixture, ".log", log);
     int file = open(log, O_WRONLY | O_APPEND);
     assert_true(file >= 0);
     assert_int_equal(write(file, "\x12\x34\x56\x78\x00\x10\x01half a record", 20), 20);
     close(file);
     reopen(&fixture);
-    assert_int_equal(fixture.info.last_commit, 300);
+    assert_int_equal(fixture.info.last_commit, 60);
     storage_close(fixture.storage);
     fixture_free(&fixture);
 }
@@ -463,12 +463,12 @@ static void test_a_deleted_log_shows_in_the_watermark(void **state)
     char log[512];
 
     (void)state;
-    killed_store(&fixture, "300");
+    killed_store(&fixture, "sixty");
     newest(&fixture, ".log", log);
     assert_int_equal(unlink(log), 0);
     reopen(&fixture);
     assert_int_equal(fixture.info.last_commit, 0);
-    assert_int_equal(fixture.info.watermark, 300);
+    assert_int_equal(fixture.info.watermark, 60);
     storage_close(fixture.storage);
     fixture_free(&fixture);
 }
@@ -536,7 +536,7 @@ static void test_a_damaged_table_fails_the_load(void **state)
     bool all_loaded = true;
 
     (void)state;
-    killed_store(&fixture, "300");
+    killed_store(&fixture, "sixty");
     reopen(&fixture); /* recovery writes tables */
     storage_close(fixture.storage);
     newest(&fixture, ".sst", table);
@@ -737,7 +737,7 @@ static void test_speed(void **state)
     if (!test_is_bench())
         return;
     memset(&fixture, 0, sizeof(fixture));
-    test_folder_make(&fixture.folder);
+    test_folder_make_in(&fixture.folder, "/tmp");
     test_batch_make(&fixture.batch);
     options = storage_options_default(fixture.folder.path);
     assert_int_equal(storage_open(&options, &fixture.storage, fixture.error, sizeof(fixture.error)),
@@ -769,7 +769,7 @@ static int body_run(const char *name, const char *path)
     static const struct {
         const char *name;
         void (*run)(struct fixture *fixture);
-    } bodies[] = {{"300", body_300},
+    } bodies[] = {{"sixty", body_sixty},
                   {"many", body_many},
                   {"several_logs", body_several_logs},
                   {"failing_log", body_failing_log},

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""stampede-load as its users run it; only with `--load`."""
+import json
+import subprocess
+import unittest
+
+import harness
+from harness import Server, fresh_path
+from test_import import LARGE, LARGE_MAP, SAMPLE, query
+
+
+def run_load(*arguments, timeout=90):
+    return subprocess.run(
+        [harness.SETTINGS.load_binary, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+class Load(unittest.TestCase):
+    slow = True
+
+    def setUp(self):
+        if harness.SETTINGS.load_binary is None:
+            self.skipTest("no --load given")
+        self.server = Server()
+        self.addCleanup(self.server.stop)
+        host, port = self.server.address
+        self.target = ("--target", f"http://{host}:{port}", "--admin-key-file", self.server.key_file)
+
+    def test_five_thousand_attempts_for_a_hundred_units(self):
+        done = run_load(
+            "reserve", *self.target, "--closed", "--connections", 64, "--units", 100, "--requests", 5000, "--json"
+        )
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        json.loads(done.stdout)
+
+    def test_spread_over_the_sample(self):
+        self.server.admin().import_csv(SAMPLE.read_bytes(), expect=200)
+        done = run_load("spread", *self.target, "--rate", 500, "--duration", 2)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_spread_over_27_thousand_products(self):
+        if not LARGE.is_file():
+            self.skipTest("../shared/data/catalog-27k.csv is not there")
+        self.server.admin().import_csv(LARGE.read_bytes(), query(*LARGE_MAP), expect=200)
+        done = run_load("spread", *self.target, "--rate", 1000, "--duration", 3)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_a_false_book_is_seen(self):
+        """Someone else takes units during the run: answers and books no longer agree, and it says so."""
+        sku = self.server.admin().create_sku(stock=1000)
+        guest = self.server.guest()
+        process = subprocess.Popen(
+            [
+                *(harness.SETTINGS.load_binary, "reserve", *self.target, "--sku", sku),
+                *("--rate", "200", "--duration", "3"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            harness.wait_until(lambda: guest.available(sku) < 990, 10, "the run began")
+            guest.hold(sku, 3)
+            output = process.communicate(timeout=60)[0]
+        finally:
+            process.kill()
+            process.wait()
+        self.assertEqual(process.returncode, 1, output)
+
+    def test_exit_codes(self):
+        self.assertEqual(run_load("nonsense").returncode, 2)
+        self.assertEqual(run_load("reserve", *self.target, "--rate", "x").returncode, 2)
+        nobody = ("--target", "http://127.0.0.1:1", "--admin-key-file", self.server.key_file)
+        self.assertEqual(run_load("reserve", *nobody, "--duration", 1).returncode, 3)
+        wrong = fresh_path("key")
+        with open(wrong, "w", encoding="ascii") as handle:
+            handle.write("0" * 64 + "\n")
+        host, port = self.server.address
+        forbidden = ("--target", f"http://{host}:{port}", "--admin-key-file", wrong)
+        self.assertEqual(run_load("reserve", *forbidden, "--duration", 1).returncode, 4)
