@@ -80,6 +80,30 @@ static void list_principal(const struct inventory_pool *pool, const struct momen
             keep(found, pool, moment, &pool->holds[slot]);
 }
 
+/* All holds, in the order in which they came, from where the last page ended; if that hold has been
+ * forgotten meanwhile, those with a larger ID from the oldest on. */
+static void list_all(struct inventory_pool *pool, const struct moment *moment,
+                     const struct list_body *query, struct found *found)
+{
+    const struct hold *last = pool_find_sequence(pool, query->after.partition,
+                                                 query->after.sequence);
+    struct list_body rest = *query;
+    uint32_t slot = pool->oldest;
+
+    if (last != NULL && query->after.created_ms == last->created_wall_ms) {
+        slot = last->younger;
+        rest.after.created_ms = 0; /* what comes later may have come in the same millisecond */
+    }
+    for (; slot != SLOT_NONE; slot = pool->holds[slot].younger) {
+        if (!is_listed(&pool->holds[slot], &rest))
+            continue;
+        found->more = found->count == found->limit;
+        if (found->more)
+            return;
+        hold_fill_view(pool, &pool->holds[slot], moment, &found->views[found->count++]);
+    }
+}
+
 /* A SKU's chain is in order of creation, so that a page starts where the last one ended. */
 static void list_sku(struct inventory_pool *pool, const struct moment *moment,
                      const struct list_body *query, struct found *found)
@@ -111,9 +135,7 @@ uint32_t inventory_list(const struct inventory_pool *pool, const struct moment *
     } else if (query->sku_id != UINT32_MAX) {
         list_sku((struct inventory_pool *)(uintptr_t)pool, moment, query, &found);
     } else {
-        for (uint32_t slot = 0; slot < pool->hold_slots.fresh; slot++)
-            if (is_listed(&pool->holds[slot], query))
-                keep(&found, pool, moment, &pool->holds[slot]);
+        list_all((struct inventory_pool *)(uintptr_t)pool, moment, query, &found);
     }
     *more_out = found.more;
     return found.count;

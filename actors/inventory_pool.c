@@ -76,6 +76,8 @@ struct inventory_pool *inventory_pool_init(void *memory, const struct inventory_
     pool->sizes = *sizes;
     pool->hash_key = *hash_key;
     pool_lay_out(&layout, pool);
+    pool->oldest = SLOT_NONE;
+    pool->youngest = SLOT_NONE;
     pool->adjust_key_oldest = SLOT_NONE;
     pool->adjust_key_newest = SLOT_NONE;
     assert(layout.used == inventory_pool_bytes(sizes));
@@ -370,6 +372,29 @@ static void unlink_principal(struct inventory_pool *pool, struct hold *hold, uin
     }
 }
 
+static void link_age(struct inventory_pool *pool, struct hold *hold, uint32_t slot)
+{
+    hold->older = pool->youngest;
+    hold->younger = SLOT_NONE;
+    if (pool->youngest != SLOT_NONE)
+        pool->holds[pool->youngest].younger = slot;
+    else
+        pool->oldest = slot;
+    pool->youngest = slot;
+}
+
+static void unlink_age(struct inventory_pool *pool, const struct hold *hold)
+{
+    if (hold->older != SLOT_NONE)
+        pool->holds[hold->older].younger = hold->younger;
+    else
+        pool->oldest = hold->younger;
+    if (hold->younger != SLOT_NONE)
+        pool->holds[hold->younger].older = hold->older;
+    else
+        pool->youngest = hold->older;
+}
+
 static void link_line(struct inventory_pool *pool, struct sku *sku, uint32_t line)
 {
     pool->lines[line].sku_previous = sku->line_last;
@@ -402,6 +427,7 @@ void pool_link_hold(struct inventory_pool *pool, struct hold *hold)
     index_table_add(&pool->key_index, pool_key_hash(pool, hold->partition, &hold->key), slot);
     index_table_add(&pool->sequence_index, pair_hash(pool, hold->partition, hold->sequence), slot);
     link_principal(pool, hold, slot);
+    link_age(pool, hold, slot);
     for (uint32_t line = hold->line_first; line != SLOT_NONE; line = pool->lines[line].next)
         if (sku_id_partition(pool->lines[line].sku_id) == hold->partition)
             link_line(pool, pool_find_sku(pool, pool->lines[line].sku_id), line);
@@ -426,6 +452,7 @@ void pool_free_hold(struct inventory_pool *pool, struct hold *hold)
     index_table_remove(&pool->sequence_index, pair_hash(pool, hold->partition, hold->sequence),
                        slot);
     unlink_principal(pool, hold, slot);
+    unlink_age(pool, hold);
     while (line != SLOT_NONE) {
         struct hold_line *freed = &pool->lines[line];
         uint32_t next = freed->next;

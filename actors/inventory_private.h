@@ -30,6 +30,8 @@ struct hold {
     uint32_t owner_partition;
     uint32_t principal_previous;
     uint32_t principal_next;
+    uint32_t older; /* of all holds of the pool, in the order in which they came */
+    uint32_t younger;
     uint32_t waiting; /* participants, by rank, that have not acknowledged what they were told */
     uint16_t partition;
     uint16_t shard;
@@ -111,6 +113,8 @@ struct inventory_pool {
     uint32_t sku_count;
     uint32_t product_count;
     uint32_t active;
+    uint32_t oldest; /* hold */
+    uint32_t youngest;
     struct inventory_statistics statistics;
     struct index_table key_index;
     struct index_table sequence_index;

@@ -20,14 +20,10 @@ enum {
 
 /* Fields of each kind, without version, checksum and a hold's lines. */
 static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
-    [RECORD_PRODUCT] = 6,
-    [RECORD_SKU] = 3,
-    [RECORD_COUNTER] = 3,
-    [RECORD_LIMIT] = 1,
-    [RECORD_LEDGER] = 5,
-    [RECORD_FLOOR] = 1,
-    [RECORD_KEY] = 7,
-    [RECORD_HOLD] = CODEC_HOLD_FIELDS,
+    [RECORD_PRODUCT] = 6, [RECORD_SKU] = 3,
+    [RECORD_COUNTER] = 3, [RECORD_LIMIT] = 1,
+    [RECORD_LEDGER] = 5,  [RECORD_FLOOR] = 1,
+    [RECORD_KEY] = 7,     [RECORD_HOLD] = CODEC_HOLD_FIELDS,
 };
 
 /* The checksum covers kind and key too: a value in the wrong place is as bad as a damaged one. */

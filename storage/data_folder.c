@@ -65,6 +65,7 @@ static int marker_read(struct data_folder *folder, char *error, size_t error_siz
     data_folder_path(folder, marker_name, path);
     if (files_read(path, text, sizeof(text) - 1, NULL, error, error_size) < 0)
         return -1;
+    /* NOLINTNEXTLINE(cert-err34-c): what was read must give the same text again, below */
     int fields = sscanf(text,
                         "Stampede data folder format %d store %16" SCNx64 " incarnation %" SCNu64
                         " state %15s",
@@ -106,7 +107,7 @@ static int folder_check_empty(const char *path, char *error, size_t error_size)
 
     if (folder == NULL)
         return files_error(error, error_size, "cannot read the data folder %s: %s", path,
-                           strerror(errno));
+                           files_reason(errno));
     while (result == 0 && (entry = readdir(folder)) != NULL) {
         if (!is_ours(entry->d_name))
             result = files_error(error, error_size,
@@ -126,7 +127,7 @@ static int folder_make(const char *path, char *error, size_t error_size)
         return files_sync_parent(path, error, error_size);
     if (errno != EEXIST)
         return files_error(error, error_size, "cannot create the data folder %s: %s", path,
-                           strerror(errno));
+                           files_reason(errno));
     if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode))
         return files_error(error, error_size, "%s is not a folder: give another one with --data",
                            path);
@@ -150,7 +151,7 @@ static int folder_examine(const struct data_folder *folder, enum data_folder_mod
     if (access(folder->path, R_OK | W_OK | X_OK) != 0)
         return files_error(error, error_size,
                            "the data folder %s is not writable for this user: %s", folder->path,
-                           strerror(errno));
+                           files_reason(errno));
     return 0;
 }
 
@@ -180,14 +181,14 @@ static int lock_take(struct data_folder *folder, char *error, size_t error_size)
     int file = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0)
         return files_error(error, error_size, "the data folder %s is not writable: %s: %s",
-                           folder->path, lock_name, strerror(errno));
+                           folder->path, lock_name, files_reason(errno));
     if (flock(file, LOCK_EX | LOCK_NB) != 0) {
         int failure = errno;
 
         close(file);
         if (failure == EWOULDBLOCK)
             return lock_refused(folder, path, error, error_size);
-        return files_error(error, error_size, "cannot lock %s: %s", path, strerror(failure));
+        return files_error(error, error_size, "cannot lock %s: %s", path, files_reason(failure));
     }
     /* The pid only serves the other one's message; on a full disk it does without. */
     int length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
@@ -203,7 +204,7 @@ static int folder_adopt(struct data_folder *folder, char *error, size_t error_si
 {
     if (chmod(folder->path, 0700) != 0)
         return files_error(error, error_size, "cannot make %s private: %s", folder->path,
-                           strerror(errno));
+                           files_reason(errno));
     secrets_random(&folder->store_id, sizeof(folder->store_id));
     folder->incarnation = 1;
     folder->is_ready = false;

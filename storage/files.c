@@ -25,6 +25,13 @@ int files_error(char *error, size_t error_size, const char *format, ...)
     return -1;
 }
 
+const char *files_reason(int failure)
+{
+    const char *text = strerrordesc_np(failure);
+
+    return text != NULL ? text : "unknown error";
+}
+
 int files_write_all(int file, const void *bytes, size_t length, off_t offset)
 {
     const uint8_t *at = bytes;
@@ -49,11 +56,11 @@ int files_sync_folder(const char *path, char *error, size_t error_size)
     int failure;
 
     if (folder < 0)
-        return files_error(error, error_size, "cannot open %s: %s", path, strerror(errno));
+        return files_error(error, error_size, "cannot open %s: %s", path, files_reason(errno));
     failure = fsync(folder) != 0 ? errno : 0;
     close(folder);
     if (failure != 0)
-        return files_error(error, error_size, "cannot sync %s: %s", path, strerror(failure));
+        return files_error(error, error_size, "cannot sync %s: %s", path, files_reason(failure));
     return 0;
 }
 
@@ -84,7 +91,7 @@ static int file_finish(int file, const char *path, const void *bytes, size_t len
     if (close(file) != 0 && failure == 0)
         failure = errno;
     if (failure != 0)
-        return files_error(error, error_size, "cannot write %s: %s", path, strerror(failure));
+        return files_error(error, error_size, "cannot write %s: %s", path, files_reason(failure));
     return 0;
 }
 
@@ -99,7 +106,8 @@ static int draft_write(const char *path, const void *bytes, size_t length,
     unlink(draft_out);
     int file = open(draft_out, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0)
-        return files_error(error, error_size, "cannot create %s: %s", draft_out, strerror(errno));
+        return files_error(error, error_size, "cannot create %s: %s", draft_out,
+                           files_reason(errno));
     if (file_finish(file, draft_out, bytes, length, error, error_size) != 0) {
         unlink(draft_out);
         return -1;
@@ -118,7 +126,7 @@ int files_replace(const char *path, const void *bytes, size_t length, char *erro
         int failure = errno;
 
         unlink(draft);
-        return files_error(error, error_size, "cannot replace %s: %s", path, strerror(failure));
+        return files_error(error, error_size, "cannot replace %s: %s", path, files_reason(failure));
     }
     return files_sync_parent(path, error, error_size);
 }
@@ -139,7 +147,7 @@ ssize_t files_read(const char *path, void *bytes_out, size_t capacity, unsigned 
     char more;
 
     if (file < 0)
-        return files_error(error, error_size, "cannot read %s: %s", path, strerror(errno));
+        return files_error(error, error_size, "cannot read %s: %s", path, files_reason(errno));
     if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
         close(file);
         return files_error(error, error_size, "%s is not a file", path);
@@ -157,7 +165,8 @@ ssize_t files_read(const char *path, void *bytes_out, size_t capacity, unsigned 
             int failure = got < 0 ? errno : EFBIG;
 
             close(file);
-            return files_error(error, error_size, "cannot read %s: %s", path, strerror(failure));
+            return files_error(error, error_size, "cannot read %s: %s", path,
+                               files_reason(failure));
         }
         length += (size_t)got;
     }
@@ -205,7 +214,7 @@ int files_remove_folder(const char *path, char *error, size_t error_size)
     if (failure == 0 && rmdir(path) != 0)
         failure = errno;
     if (failure != 0)
-        return files_error(error, error_size, "cannot remove %s: %s", path, strerror(failure));
+        return files_error(error, error_size, "cannot remove %s: %s", path, files_reason(failure));
     return files_sync_parent(path, error, error_size);
 }
 

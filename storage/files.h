@@ -14,6 +14,9 @@
 int files_error(char *error, size_t error_size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* What an errno value means; a static string. Any thread. */
+const char *files_reason(int failure);
+
 /* 0, or an errno value. */
 int files_write_all(int file, const void *bytes, size_t length, off_t offset);
 

@@ -165,7 +165,7 @@ static int copy_swap_in(struct repair *repair, char *error, size_t error_size)
         result = rename(repair->copy_path, journal);
     if (result != 0)
         return files_error(error, error_size, "cannot put %s in the place of %s: %s",
-                           repair->copy_path, journal, strerror(errno));
+                           repair->copy_path, journal, files_reason(errno));
     return files_sync_parent(journal, error, error_size);
 }
 

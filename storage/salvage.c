@@ -104,11 +104,12 @@ int salvage_copy(const char *source, const char *target, const char *refusal, ch
     int failure;
 
     if (folder == NULL)
-        return files_error(error, error_size, "cannot read %s: %s", source, strerror(errno));
+        return files_error(error, error_size, "cannot read %s: %s", source, files_reason(errno));
     if (mkdir(target, 0700) != 0) {
         failure = errno;
         closedir(folder);
-        return files_error(error, error_size, "cannot create %s: %s", target, strerror(failure));
+        return files_error(error, error_size, "cannot create %s: %s", target,
+                           files_reason(failure));
     }
     int target_folder = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     failure = target_folder < 0 ? errno : folder_copy(folder, target_folder, named_log(refusal));
@@ -122,7 +123,7 @@ int salvage_copy(const char *source, const char *target, const char *refusal, ch
     char ignored[64];
     files_remove_folder(target, ignored, sizeof(ignored));
     return files_error(error, error_size, "cannot copy %s to %s: %s", source, target,
-                       strerror(failure));
+                       files_reason(failure));
 }
 
 /* ---- examining ---- */

@@ -80,7 +80,7 @@ enum watermark_state watermark_load(const char *path, struct watermark *watermar
         struct watermark slot;
 
         if (length < (ssize_t)(i + 1) * WATERMARK_SLOT_BYTES ||
-            !slot_decode(bytes + i * WATERMARK_SLOT_BYTES, &slot) ||
+            !slot_decode(bytes + (size_t)i * WATERMARK_SLOT_BYTES, &slot) ||
             slot.epoch % WATERMARK_SLOTS != i) /* a misdirected write */
             continue;
         if (!is_found || slot.epoch > watermark_out->epoch)
@@ -191,7 +191,7 @@ int watermark_file_open(const struct watermark_file_options *options,
     file->file = open(options->path, O_RDWR | O_CLOEXEC);
     file->wake = eventfd(0, EFD_CLOEXEC);
     if (file->file < 0 || file->wake < 0) {
-        files_error(error, error_size, "cannot open %s: %s", options->path, strerror(errno));
+        files_error(error, error_size, "cannot open %s: %s", options->path, files_reason(errno));
         goto close_files;
     }
     if (pthread_create(&file->thread, NULL, thread_run, file) != 0) {

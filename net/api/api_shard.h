@@ -15,6 +15,7 @@
 #include "api/json.h"
 #include "api/rate_limit.h"
 #include "api/routes.h"
+#include "api/validate.h"
 #include "session.h"
 
 struct api_shard;
@@ -94,6 +95,14 @@ struct session_cache_entry {
     struct session session;
 };
 
+/* What a reservation's handler works in. Here and not on the stack, because hardened builds clear
+ * stack variables, and these are large. */
+struct reserve_scratch {
+    struct validation validation;
+    struct command_line lines[RESERVATION_LINES_MAX];
+    char fingerprint[RESERVATION_LINES_MAX * (SKU_LENGTH_MAX + RENDER_NUMBER_LENGTH_MAX)];
+};
+
 struct api_shard {
     _Alignas(CACHE_LINE) struct api *api;
     struct shard *shard;
@@ -104,6 +113,7 @@ struct api_shard {
     struct session_cache_entry *sessions; /* SESSION_CACHE_ENTRIES, direct-mapped */
     struct rate_limiter *limiter;         /* NULL: off */
     struct json_memory json;
+    struct reserve_scratch reserve;
     struct import *imports[IMPORTS_MAX];
     struct moment now; /* as of this turn: at most a second old */
     uint64_t jitter;   /* a state of a random sequence; not for secrets */

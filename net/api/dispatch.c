@@ -205,18 +205,15 @@ static bool parse_key(struct http_slice value, char text_out[KEY_LENGTH_MAX + 1]
 
 static bool check_key(struct api_call *call)
 {
-    struct validation validation;
     size_t length;
 
     if (call->route->key == KEY_IGNORED)
         return true;
+    _Static_assert(KEY_LENGTH_MAX == 255, "as the message says");
     struct http_slice value = http_exchange_header(call->exchange, HTTP_HEADER_IDEMPOTENCY_KEY);
     if (!parse_key(value, call->key_text, &length)) {
-        validation_init(&validation);
-        validation_add(&validation, FIELD("Idempotency-Key"),
-                       "must be 1 to %d printable ASCII characters, bare or quoted",
-                       (int)KEY_LENGTH_MAX);
-        validation_respond(&validation, call->exchange);
+        validation_respond_one(call->exchange, FIELD("Idempotency-Key"),
+                               "must be 1 to 255 printable ASCII characters, bare or quoted");
         return false;
     }
     if (length > 0) {

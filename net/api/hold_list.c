@@ -14,6 +14,10 @@ struct gather {
     enum outcome outcome; /* OK, or why a shard gave nothing */
     uint32_t limit;
     uint32_t waiting; /* shards that have not answered, and 1 while they are being asked */
+    bool walks;       /* one shard after the other; else all at once */
+    uint32_t found;   /* walking: views in the parts */
+    uint32_t shard_index; /* walking: the one that is asked */
+    struct list_body query;
     uint32_t part_count;
     struct {
         struct list_envelope *list;
@@ -31,7 +35,7 @@ static bool id_is_before(const struct reservation_id *a, const struct reservatio
     return a->sequence < b->sequence;
 }
 
-/* The first of all views that are left, or NULL. */
+/* The first of all views that are left, or NULL; parts are merged, or follow each other. */
 static const struct hold_view *gather_next(struct gather *gather)
 {
     const struct hold_view *first = NULL;
@@ -42,7 +46,7 @@ static const struct hold_view *gather_next(struct gather *gather)
         if (gather->parts[i].next == list->count)
             continue;
         const struct hold_view *view = &list->views[gather->parts[i].next];
-        if (first == NULL || id_is_before(&view->id, &first->id)) {
+        if (first == NULL || (!gather->walks && id_is_before(&view->id, &first->id))) {
             first = view;
             from = i;
         }
@@ -55,6 +59,8 @@ static const struct hold_view *gather_next(struct gather *gather)
 /* Whether anything was left behind by the page: in the parts, or at the shards. */
 static bool gather_has_more(const struct gather *gather)
 {
+    if (gather->walks && gather->shard_index + 1 < gather->shard->api->shard_count)
+        return true;
     for (uint32_t i = 0; i < gather->part_count; i++) {
         const struct list_envelope *list = gather->parts[i].list;
         if (gather->parts[i].next < list->count || list->more)
@@ -104,6 +110,46 @@ static void gather_finish(struct gather *gather, struct http_exchange *exchange)
 }
 
 static void gather_answer(struct api_shard *shard, struct http_exchange *exchange,
+                          const struct message *message, void *user);
+
+static enum outcome ask(struct gather *gather, uint64_t exchange_cookie, uint32_t shard_index)
+{
+    struct api_shard *shard = gather->shard;
+    struct command command = {.type = COMMAND_HOLD_LIST,
+                              .list = {.shard = shard_index, .body = gather->query}};
+    uint64_t cookie = pending_open(&shard->pending, exchange_cookie, gather_answer, gather);
+    struct refusal unused;
+    enum outcome outcome;
+
+    if (cookie == 0)
+        return OUTCOME_OVERLOADED;
+    outcome = engine_submit(shard->shard, &command, cookie, &unused);
+    if (outcome == OUTCOME_PENDING)
+        gather->waiting++;
+    else
+        pending_cancel(&shard->pending, cookie);
+    return outcome;
+}
+
+/* Walking: the page has room and the shard had no more, so the next one is asked. */
+static void walk_on(struct gather *gather, struct http_exchange *exchange,
+                    const struct list_envelope *list)
+{
+    enum outcome outcome;
+
+    gather->found += list->count;
+    if (exchange == NULL || list->more || gather->found == gather->limit ||
+        gather->shard_index + 1 == gather->shard->api->shard_count)
+        return;
+    gather->shard_index++;
+    gather->query.limit = gather->limit - gather->found;
+    gather->query.after = (struct reservation_id){0};
+    outcome = ask(gather, http_exchange_cookie(exchange), gather->shard_index);
+    if (outcome != OUTCOME_PENDING)
+        gather->outcome = outcome;
+}
+
+static void gather_answer(struct api_shard *shard, struct http_exchange *exchange,
                           const struct message *message, void *user)
 {
     struct gather *gather = user;
@@ -113,6 +159,8 @@ static void gather_answer(struct api_shard *shard, struct http_exchange *exchang
     if (reply->outcome == OUTCOME_OK) {
         if (reply->list != NULL)
             gather->parts[gather->part_count++].list = reply->list;
+        if (reply->list != NULL && gather->walks)
+            walk_on(gather, exchange, reply->list);
     } else {
         gather->outcome = (enum outcome)reply->outcome;
     }
@@ -138,7 +186,12 @@ void hold_list_read_page(struct api_call *call, struct validation *validation,
 
 void hold_list_start(struct api_call *call, const struct list_body *query, enum hold_shape shape)
 {
+    static const struct principal nobody;
     struct gather *gather = calloc(1, sizeof(*gather));
+    struct engine *engine = call->shard->api->engine;
+    uint64_t exchange = http_exchange_cookie(call->exchange);
+    uint32_t first = 0;
+    uint32_t end = call->shard->api->shard_count;
 
     if (gather == NULL) {
         respond_outcome(call->exchange, OUTCOME_OVERLOADED);
@@ -148,13 +201,19 @@ void hold_list_start(struct api_call *call, const struct list_body *query, enum 
     gather->shape = shape;
     gather->outcome = OUTCOME_OK;
     gather->limit = query->limit;
+    gather->query = *query;
+    gather->walks = query->sku_id == UINT32_MAX && principal_equal(&query->principal, &nobody);
+    if (gather->walks) {
+        if (query->after.created_ms != 0)
+            first = engine_partition_shard(engine, query->after.partition);
+        gather->shard_index = first;
+        end = first + 1;
+    }
     gather->waiting = 1;
-    for (uint32_t i = 0; i < call->shard->api->shard_count && gather->outcome == OUTCOME_OK; i++) {
-        struct command command = {.type = COMMAND_HOLD_LIST, .list = {.shard = i, .body = *query}};
-        enum outcome outcome = call_submit(call, &command, gather_answer, gather, NULL);
-        if (outcome == OUTCOME_PENDING)
-            gather->waiting++;
-        else
+    for (uint32_t i = first; i < end && gather->outcome == OUTCOME_OK; i++) {
+        enum outcome outcome = ask(gather, exchange, i);
+
+        if (outcome != OUTCOME_PENDING)
             gather->outcome = outcome;
     }
     if (--gather->waiting == 0)

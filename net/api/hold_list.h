@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lists of reservations: each shard is asked for its own part, the parts are merged by ID. The
- * cursor is the last ID of a page. Private to net/api. */
+/* Lists of reservations; the cursor is the last ID of a page. Private to net/api.
+ *
+ * A buyer's few, and those of one SKU: all shards are asked, their parts merged by ID. All there
+ * are: one shard after the other, each in the order in which they came, so that a page costs what
+ * is on it, however many there are. */
 #ifndef STAMPEDE_API_HOLD_LIST_H
 #define STAMPEDE_API_HOLD_LIST_H
 
@@ -11,7 +14,7 @@
 void hold_list_read_page(struct api_call *call, struct validation *validation,
                          struct list_body *query_out);
 
-/* Asks all shards and answers when all have answered. */
+/* Asks the shards and answers when the page is full or all have answered. */
 void hold_list_start(struct api_call *call, const struct list_body *query, enum hold_shape shape);
 
 /* What reservations.c shares with the admin's calls: submits a command for the hold of the path,

@@ -8,7 +8,8 @@
 
 #define PRODUCT_MEMBERS(X)                                                                         \
     X(id)                                                                                          \
-    X(name) X(description) X(price_minor) X(currency) X(category) X(brand) X(tags) X(images)       \
+    X(name)                                                                                        \
+    X(description) X(price_minor) X(currency) X(category) X(brand) X(tags) X(images)               \
         X(limit_per_customer) X(sku) X(stock) X(variants)
 #define VARIANT_MEMBERS(X) X(sku) X(options) X(price_minor) X(stock)
 

@@ -5,29 +5,30 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool refuse_json(struct api_call *call, const char *message, size_t position)
+{
+    char detail[PROBLEM_DETAIL_LENGTH_MAX];
+
+    snprintf(detail, sizeof(detail), "The body is not JSON: %s, at byte %zu.", message, position);
+    problem_respond(call->exchange, PROBLEM_MALFORMED_JSON, detail);
+    return false;
+}
+
 bool request_object(struct api_call *call, const struct json_value **object_out)
 {
     struct http_slice body = http_exchange_body(call->exchange);
-    struct validation validation;
     const char *message;
     size_t position;
-    char detail[PROBLEM_DETAIL_LENGTH_MAX];
 
     *object_out = NULL;
     if (body.length == 0 && call->route->body == BODY_JSON_OR_EMPTY)
         return true;
     const struct json_value *value = json_read(
         call->shard->json, body.data == NULL ? "" : body.data, body.length, &message, &position);
-    if (value == NULL) {
-        snprintf(detail, sizeof(detail), "The body is not JSON: %s, at byte %zu.", message,
-                 position);
-        problem_respond(call->exchange, PROBLEM_MALFORMED_JSON, detail);
-        return false;
-    }
+    if (value == NULL)
+        return refuse_json(call, message, position);
     if (json_type(value) != JSON_OBJECT) {
-        validation_init(&validation);
-        validation_add(&validation, FIELD("body"), "must be an object");
-        validation_respond(&validation, call->exchange);
+        validation_respond_one(call->exchange, FIELD("body"), "must be an object");
         return false;
     }
     *object_out = value;

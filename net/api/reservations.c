@@ -321,41 +321,39 @@ static void reservation_answer(struct api_shard *shard, struct http_exchange *ex
 
 /* What a repeated key must ask for again: the lines, whatever the body's spacing, order of members
  * or form. */
-static struct slice fingerprint(const struct command_line *lines, uint32_t count,
-                                char text_out[RESERVATION_LINES_MAX * HOLD_LINE_BYTES_MAX])
+static struct slice fingerprint(struct reserve_scratch *scratch, uint32_t count)
 {
-    struct writer writer = writer_fixed(text_out, RESERVATION_LINES_MAX * HOLD_LINE_BYTES_MAX);
+    struct writer writer = writer_fixed(scratch->fingerprint, sizeof(scratch->fingerprint));
 
+    _Static_assert(QUANTITY_MAX < 1000000, "the number, a space and a newline fit a number's room");
     for (uint32_t i = 0; i < count; i++) {
-        write_bytes(&writer, lines[i].sku.text, lines[i].sku.length);
+        write_bytes(&writer, scratch->lines[i].sku.text, scratch->lines[i].sku.length);
         write_byte(&writer, ' ');
-        write_unsigned(&writer, lines[i].quantity);
+        write_unsigned(&writer, scratch->lines[i].quantity);
         write_byte(&writer, '\n');
     }
-    return (struct slice){.text = text_out, .length = writer_length(&writer)};
+    return (struct slice){.text = scratch->fingerprint, .length = writer_length(&writer)};
 }
 
 void api_reservation_create(struct api_call *call)
 {
-    char text[RESERVATION_LINES_MAX * HOLD_LINE_BYTES_MAX];
-    struct command_line lines[RESERVATION_LINES_MAX];
+    struct reserve_scratch *scratch = &call->shard->reserve;
     const struct json_value *object;
-    struct validation validation;
-    struct refusal refusal = {0};
+    struct refusal refusal;
 
     if (!request_object(call, &object))
         return;
-    validation_init(&validation);
-    uint32_t count = read_lines(&validation, object, lines);
+    validation_init(&scratch->validation);
+    uint32_t count = read_lines(&scratch->validation, object, scratch->lines);
     if (count == 0) {
-        validation_respond(&validation, call->exchange);
+        validation_respond(&scratch->validation, call->exchange);
         return;
     }
     struct command command = {
         .type = COMMAND_RESERVE,
         .reserve = {.key = call->key,
-                    .body = fingerprint(lines, count, text),
-                    .lines = lines,
+                    .body = fingerprint(scratch, count),
+                    .lines = scratch->lines,
                     .line_count = count},
     };
     enum outcome outcome = call_submit(call, &command, reservation_answer, NULL, &refusal);

@@ -114,6 +114,15 @@ bool text_to_unsigned(const char *text, size_t length, uint64_t max, uint64_t *v
     return true;
 }
 
+void validation_respond_one(struct http_exchange *exchange, struct field field, const char *message)
+{
+    struct validation validation;
+
+    validation_init(&validation);
+    validation_add(&validation, field, "%s", message);
+    validation_respond(&validation, exchange);
+}
+
 void validation_respond(const struct validation *validation, struct http_exchange *exchange)
 {
     /* Every byte of a field's name may need six. */

@@ -56,6 +56,10 @@ bool validate_code(struct validation *validation, struct field field,
 /* Digits without sign, from text: query parameters and columns. */
 bool text_to_unsigned(const char *text, size_t length, uint64_t max, uint64_t *value_out);
 
+/* Answers 422 with one error. The exchange is over. */
+void validation_respond_one(struct http_exchange *exchange, struct field field,
+                            const char *message);
+
 /* Answers 422 with the errors noted; there is at least one. The exchange is over. */
 void validation_respond(const struct validation *validation, struct http_exchange *exchange);
 

@@ -88,6 +88,7 @@ struct book_hold {
     int64_t created_ms;
     int64_t deadline_ms;       /* the latest that was shown */
     int64_t ended_earliest_ms; /* it may have ended since then, INT64_MAX: not that we know of */
+    uint32_t list_round;       /* the last walk that showed it */
     uint64_t seen_step;        /* of the run, when it was last shown as it was */
     uint32_t ends_open;        /* releases and conversions under way */
     uint32_t converts_open;

@@ -125,6 +125,68 @@ static void check_exactly(struct world *world)
     }
 }
 
+/* ---- what staff see ---- */
+
+/* Page by page over all shards: all live holds (of a SKU). */
+static void walk_holds(struct world *world, uint32_t sku_id)
+{
+    world->list_round++;
+    for (uint32_t shard = 0; shard < world->profile.engine.shards; shard++) {
+        struct reservation_id after = {0};
+
+        do {
+            uint64_t lists = world->lists;
+
+            for (uint32_t rounds = 0; world->lists == lists; rounds++) {
+                if (rounds == ASK_ROUNDS_MAX)
+                    violation("liveness: a list was refused %u times without any fault",
+                              ASK_ROUNDS_MAX);
+                staff_list(world, shard, sku_id, &after);
+                settle(world);
+            }
+            after = world->list_last;
+        } while (world->list_goes_on);
+    }
+}
+
+static bool is_of_sku(const struct world *world, const struct book_hold *hold, uint32_t sku_id)
+{
+    for (uint32_t i = 0; i < hold->line_count; i++)
+        if (world->books.skus[hold->lines[i].sku].sku_id == sku_id)
+            return true;
+    return false;
+}
+
+static void check_walk(struct world *world, uint32_t sku_id)
+{
+    int64_t started_ms = world_now(world);
+
+    walk_holds(world, sku_id);
+    for (uint32_t i = 0; i < world->books.hold_count; i++) {
+        const struct book_hold *hold = &world->books.holds[i];
+
+        if (!book_hold_is_live(hold, world_now(world)) || hold->created_ms >= started_ms)
+            continue;
+        /* Another partition than the owner's may not know yet that the whole stands. */
+        if (sku_id != UINT32_MAX && (!is_of_sku(world, hold, sku_id) || hold->line_count > 1))
+            continue;
+        if (hold->list_round != world->list_round)
+            violation("a walk over %s misses a live hold of customer %u",
+                      sku_id == UINT32_MAX ? "all holds" : "a SKU's holds", hold->client);
+    }
+}
+
+static void check_walks(struct world *world)
+{
+    uint32_t sku = sim_random_below(&world->random, world->books.sku_count);
+
+    check_walk(world, UINT32_MAX);
+    if (world->books.skus[sku].sku_id != UINT32_MAX)
+        check_walk(world, world->books.skus[sku].sku_id);
+    if (world->books.skus[0].sku_id != UINT32_MAX)
+        check_walk(world, world->books.skus[0].sku_id);
+}
+
 /* ---- lapse ---- */
 
 static int64_t last_deadline(const struct world *world)
@@ -288,9 +350,11 @@ static void probe_limit(struct world *world, uint32_t sku, uint32_t client)
     const struct sku_entry *entry = world_sku_entry(world, sku);
     uint32_t left;
 
-    if (world->books.skus[sku].sold_maybe > 0 || product->limit == 0 || product->vague ||
-        product->was_free)
+    if (product->limit == 0 || product->vague || product->was_free)
         return;
+    for (uint32_t i = 0; i < product->sku_count; i++)
+        if (world->books.skus[product->sku_first + i].sold_maybe > 0)
+            return;
     left = bought >= product->limit ? 0 : product->limit - (uint32_t)bought;
     if (gate_available(&entry->gate) <= left)
         return;
@@ -431,6 +495,7 @@ void world_heal(struct world *world)
     ask_holds(world);
     list_holds(world);
     check_exactly(world);
+    check_walks(world);
     probe_wake_ups(world);
     let_lapse(world);
     for (uint32_t i = 0; i < world->books.sku_count; i++)

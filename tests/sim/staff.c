@@ -207,6 +207,29 @@ void staff_put_product(struct world *world, uint32_t index, enum put_mode mode)
         envelope_free(command.product);
 }
 
+/* ---- lists ---- */
+
+void staff_list(struct world *world, uint32_t asked, uint32_t sku_id,
+                const struct reservation_id *after)
+{
+    uint32_t shard = clients_draw_shard(world);
+    struct command command = {.type = COMMAND_HOLD_LIST, .authority = AUTHORITY_STAFF};
+    struct request *request;
+    struct refusal refusal;
+
+    if (shard == NONE ||
+        (request = clients_take_request(world, COMMAND_HOLD_LIST, 0)) == NULL)
+        return;
+    command.list.shard = asked;
+    command.list.body = (struct list_body){.sku_id = sku_id,
+                                           .state = HOLD_HELD,
+                                           .limit = sim_random_range(&world->random, 1, 10),
+                                           .after = *after};
+    request->list = command.list.body;
+    request->staff = true;
+    clients_submit(world, shard, &command, request, &refusal);
+}
+
 /* ---- the ledger, from the journal ---- */
 
 static void on_ledger(struct engine_read *read)

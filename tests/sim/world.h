@@ -134,7 +134,8 @@ struct world {
 
     uint64_t overdue; /* answered requests that were older than the time-out, of this engine */
 
-    uint64_t lists; /* that were answered */
+    uint64_t lists;      /* that were answered */
+    uint32_t list_round; /* of walks over all holds */
     bool list_goes_on; /* after the last ID that the last list showed */
     struct reservation_id list_last;
     struct engine_read read;
@@ -207,6 +208,9 @@ void staff_put_product(struct world *world, uint32_t product, enum put_mode mode
 int64_t staff_price(const struct sku_model *sku, uint32_t version);
 void staff_adjust(struct world *world, uint32_t sku, bool is_set, int64_t value);
 void staff_get_stock(struct world *world, uint32_t sku);
+/* A page of what a shard has of a SKU, or with UINT32_MAX of all; after an ID, if it is not zero. */
+void staff_list(struct world *world, uint32_t shard, uint32_t sku_id,
+                const struct reservation_id *after);
 void staff_read_ledger(struct world *world, uint32_t sku);
 
 /* ---- answers.c, answers_hold.c, answers_staff.c ---- */
