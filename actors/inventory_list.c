@@ -104,22 +104,49 @@ static void list_all(struct inventory_pool *pool, const struct moment *moment,
     }
 }
 
-/* A SKU's chain is in order of creation, so that a page starts where the last one ended. */
+/* The line of this SKU in the hold that a page ended with, if it is still known here. */
+static uint32_t line_of_last(struct inventory_pool *pool, const struct list_body *query)
+{
+    uint32_t partition = sku_id_partition(query->sku_id);
+    const struct hold *last =
+        query->after.partition == partition
+            ? pool_find_sequence(pool, partition, query->after.sequence)
+            : pool_find_participant(pool, partition, query->after.partition,
+                                    query->after.sequence);
+
+    if (query->after.created_ms == 0 || last == NULL ||
+        query->after.created_ms != last->created_wall_ms)
+        return SLOT_NONE;
+    for (uint32_t line = last->line_first; line != SLOT_NONE; line = pool->lines[line].next)
+        if (pool->lines[line].sku_id == query->sku_id)
+            return line;
+    return SLOT_NONE;
+}
+
+/* The same of one SKU: its chain is in the order in which its holds came to its partition, which for
+ * lines of another partition's reservation is later than their ID says. */
 static void list_sku(struct inventory_pool *pool, const struct moment *moment,
                      const struct list_body *query, struct found *found)
 {
     const struct sku *sku = pool_find_sku(pool, query->sku_id);
+    uint32_t last = sku == NULL ? SLOT_NONE : line_of_last(pool, query);
     uint32_t line = sku == NULL ? SLOT_NONE : sku->line_first;
-    const struct hold *last = pool_find_sequence(pool, query->after.partition,
-                                                 query->after.sequence);
+    struct list_body rest = *query;
 
-    if (last != NULL && query->after.created_ms == last->created_wall_ms)
-        for (uint32_t own = last->line_first; own != SLOT_NONE; own = pool->lines[own].next)
-            if (pool->lines[own].sku_id == query->sku_id)
-                line = pool->lines[own].sku_next;
-    for (; line != SLOT_NONE && !found->more; line = pool->lines[line].sku_next)
-        if (is_listed(&pool->holds[pool->lines[line].hold], query))
-            keep(found, pool, moment, &pool->holds[pool->lines[line].hold]);
+    if (last != SLOT_NONE) {
+        line = pool->lines[last].sku_next;
+        rest.after.created_ms = 0;
+    }
+    for (; line != SLOT_NONE; line = pool->lines[line].sku_next) {
+        const struct hold *hold = &pool->holds[pool->lines[line].hold];
+
+        if (!is_listed(hold, &rest))
+            continue;
+        found->more = found->count == found->limit;
+        if (found->more)
+            return;
+        hold_fill_view(pool, hold, moment, &found->views[found->count++]);
+    }
 }
 
 uint32_t inventory_list(const struct inventory_pool *pool, const struct moment *moment,

@@ -330,6 +330,7 @@ int command_serve(const struct options *options)
     serve_until_signal(&service, &signals);
     status = STATUS_DONE;
 destroy_engine:
+    storage_stop_reads(service.storage);
     if (service.api != NULL)
         api_destroy(service.api);
     if (service.engine != NULL)

@@ -45,6 +45,7 @@ void batch_hand_over(struct shard *shard)
 
     shard->open = NULL;
     shard->batches_out++;
+    shard->handed_full = !batch_has_room(batch);
     before = atomic_exchange_explicit(&shard->ready, batch, memory_order_acq_rel);
     assert(before == NULL);
     (void)before;
@@ -145,6 +146,8 @@ static uint32_t gather(struct engine *engine)
 
         if (batch == NULL)
             continue;
+        if (!batch_has_room(batch)) /* its shard waits for the slot */
+            shard_notify(engine, i);
         committer->arenas[committer->batch_count] = &batch->records;
         committer->batches[committer->batch_count++] = batch;
         records += batch->record_count;

@@ -53,6 +53,7 @@ struct shard {
     struct moment now;
     struct batch *open;         /* being filled, during a step */
     struct batch *free_batches; /* by `next` */
+    bool handed_full;           /* the batch last put into the slot can take no more */
     uint32_t batches_out;       /* in the slot, at the committer, or on the way back */
     uint32_t in_flight;         /* commands submitted here and not answered */
     uint32_t reads;

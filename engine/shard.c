@@ -33,11 +33,16 @@ static bool has_work(const struct shard *shard)
     return false;
 }
 
-/* With no batch to be had, what waits in the mailboxes has to wait for one to return. */
+/* What waits in the mailboxes has to wait: the batch in the slot is full, until the committer takes
+ * it, or there is none to be had, until one returns. Both wake the shard. */
 static bool is_stalled(const struct shard *shard)
 {
-    return shard->free_batches == NULL &&
-           atomic_load_explicit(&shard->returned, memory_order_relaxed) == NULL;
+    if (atomic_load_explicit(&shard->returned, memory_order_relaxed) != NULL ||
+        atomic_load_explicit(&shard->read_done, memory_order_relaxed) != NULL)
+        return false;
+    if (atomic_load_explicit(&shard->ready, memory_order_relaxed) != NULL)
+        return shard->handed_full;
+    return shard->free_batches == NULL;
 }
 
 bool shard_try_sleep(struct shard *shard)
@@ -62,6 +67,8 @@ uint32_t shard_sleep_ms(const struct shard *shard)
     int64_t wake_ms = timers_wake_ms(&shard->timers);
     int64_t left_ms;
 
+    if (is_stalled(shard))
+        return 1000; /* whoever ends that wakes it */
     if (shard->audit_due_ms < wake_ms)
         wake_ms = shard->audit_due_ms;
     left_ms = wake_ms - env->now(env->self).boot_ms;
@@ -262,6 +269,6 @@ bool shard_step(struct shard *shard)
     if (shard->retired_count > 0)
         shard_free_retired(shard, false);
     show_metrics(shard);
-    return (has_work(shard) && !is_stalled(shard)) ||
-           timers_wake_ms(&shard->timers) <= shard->now.boot_ms;
+    return !is_stalled(shard) &&
+           (has_work(shard) || timers_wake_ms(&shard->timers) <= shard->now.boot_ms);
 }

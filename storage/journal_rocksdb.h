@@ -85,7 +85,10 @@ bool journal_rocksdb_state_hash(struct journal_rocksdb *journal, uint64_t *hash_
 /* Writes what is in memory to tables. Tests. */
 void journal_rocksdb_flush(struct journal_rocksdb *journal);
 
-/* Ends the reader pool (queued reads fail), then closes. */
+/* Ends the reader pool: joins its threads, fails what is queued. Again: nothing. */
+void journal_rocksdb_stop_reads(struct journal_rocksdb *journal);
+
+/* Ends the reader pool, then closes. */
 void journal_rocksdb_close(struct journal_rocksdb *journal);
 
 #endif

@@ -323,7 +323,7 @@ void journal_rocksdb_close(struct journal_rocksdb *journal)
     bool is_writable = journal->mode == JOURNAL_CREATE || journal->mode == JOURNAL_SERVE ||
                        journal->mode == JOURNAL_SALVAGE;
 
-    rocksdb_readers_stop(journal);
+    journal_rocksdb_stop_reads(journal);
     if (is_writable && !atomic_load_explicit(&journal->is_latched, memory_order_relaxed)) {
         char *reason = NULL;
 

@@ -63,7 +63,4 @@ void rocksdb_log(struct journal_rocksdb *journal, const char *attempt, const cha
 /* Starts the reader pool; false if a thread cannot be made. */
 bool rocksdb_readers_start(struct journal_rocksdb *journal);
 
-/* Fails what is queued and joins the threads. */
-void rocksdb_readers_stop(struct journal_rocksdb *journal);
-
 #endif

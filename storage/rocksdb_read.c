@@ -237,7 +237,7 @@ bool rocksdb_readers_start(struct journal_rocksdb *journal)
     pthread_cond_init(&pool->changed, NULL);
     while (pool->thread_count < JOURNAL_READERS) {
         if (pthread_create(&pool->threads[pool->thread_count], NULL, reader_run, journal) != 0) {
-            rocksdb_readers_stop(journal);
+            journal_rocksdb_stop_reads(journal);
             return false;
         }
         pool->thread_count++;
@@ -245,7 +245,7 @@ bool rocksdb_readers_start(struct journal_rocksdb *journal)
     return true;
 }
 
-void rocksdb_readers_stop(struct journal_rocksdb *journal)
+void journal_rocksdb_stop_reads(struct journal_rocksdb *journal)
 {
     struct reader_pool *pool = &journal->pool;
 

@@ -269,6 +269,11 @@ free_storage:
     return -1;
 }
 
+void storage_stop_reads(struct storage *storage)
+{
+    journal_rocksdb_stop_reads(storage->journal);
+}
+
 void storage_close(struct storage *storage)
 {
     /* The journal first: what it acknowledged last is then on file before the lock goes. */

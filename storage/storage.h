@@ -51,6 +51,10 @@ void storage_info_get(const struct storage *storage, struct storage_info *info_o
 void storage_ports_get(struct storage *storage, struct journal_port *journal_out,
                        struct watermark_port *watermark_out, struct secrets_port *secrets_out);
 
+/* Ends the threads that read; reads still queued fail. Before the engine, whom they call, is
+ * destroyed; no read may be begun afterwards. */
+void storage_stop_reads(struct storage *storage);
+
 /* Writes the watermark a last time, closes the journal, gives up the lock. No commit, load or read
  * may be under way any more. */
 void storage_close(struct storage *storage);

@@ -221,7 +221,7 @@ static void check_refused(struct world *world, const struct request *request, en
             violation("a key was called in flight that is not");
         world_mark(world, MARK_KEY_IN_FLIGHT);
     } else if (outcome == OUTCOME_SOLD_OUT || outcome == OUTCOME_INSUFFICIENT_STOCK ||
-               outcome == OUTCOME_LIMIT_REACHED) {
+               outcome == OUTCOME_LIMIT_REACHED || outcome == OUTCOME_STORAGE_FULL) {
         if (must_be_replayed(world, request))
             violation("I3: a repeated key was refused (%s) instead of answered",
                       outcome_name(outcome));
@@ -311,6 +311,8 @@ void answers_refused(struct world *world, const struct request *request, enum ou
     } else if (outcome == OUTCOME_STORAGE_FULL) {
         if (!world->disk_full || (!reserves && request->type != COMMAND_PRODUCT_PUT))
             violation("a command was refused for a full disk that is not, or not for it");
+        if (reserves && request->attempt != NONE)
+            check_refused(world, request, outcome);
         world_mark(world, MARK_STORAGE_FULL);
     } else if (outcome == OUTCOME_NOT_FOUND) {
         if (!reserves || request->attempt != NONE)

@@ -52,19 +52,55 @@ static void undo_adjust(struct sku_model *sku, const struct request *request)
     }
 }
 
+/* A key's adjustment is made once, and answered the same again. */
+static void take_keyed(struct world *world, struct keyed_adjustment *adjustment,
+                       const struct reply_body *reply)
+{
+    const struct stock_view *view = &reply->stock;
+    const struct stock_view *first = &adjustment->view;
+
+    if (!reply->replayed && adjustment->fresh_seen)
+        violation("I3: an adjustment was made twice under one key");
+    if (reply->replayed && !adjustment->done && !adjustment->maybe && adjustment->open == 0)
+        violation("a new adjustment got a replay");
+    if (adjustment->done && (view->stock != first->stock || view->available != first->available ||
+                             view->reserved != first->reserved || view->sold != first->sold))
+        violation("an adjustment's answer is another when it is repeated");
+    adjustment->done = true;
+    adjustment->fresh_seen = adjustment->fresh_seen || !reply->replayed;
+    adjustment->view = *view;
+    if (reply->replayed)
+        world_mark(world, MARK_ADJUST_REPLAYED);
+}
+
 static void answer_adjust(struct world *world, const struct request *request,
                           const struct reply_body *reply)
 {
     struct sku_model *sku = &world->books.skus[request->sku];
     enum outcome outcome = (enum outcome)reply->outcome;
 
+    struct keyed_adjustment *adjustment =
+        request->adjustment == NONE ? NULL : &world->books.adjustments[request->adjustment];
+
     sku->changes_open--;
+    if (adjustment != NULL) {
+        adjustment->open--;
+        adjustment->maybe = adjustment->maybe || outcome == OUTCOME_OUTCOME_UNKNOWN;
+    }
     if (outcome == OUTCOME_OUTCOME_UNKNOWN)
         return; /* the process ends, and recovery tells */
     if (request->is_set)
         sku->exclusive_open = false;
     if (outcome == OUTCOME_OK) {
         check_stock_view(sku, &reply->stock);
+        if (adjustment != NULL)
+            take_keyed(world, adjustment, reply);
+        else if (reply->replayed)
+            violation("an adjustment without a key got a replay");
+        if (reply->replayed) {
+            undo_adjust(sku, request);
+            return;
+        }
         take_adjusted(world, request, &reply->stock);
         return;
     }

@@ -278,6 +278,10 @@ void books_restart(struct books *books)
         hold->converts_open = 0;
         hold->extends_open = 0;
     }
+    for (uint32_t i = 0; i < SIM_ADJUSTMENTS_MAX; i++) {
+        books->adjustments[i].maybe |= books->adjustments[i].open > 0;
+        books->adjustments[i].open = 0;
+    }
     for (uint32_t i = 0; i < books->sku_count; i++)
         books->skus[i].entry = NULL;
 }

@@ -108,7 +108,24 @@ struct book_hold {
     uint8_t state; /* HOLD_HELD until an answer showed an end */
 };
 
+/* An adjustment with an Idempotency-Key. */
+struct keyed_adjustment {
+    uint32_t sku;
+    uint32_t key; /* its number; 0: none yet */
+    int64_t value;
+    int64_t sent_ms; /* last */
+    uint32_t open;
+    bool maybe;
+    bool done;
+    bool fresh_seen; /* an answer without `replayed` was seen */
+    struct stock_view view; /* as first answered */
+};
+
+enum { SIM_ADJUSTMENTS_MAX = 16 };
+
 struct books {
+    struct keyed_adjustment adjustments[SIM_ADJUSTMENTS_MAX];
+    uint32_t adjust_keys;
     uint32_t incarnation;
     uint32_t limits_version; /* grows when a change of some limit begins or ends */
     struct product_model products[SIM_PRODUCTS_MAX];

@@ -45,6 +45,7 @@ struct request *clients_take_request(struct world *world, enum command_type type
                                 .hold = NONE,
                                 .known_hold = NONE,
                                 .sku = NONE,
+                                .adjustment = NONE,
                                 .product = NONE};
     request->answer_lost =
         sim_random_below(&world->random, 100) < world->profile.lost_answer_percent;
@@ -425,6 +426,10 @@ static void act_on_stock(struct world *world, enum act act)
     uint32_t sku = draw_sku(world);
     uint32_t product;
 
+    if (act == ACT_ADJUST && sim_random_chance(&world->random, 300000)) {
+        staff_adjust_again(world);
+        return;
+    }
     if (act == ACT_ADJUST) {
         bool is_set = sim_random_chance(&world->random, 200000);
 

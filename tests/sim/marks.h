@@ -40,6 +40,7 @@
     X(SAGA_DROPPED, "a full mailbox dropped a message between partitions")                         \
     X(ADJUST_UP, "stock was received")                                                             \
     X(ADJUST_DOWN, "stock was written off")                                                        \
+    X(ADJUST_REPLAYED, "an adjustment's key was repeated")                                         \
     X(ADJUST_CONFLICT, "stock was not there to be written off")                                    \
     X(PRODUCT_LATE, "a product was created during the sale")                                       \
     X(PRODUCT_EXISTS, "a product that exists was not created again")                               \

@@ -13,7 +13,7 @@ enum { STOCK_TOP = 200 };
 /* ---- stock ---- */
 
 static void ask_stock(struct world *world, enum command_type type, uint32_t sku, bool is_set,
-                      int64_t value)
+                      int64_t value, uint32_t adjustment)
 {
     struct sku_model *model = &world->books.skus[sku];
     struct request *request;
@@ -26,9 +26,16 @@ static void ask_stock(struct world *world, enum command_type type, uint32_t sku,
                   .value = value,
                   .reason = {.text = "count", .length = 5}}};
     uint32_t shard = clients_draw_shard(world);
+    char key[32];
 
     if (shard == NONE || (request = clients_take_request(world, type, 0)) == NULL)
         return;
+    if (adjustment != NONE) {
+        snprintf(key, sizeof(key), "adjust-%u", world->books.adjustments[adjustment].key);
+        command.stock.key = (struct slice){.text = key, .length = strlen(key)};
+        command.stock.body = (struct slice){.text = "same", .length = 4};
+    }
+    request->adjustment = adjustment;
     request->sku = sku;
     request->is_set = is_set;
     request->value = value;
@@ -40,6 +47,10 @@ static void ask_stock(struct world *world, enum command_type type, uint32_t sku,
         return;
     model->changes++;
     model->changes_open++;
+    if (adjustment != NONE) {
+        world->books.adjustments[adjustment].open++;
+        world->books.adjustments[adjustment].sent_ms = world_now(world);
+    }
     if (is_set) {
         model->exclusive_open = true;
         model->stock_min = 0;
@@ -54,7 +65,21 @@ static void ask_stock(struct world *world, enum command_type type, uint32_t sku,
 void staff_get_stock(struct world *world, uint32_t sku)
 {
     if (world->books.products[world->books.skus[sku].product].presence == PRODUCT_PRESENT)
-        ask_stock(world, COMMAND_STOCK_GET, sku, false, 0);
+        ask_stock(world, COMMAND_STOCK_GET, sku, false, 0, NONE);
+}
+
+/* Two in three have an Idempotency-Key; an older adjustment's place is taken. */
+static uint32_t take_key(struct world *world, uint32_t sku, int64_t value)
+{
+    uint32_t index = sim_random_below(&world->random, SIM_ADJUSTMENTS_MAX * 3 / 2);
+    struct keyed_adjustment *adjustment;
+
+    if (index >= SIM_ADJUSTMENTS_MAX || world->books.adjustments[index].open > 0)
+        return NONE;
+    adjustment = &world->books.adjustments[index];
+    *adjustment = (struct keyed_adjustment){
+        .sku = sku, .key = ++world->books.adjust_keys, .value = value};
+    return index;
 }
 
 void staff_adjust(struct world *world, uint32_t sku, bool is_set, int64_t value)
@@ -66,7 +91,18 @@ void staff_adjust(struct world *world, uint32_t sku, bool is_set, int64_t value)
         model->exclusive_open || (is_set && model->changes_open > 0) ||
         (!is_set && model->stock_max + value > STOCK_TOP))
         return;
-    ask_stock(world, COMMAND_STOCK_ADJUST, sku, is_set, value);
+    ask_stock(world, COMMAND_STOCK_ADJUST, sku, is_set, value,
+              is_set || value == 0 ? NONE : take_key(world, sku, value));
+}
+
+void staff_adjust_again(struct world *world)
+{
+    uint32_t index = sim_random_below(&world->random, SIM_ADJUSTMENTS_MAX);
+    const struct keyed_adjustment *adjustment = &world->books.adjustments[index];
+
+    if (adjustment->key != 0 && !world->books.skus[adjustment->sku].exclusive_open &&
+        world_now(world) - adjustment->sent_ms < ADJUST_KEY_RETENTION_MS / 2)
+        ask_stock(world, COMMAND_STOCK_ADJUST, adjustment->sku, false, adjustment->value, index);
 }
 
 /* ---- products ---- */

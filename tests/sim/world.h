@@ -72,6 +72,7 @@ struct request {
     uint32_t product;
     bool is_set;
     int64_t value;
+    uint32_t adjustment; /* with a key, or NONE */
     uint8_t put_mode;
     uint8_t stock_mode;
     uint32_t limit;   /* of the product as it is put */
@@ -207,6 +208,8 @@ void staff_put_product(struct world *world, uint32_t product, enum put_mode mode
 /* What a SKU costs by its product's version. */
 int64_t staff_price(const struct sku_model *sku, uint32_t version);
 void staff_adjust(struct world *world, uint32_t sku, bool is_set, int64_t value);
+/* The same again, under its key. */
+void staff_adjust_again(struct world *world);
 void staff_get_stock(struct world *world, uint32_t sku);
 /* A page of what a shard has of a SKU, or with UINT32_MAX of all; after an ID, if it is not zero. */
 void staff_list(struct world *world, uint32_t shard, uint32_t sku_id,

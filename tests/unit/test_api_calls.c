@@ -229,14 +229,13 @@ static void sessions_expire(void **state)
     assert_int_equal(service_call(service, "GET", "/v1/reservations", guest, NULL), 401);
 }
 
-/* IDs of a page in the order given; `after` gets the cursor, or stays empty. */
-static unsigned read_page(const char *query, char ids_out[][40], char cursor_out[64])
+/* IDs of a page in the order given; the cursor, or an empty one. */
+static unsigned read_page(const char *target, const char *caller, char ids_out[][40],
+                          char cursor_out[64])
 {
-    char target[160];
     unsigned count = 0;
 
-    snprintf(target, sizeof(target), "/v1/admin/reservations?%s", query);
-    assert_int_equal(service_call(service, "GET", target, ADMIN, NULL), 200);
+    assert_int_equal(service_call(service, "GET", target, caller, NULL), 200);
     for (const char *at = service->body; (at = strstr(at, "\"id\":\"")) != NULL; at += 6) {
         memcpy(ids_out[count], at + 6, 36);
         ids_out[count++][36] = '\0';
@@ -248,13 +247,30 @@ static unsigned read_page(const char *query, char ids_out[][40], char cursor_out
     return count;
 }
 
-static void lists_merge_the_shards_in_order(void **state)
+static unsigned read_pages(const char *path, const char *caller, char ids_out[][40])
+{
+    char cursor[64];
+    char target[160];
+    unsigned total = 0;
+
+    snprintf(target, sizeof(target), "%s?limit=4", path);
+    do {
+        total += read_page(target, caller, ids_out + total, cursor);
+        snprintf(target, sizeof(target), "%s?limit=4&cursor=%s", path, cursor);
+    } while (cursor[0] != '\0' && total < 40);
+    return total;
+}
+
+static int compare_ids(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static void lists_gather_all_shards(void **state)
 {
     (void)state;
-    static char ids[64][40];
-    char cursor[64];
-    char query[128] = "limit=4";
-    unsigned total = 0;
+    static char own[64][40];
+    static char all[64][40];
 
     for (unsigned i = 0; i < 12; i++) {
         char sku[16];
@@ -263,13 +279,14 @@ static void lists_merge_the_shards_in_order(void **state)
         assert_int_equal(service_reserve(service, guest, sku, sku, 1), 201);
         fixture_advance(&service->fixture, i % 3);
     }
-    do {
-        total += read_page(query, ids + total, cursor);
-        snprintf(query, sizeof(query), "limit=4&cursor=%s", cursor);
-    } while (cursor[0] != '\0' && total < 40);
-    assert_int_equal(total, 12);
-    for (unsigned i = 1; i < total; i++)
-        assert_true(strcmp(ids[i - 1], ids[i]) < 0);
+    /* A caller's own: in the order of IDs. Everyone's: each once, in some order. */
+    assert_int_equal(read_pages("/v1/reservations", guest, own), 12);
+    for (unsigned i = 1; i < 12; i++)
+        assert_true(strcmp(own[i - 1], own[i]) < 0);
+    assert_int_equal(read_pages("/v1/admin/reservations", ADMIN, all), 12);
+    qsort(all, 12, sizeof(all[0]), compare_ids);
+    for (unsigned i = 0; i < 12; i++)
+        assert_string_equal(all[i], own[i]);
 }
 
 static void import_file(char *file, size_t size, const char *prefix, unsigned rows)
@@ -428,7 +445,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(refused_keys_may_be_tried_again, start, stop),
         cmocka_unit_test_setup_teardown(an_answer_that_nobody_waits_for_is_kept, start, stop),
         cmocka_unit_test_setup_teardown(sessions_expire, start, stop),
-        cmocka_unit_test_setup_teardown(lists_merge_the_shards_in_order, start, stop),
+        cmocka_unit_test_setup_teardown(lists_gather_all_shards, start, stop),
         cmocka_unit_test_setup_teardown(an_import_is_larger_than_its_window_and_its_input, start,
                                         stop),
         cmocka_unit_test_setup_teardown(an_import_whose_client_left_ends_quietly, start, stop),
