@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "hash.h"
-#include "limits.h"
+#include "shop_limits.h"
 
 enum {
     RESERVATION_ID_LENGTH = 4 + 32, /* without the terminating zero */

@@ -23,7 +23,7 @@
 
 #include "hash.h"
 #include "identity.h"
-#include "limits.h"
+#include "shop_limits.h"
 
 #define RECORD_KINDS(X)                                                                            \
     X(PRODUCT, product)                                                                            \

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "address.h"
-#include "limits.h"
+#include "shop_limits.h"
 #include "options.h"
 
 static enum options_verdict refuse(char *error, const char *format, ...)

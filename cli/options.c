@@ -10,7 +10,7 @@
 
 #include "api/api.h"
 #include "engine.h"
-#include "limits.h"
+#include "shop_limits.h"
 #include "storage.h"
 
 const struct command_row command_rows[COMMAND_ID_COUNT] = {

@@ -18,7 +18,7 @@
 #include "api/log.h"
 #include "commands.h"
 #include "env_real.h"
-#include "limits.h"
+#include "shop_limits.h"
 #include "options.h"
 #include "secrets_file.h"
 #include "storage.h"

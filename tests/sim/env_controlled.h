@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 #include "env.h"
-#include "limits.h"
+#include "shop_limits.h"
 #include "sim_random.h"
 
 #define SIM_WALL_START_MS 1750000000000LL

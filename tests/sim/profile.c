@@ -99,7 +99,7 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     /* A pool is a shard's: what was made to be too small for one can't take another's holds. */
     if (profile->engine.holds_max == 8192 && profile->engine.limit_rows_max == 4096)
         profile->reshard_percent = sim_random_below(random, 2) * 30;
-    profile->commit_fault_parts = sim_random_chance(random, 400000) ? 1000 : 0;
+    profile->commit_fault_parts = sim_random_chance(random, 400000) ? 3000 : 0;
     profile->watermark_lag_ms = sim_random_below(random, 2) * 100;
     if (sim_random_chance(random, 300000))
         profile->step_weights[STEP_DISK] = 1;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 enum {
-    RUN_STEPS_DEFAULT = 20000u,
+    RUN_STEPS_DEFAULT = 50000u,
     RUN_JOBS_MAX = 64,
     RUN_MUTANT_SECONDS_MAX = 60u, /* then it counts as not caught */
     /* With fewer seeds a situation that was not met says nothing. */

@@ -154,10 +154,15 @@ static void kill_engine(struct world *world, bool keep_pending)
 
 void world_crash(struct world *world, bool keep_pending, bool reboot)
 {
+    struct engine_metrics metrics;
+    bool fits_one_shard;
+
     trace_add(&world->trace, TRACE_CRASH, keep_pending, reboot);
     world_log(world, "crash%s%s", keep_pending ? ", the pending commit is durable" : "",
               reboot ? ", the machine restarts" : "");
     mark_crash(world, keep_pending);
+    engine_metrics(world->engine, &metrics);
+    fits_one_shard = metrics.holds_kept < world->profile.engine.holds_max / 2;
     if (journal_memory_commits_when_stuck(world->journal) != 0)
         violation("the engine went on writing after a commit that was not ok");
     kill_engine(world, keep_pending);
@@ -173,7 +178,7 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     if (reboot)
         world_mark(world, MARK_REBOOT);
     env_controlled_restart(&world->env, reboot);
-    if (sim_random_below(&world->random, 100) < world->profile.reshard_percent) {
+    if (fits_one_shard && sim_random_below(&world->random, 100) < world->profile.reshard_percent) {
         world->profile.engine.shards = sim_random_range(&world->random, 1, SIM_SHARDS_MAX);
         world_mark(world, MARK_RESHARDED);
     }
@@ -198,6 +203,7 @@ static void draw_product(struct world *world, uint32_t index)
     product->sku_count = sim_random_range(&world->random, 1, SIM_VARIANTS_MAX);
     if (sim_random_below(&world->random, 100) < world->profile.limit_percent)
         product->limit = sim_random_range(&world->random, 1, 5);
+    product->was_free = product->limit == 0;
     for (uint32_t i = 0; i < product->sku_count; i++) {
         struct sku_model *sku = &world->books.skus[world->books.sku_count++];
 

@@ -112,15 +112,19 @@ static void test_an_unwritable_folder_is_refused(void **state)
     if (child == 0) {
         if (geteuid() == 0 && setuid(65534) != 0)
             _exit(3);
+        if (access(temporary.path, F_OK) != 0)
+            _exit(4); /* a folder above is closed to nobody: nothing can be said of this one */
         _exit(open_folder(temporary.path, DATA_FOLDER_CREATE, &folder) == -1 &&
                       strstr(error, "not writable") != NULL
                   ? 0
                   : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
     assert_int_equal(chmod(temporary.path, 0700), 0);
     test_folder_remove(&temporary);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 4)
+        skip();
+    assert_int_equal(status, 0);
 }
 
 static void test_a_second_process_is_told_who_has_the_folder(void **state)

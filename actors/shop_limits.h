@@ -2,8 +2,8 @@
 /* Every bound of the shop has a name here; relations between bounds are checked at compile time.
  * Bounds that an operator (or the simulator) may shrink are fields of `struct engine_options`
  * with these values as their defaults. */
-#ifndef STAMPEDE_LIMITS_H
-#define STAMPEDE_LIMITS_H
+#ifndef STAMPEDE_SHOP_LIMITS_H
+#define STAMPEDE_SHOP_LIMITS_H
 
 enum {
     /* Partitions are fixed when a store is created; IDs have room for 4,096. */
@@ -48,15 +48,4 @@ _Static_assert(QUANTITY_MAX * RESERVATION_LINES_MAX < SKU_STOCK_MAX, "a sum of l
 _Static_assert(RESERVATION_LINES_MAX <= 32, "acknowledgements are a 32-bit set");
 _Static_assert((long)PARTITIONS_MAX * SKUS_PER_PARTITION_MAX <= 1L << 32, "a SKU ID has 32 bits");
 
-#endif
-
-/* This folder is an include path, so what asks for the system's header of this name comes here:
- * pass it on. Outside the guard, since `"limits.h"` and `<limits.h>` may both be asked for. */
-#ifdef __clang__
-#pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Winclude-next-absolute-path"
-#endif
-#include_next <limits.h>
-#ifdef __clang__
-#pragma clang diagnostic pop
 #endif
