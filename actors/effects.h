@@ -56,7 +56,7 @@ struct effects {
     uint32_t timer_count;
     uint32_t gate_count;
     /* The request needs units that it does not carry: the shard claims `claim_lines`, all or none,
-     * and delivers the message again, its claim made or refused. Nothing else is asked for then. */
+     * and delivers the message again, its claim made or refused; nothing is decided before. */
     uint32_t claim_count;
     struct line claim_lines[PRODUCT_VARIANTS_MAX];
 };

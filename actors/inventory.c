@@ -106,6 +106,7 @@ void hold_persist(const struct inventory *inventory, const struct hold *hold,
     stored->owner_sequence = hold->owner_sequence;
     stored->state = hold->state;
     stored->extensions = hold->extensions;
+    stored->extend_key = hold->extend_key;
     stored->line_count = hold->line_count;
     fill_lines(inventory->pool, hold, stored->lines);
 }

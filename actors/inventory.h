@@ -63,7 +63,7 @@ void inventory_init(struct inventory *inventory, struct inventory_pool *pool,
 
 /* One step. Preconditions: effects empty but for arenas with room for one receive; the message is
  * of a type for partitions and of this partition. The message may be changed (its claim is taken).
- * If effects->claim_count comes back set, nothing else happened. */
+ * If effects->claim_count comes back set, nothing was decided yet. */
 void inventory_receive(struct inventory *inventory, const struct moment *moment,
                        struct message *message, struct effects *effects);
 
@@ -83,7 +83,8 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
 /* What the audit and recovery ask: the record's figures of one SKU. False if unknown. */
 bool inventory_stock(const struct inventory *inventory, uint32_t sku_id, struct stock_view *out);
 
-/* Looks for holds, for HOLD_LIST: fills up to `limit` views in ascending order of IDs. */
+/* Looks for holds, for HOLD_LIST: fills up to `limit` views; a customer's in ascending order of IDs,
+ * others in the order in which they came. */
 uint32_t inventory_list(const struct inventory_pool *pool, const struct moment *moment,
                         const struct list_body *query, struct hold_view *views_out, uint32_t limit,
                         bool *more_out);
@@ -91,11 +92,12 @@ uint32_t inventory_list(const struct inventory_pool *pool, const struct moment *
 /* Folds all live state of a pool into one word, independent of order; for the simulator. */
 uint64_t inventory_pool_digest(const struct inventory_pool *pool);
 
-/* Recomputes a SKU's reserved units from its live holds. SKUs are numbered 0 to
- * inventory_pool_skus - 1; false if the record's figures disagree. For the audit and the oracle. */
+/* Recomputes a SKU's reserved units from its live holds, unless it has more than `lines_max` lines.
+ * SKUs are numbered 0 to inventory_pool_skus - 1; false if the record's figures disagree. For the
+ * audit and the oracle. */
 uint32_t inventory_pool_skus(const struct inventory_pool *pool);
 bool inventory_pool_audit_sku(const struct inventory_pool *pool, uint32_t number,
-                              struct stock_view *view_out);
+                              uint32_t lines_max, struct stock_view *view_out);
 
 /* What happened to holds since the pool was made, for metrics. */
 struct inventory_statistics {

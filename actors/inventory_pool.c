@@ -78,8 +78,6 @@ struct inventory_pool *inventory_pool_init(void *memory, const struct inventory_
     pool_lay_out(&layout, pool);
     pool->oldest = SLOT_NONE;
     pool->youngest = SLOT_NONE;
-    pool->adjust_key_oldest = SLOT_NONE;
-    pool->adjust_key_newest = SLOT_NONE;
     assert(layout.used == inventory_pool_bytes(sizes));
     return pool;
 }
@@ -403,6 +401,7 @@ static void link_line(struct inventory_pool *pool, struct sku *sku, uint32_t lin
     else
         sku->line_first = line;
     sku->line_last = line;
+    sku->lines++;
 }
 
 static void unlink_line(struct inventory_pool *pool, struct sku *sku, const struct hold_line *line)
@@ -415,6 +414,7 @@ static void unlink_line(struct inventory_pool *pool, struct sku *sku, const stru
         pool->lines[line->sku_next].sku_previous = line->sku_previous;
     else
         sku->line_last = line->sku_previous;
+    sku->lines--;
 }
 
 void pool_link_hold(struct inventory_pool *pool, struct hold *hold)

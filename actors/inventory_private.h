@@ -11,7 +11,6 @@ enum {
     HOLD_PARTICIPANT = 1 << 1, /* lines of a reservation that another partition owns */
     HOLD_CONFIRMED = 1 << 2,   /* participant: the owner said that the reservation stands */
     HOLD_RESTORED = 1 << 3,    /* from before a restart: no claims and no requester belong to it */
-    HOLD_REFUSED = 1 << 4,     /* intent being aborted: a participant said no */
 };
 
 struct hold {
@@ -24,7 +23,8 @@ struct hold {
     int64_t deadline_boot_ms;
     int64_t deadline_wall_ms;
     int64_t ended_wall_ms;
-    uint64_t cookie; /* intent: whom to answer */
+    uint64_t cookie;     /* intent: whom to answer */
+    uint64_t extend_key; /* of the newest extension that came with an Idempotency-Key; 0: none */
     uint32_t ttl_ms;
     uint32_t line_first;
     uint32_t owner_partition;
@@ -58,6 +58,7 @@ struct sku {
     uint32_t sold;
     uint32_t line_first;
     uint32_t line_last;
+    uint32_t lines; /* of kept holds */
     uint64_t ledger_sequence;
     int64_t price_minor;
 };
@@ -80,10 +81,10 @@ struct limit_row {
 /* The Idempotency-Key of an adjustment that was made, and its answer. */
 struct adjust_key {
     struct key_record stored;
-    uint64_t sequence;
+    int64_t kept_boot_ms; /* when it came, by the clock that nobody sets */
+    uint64_t sequence;    /* 0: free */
     uint32_t partition;
     uint32_t sku_id;
-    uint32_t next; /* younger */
 };
 
 /* Free slots are a stack threaded through an array of their own; `fresh` counts slots never used,
@@ -108,8 +109,7 @@ struct inventory_pool {
     struct slots line_slots;
     struct slots limit_slots;
     struct slots adjust_key_slots;
-    uint32_t adjust_key_oldest;
-    uint32_t adjust_key_newest;
+    uint32_t adjust_key_scan; /* where to look next for one that is past retention */
     uint32_t sku_count;
     uint32_t product_count;
     uint32_t active;
@@ -248,12 +248,13 @@ void inventory_line_message(struct inventory *inventory, const struct moment *mo
 
 struct adjust_key *adjust_key_find(const struct inventory_pool *pool, uint32_t sku_id,
                                    const struct hash128 *key);
-/* Forgets a few that are past retention; false if there is no room for one more all the same. */
+/* Looks at a few and forgets those past retention; false if there is no room for one more all the same. */
 bool adjust_key_make_room(struct inventory_pool *pool, const struct moment *moment,
                           struct effects *effects);
 /* Takes one in. Precondition: room was made. */
-void adjust_key_add(struct inventory_pool *pool, uint32_t partition, uint32_t sku_id,
-                    uint64_t sequence, const struct key_record *stored);
+struct adjust_key *adjust_key_add(struct inventory_pool *pool, int64_t kept_boot_ms,
+                                  uint32_t sku_id, uint64_t sequence,
+                                  const struct key_record *stored);
 void adjust_key_persist(const struct adjust_key *key, enum record_operation operation,
                         struct effects *effects);
 

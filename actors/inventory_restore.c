@@ -5,8 +5,6 @@
 
 #include "inventory_private.h"
 
-enum { RESTORED_SPREAD_MS = 1000 };
-
 static bool restore_product(struct inventory *inventory, const struct record *record)
 {
     struct product *product =
@@ -125,10 +123,7 @@ static void restore_timer(struct inventory *inventory, const struct moment *mome
     if (left_ms < 0)
         left_ms = 0;
     hold->deadline_boot_ms = moment->boot_ms + left_ms;
-    if (!hold_is_live(hold) && hold->waiting != 0) /* not all at once */
-        effects_timer(effects, slot,
-                      moment->boot_ms + 1 + (int64_t)(hold->sequence % RESTORED_SPREAD_MS));
-    else if (!hold_is_live(hold))
+    if (!hold_is_live(hold))
         hold_schedule_purge(inventory, moment, hold, effects);
     else if (hold->state == HOLD_HELD)
         effects_timer(effects, slot, hold->deadline_boot_ms);
@@ -166,6 +161,7 @@ static bool restore_hold(struct inventory *inventory, const struct moment *momen
     hold->ttl_ms = stored->ttl_ms;
     hold->state = stored->state;
     hold->extensions = stored->extensions;
+    hold->extend_key = stored->extend_key;
     pool_link_hold(pool, hold);
     raise_floor(inventory, record->sequence + 1);
     if (hold_is_live(hold)) {
@@ -173,22 +169,25 @@ static bool restore_hold(struct inventory *inventory, const struct moment *momen
         if (!count_limits(inventory, stored))
             return false;
     }
-    /* Who has acknowledged an end is not stored: all are told again. To forget an end before they
-     * know it would mean to them that it was aborted. */
-    if (hold->state == HOLD_INTENT || !hold_is_live(hold))
+    if (hold->state == HOLD_INTENT)
         hold->waiting = (uint32_t)((1ULL << hold_participants(pool, hold, partitions)) - 1);
     restore_timer(inventory, moment, hold, effects);
     return true;
 }
 
-static bool restore_key(struct inventory *inventory, const struct record *record)
+static bool restore_key(struct inventory *inventory, const struct moment *moment,
+                        const struct record *record)
 {
     struct inventory_pool *pool = inventory->pool;
+    int64_t age_ms = moment->wall_ms - record->key.wall_ms;
 
     if (pool_find_sku(pool, record->subject) == NULL || !slots_have(&pool->adjust_key_slots, 1) ||
         adjust_key_find(pool, record->subject, &record->key.key) != NULL)
         return false;
-    adjust_key_add(pool, inventory->partition, record->subject, record->sequence, &record->key);
+    if (age_ms < 0) /* the wall clock was set back */
+        age_ms = 0;
+    adjust_key_add(pool, moment->boot_ms - age_ms, record->subject, record->sequence,
+                   &record->key);
     return true;
 }
 
@@ -209,7 +208,7 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
         raise_floor(inventory, record->floor.next_sequence);
         return true;
     case RECORD_KEY:
-        return restore_key(inventory, record);
+        return restore_key(inventory, moment, record);
     case RECORD_HOLD:
         return restore_hold(inventory, moment, record, effects);
     case RECORD_LEDGER: /* history: not loaded */

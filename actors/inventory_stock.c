@@ -68,8 +68,9 @@ static void keep_adjustment(struct inventory *inventory, const struct moment *mo
                                 .reserved = sku->reserved,
                                 .sold = sku->sold};
 
-    adjust_key_add(pool, inventory->partition, sku->sku_id, sku->ledger_sequence, &stored);
-    adjust_key_persist(adjust_key_find(pool, sku->sku_id, &body->key), RECORD_PUT, effects);
+    adjust_key_persist(adjust_key_add(pool, moment->boot_ms, sku->sku_id, sku->ledger_sequence,
+                                      &stored),
+                       RECORD_PUT, effects);
 }
 
 /* Repeats and unknown SKUs are answered here; true if there is an adjustment to be made. */

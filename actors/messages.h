@@ -4,7 +4,7 @@
  *   REQUEST     may be refused by a full mailbox; room for its answer is reserved when it is sent
  *   COMPLETION  is never refused: its room was reserved by the request it answers
  *   SAGA        between the partitions of one reservation: may be dropped, is repeated by its
- *               sender until acknowledged, and may arrive twice
+ *               sender or asked for by its receiver, and may arrive twice
  *
  * A message is a header and the used part of its body (`size`). What varies in length beyond that
  * rides in an envelope, whose ownership moves with the message. */
@@ -65,6 +65,8 @@ struct reserve_body {
 
 struct hold_body {
     uint64_t sequence;
+    int64_t created_wall_ms; /* as the ID says: a number given again after a repair is another */
+    uint64_t key;            /* HOLD_EXTEND: a hash of the Idempotency-Key; 0: none */
     struct principal principal;
     uint8_t authority;
 };
@@ -182,7 +184,7 @@ struct stock_view {
     uint32_t sold;
 };
 
-/* An envelope: what a shard found, in ascending order of IDs. */
+/* An envelope: what a shard found, in the order of inventory_list. */
 struct list_envelope {
     uint32_t count;
     uint8_t more;

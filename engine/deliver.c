@@ -51,7 +51,7 @@ static void publish_stock(struct shard *shard, uint32_t sku_id)
         return;
     gate = find_gate(shard, sku_id);
     atomic_store_explicit(&gate->stock, view.stock, memory_order_relaxed);
-    atomic_store_explicit(&gate->reserved, view.reserved, memory_order_relaxed);
+    atomic_store_explicit(&gate->reserved, view.reserved, memory_order_release);
 }
 
 void shard_apply_effects(struct shard *shard)
@@ -59,8 +59,15 @@ void shard_apply_effects(struct shard *shard)
     struct effects *effects = &shard->effects;
 
     for (uint32_t i = 0; i < effects->gate_count; i++) {
-        apply_gate(shard, &effects->gates[i]);
-        publish_stock(shard, effects->gates[i].sku_id);
+        const struct gate_effect *effect = &effects->gates[i];
+
+        /* Claimed units show as reserved before the claim goes, returned ones as available before
+         * they cease to be reserved: see gate_is_final. */
+        if (effect->operation == GATE_RESOLVE)
+            publish_stock(shard, effect->sku_id);
+        apply_gate(shard, effect);
+        if (effect->operation != GATE_RESOLVE)
+            publish_stock(shard, effect->sku_id);
     }
     for (uint32_t i = 0; i < effects->timer_count; i++) {
         if (effects->timers[i].deadline_boot_ms == 0)
@@ -158,12 +165,8 @@ static uint8_t *claim_of(struct message *message)
     return &message->product.claim;
 }
 
-static void release_generation(void *memory)
-{
-    free(memory);
-}
-
-static void count_key(struct shard *shard, const struct message *message)
+/* The product's key filter grows, and forgets what is past retention. */
+static void tend_filter(struct shard *shard, const struct message *message)
 {
     const struct directory *directory =
         atomic_load_explicit(&shard->engine->directory, memory_order_acquire);
@@ -177,16 +180,15 @@ static void count_key(struct shard *shard, const struct message *message)
     /* Its bits may stand in an older generation only, by chance or from before it grew; that one
      * goes when its own keys are past retention, which may be before this key is. */
     key_filter_set(&sku->product->filter, &message->reserve.key);
-    expired = key_filter_count(&sku->product->filter, shard->now.boot_ms, retention_ms);
+    expired = key_filter_tend(&sku->product->filter, shard->now.boot_ms, retention_ms);
     if (expired != NULL)
-        shard_retire(shard, release_generation, expired);
+        shard_retire(shard, free, expired);
 }
 
 static void run_actor(struct shard *shard, struct message *message)
 {
     struct inventory *inventory = &shard->engine->inventories[message->partition];
     struct effects *effects = &shard->effects;
-    uint32_t kept = inventory_pool_kept(shard->pool);
 
     assert(engine_shard_of(shard->engine, message->partition) == shard->index);
     inventory_receive(inventory, &shard->now, message, effects);
@@ -199,8 +201,8 @@ static void run_actor(struct shard *shard, struct message *message)
         assert(effects->claim_count == 0);
     }
     shard_apply_effects(shard);
-    if (message->type == MESSAGE_RESERVE && inventory_pool_kept(shard->pool) > kept)
-        count_key(shard, message);
+    if (message->type == MESSAGE_RESERVE)
+        tend_filter(shard, message);
 }
 
 void shard_fire_timer(struct shard *shard, uint32_t slot)
@@ -328,17 +330,38 @@ void shard_release(struct shard *shard, struct arena *messages, bool ok)
 
 /* ---- the online audit ---- */
 
+/* Nothing has been claimed for a while and nothing is under way anywhere: then a claim that a gate
+ * still shows belongs to nobody. */
+static bool is_quiet(struct shard *shard)
+{
+    const struct engine *engine = shard->engine;
+    int64_t made = 0;
+
+    for (uint32_t i = 0; i < engine->options.shards; i++)
+        made += atomic_load_explicit(&engine->shards[i]->metrics.claims_made, memory_order_relaxed);
+    if (made != shard->audit_made || !engine_is_idle(engine)) {
+        shard->audit_made = made;
+        shard->audit_quiet_since_ms = shard->now.boot_ms;
+    }
+    return shard->now.boot_ms - shard->audit_quiet_since_ms >= AUDIT_QUIET_MS;
+}
+
 void shard_audit(struct shard *shard)
 {
     uint32_t count = inventory_pool_skus(shard->pool);
+    bool quiet = is_quiet(shard);
 
+    if (shard->now.boot_ms < shard->audit_due_ms)
+        return;
     for (uint32_t i = 0; i < AUDIT_SKUS_PER_STEP && shard->audit_next < count; i++) {
         struct stock_view view;
-        bool agrees = inventory_pool_audit_sku(shard->pool, shard->audit_next++, &view);
+        bool agrees = inventory_pool_audit_sku(shard->pool, shard->audit_next++, AUDIT_LINES_MAX,
+                                               &view);
         const struct gate *gate = find_gate(shard, view.sku_id);
         uint64_t word = atomic_load_explicit(&gate->word, memory_order_relaxed);
 
-        if (!agrees || (word & UINT32_MAX) + (word >> 32) != view.available)
+        if (!agrees || (word & UINT32_MAX) + (word >> 32) != view.available ||
+            (quiet && word >> 32 != 0))
             shard->audit_wrong++;
     }
     if (shard->audit_next < count)

@@ -88,8 +88,8 @@ static uint64_t product_hash(const struct directory *directory, const void *entr
     return hash_bytes(&directory->hash_key, product->id, strlen(product->id));
 }
 
-struct sku_entry *directory_find_sku(const struct directory *directory, const char *sku,
-                                     size_t length)
+/* The place of a SKU's name, recorded or not; or NULL. */
+static void **find_sku(const struct directory *directory, const char *sku, size_t length)
 {
     const struct name_table *table = &directory->skus;
     uint32_t at;
@@ -98,12 +98,23 @@ struct sku_entry *directory_find_sku(const struct directory *directory, const ch
         return NULL;
     at = (uint32_t)hash_bytes(&directory->hash_key, sku, length) & table->mask;
     for (; table->entries[at] != NULL; at = (at + 1) & table->mask) {
-        struct sku_entry *entry = table->entries[at];
+        const struct sku_entry *entry = table->entries[at];
 
         if (entry->sku_length == length && memcmp(entry->sku, sku, length) == 0)
-            return entry;
+            return &table->entries[at];
     }
     return NULL;
+}
+
+struct sku_entry *directory_find_sku(const struct directory *directory, const char *sku,
+                                     size_t length)
+{
+    void **found = find_sku(directory, sku, length);
+    struct sku_entry *entry = found == NULL ? NULL : *found;
+
+    if (entry == NULL || !atomic_load_explicit(&entry->recorded, memory_order_acquire))
+        return NULL;
+    return entry;
 }
 
 struct sku_entry *directory_find_sku_id(const struct directory *directory, uint32_t sku_id)
@@ -120,8 +131,8 @@ struct sku_entry *directory_find_sku_id(const struct directory *directory, uint3
     return NULL;
 }
 
-struct product_entry *directory_find_product(const struct directory *directory, const char *id,
-                                             size_t length)
+static struct product_entry *find_product(const struct directory *directory, const char *id,
+                                          size_t length)
 {
     const struct name_table *table = &directory->products;
     uint32_t at;
@@ -136,6 +147,16 @@ struct product_entry *directory_find_product(const struct directory *directory, 
             return entry;
     }
     return NULL;
+}
+
+struct product_entry *directory_find_product(const struct directory *directory, const char *id,
+                                             size_t length)
+{
+    struct product_entry *entry = find_product(directory, id, length);
+
+    if (entry == NULL || !atomic_load_explicit(&entry->recorded, memory_order_acquire))
+        return NULL;
+    return entry;
 }
 
 uint32_t directory_sku_count(const struct directory *directory)
@@ -167,7 +188,7 @@ void directory_builder_destroy(struct directory_builder *builder)
 {
     if (builder == NULL)
         return;
-    for (uint32_t i = 0; i < builder->master.skus.used; i++)
+    for (uint32_t i = 0; i < builder->master.sku_ids.used; i++)
         free(builder->all_skus[i]);
     for (uint32_t i = 0; i < builder->master.products.used; i++) {
         key_filter_destroy(&builder->all_products[i]->filter);
@@ -200,12 +221,14 @@ static bool list_reserve(void ***list, uint32_t *capacity, uint32_t used)
 struct product_entry *directory_builder_find_product(struct directory_builder *builder,
                                                      const char *id)
 {
-    return directory_find_product(&builder->master, id, strlen(id));
+    return find_product(&builder->master, id, strlen(id));
 }
 
 struct sku_entry *directory_builder_find_sku(struct directory_builder *builder, const char *sku)
 {
-    return directory_find_sku(&builder->master, sku, strlen(sku));
+    void **found = find_sku(&builder->master, sku, strlen(sku));
+
+    return found == NULL ? NULL : *found;
 }
 
 struct sku_entry *directory_builder_find_sku_id(struct directory_builder *builder, uint32_t sku_id)
@@ -246,34 +269,40 @@ struct product_entry *directory_builder_product(struct directory_builder *builde
 struct product_entry *directory_builder_product_number(struct directory_builder *builder,
                                                        uint32_t partition, uint32_t number)
 {
-    /* Only recovery asks, record by record in key order, so the newest are the likeliest. */
-    for (uint32_t i = builder->master.products.used; i-- > 0;) {
-        struct product_entry *product = builder->all_products[i];
+    /* Only recovery asks, and it adds them in order of partitions and numbers. */
+    uint32_t end = builder->master.products.used;
+    uint32_t begin = 0;
+
+    while (begin < end) {
+        uint32_t middle = begin + (end - begin) / 2;
+        const struct product_entry *product = builder->all_products[middle];
 
         if (product->partition == partition && product->number == number)
-            return product;
-        if (product->partition != partition)
-            break;
+            return builder->all_products[middle];
+        if (product->partition < partition ||
+            (product->partition == partition && product->number < number))
+            begin = middle + 1;
+        else
+            end = middle;
     }
     return NULL;
 }
 
-struct sku_entry *directory_builder_sku(struct directory_builder *builder, const char *sku,
-                                        struct product_entry *product, uint32_t sku_id)
+/* An entry under its number, not under its name yet. */
+static struct sku_entry *new_sku(struct directory_builder *builder, const char *sku,
+                                 struct product_entry *product, uint32_t sku_id)
 {
     struct directory *master = &builder->master;
-    struct sku_entry *entry = directory_builder_find_sku(builder, sku);
+    struct sku_entry *entry;
     uint32_t number;
 
     assert(strlen(sku) <= SKU_LENGTH_MAX);
-    if (entry != NULL)
-        return entry;
     number = sku_id == UINT32_MAX ? builder->next_sku[product->partition]
                                   : sku_id & (SKUS_PER_PARTITION_MAX - 1);
     /* The very last number would make UINT32_MAX, which means none. */
     if (number >= SKUS_PER_PARTITION_MAX - 1 ||
-        !list_reserve((void ***)&builder->all_skus, &builder->skus_capacity, master->skus.used) ||
-        !table_grow(&master->skus, sku_hash, master) ||
+        !list_reserve((void ***)&builder->all_skus, &builder->skus_capacity,
+                      master->sku_ids.used) ||
         !table_grow(&master->sku_ids, sku_id_hash, master))
         return NULL;
     entry = aligned_alloc(CACHE_LINE, sizeof(*entry));
@@ -286,9 +315,37 @@ struct sku_entry *directory_builder_sku(struct directory_builder *builder, const
     memcpy(entry->sku, sku, entry->sku_length);
     if (number >= builder->next_sku[product->partition])
         builder->next_sku[product->partition] = number + 1;
-    builder->all_skus[master->skus.used] = entry;
-    table_add(&master->skus, sku_hash(master, entry), entry);
+    builder->all_skus[master->sku_ids.used] = entry;
     table_add(&master->sku_ids, sku_id_hash(master, entry), entry);
+    return entry;
+}
+
+struct sku_entry *directory_builder_sku(struct directory_builder *builder, const char *sku,
+                                        struct product_entry *product, uint32_t sku_id)
+{
+    struct directory *master = &builder->master;
+    struct sku_entry *entry = directory_builder_find_sku(builder, sku);
+
+    if (entry != NULL)
+        return entry;
+    if (!table_grow(&master->skus, sku_hash, master))
+        return NULL;
+    entry = new_sku(builder, sku, product, sku_id);
+    if (entry != NULL)
+        table_add(&master->skus, sku_hash(master, entry), entry);
+    return entry;
+}
+
+struct sku_entry *directory_builder_rename(struct directory_builder *builder,
+                                           struct sku_entry *unrecorded,
+                                           struct product_entry *product)
+{
+    void **place = find_sku(&builder->master, unrecorded->sku, unrecorded->sku_length);
+    struct sku_entry *entry = new_sku(builder, unrecorded->sku, product, UINT32_MAX);
+
+    assert(place != NULL && *place == unrecorded && unrecorded->puts == 0);
+    if (entry != NULL)
+        *place = entry;
     return entry;
 }
 

@@ -17,7 +17,7 @@
 
 struct product_entry {
     char id[PRODUCT_ID_LENGTH_MAX + 1];
-    char currency[4];
+    _Atomic bool recorded; /* its partition has stored it; until then it is not found */
     uint32_t partition;
     uint32_t number; /* within the partition */
     struct key_filter filter;
@@ -28,6 +28,8 @@ struct sku_entry {
     /* The rest never changes once published, but the price. */
     _Alignas(CACHE_LINE) struct product_entry *product;
     uint32_t sku_id;
+    _Atomic bool recorded; /* its partition has stored it; until then it is not found by name */
+    uint16_t puts;         /* PUTs under way that name it; the directory's shard */
     uint8_t sku_length;
     char sku[SKU_LENGTH_MAX + 1];
     _Atomic int64_t price_minor;
@@ -35,7 +37,7 @@ struct sku_entry {
 
 struct directory;
 
-/* NULL if there is none of that name or number. Any thread that passed the directory's pointer. */
+/* NULL if there is none of that name (that is recorded) or number. Any thread that passed the directory's pointer. */
 struct sku_entry *directory_find_sku(const struct directory *directory, const char *sku,
                                      size_t length);
 struct sku_entry *directory_find_sku_id(const struct directory *directory, uint32_t sku_id);
@@ -51,6 +53,11 @@ struct directory_builder *directory_builder_create(uint32_t partitions,
                                                    const struct hash_key *hash_key);
 void directory_builder_destroy(struct directory_builder *builder);
 
+/* Gives a name that was never recorded to another product, under a new number. */
+struct sku_entry *directory_builder_rename(struct directory_builder *builder,
+                                           struct sku_entry *unrecorded,
+                                           struct product_entry *product);
+
 /* Adds (or finds) entries in the unpublished master. `number` and `sku_id`: given at recovery;
  * UINT32_MAX lets the builder choose the next. NULL if memory or numbers are out. */
 struct product_entry *directory_builder_product(struct directory_builder *builder, const char *id,
@@ -61,6 +68,7 @@ struct product_entry *directory_builder_find_product(struct directory_builder *b
                                                      const char *id);
 struct product_entry *directory_builder_product_number(struct directory_builder *builder,
                                                        uint32_t partition, uint32_t number);
+/* As above, recorded or not. */
 struct sku_entry *directory_builder_find_sku(struct directory_builder *builder, const char *sku);
 struct sku_entry *directory_builder_find_sku_id(struct directory_builder *builder, uint32_t sku_id);
 

@@ -17,8 +17,8 @@ struct engine_options engine_options_default(uint32_t shards)
         .holds_max = 2 * 1000 * 1000,
         .skus_max = 1000 * 1000,
         .limit_rows_max = 1000 * 1000,
-        .requests_max = 8192,
-        .mailbox_max = 8192,
+        .requests_max = 4096,
+        .mailbox_max = 3968, /* with completions a ring of 8,192 */
         .request_timeout_ms = 5000,
         .timers_per_step = 512,
         .batch_messages = 2048,
@@ -46,7 +46,7 @@ static struct inventory_sizes pool_sizes(const struct engine_options *options)
 {
     return (struct inventory_sizes){
         .holds_max = options->holds_max,
-        .lines_max = options->holds_max + RESERVATION_LINES_MAX,
+        .lines_max = 2 * options->holds_max + RESERVATION_LINES_MAX,
         .skus_max = options->skus_max,
         .products_max = options->skus_max,
         .limit_rows_max = options->limit_rows_max,

@@ -121,6 +121,7 @@ struct command {
     enum command_type type;
     struct principal principal;
     enum authority authority;
+    struct slice key; /* COMMAND_HOLD_EXTEND: the Idempotency-Key; empty: none */
     union {
         struct {
             struct slice key;  /* the Idempotency-Key */

@@ -17,6 +17,8 @@ enum {
     READS_IN_FLIGHT_MAX = 128,   /* journal reads, a shard */
     RETIRED_MAX = 64,
     AUDIT_SKUS_PER_STEP = 16,
+    AUDIT_LINES_MAX = 1024, /* of a SKU with more, only gate and record are compared */
+    AUDIT_QUIET_MS = 1000,
     DIRECTORY_SHARD = 0,
 };
 
@@ -60,6 +62,8 @@ struct shard {
     uint32_t products; /* directory's shard: PUTs under way */
     uint32_t audit_next;
     uint32_t audit_wrong;
+    int64_t audit_made; /* claims made by all shards, when last looked at */
+    int64_t audit_quiet_since_ms;
     int64_t audit_due_ms;
     struct retired retired[RETIRED_MAX];
     uint32_t retired_count;

@@ -38,6 +38,24 @@ static inline uint32_t gate_available(const struct gate *gate)
     return (uint32_t)atomic_load_explicit(&gate->word, memory_order_relaxed);
 }
 
+/* Whether so many are there; acquires like a claim that fails. */
+static inline bool gate_has(const struct gate *gate, uint32_t quantity)
+{
+    return (uint32_t)atomic_load_explicit(&gate->word, memory_order_acquire) >= quantity;
+}
+
+/* Whether no unit is available, being claimed or held, at one moment. The owner raises `reserved`
+ * before it resolves a claim and lowers it after it gives the units back (deliver.c), so between two
+ * equal and empty readings of the word, `reserved` tells the truth. */
+static inline bool gate_is_final(const struct gate *gate)
+{
+    uint64_t before = atomic_load_explicit(&gate->word, memory_order_acquire);
+    uint32_t reserved = atomic_load_explicit(&gate->reserved, memory_order_acquire);
+
+    return before == 0 && reserved == 0 &&
+           atomic_load_explicit(&gate->word, memory_order_acquire) == 0;
+}
+
 static inline uint32_t gate_claimed(const struct gate *gate)
 {
     return (uint32_t)(atomic_load_explicit(&gate->word, memory_order_relaxed) >> 32);
@@ -75,7 +93,7 @@ static inline void gate_return(struct gate *gate, uint32_t quantity)
 static inline void gate_resolve(struct gate *gate, uint32_t quantity)
 {
     uint64_t before = atomic_fetch_sub_explicit(&gate->word, (uint64_t)quantity << 32,
-                                                memory_order_relaxed);
+                                                memory_order_release);
 
     assert((uint32_t)(before >> 32) >= quantity);
 }

@@ -18,7 +18,7 @@ uint32_t engine_inspect_audit(struct engine *engine)
 
         for (uint32_t number = 0; number < inventory_pool_skus(pool); number++) {
             struct stock_view view;
-            bool agrees = inventory_pool_audit_sku(pool, number, &view);
+            bool agrees = inventory_pool_audit_sku(pool, number, UINT32_MAX, &view);
             const struct gate *gate = &directory_find_sku_id(directory, view.sku_id)->gate;
 
             if (!agrees || (uint64_t)gate_available(gate) + gate_claimed(gate) != view.available)

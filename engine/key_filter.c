@@ -33,7 +33,6 @@ bool key_filter_init(struct key_filter *filter, uint32_t keys)
         keys = KEY_FILTER_KEYS_MAX;
     generation = generation_create(keys, NULL);
     atomic_init(&filter->newest, generation);
-    filter->keys = 0;
     return generation != NULL;
 }
 
@@ -88,6 +87,8 @@ bool key_filter_set(struct key_filter *filter, const struct hash128 *key)
 
         were_set = were_set && (before & 1ULL << (bit % 64)) != 0;
     }
+    if (!were_set)
+        atomic_fetch_add_explicit(&newest->keys, 1, memory_order_relaxed);
     return were_set || chain_test(newest->older, key);
 }
 
@@ -119,8 +120,8 @@ static uint32_t chain_length(const struct key_filter_generation *generation)
     return length;
 }
 
-struct key_filter_generation *key_filter_count(struct key_filter *filter, int64_t now_ms,
-                                               int64_t retention_ms)
+struct key_filter_generation *key_filter_tend(struct key_filter *filter, int64_t now_ms,
+                                              int64_t retention_ms)
 {
     struct key_filter_generation *newest =
         atomic_load_explicit(&filter->newest, memory_order_relaxed);
@@ -128,7 +129,7 @@ struct key_filter_generation *key_filter_count(struct key_filter *filter, int64_
     uint32_t keys;
 
     newest->newest_ms = now_ms;
-    if (++filter->keys < newest->keys_max)
+    if (atomic_load_explicit(&newest->keys, memory_order_relaxed) < newest->keys_max)
         return NULL;
     keys = newest->keys_max >= KEY_FILTER_KEYS_MAX / GROWTH ? KEY_FILTER_KEYS_MAX
                                                             : newest->keys_max * GROWTH;
@@ -137,7 +138,6 @@ struct key_filter_generation *key_filter_count(struct key_filter *filter, int64_
         if (grown != NULL) {
             grown->newest_ms = now_ms;
             atomic_store_explicit(&filter->newest, grown, memory_order_release);
-            filter->keys = 0;
             newest = grown;
         }
     }

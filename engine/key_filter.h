@@ -3,8 +3,8 @@
  * words, two bits a key, no false negatives: the core that will claim sets its key's bits first, so
  * whoever repeats a key that won finds them set and is sent to the owner without a claim.
  *
- * It grows by generations: when the owner has counted more keys than the newest was made for, a
- * larger one is put in front; a key matches if any generation has both its bits. Old ones are kept
+ * It grows by generations: when more keys were set than the newest was made for, its owner puts a
+ * larger one in front; a key matches if any generation has both its bits. Old ones are kept
  * while a key in them may still be repeated, and dropped by the owner afterwards (readers have
  * passed a tick by then).
  *
@@ -31,13 +31,13 @@ struct key_filter_generation {
     _Atomic(struct key_filter_generation *) older; /* cleared by the owner when that is dropped */
     uint64_t mask; /* bits - 1 */
     uint32_t keys_max;
-    int64_t newest_ms; /* when a key was last counted into it; the owner's */
+    int64_t newest_ms; /* when a key may last have been set in it; the owner's */
+    _Atomic uint32_t keys; /* set in it, won or refused */
     _Atomic uint64_t words[];
 };
 
 struct key_filter {
     _Atomic(struct key_filter_generation *) newest;
-    uint32_t keys; /* counted into the newest; the owner's */
 };
 
 /* Makes the first generation, for `keys` keys. False without memory. Before publication. */
@@ -50,11 +50,11 @@ bool key_filter_test(const struct key_filter *filter, const struct hash128 *key)
 /* Sets the key's bits; true if they were all set before (then it must not claim). Any thread. */
 bool key_filter_set(struct key_filter *filter, const struct hash128 *key);
 
-/* The owner has recorded a key: counts it, and puts a larger generation in front when the newest is
- * full (without memory it goes on with more false positives, which cost a message, not a unit).
- * Returns a generation whose keys are all past `retention_ms`, unlinked, for the caller to free once
+/* The owner tends the filter whenever a reservation of the product has reached it: puts a larger
+ * generation in front when the newest is full (without memory it goes on with more false positives,
+ * which cost a message, not a unit). Returns a generation whose keys are all past `retention_ms`, unlinked, for the caller to free once
  * every shard has passed a tick; or NULL. */
-struct key_filter_generation *key_filter_count(struct key_filter *filter, int64_t now_ms,
+struct key_filter_generation *key_filter_tend(struct key_filter *filter, int64_t now_ms,
                                                int64_t retention_ms);
 
 #endif

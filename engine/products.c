@@ -2,12 +2,12 @@
 /* Products pass through the directory's shard, which alone gives out numbers and sees to it that a
  * SKU belongs to one product:
  *
- *   requester --PRODUCT_SUBMIT--> directory: names checked, numbers given, published (gates at 0)
+ *   requester --PRODUCT_SUBMIT--> directory: names checked, numbers given, published (unfound)
  *             --PRODUCT_PUT-----> partition: recorded, gates credited
  *             --PRODUCT_DONE----> directory (once durable): prices shown, answered
  *
- * A name whose PUT failed stays in the directory without a record: it shows no units, and the next
- * PUT of that product uses it. */
+ * A name is not found before it is recorded. One whose PUT failed stays in the directory, unrecorded
+ * and unfound, until some product takes it. */
 #include "engine_private.h"
 
 #include <string.h>
@@ -35,22 +35,56 @@ static uint32_t product_partition(const struct engine *engine, const char *id)
            (engine->options.partitions - 1);
 }
 
+/* Whether the names may be this product's: its own, new, or nobody's. */
+static enum outcome check_names(struct shard *shard, struct product_envelope *envelope,
+                                const struct product_entry *product, uint32_t *variant_out)
+{
+    struct directory_builder *builder = shard->engine->builder;
+
+    if (product != NULL && envelope->put_mode == PUT_CREATE &&
+        atomic_load_explicit(&product->recorded, memory_order_relaxed))
+        return OUTCOME_PRODUCT_EXISTS;
+    for (uint32_t i = 0; i < envelope->variant_count; i++) {
+        const struct sku_entry *sku =
+            directory_builder_find_sku(builder, envelope->variants[i].sku);
+        bool taken = sku != NULL && sku->product != product &&
+                     (sku->puts > 0 || atomic_load_explicit(&sku->recorded, memory_order_relaxed));
+
+        *variant_out = i;
+        if (taken)
+            return OUTCOME_SKU_TAKEN;
+        envelope->variants[i].sku_id =
+            sku == NULL || sku->product != product ? UINT32_MAX : sku->sku_id;
+    }
+    return OUTCOME_OK;
+}
+
+static struct sku_entry *give_sku(struct directory_builder *builder, const struct variant *variant,
+                                  struct product_entry *product)
+{
+    struct sku_entry *sku = directory_builder_find_sku(builder, variant->sku);
+
+    if (sku != NULL && sku->product != product)
+        sku = directory_builder_rename(builder, sku, product);
+    else if (sku == NULL)
+        sku = directory_builder_sku(builder, variant->sku, product, UINT32_MAX);
+    if (sku != NULL)
+        atomic_store_explicit(&sku->price_minor, variant->price_minor, memory_order_relaxed);
+    return sku;
+}
+
 /* Numbers for the product and its SKUs; entries are added unless it is a dry run. */
 static enum outcome give_numbers(struct shard *shard, struct product_envelope *envelope,
                                  struct product_entry **product_out, uint32_t *variant_out)
 {
     struct directory_builder *builder = shard->engine->builder;
     struct product_entry *product = directory_builder_find_product(builder, envelope->id);
+    enum outcome outcome = check_names(shard, envelope, product, variant_out);
 
-    for (uint32_t i = 0; i < envelope->variant_count; i++) {
-        struct sku_entry *sku = directory_builder_find_sku(builder, envelope->variants[i].sku);
-
-        *variant_out = i;
-        if (sku != NULL && sku->product != product)
-            return OUTCOME_SKU_TAKEN;
-        envelope->variants[i].sku_id = sku == NULL ? UINT32_MAX : sku->sku_id;
-    }
-    if (product == NULL && !envelope->dry_run) {
+    *product_out = product;
+    if (outcome != OUTCOME_OK || envelope->dry_run)
+        return outcome;
+    if (product == NULL) {
         product = directory_builder_product(
             builder, envelope->id, product_partition(shard->engine, envelope->id), UINT32_MAX);
         shard->publish_due = true;
@@ -58,21 +92,30 @@ static enum outcome give_numbers(struct shard *shard, struct product_envelope *e
             return OUTCOME_OVERLOADED;
     }
     *product_out = product;
-    for (uint32_t i = 0; i < envelope->variant_count && !envelope->dry_run; i++) {
+    for (uint32_t i = 0; i < envelope->variant_count; i++) {
         struct sku_entry *sku;
 
         if (envelope->variants[i].sku_id != UINT32_MAX)
             continue;
-        sku = directory_builder_sku(builder, envelope->variants[i].sku, product, UINT32_MAX);
+        sku = give_sku(builder, &envelope->variants[i], product);
+        shard->publish_due = true;
         if (sku == NULL)
             return OUTCOME_OVERLOADED;
         envelope->variants[i].sku_id = sku->sku_id;
-        atomic_store_explicit(&sku->price_minor, envelope->variants[i].price_minor,
-                              memory_order_relaxed);
-        memcpy(product->currency, envelope->currency, sizeof(product->currency));
-        shard->publish_due = true;
     }
     return OUTCOME_OK;
+}
+
+/* Its names are spoken for while a PUT is under way. */
+static void count_puts(struct shard *shard, const struct product_envelope *envelope, int change)
+{
+    for (uint32_t i = 0; i < envelope->variant_count; i++) {
+        struct sku_entry *sku = directory_builder_find_sku_id(shard->engine->builder,
+                                                              envelope->variants[i].sku_id);
+
+        if (sku != NULL) /* a dry run's new ones have no number */
+            sku->puts = (uint16_t)(sku->puts + change);
+    }
 }
 
 void directory_submit(struct shard *shard, struct message *message)
@@ -95,6 +138,7 @@ void directory_submit(struct shard *shard, struct message *message)
         return;
     }
     envelope->product_number = product->number;
+    count_puts(shard, envelope, 1);
     shard->products++;
     shard->unpublished[shard->unpublished_count++] = envelope;
 }
@@ -146,9 +190,27 @@ void directory_publish(struct shard *shard)
                 shard_notify(engine, target);
         } else {
             shard->products--;
+            count_puts(shard, envelope, -1);
             answer(shard, envelope, OUTCOME_OVERLOADED, 0);
         }
     }
+}
+
+/* What is stored may be found, at the price that is stored. */
+static void show_product(struct shard *shard, const struct product_envelope *envelope)
+{
+    struct directory_builder *builder = shard->engine->builder;
+    struct product_entry *product = directory_builder_find_product(builder, envelope->id);
+
+    for (uint32_t i = 0; i < envelope->variant_count; i++) {
+        struct sku_entry *sku =
+            directory_builder_find_sku_id(builder, envelope->variants[i].sku_id);
+
+        atomic_store_explicit(&sku->price_minor, envelope->variants[i].price_minor,
+                              memory_order_relaxed);
+        atomic_store_explicit(&sku->recorded, true, memory_order_release);
+    }
+    atomic_store_explicit(&product->recorded, true, memory_order_release);
 }
 
 void directory_done(struct shard *shard, struct message *message)
@@ -157,13 +219,8 @@ void directory_done(struct shard *shard, struct message *message)
 
     assert(shard->index == DIRECTORY_SHARD && shard->products > 0);
     shard->products--;
+    count_puts(shard, envelope, -1);
     if (envelope->outcome == OUTCOME_OK && !envelope->dry_run)
-        for (uint32_t i = 0; i < envelope->variant_count; i++) {
-            struct sku_entry *sku =
-                directory_builder_find_sku_id(shard->engine->builder, envelope->variants[i].sku_id);
-
-            atomic_store_explicit(&sku->price_minor, envelope->variants[i].price_minor,
-                                  memory_order_relaxed);
-        }
+        show_product(shard, envelope);
     answer(shard, envelope, (enum outcome)envelope->outcome, 0);
 }

@@ -27,7 +27,7 @@ static bool restore_names(struct recovery *recovery, const struct record *record
                                             record->subject);
         if (product == NULL || product->number != record->subject)
             return false;
-        memcpy(product->currency, record->product.currency, sizeof(product->currency));
+        atomic_store_explicit(&product->recorded, true, memory_order_relaxed);
     } else if (record->kind == RECORD_SKU) {
         product = directory_builder_product_number(builder, partition, record->sku.product_number);
         sku = product == NULL
@@ -36,6 +36,7 @@ static bool restore_names(struct recovery *recovery, const struct record *record
         if (sku == NULL || sku->sku_id != record->subject)
             return false;
         atomic_store_explicit(&sku->price_minor, record->sku.price_minor, memory_order_relaxed);
+        atomic_store_explicit(&sku->recorded, true, memory_order_relaxed);
     }
     return true;
 }
@@ -50,7 +51,7 @@ static void restore_key(struct recovery *recovery, const struct record *record)
     if (hold->owner_partition != record->partition || hold->owner_sequence != record->sequence)
         return;
     key_filter_set(&sku->product->filter, &hold->key);
-    key_filter_count(&sku->product->filter, recovery->now.boot_ms, INT64_MAX);
+    key_filter_tend(&sku->product->filter, recovery->now.boot_ms, INT64_MAX);
 }
 
 static bool visit(void *arg, const struct record *record)
@@ -79,7 +80,7 @@ static void rebuild_gates(struct engine *engine)
             struct stock_view view;
             struct gate *gate;
 
-            inventory_pool_audit_sku(pool, number, &view);
+            inventory_pool_audit_sku(pool, number, UINT32_MAX, &view);
             gate = &directory_builder_find_sku_id(engine->builder, view.sku_id)->gate;
             if (MUTANT(GATE_NOT_REBUILT))
                 view.available += view.reserved;
@@ -105,7 +106,8 @@ static int load_partitions(struct engine *engine, char *error, size_t error_size
 
         if (recovery.contradiction) {
             snprintf(error, error_size,
-                     "partition %u holds records that contradict each other: run `stampede check`",
+                     "partition %u can't be restored: its records contradict each other (see "
+                     "`stampede check`), or are more than holds_max allows: raise that",
                      partition);
             return -1;
         }

@@ -264,7 +264,7 @@ bool shard_step(struct shard *shard)
     take_returned(shard);
     take_reads(shard);
     fill_batch(shard);
-    if (shard->now.boot_ms >= shard->audit_due_ms)
+    if (shard->now.boot_ms >= shard->audit_due_ms - 2 * AUDIT_QUIET_MS)
         shard_audit(shard);
     if (shard->retired_count > 0)
         shard_free_retired(shard, false);

@@ -171,6 +171,115 @@ static void extensions_are_bounded(void **state)
     assert_stock(fixture, "a", 1, 0, 0);
 }
 
+static void a_repeated_extension_extends_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct message reply;
+    char id[RESERVATION_ID_LENGTH + 1];
+    struct command command = {.type = COMMAND_HOLD_EXTEND, .principal = buyer(1)};
+
+    fixture_product(fixture, "p", "a", 1, 0);
+    fixture_reserve(fixture, 0, 1, "k", "a", 1, &reply);
+    engine_reservation_id(fixture->engine, &reply.reply.hold.id, id);
+    command.reservation_id = text(id);
+    command.key = text("e1");
+    for (int i = 0; i < 4; i++) {
+        fixture_advance(fixture, 1000);
+        assert_int_equal(fixture_do(fixture, 0, &command, &reply), OUTCOME_OK);
+        assert_int_equal(reply.reply.hold.extensions, 1);
+        assert_int_equal(reply.reply.replayed, i > 0);
+        if (i == 1)
+            assert_int_equal(fixture_crash(fixture), 0);
+    }
+    command.key = text("e2");
+    assert_int_equal(fixture_do(fixture, 0, &command, &reply), OUTCOME_OK);
+    assert_int_equal(reply.reply.hold.extensions, 2);
+}
+
+static void an_id_of_another_time_is_not_found(void **state)
+{
+    struct fixture *fixture = *state;
+    struct message reply;
+    struct reservation_id id;
+
+    fixture_product(fixture, "p", "a", 1, 0);
+    fixture_reserve(fixture, 0, 1, "k", "a", 1, &reply);
+    id = reply.reply.hold.id;
+    id.created_ms++;
+    assert_int_equal(fixture_hold(fixture, COMMAND_HOLD_GET, AUTHORITY_STAFF, 1, &id, &reply),
+                     OUTCOME_NOT_FOUND);
+}
+
+static void refused_keys_do_not_fill_the_filter(void **state)
+{
+    struct fixture *fixture = *state;
+    struct message reply;
+    uint32_t asked = 0;
+
+    fixture_product(fixture, "p", "a", 2, 1);
+    fixture_reserve(fixture, 0, 1, "won", "a", 1, &reply);
+    for (uint32_t i = 0; i < 2000; i++) {
+        char key[16];
+
+        snprintf(key, sizeof(key), "r%u", i);
+        assert_int_equal(fixture_reserve(fixture, 0, 1, key, "a", 1, &reply),
+                         OUTCOME_LIMIT_REACHED);
+    }
+    fixture_reserve(fixture, 0, 2, "last", "a", 1, &reply);
+    for (uint32_t i = 0; i < 200; i++) {
+        char key[16];
+
+        snprintf(key, sizeof(key), "s%u", i);
+        assert_int_equal(fixture_reserve(fixture, 0, 3, key, "a", 1, &reply), OUTCOME_SOLD_OUT);
+        asked += reply.type == MESSAGE_REPLY; /* by a message, as the filter took it for known */
+    }
+    assert_true(asked < 20);
+}
+
+static void a_name_that_was_not_recorded_is_free(void **state)
+{
+    struct fixture *fixture = *state;
+    struct product_envelope *envelope = product_envelope_create(2);
+    struct message reply;
+
+    fixture_product(fixture, "p", "a", 1, 0);
+    strcpy(envelope->id, "p"); /* exists: refused, and its SKU b was never anyone's */
+    strcpy(envelope->currency, "EUR");
+    envelope->variant_count = 1;
+    strcpy(envelope->variants[0].sku, "b");
+    memcpy(envelope->document, "{}", 2);
+    assert_int_equal(fixture_do(fixture, 0,
+                                &(struct command){.type = COMMAND_PRODUCT_PUT, .product = envelope},
+                                &reply),
+                     OUTCOME_PRODUCT_EXISTS);
+    assert_int_equal(fixture_reserve(fixture, 0, 1, "k", "b", 1, &reply), OUTCOME_NOT_FOUND);
+    assert_int_equal(fixture_product(fixture, "q", "b", 3, 0), OUTCOME_OK);
+    assert_int_equal(fixture_reserve(fixture, 0, 1, "k", "b", 1, &reply), OUTCOME_OK);
+    assert_int_equal(fixture_crash(fixture), 0);
+    assert_stock(fixture, "b", 2, 1, 0);
+}
+
+static void a_leaked_claim_is_found_when_it_is_quiet(void **state)
+{
+    struct fixture *fixture = *state;
+    struct engine_metrics metrics;
+    struct sku_entry *sku;
+
+    fixture_product(fixture, "p", "a", 5, 0);
+    fixture_advance(fixture, fixture->options.audit_period_ms + 5000);
+    fixture_advance(fixture, fixture->options.audit_period_ms + 5000);
+    engine_metrics(fixture->engine, &metrics);
+    assert_true(metrics.audits >= 2);
+    assert_int_equal(metrics.inventory_mismatch_skus, 0);
+    sku = directory_find_sku(engine_inspect_directory(fixture->engine), "a", 1);
+    gate_claim(&sku->gate, 3);
+    for (int i = 0; i < 80; i++)
+        fixture_advance(fixture, 1000);
+    engine_metrics(fixture->engine, &metrics);
+    assert_int_equal(metrics.inventory_mismatch_skus, 1);
+    gate_return(&sku->gate, 3);
+}
+
 static void a_release_gives_units_back_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -560,6 +669,11 @@ int main(void)
         TEST(a_key_with_another_body_is_refused),
         TEST(holds_lapse_and_units_sell_again),
         TEST(extensions_are_bounded),
+        TEST(a_repeated_extension_extends_once),
+        TEST(an_id_of_another_time_is_not_found),
+        TEST(refused_keys_do_not_fill_the_filter),
+        TEST(a_name_that_was_not_recorded_is_free),
+        TEST(a_leaked_claim_is_found_when_it_is_quiet),
         TEST(a_release_gives_units_back_once),
         TEST(a_conversion_sells_and_survives),
         TEST(limits_hold_per_customer_and_product),
