@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Written from the paper's description; checked against its vectors in tests/unit/test_actors_hash.c. */
+/* Written from the paper's description; checked against its vectors in
+ * tests/unit/test_actors_hash.c. */
 #include "hash.h"
 
 #include <assert.h>

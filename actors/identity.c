@@ -34,7 +34,8 @@ void principal_format(const struct principal *principal, char text_out[PRINCIPAL
 /* The first 96 bits as two words: what the tag covers. */
 static void id_words(const struct reservation_id *id, uint64_t words_out[2])
 {
-    words_out[0] = (uint64_t)id->created_ms << 20 | (uint64_t)id->partition << 8 | id->sequence >> 32;
+    words_out[0] =
+        (uint64_t)id->created_ms << 20 | (uint64_t)id->partition << 8 | id->sequence >> 32;
     words_out[1] = id->sequence & 0xffffffffu;
 }
 

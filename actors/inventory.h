@@ -48,6 +48,8 @@ struct inventory_pool *inventory_pool_init(void *memory, const struct inventory_
 
 /* Live and kept holds, for metrics. */
 uint32_t inventory_pool_active(const struct inventory_pool *pool);
+/* Aborted reservations that still have claims on units of other partitions. */
+uint32_t inventory_pool_aborting(const struct inventory_pool *pool);
 uint32_t inventory_pool_kept(const struct inventory_pool *pool);
 
 /* One partition's state. */
@@ -83,8 +85,8 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
 /* What the audit and recovery ask: the record's figures of one SKU. False if unknown. */
 bool inventory_stock(const struct inventory *inventory, uint32_t sku_id, struct stock_view *out);
 
-/* Looks for holds, for HOLD_LIST: fills up to `limit` views; a customer's in ascending order of IDs,
- * others in the order in which they came. */
+/* Looks for holds, for HOLD_LIST: fills up to `limit` views; a customer's in ascending order of
+ * IDs, others in the order in which they came. */
 uint32_t inventory_list(const struct inventory_pool *pool, const struct moment *moment,
                         const struct list_body *query, struct hold_view *views_out, uint32_t limit,
                         bool *more_out);

@@ -172,9 +172,9 @@ static bool is_past_deadline(const struct moment *moment, const struct hold *hol
            (hold->flags & HOLD_PARTICIPANT) == 0;
 }
 
-/* Who has acknowledged an end is not stored. To participants an owner that is not known any more was
- * aborted; so before an end from before a restart is forgotten, all must have heard of it. False if
- * there are none. */
+/* Who has acknowledged an end is not stored. To participants an owner that is not known any more
+ * was aborted; so before an end from before a restart is forgotten, all must have heard of it.
+ * False if there are none. */
 static bool hold_await_all(const struct inventory *inventory, struct hold *hold)
 {
     uint32_t partitions[RESERVATION_LINES_MAX];
@@ -253,8 +253,7 @@ static bool is_repeated_extension(const struct message *message, const struct ho
 }
 
 static enum outcome apply(struct inventory *inventory, const struct moment *moment,
-                          const struct message *message, struct hold *hold,
-                          struct effects *effects)
+                          const struct message *message, struct hold *hold, struct effects *effects)
 {
     if (is_past_deadline(moment, hold) && !MUTANT(NO_TTL_GUARD))
         hold_end(inventory, moment, hold, HOLD_EXPIRED, effects);
@@ -290,8 +289,7 @@ void inventory_hold_request(struct inventory *inventory, const struct moment *mo
     bool repeated;
 
     if (hold == NULL || (hold->flags & HOLD_PARTICIPANT) != 0 || hold->state == HOLD_INTENT ||
-        hold->state == HOLD_ABORTED ||
-        hold->created_wall_ms != message->hold.created_wall_ms ||
+        hold->state == HOLD_ABORTED || hold->created_wall_ms != message->hold.created_wall_ms ||
         (message->hold.authority != AUTHORITY_STAFF &&
          !principal_equal(&hold->principal, &message->hold.principal))) {
         inventory_reply(inventory, message, OUTCOME_NOT_FOUND, 0, effects);

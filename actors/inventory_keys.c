@@ -42,8 +42,8 @@ static void forget(struct inventory_pool *pool, uint32_t slot, struct effects *e
     struct adjust_key *key = &pool->adjust_keys[slot];
 
     adjust_key_persist(key, RECORD_DELETE, effects);
-    index_table_remove(&pool->adjust_key_index,
-                       pool_key_hash(pool, key->sku_id, &key->stored.key), slot);
+    index_table_remove(&pool->adjust_key_index, pool_key_hash(pool, key->sku_id, &key->stored.key),
+                       slot);
     key->sequence = 0;
     slots_give(&pool->adjust_key_slots, slot);
 }

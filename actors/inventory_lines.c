@@ -11,11 +11,12 @@
  *
  * The owner's HELD record is the commit point. Rules:
  *   - The claim on a participant's units is the intent's until the participant has recorded them.
- *     A participant that refuses leaves the claim alone; when the intent is aborted, LINE_ENDED says
- *     whether the participant knew the lines (it gave them back) or not (the owner returns them).
- *   - Messages may be dropped by a full mailbox; the owner repeats until acknowledged, a participant
- *     that hears nothing asks (LINE_QUERY) when its deadline has passed and after a restart.
- *     Receivers are idempotent.
+ *     A participant that refuses leaves the claim alone; when the intent is aborted, LINE_ENDED
+ *     says whether the participant knew the lines (it gave them back) or not (the owner returns
+ *     them).
+ *   - Messages may be dropped by a full mailbox; the owner repeats until acknowledged, a
+ *     participant that hears nothing asks (LINE_QUERY) when its deadline has passed and after a
+ *     restart. Receivers are idempotent.
  *   - A participant never ends lines by itself. An owner that is not known any more was aborted.
  *   - A participant's ended lines are remembered until the owner says that it waits for nothing
  *     more, so that `knew` is true however often the question is repeated.
@@ -52,8 +53,7 @@ static void send_prepare(const struct inventory *inventory, const struct hold *h
                          uint32_t participant, struct effects *effects)
 {
     const struct inventory_pool *pool = inventory->pool;
-    struct message *message =
-        effects_message(effects, MESSAGE_LINE_PREPARE, RESERVATION_LINES_MAX);
+    struct message *message = effects_message(effects, MESSAGE_LINE_PREPARE, RESERVATION_LINES_MAX);
     struct prepare_body *body = &message->prepare;
 
     message->partition = (uint16_t)participant;
@@ -66,8 +66,8 @@ static void send_prepare(const struct inventory *inventory, const struct hold *h
     body->deadline_wall_ms = hold->deadline_wall_ms;
     for (uint32_t line = hold->line_first; line != SLOT_NONE; line = pool->lines[line].next)
         if (sku_id_partition(pool->lines[line].sku_id) == participant)
-            body->lines[body->line_count++] = (struct line){
-                .sku_id = pool->lines[line].sku_id, .quantity = pool->lines[line].quantity};
+            body->lines[body->line_count++] = (struct line){.sku_id = pool->lines[line].sku_id,
+                                                            .quantity = pool->lines[line].quantity};
 }
 
 static struct message *send_word(const struct inventory *inventory, enum message_type type,
@@ -142,6 +142,7 @@ static void abort_intent(struct inventory *inventory, const struct moment *momen
     hold->waiting = (uint32_t)((1ULL << count) - 1);
     hold_end(inventory, moment, hold, HOLD_ABORTED, effects);
     pool_unlink_key(inventory->pool, hold);
+    inventory->pool->aborting++;
 }
 
 void lines_abort(struct inventory *inventory, const struct moment *moment, struct hold *hold,
@@ -171,8 +172,8 @@ static void commit_intent(struct inventory *inventory, const struct moment *mome
 }
 
 /* A participant that knew nothing never took the claim over: its units go back from here. */
-static void return_claim_of(struct inventory *inventory, const struct hold *hold, uint32_t participant,
-                         struct effects *effects)
+static void return_claim_of(struct inventory *inventory, const struct hold *hold,
+                            uint32_t participant, struct effects *effects)
 {
     const struct inventory_pool *pool = inventory->pool;
 
@@ -204,15 +205,16 @@ static void owner_hears(struct inventory *inventory, const struct moment *moment
         if (!body->knew && hold->state == HOLD_ABORTED)
             return_claim_of(inventory, hold, body->participant, effects);
         hold->waiting &= ~(1u << rank);
-        if (hold->waiting == 0)
+        if (hold->waiting == 0) {
+            inventory->pool->aborting -= hold->state == HOLD_ABORTED;
             hold_schedule_purge(inventory, moment, hold, effects);
+        }
         return;
     }
     if (hold->state != HOLD_INTENT)
         return; /* it is being aborted: LINE_END is on its way */
     if (message->type == MESSAGE_LINE_REFUSED) {
-        abort_intent(inventory, moment, hold, (enum outcome)body->outcome,
-                     body->limit, effects);
+        abort_intent(inventory, moment, hold, (enum outcome)body->outcome, body->limit, effects);
         return;
     }
     hold->waiting &= ~(1u << rank);
@@ -319,9 +321,9 @@ static void participant_prepares(struct inventory *inventory, const struct momen
         if (outcome == OUTCOME_OK)
             record_prepared(inventory, moment, body, effects);
     }
-    answer = participant_says(
-        inventory, outcome == OUTCOME_OK ? MESSAGE_LINE_PREPARED : MESSAGE_LINE_REFUSED,
-        body->owner_partition, body->owner_sequence, effects);
+    answer = participant_says(inventory,
+                              outcome == OUTCOME_OK ? MESSAGE_LINE_PREPARED : MESSAGE_LINE_REFUSED,
+                              body->owner_partition, body->owner_sequence, effects);
     answer->line_answer.outcome = (uint8_t)outcome;
     answer->line_answer.limit = limit;
 }

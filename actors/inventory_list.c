@@ -85,8 +85,8 @@ static void list_principal(const struct inventory_pool *pool, const struct momen
 static void list_all(struct inventory_pool *pool, const struct moment *moment,
                      const struct list_body *query, struct found *found)
 {
-    const struct hold *last = pool_find_sequence(pool, query->after.partition,
-                                                 query->after.sequence);
+    const struct hold *last =
+        pool_find_sequence(pool, query->after.partition, query->after.sequence);
     struct list_body rest = *query;
     uint32_t slot = pool->oldest;
 
@@ -111,8 +111,7 @@ static uint32_t line_of_last(struct inventory_pool *pool, const struct list_body
     const struct hold *last =
         query->after.partition == partition
             ? pool_find_sequence(pool, partition, query->after.sequence)
-            : pool_find_participant(pool, partition, query->after.partition,
-                                    query->after.sequence);
+            : pool_find_participant(pool, partition, query->after.partition, query->after.sequence);
 
     if (query->after.created_ms == 0 || last == NULL ||
         query->after.created_ms != last->created_wall_ms)
@@ -123,8 +122,8 @@ static uint32_t line_of_last(struct inventory_pool *pool, const struct list_body
     return SLOT_NONE;
 }
 
-/* The same of one SKU: its chain is in the order in which its holds came to its partition, which for
- * lines of another partition's reservation is later than their ID says. */
+/* The same of one SKU: its chain is in the order in which its holds came to its partition, which
+ * for lines of another partition's reservation is later than their ID says. */
 static void list_sku(struct inventory_pool *pool, const struct moment *moment,
                      const struct list_body *query, struct found *found)
 {
@@ -186,10 +185,8 @@ bool inventory_pool_audit_sku(const struct inventory_pool *pool, uint32_t number
          line = pool->lines[line].sku_next)
         if (hold_is_live(&pool->holds[pool->lines[line].hold]))
             reserved += pool->lines[line].quantity;
-    *view_out = (struct stock_view){.sku_id = sku->sku_id,
-                                    .stock = sku->stock,
-                                    .reserved = sku->reserved,
-                                    .sold = sku->sold};
+    *view_out = (struct stock_view){
+        .sku_id = sku->sku_id, .stock = sku->stock, .reserved = sku->reserved, .sold = sku->sold};
     if (sku->lines > lines_max)
         reserved = sku->reserved;
     if (reserved != sku->reserved || reserved + sku->sold > sku->stock)

@@ -87,6 +87,11 @@ uint32_t inventory_pool_active(const struct inventory_pool *pool)
     return pool->active;
 }
 
+uint32_t inventory_pool_aborting(const struct inventory_pool *pool)
+{
+    return pool->aborting;
+}
+
 uint32_t inventory_pool_kept(const struct inventory_pool *pool)
 {
     return pool->hold_slots.fresh - pool->hold_slots.free_count;
@@ -448,7 +453,8 @@ void pool_free_hold(struct inventory_pool *pool, struct hold *hold)
 
     assert((hold->flags & HOLD_IN_USE) != 0);
     if (!owner || hold->state != HOLD_ABORTED) /* an aborted intent's key went before */
-        index_table_remove(&pool->key_index, pool_key_hash(pool, hold->partition, &hold->key), slot);
+        index_table_remove(&pool->key_index, pool_key_hash(pool, hold->partition, &hold->key),
+                           slot);
     index_table_remove(&pool->sequence_index, pair_hash(pool, hold->partition, hold->sequence),
                        slot);
     unlink_principal(pool, hold, slot);

@@ -113,6 +113,7 @@ struct inventory_pool {
     uint32_t sku_count;
     uint32_t product_count;
     uint32_t active;
+    uint32_t aborting; /* aborted intents whose participants have not all acknowledged it */
     uint32_t oldest; /* hold */
     uint32_t youngest;
     struct inventory_statistics statistics;
@@ -248,7 +249,8 @@ void inventory_line_message(struct inventory *inventory, const struct moment *mo
 
 struct adjust_key *adjust_key_find(const struct inventory_pool *pool, uint32_t sku_id,
                                    const struct hash128 *key);
-/* Looks at a few and forgets those past retention; false if there is no room for one more all the same. */
+/* Looks at a few and forgets those past retention; false if there is no room for one more all the
+ * same. */
 bool adjust_key_make_room(struct inventory_pool *pool, const struct moment *moment,
                           struct effects *effects);
 /* Takes one in. Precondition: room was made. */

@@ -28,9 +28,9 @@ static void give_limits(struct inventory *inventory, const struct principal *pri
     struct inventory_pool *pool = inventory->pool;
 
     for (uint32_t i = 0; i < line_count; i++) {
-        struct sku *sku = is_own(inventory, &lines[i]) ? pool_find_sku(pool, lines[i].sku_id) : NULL;
-        struct limit_row *row =
-            sku == NULL ? NULL : pool_find_limit(pool, sku->product, principal);
+        struct sku *sku =
+            is_own(inventory, &lines[i]) ? pool_find_sku(pool, lines[i].sku_id) : NULL;
+        struct limit_row *row = sku == NULL ? NULL : pool_find_limit(pool, sku->product, principal);
 
         if (row == NULL || pool->products[sku->product].limit_per_customer == 0)
             continue;
@@ -122,8 +122,7 @@ static void refuse(struct inventory *inventory, struct message *message, enum ou
                    uint32_t limit, struct effects *effects)
 {
     struct reserve_body *body = &message->reserve;
-    struct message *reply =
-        inventory_reply(inventory, message, outcome, body->line_count, effects);
+    struct message *reply = inventory_reply(inventory, message, outcome, body->line_count, effects);
 
     reply->reply.limit = limit;
     reply->reply.hold.line_count = body->line_count;
@@ -219,7 +218,7 @@ void inventory_reserve(struct inventory *inventory, const struct moment *moment,
     if (body->claim == CLAIM_REFUSED) {
         refuse(inventory, message,
                body->line_count == 1 && body->lines[0].quantity == 1 ? OUTCOME_SOLD_OUT
-                                                                      : OUTCOME_INSUFFICIENT_STOCK,
+                                                                     : OUTCOME_INSUFFICIENT_STOCK,
                0, effects);
         return;
     }
@@ -227,8 +226,8 @@ void inventory_reserve(struct inventory *inventory, const struct moment *moment,
         refuse(inventory, message, OUTCOME_OVERLOADED, 0, effects);
         return;
     }
-    outcome = inventory_take_limits(inventory, &body->principal, body->lines, body->line_count,
-                                    &limit);
+    outcome =
+        inventory_take_limits(inventory, &body->principal, body->lines, body->line_count, &limit);
     if (outcome != OUTCOME_OK) {
         refuse(inventory, message, outcome, limit, effects);
         return;

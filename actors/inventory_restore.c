@@ -186,8 +186,7 @@ static bool restore_key(struct inventory *inventory, const struct moment *moment
         return false;
     if (age_ms < 0) /* the wall clock was set back */
         age_ms = 0;
-    adjust_key_add(pool, moment->boot_ms - age_ms, record->subject, record->sequence,
-                   &record->key);
+    adjust_key_add(pool, moment->boot_ms - age_ms, record->subject, record->sequence, &record->key);
     return true;
 }
 

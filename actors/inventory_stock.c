@@ -16,9 +16,8 @@ void inventory_stock_get(struct inventory *inventory, const struct message *mess
         reply->reply.stock = inventory_stock_view(sku);
 }
 
-static void receive_units(struct inventory *inventory, const struct moment *moment,
-                          struct sku *sku, uint32_t quantity, const char *reason,
-                          struct effects *effects)
+static void receive_units(struct inventory *inventory, const struct moment *moment, struct sku *sku,
+                          uint32_t quantity, const char *reason, struct effects *effects)
 {
     sku->stock += quantity;
     effects_gate(effects, GATE_CREDIT, sku->sku_id, quantity);
@@ -41,8 +40,8 @@ static void repeat_adjustment(struct inventory *inventory, const struct message 
                               const struct adjust_key *kept, struct effects *effects)
 {
     bool same = kept->stored.fingerprint == message->adjust.fingerprint;
-    struct message *reply = inventory_reply(
-        inventory, message, same ? OUTCOME_OK : OUTCOME_KEY_REUSED, 0, effects);
+    struct message *reply =
+        inventory_reply(inventory, message, same ? OUTCOME_OK : OUTCOME_KEY_REUSED, 0, effects);
 
     if (!same)
         return;
@@ -68,9 +67,9 @@ static void keep_adjustment(struct inventory *inventory, const struct moment *mo
                                 .reserved = sku->reserved,
                                 .sold = sku->sold};
 
-    adjust_key_persist(adjust_key_add(pool, moment->boot_ms, sku->sku_id, sku->ledger_sequence,
-                                      &stored),
-                       RECORD_PUT, effects);
+    adjust_key_persist(
+        adjust_key_add(pool, moment->boot_ms, sku->sku_id, sku->ledger_sequence, &stored),
+        RECORD_PUT, effects);
 }
 
 /* Repeats and unknown SKUs are answered here; true if there is an adjustment to be made. */
@@ -170,8 +169,8 @@ bool product_count_limits(struct inventory_pool *pool, uint32_t product)
 static void persist_product(struct inventory *inventory, const struct moment *moment,
                             const struct product_envelope *envelope, struct effects *effects)
 {
-    struct record *record = effects_record(effects, RECORD_PRODUCT, inventory->partition, 0,
-                                           envelope->document_length);
+    struct record *record =
+        effects_record(effects, RECORD_PRODUCT, inventory->partition, 0, envelope->document_length);
     struct product_record *stored = &record->product;
 
     record->subject = envelope->product_number;
@@ -236,8 +235,8 @@ static enum outcome survey(struct inventory *inventory, struct product_envelope 
             effects->claim_lines[effects->claim_count++] =
                 (struct line){.sku_id = variant->sku_id, .quantity = variant->claimed};
         }
-        *changed_out = *changed_out || sku == NULL || delta != 0 ||
-                       sku->price_minor != variant->price_minor;
+        *changed_out =
+            *changed_out || sku == NULL || delta != 0 || sku->price_minor != variant->price_minor;
     }
     if (pool->sizes.skus_max - pool->sku_count < new_skus ||
         (product == NULL && pool->sizes.products_max == pool->product_count))

@@ -29,8 +29,8 @@ uint32_t message_size(enum message_type type, uint32_t lines)
 {
     static const uint32_t sizes[MESSAGE_TYPE_COUNT] = {
 #define X(name, body, class)                                                                       \
-    [MESSAGE_##name] = (uint32_t)(offsetof(struct message, body) +                                 \
-                                  sizeof(((struct message *)0)->body)),
+    [MESSAGE_##name] =                                                                             \
+        (uint32_t)(offsetof(struct message, body) + sizeof(((struct message *)0)->body)),
         MESSAGES(X)
 #undef X
     };

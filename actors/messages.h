@@ -148,8 +148,8 @@ struct prepare_body {
 struct line_answer_body {
     uint64_t owner_sequence;
     uint32_t participant;
-    uint32_t limit;   /* with LIMIT_REACHED */
-    uint8_t outcome;  /* why refused */
+    uint32_t limit;  /* with LIMIT_REACHED */
+    uint8_t outcome; /* why refused */
     uint8_t knew;    /* LINE_ENDED: the participant had the line, so its claim was resolved there */
 };
 
@@ -158,7 +158,7 @@ struct line_end_body {
     uint64_t owner_sequence;
     uint32_t owner_partition;
     uint8_t state;
-    uint8_t settled; /* LINE_END: the owner waits for nothing more; an ended line may be forgotten */
+    uint8_t settled; /* LINE_END: the owner waits for nothing more, lines may be forgotten */
     int64_t deadline_boot_ms;
     int64_t deadline_wall_ms;
 };
@@ -207,9 +207,9 @@ struct reply_body {
 struct message {
     uint32_t size; /* bytes in use, a multiple of 8 */
     uint8_t type;
-    uint16_t partition; /* target; for a REPLY: where it comes from */
-    uint16_t shard;     /* whom to answer; for a REPLY: whose it is */
-    uint64_t cookie;    /* the requester's, returned untouched */
+    uint16_t partition;       /* target; for a REPLY: where it comes from */
+    uint16_t shard;           /* whom to answer; for a REPLY: whose it is */
+    uint64_t cookie;          /* the requester's, returned untouched */
     int64_t deadline_boot_ms; /* a request past it is dropped undone; 0: none */
     union {
         struct reserve_body reserve;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Planted bugs, as one table: number, name, what is wrong. They exist only where STAMPEDE_MUTANTS is
- * defined, which is in the libraries that stampede-sim links, never in stampede: there MUTANT() is
- * the constant false. The simulator must catch each; one that it does not shows a blind spot. */
+/* Planted bugs, as one table: number, name, what is wrong. They exist only where STAMPEDE_MUTANTS
+ * is defined, which is in the libraries that stampede-sim links, never in stampede: there MUTANT()
+ * is the constant false. The simulator must catch each; one that it does not shows a blind spot. */
 #ifndef STAMPEDE_MUTANTS_H
 #define STAMPEDE_MUTANTS_H
 

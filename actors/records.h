@@ -172,8 +172,8 @@ static inline uint32_t record_size(enum record_kind kind, uint32_t lines)
 {
     static const uint32_t sizes[RECORD_KIND_COUNT] = {
 #define X(name, member)                                                                            \
-    [RECORD_##name] = (uint32_t)(offsetof(struct record, member) +                                 \
-                                 sizeof(((struct record *)0)->member)),
+    [RECORD_##name] =                                                                              \
+        (uint32_t)(offsetof(struct record, member) + sizeof(((struct record *)0)->member)),
         RECORD_KINDS(X)
 #undef X
     };

@@ -20,8 +20,8 @@ enum {
     PRODUCT_VARIANTS_MAX = 100,
     PRODUCT_DOCUMENT_BYTES_MAX = 64 * 1024,
 
-    QUANTITY_MAX = 10000,          /* units of one line */
-    SKU_STOCK_MAX = 1000000000,    /* fits the gate's 32-bit halves with room to add */
+    QUANTITY_MAX = 10000,       /* units of one line */
+    SKU_STOCK_MAX = 1000000000, /* fits the gate's 32-bit halves with room to add */
     SKUS_PER_PARTITION_MAX = 1 << 20,
 
     HOLD_EXTENSIONS_MAX = 2,
@@ -43,9 +43,12 @@ enum {
     LIST_PAGE_MAX = 100,
 };
 
+/* clang-format takes a product of two names for a pointer. */
+/* clang-format off */
 _Static_assert(SKU_STOCK_MAX < (1LL << 31) - 1, "a gate counts in 31 bits");
 _Static_assert(QUANTITY_MAX * RESERVATION_LINES_MAX < SKU_STOCK_MAX, "a sum of lines cannot wrap");
 _Static_assert(RESERVATION_LINES_MAX <= 32, "acknowledgements are a 32-bit set");
 _Static_assert((long)PARTITIONS_MAX * SKUS_PER_PARTITION_MAX <= 1L << 32, "a SKU ID has 32 bits");
+/* clang-format on */
 
 #endif

@@ -6,9 +6,9 @@
  *                     +--------------- returned (answers may leave) <----------+
  *
  * The slot of a shard holds the batch that is next to be written, and belongs to whoever exchanges
- * it out. While a commit is at the journal, the shard takes its batch back each step and adds to it;
- * when the journal is free, the committer takes what is there. So commits grow with load, none waits
- * for more, and a shard's batches keep their order, as at most one waits.
+ * it out. While a commit is at the journal, the shard takes its batch back each step and adds to
+ * it; when the journal is free, the committer takes what is there. So commits grow with load, none
+ * waits for more, and a shard's batches keep their order, as at most one waits.
  *
  * Outcomes. On anything but COMMIT_OK the latch falls: what the batches held is answered
  * `outcome_unknown`, nothing is acknowledged or read any more, and the process ends. */
@@ -49,7 +49,7 @@ void batch_hand_over(struct shard *shard)
     before = atomic_exchange_explicit(&shard->ready, batch, memory_order_acq_rel);
     assert(before == NULL);
     (void)before;
-    /* Pairs with the fence in committer_try_sleep: either it sees the batch, or we see it asleep. */
+    /* Pairs with the fence in committer_try_sleep: it sees the batch, or we see it asleep. */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&committer->asleep, memory_order_relaxed) &&
         atomic_exchange_explicit(&committer->asleep, false, memory_order_relaxed))

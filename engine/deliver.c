@@ -80,7 +80,7 @@ void shard_apply_effects(struct shard *shard)
     effects->timer_count = 0;
 }
 
-/* All or none, in ascending order of SKU IDs, so that of two who need the same units one gets on. */
+/* All or none, in ascending order of SKU IDs: of two who need the same units one gets on. */
 bool gates_claim(struct shard *shard, const struct line *lines, uint32_t count)
 {
     struct line ordered[PRODUCT_VARIANTS_MAX];
@@ -116,8 +116,7 @@ void gates_return(struct shard *shard, const struct line *lines, uint32_t count)
 
 /* ---- refusing without the actor ---- */
 
-static void answer_outcome(struct shard *shard, const struct message *request,
-                           enum outcome outcome)
+static void answer_outcome(struct shard *shard, const struct message *request, enum outcome outcome)
 {
     struct message reply = {.size = message_size(MESSAGE_REPLY, 0),
                             .type = MESSAGE_REPLY,
@@ -244,8 +243,8 @@ static void list_holds(struct shard *shard, const struct message *message)
     if (list == NULL)
         return;
     memset(list->views, 0, limit * sizeof(list->views[0]));
-    list->count = inventory_list(shard->pool, &shard->now, &message->list, list->views, limit,
-                                 &more);
+    list->count =
+        inventory_list(shard->pool, &shard->now, &message->list, list->views, limit, &more);
     list->more = more;
 }
 
@@ -299,8 +298,8 @@ static bool is_for_shard(const struct message *message)
 static void send_one(struct shard *shard, struct message *message)
 {
     struct engine *engine = shard->engine;
-    uint32_t target = is_for_shard(message) ? message->shard
-                                            : engine_shard_of(engine, message->partition);
+    uint32_t target =
+        is_for_shard(message) ? message->shard : engine_shard_of(engine, message->partition);
 
     if (target == shard->index && message->type == MESSAGE_REPLY) {
         receive_reply(shard, message);
@@ -355,8 +354,8 @@ void shard_audit(struct shard *shard)
         return;
     for (uint32_t i = 0; i < AUDIT_SKUS_PER_STEP && shard->audit_next < count; i++) {
         struct stock_view view;
-        bool agrees = inventory_pool_audit_sku(shard->pool, shard->audit_next++, AUDIT_LINES_MAX,
-                                               &view);
+        bool agrees =
+            inventory_pool_audit_sku(shard->pool, shard->audit_next++, AUDIT_LINES_MAX, &view);
         const struct gate *gate = find_gate(shard, view.sku_id);
         uint64_t word = atomic_load_explicit(&gate->word, memory_order_relaxed);
 

@@ -31,8 +31,8 @@ struct directory_builder {
 
 /* ---- tables ---- */
 
-static bool table_grow(struct name_table *table, uint64_t (*hash)(const struct directory *,
-                                                                  const void *entry),
+static bool table_grow(struct name_table *table,
+                       uint64_t (*hash)(const struct directory *, const void *entry),
                        const struct directory *directory)
 {
     struct name_table grown = {.mask = table->entries == NULL ? 63 : table->mask * 2 + 1,

@@ -37,7 +37,8 @@ struct sku_entry {
 
 struct directory;
 
-/* NULL if there is none of that name (that is recorded) or number. Any thread that passed the directory's pointer. */
+/* NULL if there is none of that name (that is recorded) or number. Any thread that passed the
+ * directory's pointer. */
 struct sku_entry *directory_find_sku(const struct directory *directory, const char *sku,
                                      size_t length);
 struct sku_entry *directory_find_sku_id(const struct directory *directory, uint32_t sku_id);

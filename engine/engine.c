@@ -330,8 +330,7 @@ void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_
         .commit_records = atomic_load_explicit(&committer->records, memory_order_relaxed),
         .commit_ns = atomic_load_explicit(&committer->total_ns, memory_order_relaxed),
         .commit_max_ns = atomic_load_explicit(&committer->max_ns, memory_order_relaxed),
-        .durable_commit =
-            (int64_t)atomic_load_explicit(&committer->durable, memory_order_relaxed),
+        .durable_commit = (int64_t)atomic_load_explicit(&committer->durable, memory_order_relaxed),
     };
     for (uint32_t i = 0; i < engine->options.shards; i++) {
         const struct shard_metrics *metrics = &engine->shards[i]->metrics;
@@ -345,8 +344,7 @@ void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_
 
 struct product_envelope *product_envelope_create(uint32_t document_length)
 {
-    struct product_envelope *envelope =
-        calloc(1, sizeof(*envelope) + document_length);
+    struct product_envelope *envelope = calloc(1, sizeof(*envelope) + document_length);
 
     assert(document_length <= PRODUCT_DOCUMENT_BYTES_MAX);
     if (envelope != NULL)

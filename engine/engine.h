@@ -32,15 +32,15 @@ struct engine_options {
     uint32_t hold_cap_ms; /* from creation, over all extensions */
     uint32_t hold_extensions_max;
     uint32_t hold_retention_ms;
-    uint32_t holds_max;       /* a shard, ended ones within retention included */
-    uint32_t skus_max;        /* a shard */
-    uint32_t limit_rows_max;  /* a shard */
-    uint32_t requests_max;    /* in flight, a shard */
-    uint32_t mailbox_max;     /* requests and sagas that may wait in one mailbox */
+    uint32_t holds_max;          /* a shard, ended ones within retention included */
+    uint32_t skus_max;           /* a shard */
+    uint32_t limit_rows_max;     /* a shard */
+    uint32_t requests_max;       /* in flight, a shard */
+    uint32_t mailbox_max;        /* requests and sagas that may wait in one mailbox */
     uint32_t request_timeout_ms; /* a request older than this is dropped undone */
-    uint32_t timers_per_step; /* due timers in one turn at most */
-    uint32_t batch_messages;  /* received into one batch at most */
-    uint32_t batches;         /* a shard's batches under way at most */
+    uint32_t timers_per_step;    /* due timers in one turn at most */
+    uint32_t batch_messages;     /* received into one batch at most */
+    uint32_t batches;            /* a shard's batches under way at most */
     uint32_t audit_period_ms;
 };
 
@@ -135,9 +135,9 @@ struct command {
             bool is_set;
             int64_t value;
             struct slice reason;
-            struct slice key;  /* the Idempotency-Key; empty: none */
-            struct slice body; /* its fingerprint is kept with the key */
-        } stock; /* STOCK_* */
+            struct slice key;             /* the Idempotency-Key; empty: none */
+            struct slice body;            /* its fingerprint is kept with the key */
+        } stock;                          /* STOCK_* */
         struct product_envelope *product; /* ownership moves unless refused at once */
         struct {
             uint32_t shard; /* asked */
@@ -148,7 +148,7 @@ struct command {
 
 /* Why a command was refused at once, for the parts of the answer that need it. */
 struct refusal {
-    uint32_t available;  /* SOLD_OUT: units of the SKU */
+    uint32_t available; /* SOLD_OUT: units of the SKU */
     uint32_t reserved;
     bool final;          /* SOLD_OUT: no unit is only held or being claimed */
     uint32_t line;       /* NOT_FOUND: which line's SKU is unknown */

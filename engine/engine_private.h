@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The engine's own structures; included by the .c files of engine/ only. Fields are grouped by the thread that
- * writes them; what crosses threads is atomic, a mailbox, or the batch slot described in commit.c. */
+/* The engine's own structures; included by the .c files of engine/ only. Fields are grouped by the
+ * thread that writes them; what crosses threads is atomic, a mailbox, or the batch slot described
+ * in commit.c. */
 #ifndef STAMPEDE_ENGINE_PRIVATE_H
 #define STAMPEDE_ENGINE_PRIVATE_H
 
@@ -78,10 +79,10 @@ struct shard {
     struct shard_metrics metrics;
 
     /* Shared. */
-    _Alignas(CACHE_LINE) _Atomic bool asleep;      /* set by it, cleared by who wakes it */
-    _Atomic(struct batch *) ready;                 /* the batch slot: see commit.c */
+    _Alignas(CACHE_LINE) _Atomic bool asleep;              /* set by it, cleared by who wakes it */
+    _Atomic(struct batch *) ready;                         /* the batch slot: see commit.c */
     _Alignas(CACHE_LINE) _Atomic(struct batch *) returned; /* pushed by the committer */
-    _Atomic(struct journal_read *) read_done;      /* pushed by the journal's pool */
+    _Atomic(struct journal_read *) read_done;              /* pushed by the journal's pool */
 };
 
 struct committer {

@@ -22,10 +22,10 @@ struct shard_thread {
     struct shard *shard;
     uv_thread_t thread;
     uv_loop_t loop;
-    uv_async_t wake;   /* a message came in */
-    uv_check_t check;  /* after the loop looked for I/O: the shard's turn */
+    uv_async_t wake;      /* a message came in */
+    uv_check_t check;     /* after the loop looked for I/O: the shard's turn */
     uv_prepare_t prepare; /* before it blocks */
-    uv_idle_t busy;    /* active while there is more to do: the loop does not block */
+    uv_idle_t busy;       /* active while there is more to do: the loop does not block */
     uv_timer_t deadline;
     bool drain_seen;
     bool stop_seen;
@@ -60,7 +60,8 @@ static int64_t clock_ms(clockid_t clock)
 static struct moment now(void *self)
 {
     (void)self;
-    return (struct moment){.boot_ms = clock_ms(CLOCK_BOOTTIME), .wall_ms = clock_ms(CLOCK_REALTIME)};
+    return (struct moment){.boot_ms = clock_ms(CLOCK_BOOTTIME),
+                           .wall_ms = clock_ms(CLOCK_REALTIME)};
 }
 
 static uint64_t ticks_ns(void *self)

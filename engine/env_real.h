@@ -29,8 +29,8 @@ struct env_real_hooks {
 struct env_real *env_real_create(uint32_t shards);
 void env_real_destroy(struct env_real *env);
 
-/* The port to give to engine_create. `failed` makes the process print the reason and exit 3 at once:
- * a latched engine must not linger. */
+/* The port to give to engine_create. `failed` makes the process print the reason and exit 3 at
+ * once: a latched engine must not linger. */
 struct env env_real_port(struct env_real *env);
 
 /* Starts the committer and all shards and returns; -1 with a line for people in `error` if a shard

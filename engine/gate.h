@@ -45,8 +45,8 @@ static inline bool gate_has(const struct gate *gate, uint32_t quantity)
 }
 
 /* Whether no unit is available, being claimed or held, at one moment. The owner raises `reserved`
- * before it resolves a claim and lowers it after it gives the units back (deliver.c), so between two
- * equal and empty readings of the word, `reserved` tells the truth. */
+ * before it resolves a claim and lowers it after it gives the units back (deliver.c), so between
+ * two equal and empty readings of the word, `reserved` tells the truth. */
 static inline bool gate_is_final(const struct gate *gate)
 {
     uint64_t before = atomic_load_explicit(&gate->word, memory_order_acquire);
@@ -74,17 +74,17 @@ static inline bool gate_claim(struct gate *gate, uint32_t quantity)
                 return false;
             taken = (uint32_t)word;
         }
-    } while (!atomic_compare_exchange_weak_explicit(
-        &gate->word, &word, word - taken + ((uint64_t)quantity << 32), memory_order_acq_rel,
-        memory_order_acquire));
+    } while (!atomic_compare_exchange_weak_explicit(&gate->word, &word,
+                                                    word - taken + ((uint64_t)quantity << 32),
+                                                    memory_order_acq_rel, memory_order_acquire));
     return true;
 }
 
 /* Gives claimed units back; any thread that holds the claim. */
 static inline void gate_return(struct gate *gate, uint32_t quantity)
 {
-    uint64_t before = atomic_fetch_sub_explicit(
-        &gate->word, ((uint64_t)quantity << 32) - quantity, memory_order_relaxed);
+    uint64_t before = atomic_fetch_sub_explicit(&gate->word, ((uint64_t)quantity << 32) - quantity,
+                                                memory_order_relaxed);
 
     assert((uint32_t)(before >> 32) >= quantity);
 }
@@ -92,8 +92,8 @@ static inline void gate_return(struct gate *gate, uint32_t quantity)
 /* Claimed units have been recorded; the owner's thread. */
 static inline void gate_resolve(struct gate *gate, uint32_t quantity)
 {
-    uint64_t before = atomic_fetch_sub_explicit(&gate->word, (uint64_t)quantity << 32,
-                                                memory_order_release);
+    uint64_t before =
+        atomic_fetch_sub_explicit(&gate->word, (uint64_t)quantity << 32, memory_order_release);
 
     assert((uint32_t)(before >> 32) >= quantity);
 }

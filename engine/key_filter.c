@@ -52,8 +52,7 @@ static bool generation_test(struct key_filter_generation *generation, const stru
 {
     for (int i = 0; i < 2; i++) {
         uint64_t bit = key->word[i] & generation->mask;
-        uint64_t word =
-            atomic_load_explicit(&generation->words[bit / 64], memory_order_acquire);
+        uint64_t word = atomic_load_explicit(&generation->words[bit / 64], memory_order_acquire);
 
         if ((word & 1ULL << (bit % 64)) == 0)
             return false;

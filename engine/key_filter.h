@@ -29,9 +29,9 @@ enum {
 
 struct key_filter_generation {
     _Atomic(struct key_filter_generation *) older; /* cleared by the owner when that is dropped */
-    uint64_t mask; /* bits - 1 */
+    uint64_t mask;                                 /* bits - 1 */
     uint32_t keys_max;
-    int64_t newest_ms; /* when a key may last have been set in it; the owner's */
+    int64_t newest_ms;     /* when a key may last have been set in it; the owner's */
     _Atomic uint32_t keys; /* set in it, won or refused */
     _Atomic uint64_t words[];
 };
@@ -52,9 +52,9 @@ bool key_filter_set(struct key_filter *filter, const struct hash128 *key);
 
 /* The owner tends the filter whenever a reservation of the product has reached it: puts a larger
  * generation in front when the newest is full (without memory it goes on with more false positives,
- * which cost a message, not a unit). Returns a generation whose keys are all past `retention_ms`, unlinked, for the caller to free once
- * every shard has passed a tick; or NULL. */
+ * which cost a message, not a unit). Returns a generation whose keys are all past `retention_ms`,
+ * unlinked, for the caller to free once every shard has passed a tick; or NULL. */
 struct key_filter_generation *key_filter_tend(struct key_filter *filter, int64_t now_ms,
-                                               int64_t retention_ms);
+                                              int64_t retention_ms);
 
 #endif

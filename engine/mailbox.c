@@ -85,8 +85,7 @@ void mailbox_commit(struct mailbox *mailbox)
 
 bool mailbox_push(struct mailbox *mailbox, const struct message *message)
 {
-    struct message *slot =
-        mailbox_begin(mailbox, message_class((enum message_type)message->type));
+    struct message *slot = mailbox_begin(mailbox, message_class((enum message_type)message->type));
 
     if (slot == NULL)
         return false;

@@ -6,8 +6,8 @@
  *             --PRODUCT_PUT-----> partition: recorded, gates credited
  *             --PRODUCT_DONE----> directory (once durable): prices shown, answered
  *
- * A name is not found before it is recorded. One whose PUT failed stays in the directory, unrecorded
- * and unfound, until some product takes it. */
+ * A name is not found before it is recorded. One whose PUT failed stays in the directory,
+ * unrecorded and unfound, until some product takes it. */
 #include "engine_private.h"
 
 #include <string.h>
@@ -110,8 +110,8 @@ static enum outcome give_numbers(struct shard *shard, struct product_envelope *e
 static void count_puts(struct shard *shard, const struct product_envelope *envelope, int change)
 {
     for (uint32_t i = 0; i < envelope->variant_count; i++) {
-        struct sku_entry *sku = directory_builder_find_sku_id(shard->engine->builder,
-                                                              envelope->variants[i].sku_id);
+        struct sku_entry *sku =
+            directory_builder_find_sku_id(shard->engine->builder, envelope->variants[i].sku_id);
 
         if (sku != NULL) /* a dry run's new ones have no number */
             sku->puts = (uint16_t)(sku->puts + change);
@@ -151,8 +151,7 @@ static void directory_release(void *memory)
 static bool publish(struct shard *shard)
 {
     struct engine *engine = shard->engine;
-    const struct directory *old =
-        atomic_load_explicit(&engine->directory, memory_order_relaxed);
+    const struct directory *old = atomic_load_explicit(&engine->directory, memory_order_relaxed);
     const struct directory *fresh;
 
     if (shard->retired_count == RETIRED_MAX)

@@ -23,8 +23,8 @@ static bool restore_names(struct recovery *recovery, const struct record *record
     struct sku_entry *sku;
 
     if (record->kind == RECORD_PRODUCT) {
-        product = directory_builder_product(builder, record->product.id, partition,
-                                            record->subject);
+        product =
+            directory_builder_product(builder, record->product.id, partition, record->subject);
         if (product == NULL || product->number != record->subject)
             return false;
         atomic_store_explicit(&product->recorded, true, memory_order_relaxed);

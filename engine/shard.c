@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A shard's turn. It reads the clock once, lets go what became durable, drains its mailboxes and due
- * timers into one batch, and hands that over. The same code runs on a thread a shard and, in the
- * simulator, with all shards on one. */
+/* A shard's turn. It reads the clock once, lets go what became durable, drains its mailboxes and
+ * due timers into one batch, and hands that over. The same code runs on a thread a shard and, in
+ * the simulator, with all shards on one. */
 #include "engine_private.h"
 
 #include <stdlib.h>
@@ -180,8 +180,8 @@ static void run_timers(struct shard *shard)
 
     if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed))
         return;
-    for (uint32_t n = 0;
-         n < shard->engine->options.timers_per_step && batch_has_room(shard->open); n++) {
+    for (uint32_t n = 0; n < shard->engine->options.timers_per_step && batch_has_room(shard->open);
+         n++) {
         if (!timers_next_due(&shard->timers, shard->now.boot_ms, &slot))
             return;
         shard_fire_timer(shard, slot);
@@ -237,7 +237,8 @@ static void show_metrics(struct shard *shard)
 
     for (uint32_t i = 0; i < shard->engine->options.shards; i++)
         depth += mailbox_depth(engine_mailbox(shard->engine, i, shard->index));
-#define SHOW(name, value) atomic_store_explicit(&metrics->name, (int64_t)(value), memory_order_relaxed)
+#define SHOW(name, value)                                                                          \
+    atomic_store_explicit(&metrics->name, (int64_t)(value), memory_order_relaxed)
     SHOW(mailbox_depth, depth);
     SHOW(holds_active, inventory_pool_active(shard->pool));
     SHOW(holds_kept, inventory_pool_kept(shard->pool));
@@ -249,7 +250,8 @@ static void show_metrics(struct shard *shard)
 #undef SHOW
     atomic_store_explicit(&shard->idle,
                           depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&
-                              shard->reads == 0 && shard->products == 0,
+                              shard->reads == 0 && shard->products == 0 &&
+                              inventory_pool_aborting(shard->pool) == 0,
                           memory_order_release);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* engine_submit: what every command passes before it costs anybody else anything. For a reservation,
- * in this order, each step refusing more cheaply than the next:
+/* engine_submit: what every command passes before it costs anybody else anything. For a
+ * reservation, in this order, each step refusing more cheaply than the next:
  *
  *   mode, bounds -> directory -> key filter -> gate (the claim) -> mailbox
  *
@@ -29,8 +29,7 @@ static struct message *begin_request(struct shard *shard, uint32_t target, enum 
     message->shard = (uint16_t)shard->index;
     message->cookie = cookie;
     /* Not the turn's time, which is from before the shard slept. */
-    message->deadline_boot_ms =
-        engine_now(engine).boot_ms + engine->options.request_timeout_ms;
+    message->deadline_boot_ms = engine_now(engine).boot_ms + engine->options.request_timeout_ms;
     return message;
 }
 
@@ -140,8 +139,8 @@ static enum outcome claim_or_refuse(struct shard *shard, const struct reservatio
         *claim_out = CLAIM_MADE;
     else if (MUTANT(KEY_FILTER_SKIPPED))
         return OUTCOME_SOLD_OUT;
-    /* Lost in a race: two copies of one key may each have set one of its bits, and the other won. So
-     * the owner, who knows the key or does not, decides. */
+    /* Lost in a race: two copies of one key may each have set one of its bits, and the other won.
+     * So the owner, who knows the key or does not, decides. */
     return OUTCOME_OK;
 }
 
@@ -167,8 +166,7 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     outcome = resolve_lines(shard_directory(shard), command, &reservation, refusal);
     if (outcome != OUTCOME_OK)
         return outcome;
-    reservation.key =
-        key_of(engine, command, reservation.skus[0]->product, command->reserve.key);
+    reservation.key = key_of(engine, command, reservation.skus[0]->product, command->reserve.key);
     outcome = claim_or_refuse(shard, &reservation, &claim);
     if (outcome == OUTCOME_SOLD_OUT)
         return refuse_reservation(shard, &reservation, refusal);
@@ -218,8 +216,7 @@ void engine_refusal_describe(struct shard *shard, const struct line *lines, uint
 
 /* ---- the other commands ---- */
 
-static enum outcome submit_hold(struct shard *shard, const struct command *command,
-                                uint64_t cookie)
+static enum outcome submit_hold(struct shard *shard, const struct command *command, uint64_t cookie)
 {
     static const enum message_type types[] = {
         [COMMAND_HOLD_GET] = MESSAGE_HOLD_GET,
@@ -244,9 +241,8 @@ static enum outcome submit_hold(struct shard *shard, const struct command *comma
     message->hold.sequence = id.sequence;
     message->hold.created_wall_ms = id.created_ms;
     if (command->type == COMMAND_HOLD_EXTEND && command->key.length > 0)
-        message->hold.key = hash_bytes(&engine->ports.secrets.key_key, command->key.text,
-                                       command->key.length) |
-                            1;
+        message->hold.key =
+            hash_bytes(&engine->ports.secrets.key_key, command->key.text, command->key.length) | 1;
     message->hold.principal = command->principal;
     message->hold.authority = (uint8_t)command->authority;
     return send_request(shard, target);
@@ -264,8 +260,8 @@ static enum outcome submit_stock(struct shard *shard, const struct command *comm
     if (sku == NULL)
         return OUTCOME_NOT_FOUND;
     target = engine_shard_of(shard->engine, sku->product->partition);
-    message = begin_request(shard, target, adjust ? MESSAGE_STOCK_ADJUST : MESSAGE_STOCK_GET, 0,
-                            cookie);
+    message =
+        begin_request(shard, target, adjust ? MESSAGE_STOCK_ADJUST : MESSAGE_STOCK_GET, 0, cookie);
     if (message == NULL)
         return OUTCOME_OVERLOADED;
     message->partition = (uint16_t)sku->product->partition;
@@ -278,8 +274,7 @@ static enum outcome submit_stock(struct shard *shard, const struct command *comm
         if (command->stock.key.length > 0) {
             message->adjust.has_key = 1;
             message->adjust.key = key_of(shard->engine, command, sku->product, command->stock.key);
-            message->adjust.fingerprint =
-                fingerprint_of(shard->engine, command->stock.body);
+            message->adjust.fingerprint = fingerprint_of(shard->engine, command->stock.body);
         }
     } else {
         message->stock.sku_id = sku->sku_id;
@@ -301,8 +296,7 @@ static enum outcome submit_product(struct shard *shard, const struct command *co
     return send_request(shard, DIRECTORY_SHARD);
 }
 
-static enum outcome submit_list(struct shard *shard, const struct command *command,
-                                uint64_t cookie)
+static enum outcome submit_list(struct shard *shard, const struct command *command, uint64_t cookie)
 {
     struct message *message;
 

@@ -60,7 +60,7 @@ static uint32_t place(const struct timers *timers, int64_t deadline_ms)
             return level * TIMER_LEVEL_SLOTS +
                    (uint32_t)(deadline >> (LEVEL_BITS * level) & LEVEL_MASK);
     }
-    /* Beyond this turn of the wheel: in the last level's next turn, or as far ahead as it reaches. */
+    /* Beyond this turn of the wheel: in the last level's next turn, or as far as it reaches. */
     last = deadline >> (LEVEL_BITS * (TIMER_LEVELS - 1));
     current >>= LEVEL_BITS * (TIMER_LEVELS - 1);
     if (last - current >= TIMER_LEVEL_SLOTS)

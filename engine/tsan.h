@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ThreadSanitizer does not see the order that ck's primitives make; these two lines tell it, where a
- * message is sent and where it is received. Nothing in other builds. */
+/* ThreadSanitizer does not see the order that ck's primitives make; these two lines tell it, where
+ * a message is sent and where it is received. Nothing in other builds. */
 #ifndef STAMPEDE_TSAN_H
 #define STAMPEDE_TSAN_H
 

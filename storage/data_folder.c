@@ -106,7 +106,7 @@ static int folder_check_empty(const char *path, char *error, size_t error_size)
     int result = 0;
 
     if (folder == NULL)
-        return files_error(error, error_size, "cannot read the data folder %s: %s", path,
+        return files_error(error, error_size, "cannot read the data folder %s: %s: give one of this user with --data", path,
                            files_reason(errno));
     while (result == 0 && (entry = readdir(folder)) != NULL) {
         if (!is_ours(entry->d_name))
@@ -126,8 +126,11 @@ static int folder_make(const char *path, char *error, size_t error_size)
     if (mkdir(path, 0700) == 0)
         return files_sync_parent(path, error, error_size);
     if (errno != EEXIST)
-        return files_error(error, error_size, "cannot create the data folder %s: %s", path,
-                           files_reason(errno));
+        return files_error(error, error_size, "cannot create the data folder %s: %s: %s", path,
+                           files_reason(errno),
+                           errno == ENOENT
+                               ? "make the folder above it first, or give another with --data"
+                               : "give another one with --data");
     if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode))
         return files_error(error, error_size, "%s is not a folder: give another one with --data",
                            path);
@@ -143,15 +146,17 @@ static int folder_examine(const struct data_folder *folder, enum data_folder_mod
     data_folder_path(folder, marker_name, marker);
     if (!files_exist(marker)) {
         if (mode == DATA_FOLDER_EXISTING)
-            return files_error(error, error_size, "there is no Stampede data folder at %s",
+            return files_error(error, error_size, "there is no Stampede data folder at %s: give the store's with --data, or "
+                               "begin one there with stampede serve",
                                folder->path);
         if (folder_check_empty(folder->path, error, error_size) != 0)
             return -1;
     }
     if (access(folder->path, R_OK | W_OK | X_OK) != 0)
         return files_error(error, error_size,
-                           "the data folder %s is not writable for this user: %s", folder->path,
-                           files_reason(errno));
+                           "the data folder %s is not writable for this user: %s: give it to this user "
+                           "(chown), or give another one with --data",
+                           folder->path, files_reason(errno));
     return 0;
 }
 
@@ -180,7 +185,7 @@ static int lock_take(struct data_folder *folder, char *error, size_t error_size)
     data_folder_path(folder, lock_name, path);
     int file = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0)
-        return files_error(error, error_size, "the data folder %s is not writable: %s: %s",
+        return files_error(error, error_size, "the data folder %s is not writable: %s: %s: give another one with --data",
                            folder->path, lock_name, files_reason(errno));
     if (flock(file, LOCK_EX | LOCK_NB) != 0) {
         int failure = errno;
@@ -188,7 +193,8 @@ static int lock_take(struct data_folder *folder, char *error, size_t error_size)
         close(file);
         if (failure == EWOULDBLOCK)
             return lock_refused(folder, path, error, error_size);
-        return files_error(error, error_size, "cannot lock %s: %s", path, files_reason(failure));
+        return files_error(error, error_size, "cannot lock %s: %s: give a folder on a local disk with --data", path,
+                           files_reason(failure));
     }
     /* The pid only serves the other one's message; on a full disk it does without. */
     int length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
@@ -203,8 +209,8 @@ static int lock_take(struct data_folder *folder, char *error, size_t error_size)
 static int folder_adopt(struct data_folder *folder, char *error, size_t error_size)
 {
     if (chmod(folder->path, 0700) != 0)
-        return files_error(error, error_size, "cannot make %s private: %s", folder->path,
-                           files_reason(errno));
+        return files_error(error, error_size, "cannot make %s private: %s: give a folder of this user's own with --data",
+                           folder->path, files_reason(errno));
     secrets_random(&folder->store_id, sizeof(folder->store_id));
     folder->incarnation = 1;
     folder->is_ready = false;

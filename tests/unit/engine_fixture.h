@@ -4,9 +4,15 @@
 #ifndef STAMPEDE_ENGINE_FIXTURE_H
 #define STAMPEDE_ENGINE_FIXTURE_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #include "engine.h"
 #include "inspect.h"
@@ -204,8 +210,8 @@ static inline uint64_t fixture_submit(struct fixture *fixture, uint32_t shard,
 {
     uint64_t cookie = fixture->next_cookie++;
 
-    *outcome_out = engine_submit(engine_shard(fixture->engine, shard), command, cookie,
-                                 &fixture->refusal);
+    *outcome_out =
+        engine_submit(engine_shard(fixture->engine, shard), command, cookie, &fixture->refusal);
     return *outcome_out == OUTCOME_PENDING ? cookie : 0;
 }
 
@@ -226,8 +232,8 @@ static inline enum outcome fixture_do(struct fixture *fixture, uint32_t shard,
     return (enum outcome)reply_out->reply.outcome;
 }
 
-static inline enum outcome fixture_product(struct fixture *fixture, const char *id,
-                                           const char *sku, uint32_t stock, uint32_t limit)
+static inline enum outcome fixture_product(struct fixture *fixture, const char *id, const char *sku,
+                                           uint32_t stock, uint32_t limit)
 {
     struct product_envelope *envelope = product_envelope_create(2);
     struct message reply;
@@ -301,6 +307,39 @@ static inline struct stock_view fixture_stock(struct fixture *fixture, const cha
     if (entry != NULL)
         engine_inspect_stock(fixture->engine, entry->sku_id, &view);
     return view;
+}
+
+static inline int fixture_set_up(void **state)
+{
+    struct fixture *fixture = malloc(sizeof(*fixture));
+
+    fixture_create(fixture, 2);
+    *state = fixture;
+    return 0;
+}
+
+static inline int fixture_tear_down(void **state)
+{
+    fixture_close(*state);
+    free(*state);
+    return 0;
+}
+
+/* The SKU's books and its gate say so, and the audit finds nothing. */
+static inline void assert_stock(struct fixture *fixture, const char *sku, uint32_t available,
+                                uint32_t reserved, uint32_t sold)
+{
+    struct stock_view view = fixture_stock(fixture, sku);
+    struct sku_entry *entry =
+        directory_find_sku(engine_inspect_directory(fixture->engine), sku, strlen(sku));
+
+    assert_int_equal(view.available, available);
+    assert_int_equal(view.reserved, reserved);
+    assert_int_equal(view.sold, sold);
+    assert_int_equal(view.stock, available + reserved + sold);
+    assert_int_equal(gate_available(&entry->gate), available);
+    assert_int_equal(gate_claimed(&entry->gate), 0);
+    assert_int_equal(engine_inspect_audit(fixture->engine), 0);
 }
 
 #endif
