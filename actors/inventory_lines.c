@@ -98,6 +98,13 @@ static uint32_t participant_rank(const struct inventory_pool *pool, const struct
     return rank;
 }
 
+/* Spread by number: what was sent together, as after a restart, and found a mailbox full, is not
+ * sent together again. */
+static int64_t retry_at(const struct moment *moment, const struct hold *hold, int64_t after_ms)
+{
+    return moment->boot_ms + after_ms + (int64_t)(hold->sequence % (uint64_t)after_ms);
+}
+
 void lines_send(struct inventory *inventory, const struct moment *moment, struct hold *hold,
                 struct effects *effects)
 {
@@ -112,7 +119,8 @@ void lines_send(struct inventory *inventory, const struct moment *moment, struct
         else
             send_word(inventory, MESSAGE_LINE_END, hold, partitions[i], effects);
     }
-    effects_timer(effects, pool_hold_slot(inventory->pool, hold), moment->boot_ms + SAGA_RETRY_MS);
+    effects_timer(effects, pool_hold_slot(inventory->pool, hold),
+                  retry_at(moment, hold, SAGA_RETRY_MS));
 }
 
 /* The answer that an intent's requester waits for; after a restart there is none. */
@@ -266,7 +274,7 @@ void lines_ask(struct inventory *inventory, const struct moment *moment, struct 
     participant_says(inventory, MESSAGE_LINE_QUERY, hold->owner_partition, hold->owner_sequence,
                      effects);
     effects_timer(effects, pool_hold_slot(inventory->pool, hold),
-                  moment->boot_ms + 10 * SAGA_RETRY_MS);
+                  retry_at(moment, hold, 10 * SAGA_RETRY_MS));
 }
 
 static enum outcome may_prepare(struct inventory *inventory, const struct prepare_body *body,

@@ -114,7 +114,7 @@ struct inventory_pool {
     uint32_t product_count;
     uint32_t active;
     uint32_t aborting; /* aborted intents whose participants have not all acknowledged it */
-    uint32_t oldest; /* hold */
+    uint32_t oldest;   /* hold */
     uint32_t youngest;
     struct inventory_statistics statistics;
     struct index_table key_index;

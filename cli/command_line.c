@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "address.h"
-#include "shop_limits.h"
 #include "options.h"
+#include "shop_limits.h"
 
 static enum options_verdict refuse(char *error, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -265,9 +265,51 @@ static bool read_environment(struct options *options, char *const variables[], c
 
 /* ---- rules between options ---- */
 
+/* Whether a page could send this as its Origin (RFC 6454, 6.2): scheme://host[:port] in lower case,
+ * and nothing behind it. Whatever else would never match, silently. */
+static bool is_origin(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
+    static const char scheme_signs[] = "abcdefghijklmnopqrstuvwxyz0123456789+-.";
+    static const char host_signs[] = "abcdefghijklmnopqrstuvwxyz0123456789-._";
+    size_t scheme = strspn(text, scheme_signs);
+    char *end;
+
+    if (strchr(letters, text[0]) == NULL || scheme == 0 || strncmp(text + scheme, "://", 3) != 0)
+        return false;
+    text += scheme + 3;
+    bool is_ipv6 = text[0] == '[';
+    size_t host = is_ipv6 ? strspn(text + 1, "0123456789abcdef:.") : strspn(text, host_signs);
+    if (host == 0 || (is_ipv6 && text[host + 1] != ']'))
+        return false;
+    text += is_ipv6 ? host + 2 : host;
+    if (text[0] == 0)
+        return true;
+    if (text[0] != ':' || text[1] < '1' || text[1] > '9')
+        return false;
+    return strtoul(text + 1, &end, 10) <= UINT16_MAX && *end == 0;
+}
+
+static enum options_verdict check_origins(const struct text_list *origins, char *error)
+{
+    for (uint32_t i = 0; i < origins->count; i++) {
+        const char *origin = origins->entries[i];
+
+        if (strcmp(origin, "*") != 0 && !is_origin(origin))
+            return refuse(error,
+                          "cors_origins has \"%.200s\": give *, or scheme://host[:port] in lower"
+                          " case and without a path, such as https://shop.example",
+                          origin);
+    }
+    return OPTIONS_READY;
+}
+
 static enum options_verdict check_relations(struct options *options, char *error)
 {
     struct address address;
+
+    if (check_origins(&options->cors_origins, error) != OPTIONS_READY)
+        return OPTIONS_REFUSED;
 
     if (!address_parse(options->listen, &address))
         return refuse(error,

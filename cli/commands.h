@@ -13,7 +13,7 @@
     X(USAGE, 2, "could not begin: an option, a folder, a port, a damaged journal: the line says")  \
     X(FAILED, 3, "serve: the store failed to write; nothing unacknowledged was answered")          \
     X(DAMAGED, 4, "serve: the store holds less than was acknowledged; see stampede repair")        \
-    X(INTERRUPTED, 130, "ended at once by a second signal")
+    X(INTERRUPTED, 130, "ended at once: the same signal came again while it drained")
 
 enum exit_status {
 #define X(name, status, meaning) STATUS_##name = (status),

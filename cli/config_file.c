@@ -5,6 +5,7 @@
 #include <cyaml/cyaml.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "options.h"
@@ -226,11 +227,19 @@ bool config_file_read(struct options *options, const char *path, char *error)
         .flags = CYAML_CFG_NO_ALIAS,
     };
     struct file_top *top = NULL;
+    struct stat status;
     cyaml_err_t code;
     bool is_good;
 
-    if (access(path, R_OK) != 0) {
-        snprintf(error, OPTION_ERROR_MAX, "cannot read the configuration file %.300s: %m", path);
+    if (access(path, R_OK) != 0 || stat(path, &status) != 0) {
+        snprintf(error, OPTION_ERROR_MAX,
+                 "cannot read the configuration file %.300s: %m: give --config a file that this"
+                 " user may read, or leave it out",
+                 path);
+        return false;
+    }
+    if (S_ISDIR(status.st_mode)) {
+        snprintf(error, OPTION_ERROR_MAX, "%.300s is a folder: give --config a file", path);
         return false;
     }
     code = cyaml_load_file(path, &config, &file_schema, (cyaml_data_t **)&top, NULL);

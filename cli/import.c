@@ -41,7 +41,9 @@ static bool open_file(struct import *import)
     }
     import->file = open(import->name, O_RDONLY | O_CLOEXEC);
     if (import->file < 0 || fstat(import->file, &status) != 0) {
-        complain("cannot read %s: %s", import->name, strerror(errno));
+        complain("cannot read %s: %s: give a CSV file that this user may read, or - for standard"
+                 " input",
+                 import->name, strerror(errno));
         return false;
     }
     if (S_ISDIR(status.st_mode)) {

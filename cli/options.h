@@ -97,6 +97,9 @@ enum {
     X(connections_per_ip_max, "connections-per-ip-max", "connections_per_ip_max", NUMBER,          \
       http.connections_per_ip_max, 0, 1U << 20, IN_SERVE, "N",                                     \
       "connections from one address, a shard; 0: no limit")                                        \
+    X(http_memory_mb, "http-memory-mb", "http_memory_mb", NUMBER, http.memory_max >> 20, 8,        \
+      1U << 20, IN_SERVE, "N",                                                                     \
+      "memory for unfinished requests (3/4 of it) and unsent answers, a shard")                    \
     X(header_timeout_ms, "header-timeout-ms", "header_timeout_ms", NUMBER, http.header_timeout_ms, \
       100, 600 * 1000, IN_SERVE, "N", "a request's head must have come within this time")          \
     X(idle_timeout_ms, "idle-timeout-ms", "idle_timeout_ms", NUMBER, http.idle_timeout_ms, 100,    \

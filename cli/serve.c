@@ -4,8 +4,10 @@
  * Begin: port, store, admin key, engine, API, recovery, threads, and only then the line `ready`.
  * End, by SIGTERM, SIGINT or SIGHUP: HTTP drains, the engine becomes idle, shards and committer are
  * joined, the API and the engine go, and last the store writes its watermark and closes: no layer
- * goes before one that may still call it. A second signal ends the process at once; that is no
- * worse than kill -9, which the store bears. */
+ * goes before one that may still call it. The same signal again, if it is SIGTERM or SIGINT, ends
+ * the process at once; that is no worse than kill -9, which the store bears. Others may come
+ * together: a terminal that closes sends SIGHUP, and so may the script that runs the server then
+ * send SIGTERM. Both mean one thing, and none of them is impatience. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,9 +20,9 @@
 #include "api/log.h"
 #include "commands.h"
 #include "env_real.h"
-#include "shop_limits.h"
 #include "options.h"
 #include "secrets_file.h"
+#include "shop_limits.h"
 #include "storage.h"
 
 enum {
@@ -92,15 +94,33 @@ static uint32_t choose_shards(const struct options *options)
 
 /* ---- begin ---- */
 
+static const char *listen_remedy(int failure)
+{
+    switch (failure) {
+    case EADDRINUSE:
+        return "stop the other server there, or choose another --listen";
+    case EADDRNOTAVAIL:
+        return "this machine has no such address: choose another --listen";
+    case EACCES:
+        return "choose a port above 1023 with --listen, or let this user bind it";
+    default:
+        return "choose another --listen";
+    }
+}
+
 static bool open_port(struct service *service)
 {
     int code = http_probe_bind(service->address.host, service->address.port, &service->probe);
 
     if (code == 0)
         return true;
-    complain("cannot serve at %s: %s", service->options->listen,
-             code == -EINVAL ? "give an IP address or localhost, such as --listen 127.0.0.1:8080"
-                             : strerror(-code));
+    if (code == -EINVAL)
+        complain("cannot serve at %s: give an IP address or localhost, such as --listen"
+                 " 127.0.0.1:8080",
+                 service->options->listen);
+    else
+        complain("cannot serve at %s: %s: %s", service->options->listen, strerror(-code),
+                 listen_remedy(-code));
     return false;
 }
 
@@ -146,7 +166,8 @@ static bool open_admin_key(struct service *service)
              is_own ? "/admin.key" : "");
     if (admin_key_open(path, is_own, service->admin_key, NULL, service->error,
                        sizeof(service->error)) != 0) {
-        complain("%s", service->error);
+        complain("%s%s", service->error,
+                 is_own ? "" : " (give --admin-key-file another file, or leave it out)");
         return false;
     }
     if (strlen(service->admin_key) < API_ADMIN_KEY_LENGTH_MIN) {
@@ -204,6 +225,7 @@ static bool create_api(struct service *service)
     wanted.http.port = service->probe.port;
     wanted.http.connections_max = fit_connections(service, (unsigned)options->connections_max);
     wanted.http.connections_per_ip_max = (unsigned)options->connections_per_ip_max;
+    wanted.http.memory_max = (size_t)options->http_memory_mb << 20;
     wanted.http.header_timeout_ms = (unsigned)options->header_timeout_ms;
     wanted.http.idle_timeout_ms = (unsigned)options->idle_timeout_ms;
     wanted.http.cors_origins = options->cors_origins.entries;
@@ -269,11 +291,21 @@ static void end_at_once(int number)
     _exit(STATUS_INTERRUPTED);
 }
 
-/* A signal ends the process, until it is blocked again: before there is anything to drain, and
- * when draining takes too long for whoever asks. */
-static void let_signals_interrupt(const sigset_t *signals)
+/* Those that have asked for the end, as bits. The main thread's: only there are they unblocked. */
+static volatile sig_atomic_t asked_signals;
+
+static void end_if_asked_again(int number)
 {
-    struct sigaction action = {.sa_handler = end_at_once};
+    if (number != SIGHUP && (asked_signals & (1 << number)) != 0)
+        _exit(STATUS_INTERRUPTED);
+    asked_signals |= 1 << number;
+}
+
+/* Signals go to `handler` until they are blocked again: before there is anything to drain, and
+ * when draining takes too long for whoever asks. */
+static void let_signals_interrupt(const sigset_t *signals, void (*handler)(int number))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
 
     sigemptyset(&action.sa_mask);
     for (int number = 1; number < NSIG; number++) {
@@ -290,7 +322,8 @@ static void serve_until_signal(struct service *service, const sigset_t *signals)
     while (sigwait(signals, &number) != 0) {
     }
     service_log(service, LOG_INFO, "draining", "signal", sigabbrev_np(number));
-    let_signals_interrupt(signals);
+    asked_signals = 1 << number;
+    let_signals_interrupt(signals, end_if_asked_again);
     env_real_stop(service->env, (uint32_t)service->options->drain_ms);
 }
 
@@ -315,7 +348,7 @@ int command_serve(const struct options *options)
         goto close_store;
     if (!create_engine(&service) || !create_api(&service))
         goto destroy_engine;
-    let_signals_interrupt(&signals);
+    let_signals_interrupt(&signals, end_at_once);
     if (engine_recover(service.engine, service.error, sizeof(service.error)) != 0) {
         complain("%s", service.error);
         status = STATUS_DAMAGED;

@@ -196,7 +196,8 @@ static bool connect_to(struct upload *upload)
     snprintf(port, sizeof(port), "%u", address->port);
     code = getaddrinfo(address->host, port, &hints, &found);
     if (code != 0)
-        return refuse(upload->error, "cannot find %s: %s", address->host, gai_strerror(code));
+        return refuse(upload->error, "cannot find %s: %s: give another --target", address->host,
+                      gai_strerror(code));
     for (const struct addrinfo *at = found; at != NULL && upload->socket < 0; at = at->ai_next) {
         upload->socket = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
         if (upload->socket >= 0 && connect(upload->socket, at->ai_addr, at->ai_addrlen) != 0) {

@@ -106,8 +106,9 @@ static int folder_check_empty(const char *path, char *error, size_t error_size)
     int result = 0;
 
     if (folder == NULL)
-        return files_error(error, error_size, "cannot read the data folder %s: %s: give one of this user with --data", path,
-                           files_reason(errno));
+        return files_error(error, error_size,
+                           "cannot read the data folder %s: %s: give one of this user with --data",
+                           path, files_reason(errno));
     while (result == 0 && (entry = readdir(folder)) != NULL) {
         if (!is_ours(entry->d_name))
             result = files_error(error, error_size,
@@ -146,17 +147,20 @@ static int folder_examine(const struct data_folder *folder, enum data_folder_mod
     data_folder_path(folder, marker_name, marker);
     if (!files_exist(marker)) {
         if (mode == DATA_FOLDER_EXISTING)
-            return files_error(error, error_size, "there is no Stampede data folder at %s: give the store's with --data, or "
-                               "begin one there with stampede serve",
-                               folder->path);
+            return files_error(
+                error, error_size,
+                "there is no Stampede data folder at %s: give the store's with --data, or "
+                "begin one there with stampede serve",
+                folder->path);
         if (folder_check_empty(folder->path, error, error_size) != 0)
             return -1;
     }
     if (access(folder->path, R_OK | W_OK | X_OK) != 0)
-        return files_error(error, error_size,
-                           "the data folder %s is not writable for this user: %s: give it to this user "
-                           "(chown), or give another one with --data",
-                           folder->path, files_reason(errno));
+        return files_error(
+            error, error_size,
+            "the data folder %s is not writable for this user: %s: give it to this user "
+            "(chown), or give another one with --data",
+            folder->path, files_reason(errno));
     return 0;
 }
 
@@ -185,15 +189,18 @@ static int lock_take(struct data_folder *folder, char *error, size_t error_size)
     data_folder_path(folder, lock_name, path);
     int file = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0)
-        return files_error(error, error_size, "the data folder %s is not writable: %s: %s: give another one with --data",
-                           folder->path, lock_name, files_reason(errno));
+        return files_error(
+            error, error_size,
+            "the data folder %s is not writable: %s: %s: give another one with --data",
+            folder->path, lock_name, files_reason(errno));
     if (flock(file, LOCK_EX | LOCK_NB) != 0) {
         int failure = errno;
 
         close(file);
         if (failure == EWOULDBLOCK)
             return lock_refused(folder, path, error, error_size);
-        return files_error(error, error_size, "cannot lock %s: %s: give a folder on a local disk with --data", path,
+        return files_error(error, error_size,
+                           "cannot lock %s: %s: give a folder on a local disk with --data", path,
                            files_reason(failure));
     }
     /* The pid only serves the other one's message; on a full disk it does without. */
@@ -209,8 +216,10 @@ static int lock_take(struct data_folder *folder, char *error, size_t error_size)
 static int folder_adopt(struct data_folder *folder, char *error, size_t error_size)
 {
     if (chmod(folder->path, 0700) != 0)
-        return files_error(error, error_size, "cannot make %s private: %s: give a folder of this user's own with --data",
-                           folder->path, files_reason(errno));
+        return files_error(
+            error, error_size,
+            "cannot make %s private: %s: give a folder of this user's own with --data",
+            folder->path, files_reason(errno));
     secrets_random(&folder->store_id, sizeof(folder->store_id));
     folder->incarnation = 1;
     folder->is_ready = false;

@@ -67,7 +67,7 @@ static unsigned find_skus(struct api_call *call, const struct sku_entry *entries
     char detail[SKU_LENGTH_MAX + 32];
 
     validation_init(&validation);
-    request_check_query(call, &validation, (const char *const[]){"sku", NULL});
+    request_check_query(call, &validation, (const char *const[]){"sku", NULL}, "sku");
     for (unsigned count = 0; validation.count == 0; count++) {
         int length = http_query_parameter(call->exchange, "sku", count, sku, sizeof(sku));
         if (length == HTTP_ABSENT && count > 0)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One byte, one transition. `bytes` holds the fields of the row so far, each with its zero; fields
- * get their pointers when the row is complete. */
+ * get their pointers when the row is complete.
+ *
+ * A bad row goes through the same transitions as a good one, only that nothing of it is kept: where
+ * it ends depends on its quotes as ever, and no part of a quoted field is ever taken for a row. */
 #include "api/csv.h"
 
 #include <assert.h>
@@ -34,14 +37,17 @@ const char *csv_error_message(enum csv_error error)
     return messages[error];
 }
 
+/* The first error is the row's. */
 static void fail(struct csv_parser *parser, enum csv_error error)
 {
-    parser->error = error;
-    parser->state = CSV_SKIP;
+    if (parser->error == CSV_ERROR_NONE)
+        parser->error = error;
 }
 
 static void add_byte(struct csv_parser *parser, char byte)
 {
+    if (parser->error != CSV_ERROR_NONE)
+        return;
     if (byte == '\0')
         fail(parser, CSV_ERROR_ZERO_BYTE);
     else if (parser->used - parser->field_count >= CSV_ROW_BYTES_MAX)
@@ -52,16 +58,16 @@ static void add_byte(struct csv_parser *parser, char byte)
 
 static void end_field(struct csv_parser *parser)
 {
-    if (parser->field_count == CSV_FIELDS_MAX) {
+    parser->state = CSV_FIELD_START;
+    if (parser->field_count == CSV_FIELDS_MAX)
         fail(parser, CSV_ERROR_TOO_MANY_FIELDS);
+    if (parser->error != CSV_ERROR_NONE)
         return;
-    }
     parser->fields[parser->field_count].text = parser->bytes + parser->field_start;
     parser->fields[parser->field_count].length = parser->used - parser->field_start;
     parser->field_count++;
     parser->bytes[parser->used++] = '\0';
     parser->field_start = parser->used;
-    parser->state = CSV_FIELD_START;
 }
 
 /* Delivers the row and begins the next; false if the callback said stop. */
@@ -119,12 +125,11 @@ static bool take_after_cr(struct csv_parser *parser, char byte)
 
     if (byte == '\n')
         return end_row(parser);
-    if (after_quote) {
+    parser->state = CSV_BARE;
+    if (after_quote)
         fail(parser, CSV_ERROR_AFTER_QUOTE);
-    } else {
-        parser->state = CSV_BARE;
+    else
         add_byte(parser, '\r');
-    }
     return take_byte(parser, byte);
 }
 
@@ -161,15 +166,12 @@ static bool take_byte(struct csv_parser *parser, char byte)
             parser->state = CSV_QUOTED;
             add_byte(parser, '"');
         } else if (!take_separator(parser, byte, &go_on)) {
+            parser->state = CSV_BARE;
             fail(parser, CSV_ERROR_AFTER_QUOTE);
         }
         break;
     case CSV_CR:
         return take_after_cr(parser, byte);
-    case CSV_SKIP:
-        if (byte == '\n')
-            go_on = end_row(parser);
-        break;
     }
     return go_on;
 }
@@ -208,18 +210,19 @@ void csv_finish(struct csv_parser *parser)
             take_byte(parser, (char)byte_order_mark[i]);
     }
     if (parser->state == CSV_QUOTED) {
-        fail(parser, CSV_ERROR_UNTERMINATED);
+        /* Whatever else is wrong with it: this is why no row came after it. */
+        parser->error = CSV_ERROR_UNTERMINATED;
     } else if (parser->state == CSV_CR) {
-        if (parser->after_quote) {
+        parser->state = CSV_BARE;
+        if (parser->after_quote)
             fail(parser, CSV_ERROR_AFTER_QUOTE);
-        } else {
-            parser->state = CSV_BARE;
+        else
             add_byte(parser, '\r');
-        }
     } else if (parser->state == CSV_QUOTE_IN_QUOTED) {
         parser->after_quote = true;
     }
-    bool is_empty = parser->state == CSV_FIELD_START && parser->field_count == 0;
+    bool is_empty = parser->state == CSV_FIELD_START && parser->field_count == 0 &&
+                    parser->error == CSV_ERROR_NONE;
     if (!is_empty)
         end_row(parser);
 }

@@ -4,7 +4,9 @@
  * skipped. Knows no header and no meaning. Pure: memory is the struct's own, nothing is allocated.
  *
  * A row that is not CSV (a quote inside a bare field, text after a closing quote, a zero byte) or
- * that is beyond a bound is delivered with its error and without fields; the next row goes on. */
+ * that is beyond a bound is delivered with its error and without fields; the next row goes on. A
+ * bad row ends where a good one would, at a newline outside quotes: what is quoted is never a row.
+ */
 #ifndef STAMPEDE_CSV_H
 #define STAMPEDE_CSV_H
 
@@ -56,16 +58,15 @@ enum csv_state {
     CSV_QUOTED,
     CSV_QUOTE_IN_QUOTED, /* the end of the field, or the first of two */
     CSV_CR,              /* a CR that may belong to a CRLF */
-    CSV_SKIP,            /* the rest of a bad row */
 };
 
 struct csv_parser {
     csv_row_callback on_row;
     void *user;
     enum csv_state state;
-    uint8_t mark_bytes; /* of the byte order mark, seen so far */
-    bool after_quote;   /* CSV_CR: a quoted field came before */
-    enum csv_error error;
+    uint8_t mark_bytes;   /* of the byte order mark, seen so far */
+    bool after_quote;     /* CSV_CR: a quoted field came before */
+    enum csv_error error; /* of this row: what is left of it is not kept */
     uint64_t row_number;
     uint32_t field_count;
     uint32_t field_start; /* offset in bytes */

@@ -174,6 +174,12 @@ static bool check_media_type(struct api_call *call)
     return false;
 }
 
+/* ASCII from the blank to the tilde, whether char has a sign here or not. */
+static bool is_printable(char byte)
+{
+    return (unsigned char)byte >= 0x20 && (unsigned char)byte < 0x7f;
+}
+
 /* Takes a key bare or as a structured-field string (RFC 9651, 3.3.3). False: it is neither, or too
  * long. */
 static bool parse_key(struct http_slice value, char text_out[KEY_LENGTH_MAX + 1],
@@ -187,7 +193,7 @@ static bool parse_key(struct http_slice value, char text_out[KEY_LENGTH_MAX + 1]
         return false;
     for (size_t i = is_quoted ? 1 : 0; i < end; i++) {
         char byte = value.data[i];
-        if (byte < 0x20 || byte == 0x7f || length == KEY_LENGTH_MAX)
+        if (!is_printable(byte) || length == KEY_LENGTH_MAX)
             return false;
         if (is_quoted && byte == '"')
             return false;

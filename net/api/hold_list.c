@@ -13,9 +13,9 @@ struct gather {
     enum hold_shape shape;
     enum outcome outcome; /* OK, or why a shard gave nothing */
     uint32_t limit;
-    uint32_t waiting; /* shards that have not answered, and 1 while they are being asked */
-    bool walks;       /* one shard after the other; else all at once */
-    uint32_t found;   /* walking: views in the parts */
+    uint32_t waiting;     /* shards that have not answered, and 1 while they are being asked */
+    bool walks;           /* one shard after the other; else all at once */
+    uint32_t found;       /* walking: views in the parts */
     uint32_t shard_index; /* walking: the one that is asked */
     struct list_body query;
     uint32_t part_count;

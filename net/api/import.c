@@ -553,7 +553,7 @@ void api_import(struct api_call *call)
         return;
     }
     validation_init(&validation);
-    request_check_query(call, &validation, names);
+    request_check_query(call, &validation, names, "map");
     read_mode(call, import, &validation);
     read_mapping(call, import, &validation);
     if (validation.count > 0) {

@@ -94,23 +94,26 @@ void import_mapping_add(struct import_mapping *mapping, const char *text, size_t
     }
 }
 
-static struct slice trimmed(const struct csv_field *field)
+static struct slice column_name(const struct csv_row *header, uint32_t column)
 {
-    struct slice text = {field->text, field->length};
+    const struct csv_field *field = &header->fields[column];
 
-    while (text.length > 0 && (text.text[0] == ' ' || text.text[0] == '\t')) {
-        text.text++;
-        text.length--;
-    }
-    while (text.length > 0 &&
-           (text.text[text.length - 1] == ' ' || text.text[text.length - 1] == '\t'))
-        text.length--;
-    return text;
+    return slice_trim((struct slice){field->text, field->length});
 }
 
-static bool slices_equal(struct slice a, struct slice b)
+/* A field's column whose name another column has too: which one is meant cannot be known. */
+static void check_unique(const struct csv_row *header, uint32_t column,
+                         struct validation *validation)
 {
-    return a.length == b.length && memcmp(a.text, b.text, a.length) == 0;
+    struct slice name = column_name(header, column);
+
+    for (uint32_t other = 0; other < header->field_count; other++) {
+        if (other == column || !slices_equal(column_name(header, other), name))
+            continue;
+        validation_add(validation, FIELD("header"), "has two columns named %.*s",
+                       name.length > 60 ? 60 : (int)name.length, name.text);
+        return;
+    }
 }
 
 static void resolve_named(struct import_mapping *mapping, const struct csv_row *header,
@@ -121,7 +124,7 @@ static void resolve_named(struct import_mapping *mapping, const struct csv_row *
             continue;
         uint32_t column = 0;
         while (column < header->field_count &&
-               !slices_equal(trimmed(&header->fields[column]), mapping->fields[i].text))
+               !slices_equal(column_name(header, column), mapping->fields[i].text))
             column++;
         if (column == header->field_count) {
             struct slice name = mapping->fields[i].text;
@@ -130,6 +133,8 @@ static void resolve_named(struct import_mapping *mapping, const struct csv_row *
             continue;
         }
         mapping->fields[i].column = column;
+        if (!is_used[column])
+            check_unique(header, column, validation);
         is_used[column] = true;
     }
 }
@@ -166,10 +171,11 @@ void import_mapping_resolve(struct import_mapping *mapping, const struct csv_row
         struct slice name = {field_names[i], strlen(field_names[i])};
         for (uint32_t column = 0;
              column < header->field_count && mapping->fields[i].kind == MAP_NONE; column++) {
-            if (is_used[column] || !slices_equal(trimmed(&header->fields[column]), name))
+            if (is_used[column] || !slices_equal(column_name(header, column), name))
                 continue;
             mapping->fields[i].kind = MAP_COLUMN;
             mapping->fields[i].column = column;
+            check_unique(header, column, validation);
         }
     }
     require_fields(mapping, validation);

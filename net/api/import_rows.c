@@ -14,62 +14,82 @@ enum { SEEN_CAPACITY_FIRST = 1024 };
 void import_rows_init(struct import_rows *rows)
 {
     rows->warnings = 0;
-    rows->seen = NULL;
-    rows->seen_count = 0;
-    rows->seen_capacity = 0;
+    rows->products = (struct seen_set){0};
+    rows->skus = (struct seen_set){0};
     rows->draft.variant_count = 0;
     rows->text_used = 0;
 }
 
 void import_rows_free(struct import_rows *rows)
 {
-    free(rows->seen);
-    rows->seen = NULL;
+    free(rows->products.hashes);
+    free(rows->skus.hashes);
+    rows->products.hashes = NULL;
+    rows->skus.hashes = NULL;
 }
 
-/* ---- products that have begun ---- */
+/* ---- what the file has said already ---- */
 
-static bool seen_grow(struct import_rows *rows)
+static bool seen_grow(struct seen_set *set)
 {
-    uint32_t capacity = rows->seen_capacity == 0 ? SEEN_CAPACITY_FIRST : rows->seen_capacity * 2;
+    uint32_t capacity = set->capacity == 0 ? SEEN_CAPACITY_FIRST : set->capacity * 2;
     uint64_t *grown = calloc(capacity, sizeof(*grown));
 
     if (grown == NULL)
         return false;
-    for (uint32_t i = 0; i < rows->seen_capacity; i++) {
-        if (rows->seen[i] == 0)
+    for (uint32_t i = 0; i < set->capacity; i++) {
+        if (set->hashes[i] == 0)
             continue;
-        uint32_t at = (uint32_t)rows->seen[i] & (capacity - 1);
+        uint32_t at = (uint32_t)set->hashes[i] & (capacity - 1);
         while (grown[at] != 0)
             at = (at + 1) & (capacity - 1);
-        grown[at] = rows->seen[i];
+        grown[at] = set->hashes[i];
     }
-    free(rows->seen);
-    rows->seen = grown;
-    rows->seen_capacity = capacity;
+    free(set->hashes);
+    set->hashes = grown;
+    set->capacity = capacity;
     return true;
 }
 
 enum seen { SEEN_NEW, SEEN_BEFORE, SEEN_NO_ROOM };
 
-static enum seen seen_add(struct import_rows *rows, struct slice id)
+static uint64_t seen_hash(struct slice text)
 {
     static const struct hash_key key = {{0x696d706f7274, 0x70726f6475637473}};
-    uint64_t hash = hash_bytes(&key, id.text, id.length);
+    uint64_t hash = hash_bytes(&key, text.text, text.length);
 
-    hash = hash == 0 ? 1 : hash;
-    if (rows->seen_count >= rows->seen_capacity / 2 && !seen_grow(rows))
+    return hash == 0 ? 1 : hash;
+}
+
+/* Where this hash is, or would be put; there is an empty place. */
+static uint64_t *seen_place(const struct seen_set *set, uint64_t hash)
+{
+    uint32_t at = (uint32_t)hash & (set->capacity - 1);
+
+    while (set->hashes[at] != 0 && set->hashes[at] != hash)
+        at = (at + 1) & (set->capacity - 1);
+    return &set->hashes[at];
+}
+
+/* SEEN_NEW: there is room to add it. */
+static enum seen seen_look(struct seen_set *set, struct slice text, uint32_t count_max)
+{
+    uint64_t hash = seen_hash(text);
+
+    if (set->count >= set->capacity / 2 && !seen_grow(set))
         return SEEN_NO_ROOM;
-    uint32_t at = (uint32_t)hash & (rows->seen_capacity - 1);
-    for (; rows->seen[at] != 0; at = (at + 1) & (rows->seen_capacity - 1)) {
-        if (rows->seen[at] == hash)
-            return SEEN_BEFORE;
-    }
-    if (rows->seen_count == IMPORT_PRODUCTS_MAX)
-        return SEEN_NO_ROOM;
-    rows->seen[at] = hash;
-    rows->seen_count++;
-    return SEEN_NEW;
+    if (*seen_place(set, hash) == hash)
+        return SEEN_BEFORE;
+    return set->count == count_max ? SEEN_NO_ROOM : SEEN_NEW;
+}
+
+/* After seen_look has said that it is new. */
+static void seen_add(struct seen_set *set, struct slice text)
+{
+    uint64_t hash = seen_hash(text);
+
+    *seen_place(set, hash) = hash;
+    set->count++;
 }
 
 /* ---- one row ---- */
@@ -99,22 +119,6 @@ static void refuse(struct row *row, const char *field, const char *format, ...)
     row->rows->on_refused(row->rows->user, row->number, field, message);
 }
 
-static bool is_blank(char byte)
-{
-    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
-}
-
-static struct slice trim(struct slice text)
-{
-    while (text.length > 0 && is_blank(text.text[0])) {
-        text.text++;
-        text.length--;
-    }
-    while (text.length > 0 && is_blank(text.text[text.length - 1]))
-        text.length--;
-    return text;
-}
-
 static void read_values(struct row *row, const struct csv_row *csv)
 {
     const struct import_mapping *mapping = &row->rows->mapping;
@@ -127,7 +131,7 @@ static void read_values(struct row *row, const struct csv_row *csv)
             const struct csv_field *field = &csv->fields[mapping->fields[i].column];
             value = (struct slice){field->text, field->length};
         }
-        row->values[i] = trim(value);
+        row->values[i] = slice_trim(value);
         if (!text_is_utf8(value.text, value.length, NULL))
             refuse(row, import_field_name((enum import_field)i), "is not UTF-8");
     }
@@ -157,11 +161,6 @@ static struct slice keep(struct row *row, struct slice text)
     memcpy(rows->text + rows->text_used, text.text, text.length);
     rows->text_used += (uint32_t)text.length;
     return kept;
-}
-
-static bool slices_equal(struct slice a, struct slice b)
-{
-    return a.length == b.length && (a.length == 0 || memcmp(a.text, b.text, a.length) == 0);
 }
 
 /* ---- a variant ---- */
@@ -269,7 +268,7 @@ static void read_tags(struct row *row, struct product_draft *draft)
         size_t length = 0;
         while (length < rest.length && strchr("|,;", rest.text[length]) == NULL)
             length++;
-        struct slice tag = trim((struct slice){rest.text, length});
+        struct slice tag = slice_trim((struct slice){rest.text, length});
         size_t taken = length < rest.length ? length + 1 : length;
         rest = (struct slice){rest.text + taken, rest.length - taken};
         size_t characters = 0;
@@ -376,6 +375,9 @@ static void add_variant(struct row *row, struct product_draft *draft, struct var
         row->rows->text_used = text_used;
         return;
     }
+    if (is_first)
+        seen_add(&row->rows->products, draft->id);
+    seen_add(&row->rows->skus, variant->sku);
     row->rows->row_numbers[draft->variant_count] = row->number;
     draft->variants[draft->variant_count++] = *variant;
 }
@@ -385,7 +387,7 @@ static void begin_product(struct row *row, struct slice id, struct product_draft
     read_product(row, id, draft);
     if (row->is_refused)
         return;
-    switch (seen_add(row->rows, id)) {
+    switch (seen_look(&row->rows->products, id, IMPORT_PRODUCTS_MAX)) {
     case SEEN_NEW:
         break;
     case SEEN_BEFORE:
@@ -393,6 +395,22 @@ static void begin_product(struct row *row, struct slice id, struct product_draft
         break;
     case SEEN_NO_ROOM:
         refuse(row, "product", "is one too many: a file may hold %d", (int)IMPORT_PRODUCTS_MAX);
+        break;
+    }
+}
+
+/* A SKU that came further up is another product's: that of the product in hand is refused before.
+ */
+static void check_sku_is_new(struct row *row)
+{
+    switch (seen_look(&row->rows->skus, row->values[IMPORT_SKU], IMPORT_SKUS_MAX)) {
+    case SEEN_NEW:
+        break;
+    case SEEN_BEFORE:
+        refuse(row, "sku", "belongs to another product further up");
+        break;
+    case SEEN_NO_ROOM:
+        refuse(row, "sku", "is one too many: a file may hold %d", (int)IMPORT_SKUS_MAX);
         break;
     }
 }
@@ -433,6 +451,8 @@ void import_rows_take(struct import_rows *rows, const struct csv_row *csv)
         begin_product(&row, id, draft);
     else if (!is_first)
         compare_product(&row, draft);
+    if (!row.is_refused)
+        check_sku_is_new(&row);
     if (row.is_refused)
         return;
     variant.sku = row.values[IMPORT_SKU];

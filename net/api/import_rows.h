@@ -46,6 +46,7 @@ enum {
     IMPORT_MAPPING_BYTES_MAX = 4096, /* names of columns and literals, all together */
     IMPORT_TEXT_BYTES_MAX = 2 * PRODUCT_DOCUMENT_BYTES_MAX, /* of one product's rows */
     IMPORT_PRODUCTS_MAX = 1 << 20,                          /* in one file */
+    IMPORT_SKUS_MAX = 1 << 20,                              /* in one file */
     IMPORT_MESSAGE_LENGTH_MAX = 120,
 };
 
@@ -71,11 +72,19 @@ void import_mapping_add(struct import_mapping *mapping, const char *text, size_t
 
 /* Finds the columns by the file's first row; a field that was not mapped takes the column of its
  * own name, unless that column was mapped to another field. Notes errors: unknown columns under
- * `map`, and each field that every row needs but none gives. */
+ * `map`, a column that a field takes but whose name comes twice under `header`, and each field that
+ * every row needs but none gives. */
 void import_mapping_resolve(struct import_mapping *mapping, const struct csv_row *header,
                             struct validation *validation);
 
 /* ---- the rows ---- */
+
+/* Texts that have been seen, as hashes: open addressing, 0 is empty. */
+struct seen_set {
+    uint64_t *hashes;
+    uint32_t count;
+    uint32_t capacity;
+};
 
 struct import_rows {
     struct import_mapping mapping;
@@ -89,10 +98,10 @@ struct import_rows {
     void *user;
     uint64_t warnings;
 
-    /* Products that have begun, as hashes of their IDs: open addressing, 0 is empty. */
-    uint64_t *seen;
-    uint32_t seen_count;
-    uint32_t seen_capacity;
+    /* Of the rows that were taken. A dry run writes nothing to the directory, so that the file's
+     * own repetitions must be known here. */
+    struct seen_set products;
+    struct seen_set skus;
 
     /* The product being gathered; no variant: none. */
     struct product_draft draft;

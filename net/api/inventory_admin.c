@@ -256,7 +256,7 @@ void api_ledger_list(struct api_call *call)
     if (!request_path_sku(call, &entry))
         return;
     validation_init(&validation);
-    request_check_query(call, &validation, (const char *const[]){"limit", "cursor", NULL});
+    request_check_query(call, &validation, (const char *const[]){"limit", "cursor", NULL}, NULL);
     uint32_t limit = request_limit(call, &validation);
     size_t length = request_cursor(call, &validation, cursor);
     if (length > 0 && !text_to_unsigned(cursor, length, INT64_MAX, &after))

@@ -143,3 +143,24 @@ bool slice_is(struct slice slice, const char *name)
 {
     return slice.length == strlen(name) && memcmp(slice.text, name, slice.length) == 0;
 }
+
+bool slices_equal(struct slice a, struct slice b)
+{
+    return a.length == b.length && (a.length == 0 || memcmp(a.text, b.text, a.length) == 0);
+}
+
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+struct slice slice_trim(struct slice text)
+{
+    while (text.length > 0 && is_blank(text.text[0])) {
+        text.text++;
+        text.length--;
+    }
+    while (text.length > 0 && is_blank(text.text[text.length - 1]))
+        text.length--;
+    return text;
+}

@@ -64,4 +64,10 @@ const struct json_value *json_member(const struct json_value *object, const char
 /* Whether the text is the name. */
 bool slice_is(struct slice slice, const char *name);
 
+/* Whether both are the same text. */
+bool slices_equal(struct slice a, struct slice b);
+
+/* The text without the blanks around it: spaces, tabs, CR, LF. */
+struct slice slice_trim(struct slice text);
+
 #endif

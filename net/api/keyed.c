@@ -6,30 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/kept_answers.h"
 #include "api/problems.h"
-
-enum { BUCKETS = 4096, NONE = UINT32_MAX };
-
-enum keyed_state { KEYED_FREE, KEYED_IN_FLIGHT, KEYED_SETTLED };
-
-struct keyed_entry {
-    struct hash128 key; /* of caller, call, path and Idempotency-Key */
-    uint64_t fingerprint;
-    int64_t settled_ms;
-    enum keyed_state state;
-    uint32_t next; /* in its bucket */
-    int status;
-    char location[KEYED_LOCATION_MAX + 1]; /* empty: none */
-    char *body;
-    size_t length;
-};
 
 struct keyed_table {
     pthread_mutex_t mutex;
-    uint32_t buckets[BUCKETS];
-    uint32_t hand; /* where the next entry is looked for: the oldest make way, about in order */
-    size_t bytes;
-    struct keyed_entry entries[KEYED_ENTRIES_MAX];
+    struct kept_answers staff;
+    struct kept_answers buyers;
 };
 
 struct keyed_table *keyed_table_create(void)
@@ -38,114 +21,42 @@ struct keyed_table *keyed_table_create(void)
 
     if (table == NULL)
         return NULL;
-    if (pthread_mutex_init(&table->mutex, NULL) != 0) {
-        free(table);
-        return NULL;
-    }
-    for (unsigned i = 0; i < BUCKETS; i++)
-        table->buckets[i] = (uint32_t)NONE;
-    return table;
+    table->staff = (struct kept_answers){.capacity = KEYED_STAFF_MAX,
+                                         .share_max = KEYED_STAFF_MAX,
+                                         .bytes_max = KEYED_BYTES_MAX,
+                                         .retention_ms = KEYED_RETENTION_MS};
+    table->buyers = (struct kept_answers){.capacity = KEYED_BUYERS_MAX,
+                                          .share_max = KEYED_SHARE_MAX,
+                                          .bytes_max = KEYED_BYTES_MAX,
+                                          .retention_ms = KEYED_RETENTION_MS};
+    if (kept_answers_init(&table->staff) && kept_answers_init(&table->buyers) &&
+        pthread_mutex_init(&table->mutex, NULL) == 0)
+        return table;
+    kept_answers_free(&table->staff);
+    kept_answers_free(&table->buyers);
+    free(table);
+    return NULL;
 }
 
 void keyed_table_destroy(struct keyed_table *table)
 {
     if (table == NULL)
         return;
-    for (unsigned i = 0; i < KEYED_ENTRIES_MAX; i++)
-        free(table->entries[i].body);
+    kept_answers_free(&table->staff);
+    kept_answers_free(&table->buyers);
     pthread_mutex_destroy(&table->mutex);
     free(table);
 }
 
-/* ---- with the mutex held ---- */
-
-static uint32_t *bucket_of(struct keyed_table *table, const struct hash128 *key)
+/* With the mutex held: the answer is not to go meanwhile. */
+static void replay(struct http_exchange *exchange, const struct keyed_entry *answer)
 {
-    return &table->buckets[key->word[0] % BUCKETS];
-}
-
-static void release(struct keyed_table *table, struct keyed_entry *entry)
-{
-    uint32_t index = (uint32_t)(entry - table->entries);
-    uint32_t *link = bucket_of(table, &entry->key);
-
-    while (*link != index)
-        link = &table->entries[*link].next;
-    *link = entry->next;
-    table->bytes -= entry->length;
-    free(entry->body);
-    memset(entry, 0, sizeof(*entry));
-}
-
-static struct keyed_entry *find(struct keyed_table *table, const struct hash128 *key,
-                                int64_t now_ms)
-{
-    uint32_t index = *bucket_of(table, key);
-
-    for (; index != (uint32_t)NONE; index = table->entries[index].next) {
-        struct keyed_entry *entry = &table->entries[index];
-        if (entry->key.word[0] != key->word[0] || entry->key.word[1] != key->word[1])
-            continue;
-        if (entry->state == KEYED_SETTLED && now_ms - entry->settled_ms > KEYED_RETENTION_MS) {
-            release(table, entry);
-            return NULL;
-        }
-        return entry;
-    }
-    return NULL;
-}
-
-/* A free entry; the oldest settled one makes way. NULL: all are in flight. */
-static struct keyed_entry *take(struct keyed_table *table)
-{
-    for (unsigned i = 0; i < KEYED_ENTRIES_MAX; i++) {
-        struct keyed_entry *entry = &table->entries[table->hand];
-        table->hand = (table->hand + 1) % KEYED_ENTRIES_MAX;
-        if (entry->state == KEYED_IN_FLIGHT)
-            continue;
-        if (entry->state == KEYED_SETTLED)
-            release(table, entry);
-        return entry;
-    }
-    return NULL;
-}
-
-/* Lets the oldest answers go until `bytes` more fit. */
-static void make_room(struct keyed_table *table, size_t bytes)
-{
-    for (unsigned i = 0; i < KEYED_ENTRIES_MAX && table->bytes + bytes > KEYED_BYTES_MAX; i++) {
-        struct keyed_entry *entry = &table->entries[(table->hand + i) % KEYED_ENTRIES_MAX];
-        if (entry->state == KEYED_SETTLED)
-            release(table, entry);
-    }
-}
-
-static struct keyed_entry *add(struct keyed_table *table, const struct hash128 *key,
-                               uint64_t fingerprint)
-{
-    struct keyed_entry *entry = take(table);
-
-    if (entry == NULL)
-        return NULL;
-    uint32_t *bucket = bucket_of(table, key);
-    entry->key = *key;
-    entry->fingerprint = fingerprint;
-    entry->state = KEYED_IN_FLIGHT;
-    entry->next = *bucket;
-    *bucket = (uint32_t)(entry - table->entries);
-    return entry;
-}
-
-static void replay(struct http_exchange *exchange, const struct keyed_entry *entry)
-{
-    if (entry->location[0] != '\0')
-        http_header_add(exchange, "Location", entry->location);
+    if (answer->location[0] != '\0')
+        http_header_add(exchange, "Location", answer->location);
     http_header_add(exchange, "Idempotent-Replayed", "true");
-    http_respond(exchange, entry->status, entry->length > 0 ? "application/json" : NULL,
-                 entry->body, entry->length);
+    http_respond(exchange, answer->status, answer->length > 0 ? "application/json" : NULL,
+                 answer->body, answer->length);
 }
-
-/* ---- the calls ---- */
 
 /* Scope of a key: caller, call, path. False where the path is too long to be anyone's. */
 static bool make_key(const struct api_call *call, struct hash128 *key_out)
@@ -176,6 +87,8 @@ bool keyed_begin(struct api_call *call, struct slice body, struct keyed_entry **
 {
     struct keyed_table *table = call->shard->api->keyed;
     const struct secrets_port *secrets = engine_secrets(call->shard->api->engine);
+    bool is_staff = call->authority == AUTHORITY_STAFF;
+    struct kept_answers *answers = is_staff ? &table->staff : &table->buyers;
     enum problem problem = PROBLEM_COUNT;
     struct hash128 key;
     bool go_on = false;
@@ -183,15 +96,19 @@ bool keyed_begin(struct api_call *call, struct slice body, struct keyed_entry **
     *entry_out = NULL;
     if (call->key.text == NULL || !make_key(call, &key))
         return true;
+    /* Staff are one caller with one share, the whole of theirs: its chains go by key. */
+    uint64_t owner = is_staff ? key.word[0]
+                              : hash_bytes(&secrets->key_key, call->principal.bytes,
+                                           sizeof(call->principal.bytes));
     uint64_t fingerprint = hash_bytes(&secrets->key_key, body.text, body.length);
     pthread_mutex_lock(&table->mutex);
-    struct keyed_entry *entry = find(table, &key, call->shard->now.wall_ms);
+    struct keyed_entry *entry = kept_answers_find(answers, owner, &key, call->shard->now.wall_ms);
     if (entry == NULL) {
-        *entry_out = add(table, &key, fingerprint);
+        *entry_out = kept_answers_add(answers, owner, &key, fingerprint);
         go_on = true;
     } else if (entry->fingerprint != fingerprint) {
         problem = PROBLEM_KEY_REUSED;
-    } else if (entry->state == KEYED_IN_FLIGHT) {
+    } else if (entry->state == KEPT_IN_FLIGHT) {
         problem = PROBLEM_KEY_IN_FLIGHT;
     } else {
         replay(call->exchange, entry);
@@ -211,26 +128,13 @@ static void settle(struct api_shard *shard, struct keyed_entry *entry, int statu
     struct keyed_table *table = shard->api->keyed;
     char *copy = length == 0 ? NULL : malloc(length);
 
-    pthread_mutex_lock(&table->mutex);
-    make_room(table, length);
-    if ((length > 0 && copy == NULL) || table->bytes + length > KEYED_BYTES_MAX) {
-        release(table, entry);
-        pthread_mutex_unlock(&table->mutex);
-        free(copy);
-        return;
-    }
-    if (length > 0)
+    if (copy != NULL)
         memcpy(copy, body, length);
-    if (location != NULL) {
-        assert(strlen(location) <= KEYED_LOCATION_MAX);
-        strcpy(entry->location, location);
-    }
-    entry->status = status;
-    entry->body = copy;
-    entry->length = length;
-    entry->settled_ms = shard->now.wall_ms;
-    entry->state = KEYED_SETTLED;
-    table->bytes += length;
+    pthread_mutex_lock(&table->mutex);
+    if (length > 0 && copy == NULL)
+        kept_answers_release(entry);
+    else
+        kept_answers_settle(entry, status, location, copy, length, shard->now.wall_ms);
     pthread_mutex_unlock(&table->mutex);
 }
 
@@ -254,7 +158,7 @@ void keyed_drop(struct api_shard *shard, struct keyed_entry *entry)
     if (entry == NULL)
         return;
     pthread_mutex_lock(&table->mutex);
-    release(table, entry);
+    kept_answers_release(entry);
     pthread_mutex_unlock(&table->mutex);
 }
 

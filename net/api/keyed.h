@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Idempotency keys of writes other than reservations and adjustments (whose keys the engine keeps,
- * durably). What remains is harmless to repeat after a restart: a product exists already, a hold is
- * released or converted already, an extension is bounded anyway. One table for the process, so that
- * a repeat finds the first answer whichever shard it comes to. A key is kept from its request's
- * arrival (a repeat meanwhile is told so) to KEYED_RETENTION_MS after its answer, while the process
- * lives and there is room; a refused request's key is forgotten at once.
+/* Idempotency keys of new products and of extensions, in memory. The engine keeps durably those of
+ * reservations, adjustments and, beside this, extensions; releases and conversions need none, since
+ * their repeats answer the same. A key is kept from its request's arrival (a repeat meanwhile is
+ * told so) to KEYED_RETENTION_MS after its answer, while the process lives and there is room; a
+ * refused request's key is forgotten at once. A product whose key is gone is a new request: refused
+ * where its ID or one of its SKUs exists.
  *
- * A mutex guards the table: these are writes of staff and single buyers, not of a sale's rush. */
+ * Buyers' answers and those of staff are in tables of their own, and one buyer has at most
+ * KEYED_SHARE_MAX of the buyers': what a buyer does drives out neither the staff's answers nor
+ * other buyers', unless there are as many who use up their shares. One pair of tables for the
+ * process, so that a repeat finds the first answer whichever shard it comes to. A mutex guards
+ * them: these are writes of staff and single buyers, not of a sale's rush. */
 #ifndef STAMPEDE_API_KEYED_H
 #define STAMPEDE_API_KEYED_H
 
 #include "api/api_shard.h"
 
 enum {
-    KEYED_ENTRIES_MAX = 8192,
-    KEYED_BYTES_MAX = 16 * 1024 * 1024, /* of all kept answers */
+    KEYED_STAFF_MAX = 4096,            /* keys of all staff */
+    KEYED_BUYERS_MAX = 4096,           /* keys of all buyers */
+    KEYED_SHARE_MAX = 64,              /* of one buyer */
+    KEYED_BYTES_MAX = 8 * 1024 * 1024, /* kept answers of either */
     KEYED_RETENTION_MS = 24 * 3600 * 1000,
-    KEYED_LOCATION_MAX = 255,
 };
 
 /* NULL without memory. Start-up thread. */

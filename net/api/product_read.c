@@ -9,8 +9,9 @@
 #define PRODUCT_MEMBERS(X)                                                                         \
     X(id)                                                                                          \
     X(name)                                                                                        \
-    X(description) X(price_minor) X(currency) X(category) X(brand) X(tags) X(images)               \
-        X(limit_per_customer) X(sku) X(stock) X(variants)
+    X(description)                                                                                 \
+    X(price_minor) X(currency) X(category) X(brand) X(tags) X(images) X(limit_per_customer) X(sku) \
+        X(stock) X(variants)
 #define VARIANT_MEMBERS(X) X(sku) X(options) X(price_minor) X(stock)
 
 enum product_member {
@@ -109,8 +110,7 @@ static void read_options(struct validation *validation, size_t index,
         uint32_t count = variant->option_count;
         size_t characters = 0;
         for (uint32_t i = 0; i < count; i++) {
-            const struct slice *other = &variant->options[i].name;
-            if (other->length == name.length && memcmp(other->text, name.text, name.length) == 0)
+            if (slices_equal(variant->options[i].name, name))
                 validation_add(validation, field, "gives a name twice");
         }
         text_is_utf8(name.text, name.length, &characters);
@@ -176,9 +176,7 @@ static void read_variants(struct validation *validation, const struct json_value
         struct variant_draft *variant = &draft->variants[count];
         read_variant(validation, count, element, variant);
         for (uint32_t i = 0; i < count && variant->sku.length > 0; i++) {
-            const struct slice *other = &draft->variants[i].sku;
-            if (other->length == variant->sku.length &&
-                memcmp(other->text, variant->sku.text, other->length) == 0)
+            if (slices_equal(draft->variants[i].sku, variant->sku))
                 validation_add(validation, ELEMENT_FIELD("variants", count, "sku"),
                                "is given twice");
         }

@@ -322,7 +322,7 @@ void api_product_list(struct api_call *call)
     struct validation validation;
 
     validation_init(&validation);
-    request_check_query(call, &validation, (const char *const[]){"limit", "cursor", NULL});
+    request_check_query(call, &validation, (const char *const[]){"limit", "cursor", NULL}, NULL);
     uint32_t limit = request_limit(call, &validation);
     size_t length = request_cursor(call, &validation, cursor);
     if (length > 0 && !read_list_cursor(cursor, length, &from))

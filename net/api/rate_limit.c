@@ -35,22 +35,22 @@ static struct rate_bucket *find_bucket(struct rate_limiter *limiter, uint64_t ta
 {
     struct rate_bucket *set =
         &limiter->buckets[(size_t)(tag >> 32) % (RATE_BUCKETS / RATE_WAYS) * RATE_WAYS];
-    struct rate_bucket *oldest = set;
+    struct rate_bucket *fullest = set;
 
     *is_new = false;
     for (unsigned i = 0; i < RATE_WAYS; i++) {
         if (set[i].tag == tag)
             return &set[i];
         if (set[i].tag == 0) {
-            oldest = &set[i];
+            fullest = &set[i];
             break;
         }
-        if (set[i].updated_ms < oldest->updated_ms)
-            oldest = &set[i];
+        if (set[i].full_ms < fullest->full_ms)
+            fullest = &set[i];
     }
     *is_new = true;
-    oldest->tag = tag;
-    return oldest;
+    fullest->tag = tag;
+    return fullest;
 }
 
 static uint64_t policy_tag(const struct rate_limiter *limiter, const struct rate_policy *policy,
@@ -87,6 +87,8 @@ struct rate_verdict rate_limiter_take(struct rate_limiter *limiter,
     verdict.is_allowed = bucket->level >= window_ms;
     if (verdict.is_allowed)
         bucket->level -= window_ms;
+    bucket->full_ms =
+        bucket->updated_ms + (int64_t)((full - bucket->level + policy->quota - 1) / policy->quota);
     verdict.remaining = (uint32_t)(bucket->level / window_ms);
     uint64_t missing = window_ms - bucket->level % window_ms;
     verdict.wait_s =

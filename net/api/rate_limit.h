@@ -2,8 +2,9 @@
 /* Rates: a token bucket for each (class, caller) and each (class, address), in a table of fixed
  * size that belongs to one shard. A shard sees only its own connections, so a caller who spreads
  * over all of them has as many buckets: the limits keep one caller from crowding out the others,
- * they are not an exact quota. Where the table has no room, the bucket that was idle longest makes
- * way.
+ * they are not an exact quota. Where the table has no room, the bucket that is full soonest makes
+ * way: what is forgotten with it is the least, and who has spent a quota does not get it back by
+ * sending a flood in other names.
  *
  * Pure: now is an argument. The owner's thread only. */
 #ifndef STAMPEDE_API_RATE_LIMIT_H
@@ -52,6 +53,7 @@ struct rate_bucket {
     int64_t updated_ms;
     /* Requests that may come now, times the window in ms: so that a refill of any size is exact. */
     uint64_t level;
+    int64_t full_ms; /* when it is full again if nobody takes anything */
 };
 
 struct rate_limiter {

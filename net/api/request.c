@@ -81,20 +81,29 @@ bool request_path_id(struct api_call *call, char text_out[ID_TEXT_LENGTH_MAX + 1
 }
 
 void request_check_query(struct api_call *call, struct validation *validation,
-                         const char *const names[])
+                         const char *const names[], const char *repeatable)
 {
     struct http_slice rest = http_exchange_query(call->exchange);
     struct http_slice raw_name;
     struct http_slice raw_value;
     char name[VALIDATION_FIELD_LENGTH_MAX + 1];
+    unsigned counts[QUERY_NAMES_MAX] = {0};
 
     while (http_query_next(&rest, &raw_name, &raw_value)) {
         int length = http_percent_decode(raw_name, true, name, sizeof(name));
-        bool is_known = false;
-        for (unsigned i = 0; length > 0 && names[i] != NULL && !is_known; i++)
-            is_known = strcmp(name, names[i]) == 0;
-        if (is_known || raw_name.length == 0)
+        unsigned i = 0;
+        while (length > 0 && names[i] != NULL && strcmp(name, names[i]) != 0)
+            i++;
+        if (raw_name.length == 0)
             continue;
+        if (length > 0 && names[i] != NULL) {
+            assert(i < QUERY_NAMES_MAX);
+            counts[i]++;
+            if (counts[i] == 2 && (repeatable == NULL || strcmp(name, repeatable) != 0))
+                validation_add(validation, (struct field){.name = {name, (size_t)length}},
+                               "is given twice");
+            continue;
+        }
         if (length < 0 || !text_is_utf8(name, (size_t)length, NULL))
             validation_add(validation, FIELD("query"), "has a parameter with an unreadable name");
         else

@@ -24,9 +24,12 @@ enum { ID_TEXT_LENGTH_MAX = 64 };
 bool request_path_id(struct api_call *call, char text_out[ID_TEXT_LENGTH_MAX + 1],
                      size_t *length_out);
 
-/* Notes an error for each query parameter that is not among `names` (which ends with NULL). */
+enum { QUERY_NAMES_MAX = 8 };
+
+/* Notes an error for each query parameter that is not among `names` (which ends with NULL), and for
+ * each that comes again, but for `repeatable` (one of them, or NULL). */
 void request_check_query(struct api_call *call, struct validation *validation,
-                         const char *const names[]);
+                         const char *const names[], const char *repeatable);
 
 /* `limit`: 1 to LIST_PAGE_MAX; notes an error for anything else. */
 uint32_t request_limit(struct api_call *call, struct validation *validation);

@@ -125,7 +125,17 @@ struct short_line {
     uint32_t requested;
 };
 
-static void respond_sold_out(struct http_exchange *exchange, const struct refusal *refusal)
+/* A number that the shop may prefer not to tell (availability_exact). */
+static void write_figure(struct writer *writer, const struct api *api, uint32_t figure)
+{
+    if (api->options.availability_exact)
+        write_unsigned(writer, figure);
+    else
+        write_literal(writer, "null");
+}
+
+static void respond_sold_out(const struct api *api, struct http_exchange *exchange,
+                             const struct refusal *refusal)
 {
     enum { EXTRA_BYTES_MAX = 96 };
     struct writer writer;
@@ -137,17 +147,17 @@ static void respond_sold_out(struct http_exchange *exchange, const struct refusa
                        EXTRA_BYTES_MAX, &writer))
         return;
     write_literal(&writer, ",\"available\":");
-    write_unsigned(&writer, refusal->available);
+    write_figure(&writer, api, refusal->available);
     write_literal(&writer, ",\"reserved\":");
-    write_unsigned(&writer, refusal->reserved);
+    write_figure(&writer, api, refusal->reserved);
     write_literal(&writer, ",\"final\":");
     write_boolean(&writer, refusal->final);
     problem_end(exchange, &writer);
 }
 
 /* Lists the lines that are short as the gates are now; all, if units have come back meanwhile. */
-static void respond_insufficient(struct http_exchange *exchange, const struct short_line *lines,
-                                 uint32_t count)
+static void respond_insufficient(const struct api *api, struct http_exchange *exchange,
+                                 const struct short_line *lines, uint32_t count)
 {
     enum { ITEM_BYTES_MAX = SKU_LENGTH_MAX + 80 };
     uint32_t available[RESERVATION_LINES_MAX];
@@ -174,7 +184,7 @@ static void respond_insufficient(struct http_exchange *exchange, const struct sh
         write_literal(&writer, "\",\"requested\":");
         write_unsigned(&writer, lines[i].requested);
         write_literal(&writer, ",\"available\":");
-        write_unsigned(&writer, available[i]);
+        write_figure(&writer, api, available[i]);
         write_byte(&writer, '}');
     }
     write_byte(&writer, ']');
@@ -249,7 +259,7 @@ static void refuse_now(struct api_call *call, const struct command *command, enu
     uint32_t count = 0;
 
     if (outcome == OUTCOME_SOLD_OUT) {
-        respond_sold_out(call->exchange, refusal);
+        respond_sold_out(call->shard->api, call->exchange, refusal);
     } else if (outcome == OUTCOME_NOT_FOUND) {
         const struct command_line *line = &command->reserve.lines[refusal->line];
         snprintf(detail, sizeof(detail), "There is no SKU %.*s.", (int)line->sku.length,
@@ -263,7 +273,7 @@ static void refuse_now(struct api_call *call, const struct command *command, enu
             if (entry != NULL)
                 count = add_short_line(lines, count, entry, line->quantity);
         }
-        respond_insufficient(call->exchange, lines, count);
+        respond_insufficient(call->shard->api, call->exchange, lines, count);
     } else {
         problem_respond(call->exchange, problem_of_outcome(outcome), refusal_detail(outcome));
     }
@@ -281,7 +291,7 @@ static void refuse_later(struct api_shard *shard, struct http_exchange *exchange
 
     if (outcome == OUTCOME_SOLD_OUT) {
         engine_refusal_describe(shard->shard, reply->hold.lines, reply->hold.line_count, &refusal);
-        respond_sold_out(exchange, &refusal);
+        respond_sold_out(shard->api, exchange, &refusal);
     } else if (outcome == OUTCOME_INSUFFICIENT_STOCK) {
         for (uint32_t i = 0; i < reply->hold.line_count; i++) {
             const struct line *line = &reply->hold.lines[i];
@@ -289,7 +299,7 @@ static void refuse_later(struct api_shard *shard, struct http_exchange *exchange
             if (entry != NULL)
                 count = add_short_line(lines, count, entry, line->quantity);
         }
-        respond_insufficient(exchange, lines, count);
+        respond_insufficient(shard->api, exchange, lines, count);
     } else if (outcome == OUTCOME_LIMIT_REACHED) {
         respond_limit(exchange, reply->limit);
     } else {
@@ -376,6 +386,8 @@ static void hold_answer(struct api_shard *shard, struct http_exchange *exchange,
 void api_change_answer(struct api_shard *shard, struct http_exchange *exchange,
                        const struct message *message, void *user)
 {
+    if (message->reply.replayed && exchange != NULL) /* extended before a restart, by this key */
+        http_header_add(exchange, "Idempotent-Replayed", "true");
     if (message->reply.outcome == OUTCOME_OK)
         keyed_answer_hold(shard, user, exchange, &message->reply.hold);
     else
@@ -396,16 +408,20 @@ void api_release_answer(struct api_shard *shard, struct http_exchange *exchange,
         keyed_answer(shard, user, exchange, 204, NULL, NULL, 0);
 }
 
+/* Only an extension's key is kept: what is released or converted already answers the same again. */
 void api_submit_hold(struct api_call *call, enum command_type type, pending_answer answer)
 {
     char id[ID_TEXT_LENGTH_MAX + 1];
     static const struct slice nothing = {"", 0};
-    struct keyed_entry *entry;
+    struct keyed_entry *entry = NULL;
     size_t length;
 
-    if (!request_path_id(call, id, &length) || !keyed_begin(call, nothing, &entry))
+    if (!request_path_id(call, id, &length))
         return;
-    struct command command = {.type = type, .reservation_id = {.text = id, .length = length}};
+    if (type == COMMAND_HOLD_EXTEND && !keyed_begin(call, nothing, &entry))
+        return;
+    struct command command = {
+        .type = type, .key = call->key, .reservation_id = {.text = id, .length = length}};
     enum outcome outcome = call_submit(call, &command, answer, entry, NULL);
     if (outcome != OUTCOME_PENDING)
         keyed_refuse(call->shard, entry, call->exchange, outcome);
@@ -433,7 +449,7 @@ void api_reservation_list(struct api_call *call)
     struct list_body query;
 
     validation_init(&validation);
-    request_check_query(call, &validation, (const char *const[]){"limit", "cursor", NULL});
+    request_check_query(call, &validation, (const char *const[]){"limit", "cursor", NULL}, NULL);
     hold_list_read_page(call, &validation, &query);
     if (validation.count > 0) {
         validation_respond(&validation, call->exchange);

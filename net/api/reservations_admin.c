@@ -58,7 +58,7 @@ void api_admin_reservation_list(struct api_call *call)
     struct list_body query;
 
     validation_init(&validation);
-    request_check_query(call, &validation, names);
+    request_check_query(call, &validation, names, NULL);
     hold_list_read_page(call, &validation, &query);
     bool is_possible = read_filters(call, &validation, &query);
     if (validation.count > 0)

@@ -43,9 +43,9 @@ enum api_key {
     X(POST, "/v1/reservations", reservation_create, SESSION, RESERVE, JSON, REQUIRED)              \
     X(GET, "/v1/reservations", reservation_list, SESSION, HOLDS, NONE, IGNORED)                    \
     X(GET, "/v1/reservations/{id}", reservation_get, SESSION, HOLDS, NONE, IGNORED)                \
-    X(DELETE, "/v1/reservations/{id}", reservation_release, SESSION, HOLDS, NONE, OPTIONAL)        \
-    X(POST, "/v1/reservations/{id}/extend", reservation_extend, SESSION, HOLDS, JSON_OR_EMPTY,     \
-      OPTIONAL)                                                                                    \
+    X(DELETE, "/v1/reservations/{id}", reservation_release, SESSION_OR_NEW, HOLDS, NONE, OPTIONAL) \
+    X(POST, "/v1/reservations/{id}/extend", reservation_extend, SESSION_OR_NEW, HOLDS,             \
+      JSON_OR_EMPTY, OPTIONAL)                                                                     \
     X(GET, "/v1/skus/availability", availability_list, PUBLIC, BROWSE, NONE, IGNORED)              \
     X(GET, "/v1/skus/{sku}/availability", availability_get, PUBLIC, BROWSE, NONE, IGNORED)         \
     X(GET, "/v1/products/{id}", product_get, PUBLIC, BROWSE, NONE, IGNORED)                        \

@@ -42,6 +42,7 @@ enum {
     HTTP_PIPELINE_LIMIT = 256,     /* upper bound of http_options.pipeline_max */
     HTTP_PEER_TEXT_MAX = 46,       /* an address as text with its terminator */
     HTTP_CORS_ORIGINS_MAX = 32,
+    HTTP_MEMORY_LEAST = 64 * 1024, /* lower bound of http_options.memory_max */
     HTTP_STATUS_CLIENT_GONE = 499, /* on_complete: the client left before its answer */
 };
 
@@ -208,7 +209,7 @@ struct http_options {
     unsigned connections_max;        /* above: answered 503 at the door and closed */
     unsigned connections_per_ip_max; /* 0: no limit; IPv6 counts by /64 */
     unsigned exchanges_max;          /* requests in flight; above: 503 overloaded */
-    size_t memory_max;               /* bytes of all input and output buffers together */
+    size_t memory_max;               /* bytes of all buffers together; of requests: 3/4 of it */
     size_t scratch_size;             /* bytes per exchange for the handlers' own state */
 
     /* Limits of one connection. */
@@ -289,7 +290,8 @@ void http_server_drain(struct http_server *server, unsigned deadline_ms,
                        void (*on_drained)(void *user));
 
 /* Closes everything at once and frees the server; `on_closed` (may be NULL) is called from the loop
- * when it is gone. No drain may be running. Exchanges still open are abandoned. */
+ * when it is gone. A drain that is running ends with it, without its callback. Exchanges still open
+ * are abandoned. */
 void http_server_close(struct http_server *server, void (*on_closed)(void *user));
 
 /* Lives as long as the server. */

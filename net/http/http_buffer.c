@@ -2,6 +2,10 @@
 /*
  * The server's buffers: sizes are powers of two, freed ones are kept on lists (last in, first out,
  * so that they are warm), and all that are in use together are bounded.
+ *
+ * Of the bound, input may take HTTP_MEMORY_INPUT_PARTS of HTTP_MEMORY_PARTS: the rest is for
+ * answers, whatever the clients send. The last of these parts is only for answers that are content
+ * with one smallest buffer, so that large ones which nobody reads do not keep out a refusal.
  */
 #include "http/http_internal.h"
 
@@ -21,11 +25,22 @@ static unsigned class_of(size_t bytes)
     return (unsigned)(64 - __builtin_clzll((unsigned long long)bytes - 1)) - HTTP_BUFFER_SHIFT_MIN;
 }
 
-static char *buffer_take(struct http_buffers *pool, unsigned class)
+static bool may_take(const struct http_buffers *pool, enum http_buffer_use use, unsigned class)
 {
     size_t bytes = class_bytes(class);
-    if (bytes > pool->bytes_max || pool->bytes_used > pool->bytes_max - bytes)
+    size_t part = pool->bytes_max / HTTP_MEMORY_PARTS;
+    bool is_small_answer = use == HTTP_BUFFER_ANSWER && class == 0;
+    size_t used_max = is_small_answer ? pool->bytes_max : pool->bytes_max - part;
+    if (bytes > used_max || pool->bytes_used > used_max - bytes)
+        return false;
+    return use != HTTP_BUFFER_INPUT || pool->bytes_input + bytes <= part * HTTP_MEMORY_INPUT_PARTS;
+}
+
+static char *buffer_take(struct http_buffers *pool, enum http_buffer_use use, unsigned class)
+{
+    if (!may_take(pool, use, class))
         return NULL;
+    size_t bytes = class_bytes(class);
     void *data = pool->free[class];
     if (data != NULL) {
         memcpy(&pool->free[class], data, sizeof(void *));
@@ -37,15 +52,23 @@ static char *buffer_take(struct http_buffers *pool, unsigned class)
             return NULL;
     }
     pool->bytes_used += bytes;
+    if (use == HTTP_BUFFER_INPUT)
+        pool->bytes_input += bytes;
     return data;
 }
 
-static void buffer_give(struct http_buffers *pool, char *data, size_t bytes)
+static void buffer_give(struct http_buffers *pool, const struct http_buffer *buffer)
 {
+    char *data = buffer->data;
+    size_t bytes = buffer->capacity;
     unsigned class = class_of(bytes);
     assert(class_bytes(class) == bytes);
     assert(pool->bytes_used >= bytes);
     pool->bytes_used -= bytes;
+    if (buffer->use == HTTP_BUFFER_INPUT) {
+        assert(pool->bytes_input >= bytes);
+        pool->bytes_input -= bytes;
+    }
     if (pool->bytes_cached + bytes > HTTP_BUFFER_CACHED_MAX) {
         free(data);
         return;
@@ -60,16 +83,18 @@ bool http_buffer_reserve(struct http_buffers *pool, struct http_buffer *buffer, 
     assert(buffer->length <= buffer->capacity);
     if (extra <= (size_t)(buffer->capacity - buffer->length) && buffer->data != NULL)
         return true;
+    if (buffer->use == HTTP_BUFFER_FIXED)
+        return false;
     size_t need = (size_t)buffer->length + extra;
     if (extra > class_bytes(HTTP_BUFFER_CLASSES - 1) || need > class_bytes(HTTP_BUFFER_CLASSES - 1))
         return false;
     unsigned class = class_of(need > 0 ? need : 1);
-    char *data = buffer_take(pool, class);
+    char *data = buffer_take(pool, buffer->use, class);
     if (data == NULL)
         return false;
     if (buffer->data != NULL) {
         memcpy(data, buffer->data, buffer->length);
-        buffer_give(pool, buffer->data, buffer->capacity);
+        buffer_give(pool, buffer);
     }
     buffer->data = data;
     buffer->capacity = (uint32_t)class_bytes(class);
@@ -90,14 +115,18 @@ bool http_buffer_append(struct http_buffers *pool, struct http_buffer *buffer, c
 
 void http_buffer_release(struct http_buffers *pool, struct http_buffer *buffer)
 {
+    if (buffer->use == HTTP_BUFFER_FIXED) {
+        buffer->length = 0;
+        return;
+    }
     if (buffer->data != NULL)
-        buffer_give(pool, buffer->data, buffer->capacity);
-    *buffer = (struct http_buffer){0};
+        buffer_give(pool, buffer);
+    *buffer = (struct http_buffer){.use = buffer->use};
 }
 
 void http_buffers_free(struct http_buffers *pool)
 {
-    assert(pool->bytes_used == 0);
+    assert(pool->bytes_used == 0 && pool->bytes_input == 0);
     for (unsigned class = 0; class < HTTP_BUFFER_CLASSES; class ++) {
         while (pool->free[class] != NULL) {
             void *data = pool->free[class];

@@ -149,6 +149,25 @@ static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
     *buffer = uv_buf_init(input->data + input->length, room < HTTP_READ_MAX ? room : HTTP_READ_MAX);
 }
 
+void http_connection_drop_input(struct http_connection *connection)
+{
+    http_buffer_release(&connection->server->buffers, &connection->input);
+    connection->input_parsed = 0;
+    connection->request.base = NULL;
+    connection->stalled = false; /* nothing waits any more */
+}
+
+/* Between two reads: the request that is being read is given up. What has come of it stays until
+ * its refusal is rendered (it names the request), but not for as long as the client lingers. */
+static void refuse_unfinished(struct http_connection *connection, enum http_refusal refusal,
+                              const char *detail)
+{
+    assert(!connection->stalled);
+    (void)http_connection_refuse(connection, refusal, detail);
+    http_connection_flush(connection);
+    http_connection_drop_input(connection);
+}
+
 static bool has_endless_answer(const struct http_connection *connection)
 {
     const struct http_exchange *exchange = connection->first;
@@ -165,8 +184,7 @@ static void read_failed(struct http_connection *connection, ssize_t error)
     connection->reading = false;
     if (error == UV_ENOBUFS && connection->state == HTTP_CONNECTION_OPEN) {
         (void)uv_read_stop((uv_stream_t *)&connection->tcp);
-        (void)http_connection_refuse(connection, HTTP_REFUSAL_OVERLOADED, NULL);
-        http_connection_flush(connection);
+        refuse_unfinished(connection, HTTP_REFUSAL_OVERLOADED, NULL);
         return;
     }
     if (error != UV_EOF || connection->receiver != NULL || has_endless_answer(connection)) {
@@ -277,9 +295,8 @@ void http_connection_expire(struct http_connection *connection)
             http_connection_close(connection, HTTP_CLOSE_IDLE_TIMEOUT);
             return;
         }
-        (void)http_connection_refuse(connection, HTTP_REFUSAL_REQUEST_TIMEOUT,
-                                     "the request did not come in time");
-        http_connection_flush(connection);
+        refuse_unfinished(connection, HTTP_REFUSAL_REQUEST_TIMEOUT,
+                          "the request did not come in time");
         return;
     }
     http_connection_update(connection);
@@ -387,7 +404,7 @@ static void connection_finish(struct http_connection *connection)
 /* One round; true if another one may have something to do. */
 static bool flush_round(struct http_connection *connection)
 {
-    if (connection->refusal != HTTP_REFUSAL_NONE)
+    if (connection->refusal != HTTP_REFUSAL_NONE && !connection->doomed)
         http_dispatch_refusal(connection);
     send_continue(connection);
     if (connection->doomed) {
@@ -415,7 +432,8 @@ void http_connection_flush(struct http_connection *connection)
         return;
     int rounds = 0;
     while (flush_round(connection)) {
-        if (++rounds == HTTP_FLUSH_ROUNDS_MAX) {
+        /* One that is doomed closes in the next round. */
+        if (++rounds >= HTTP_FLUSH_ROUNDS_MAX && !connection->doomed) {
             http_connection_mark_dirty(connection);
             break;
         }
@@ -439,6 +457,7 @@ void http_connection_open(struct http_connection *connection, int fd, const stru
     assert(error == 0 && "without a socket it cannot fail");
     (void)error;
     connection->tcp.data = connection;
+    connection->input.use = HTTP_BUFFER_INPUT;
     connection->peer = *peer;
     connection->state = HTTP_CONNECTION_OPEN;
     connection->reading = connection->stalled = connection->body_paused = false;

@@ -35,6 +35,10 @@
  *
  *  4. Nothing is closed under a handler's feet: what goes wrong within an answer dooms the
  *     connection, and the flush closes it.
+ *
+ *  5. The first exchange is never DONE once a call into the layer has returned, on a doomed
+ *     connection neither: so the spare exchange, which is only opened as the first and answered
+ *     within the call, is always free again.
  */
 #ifndef STAMPEDE_HTTP_INTERNAL_H
 #define STAMPEDE_HTTP_INTERNAL_H
@@ -79,6 +83,15 @@ enum {
     HTTP_BUFFER_SHIFT_MIN = 12,
     HTTP_BUFFER_CLASSES = 15,                 /* 4 KiB to 64 MiB */
     HTTP_BUFFER_CACHED_MAX = 8 * 1024 * 1024, /* bytes of free buffers kept */
+    HTTP_MEMORY_PARTS = 16,                   /* see http_buffer.c */
+    HTTP_MEMORY_INPUT_PARTS = 12,
+    HTTP_DOOR_ANSWER_MAX = 8 * 1024,
+};
+
+enum http_buffer_use {
+    HTTP_BUFFER_ANSWER = 0,
+    HTTP_BUFFER_INPUT,
+    HTTP_BUFFER_FIXED, /* not of the pool: neither grows nor is given back */
 };
 
 /* Owned by whoever holds the struct; data NULL: none taken. */
@@ -86,11 +99,13 @@ struct http_buffer {
     char *data;
     uint32_t length;
     uint32_t capacity;
+    enum http_buffer_use use; /* kept when it is released */
 };
 
 struct http_buffers {
     size_t bytes_max;
     size_t bytes_used;
+    size_t bytes_input; /* of bytes_used */
     size_t bytes_cached;
     void *free[HTTP_BUFFER_CLASSES];
 };
@@ -313,6 +328,7 @@ struct http_server {
         uint16_t lines_length;
     } cors[HTTP_CORS_ORIGINS_MAX];
     struct http_connection *door;
+    char door_answer[HTTP_DOOR_ANSWER_MAX]; /* its output: refusing must not need memory */
     uv_poll_t listener;
     uv_timer_t sweep;
     uv_prepare_t prepare;
@@ -363,6 +379,8 @@ void http_connection_flush(struct http_connection *connection);
 void http_connection_expire(struct http_connection *connection);
 /* Bytes not yet taken by the kernel. */
 size_t http_connection_queued(const struct http_connection *connection);
+/* The request will not be complete: its bytes are given back. */
+void http_connection_drop_input(struct http_connection *connection);
 /* Starts or stops reading as the flags say, and sets the deadline. */
 void http_connection_update(struct http_connection *connection);
 static inline bool http_connection_is_idle(const struct http_connection *connection)

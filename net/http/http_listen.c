@@ -143,7 +143,10 @@ void http_probe_release(struct http_probe *probe)
 
 /* ---- Refusing at the door ---- */
 
-/* Answers 503 without having read a request, as far as the socket takes it at once, and closes. */
+/*
+ * Answers 503 without having read a request, as far as the socket takes it at once, and closes. The
+ * answer is rendered into a buffer of the door's own; one that did not fit would not be sent.
+ */
 static void door_refuse(struct http_server *server, int fd, const struct http_peer *peer)
 {
     struct http_connection *door = server->door;
@@ -158,7 +161,7 @@ static void door_refuse(struct http_server *server, int fd, const struct http_pe
     struct http_exchange *exchange = http_exchange_open(door, true);
     exchange->keep_alive = false;
     http_exchange_refuse(exchange, HTTP_REFUSAL_OVERLOADED, NULL);
-    assert(door->first == NULL);
+    assert(door->first == NULL && door->out.use == HTTP_BUFFER_FIXED);
     /* What the client has sent must be read, or closing resets the connection under the answer. */
     (void)recv(fd, discarded, sizeof discarded, MSG_DONTWAIT);
     if (door->out.length > 0)

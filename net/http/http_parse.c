@@ -392,13 +392,6 @@ static char *parse(struct http_connection *connection, char *at, char *end)
 
 /* ---- What is kept from one read to the next ---- */
 
-static void input_drop(struct http_connection *connection)
-{
-    http_buffer_release(&connection->server->buffers, &connection->input);
-    connection->input_parsed = 0;
-    connection->request.base = NULL;
-}
-
 /* Bytes from the shared buffer, or from within `input` itself, become all of `input`. False: no
  * memory. */
 static bool input_keep(struct http_connection *connection, char *from, size_t length)
@@ -420,7 +413,7 @@ static void input_settle(struct http_connection *connection, char *stop, char *e
     if (!may_go_on(connection)) {
         /* Unread input would make the kernel reset the connection under the last answer. */
         connection->linger = connection->linger || stop < end;
-        input_drop(connection);
+        http_connection_drop_input(connection);
         return;
     }
     char *from = stop;
@@ -432,12 +425,12 @@ static void input_settle(struct http_connection *connection, char *stop, char *e
             keep_end = from + request->body_offset + request->body_length;
     }
     if (from == NULL || from == keep_end) {
-        input_drop(connection);
+        http_connection_drop_input(connection);
         return;
     }
     if (!input_keep(connection, from, (size_t)(keep_end - from))) {
         http_connection_refuse(connection, HTTP_REFUSAL_OVERLOADED, NULL);
-        input_drop(connection);
+        http_connection_drop_input(connection);
         return;
     }
     connection->input_parsed = request->started ? connection->input.length : 0;

@@ -56,7 +56,8 @@ static bool answer_is_final(struct http_exchange *exchange)
     if (!exchange->keep_alive || !exchange->request_complete || connection->close_wanted ||
         connection->server->draining)
         connection->final = true;
-    return connection->final;
+    /* A refusal of what came behind it still follows: that one says so. */
+    return connection->final && connection->refusal == HTTP_REFUSAL_NONE;
 }
 
 /* The lines that every answer has from the layer, and those that the handler added. */
@@ -277,25 +278,33 @@ void http_body_commit(struct http_exchange *exchange, size_t length)
 
 /* ---- Order ---- */
 
-/* Hands over what has gathered behind the first, as far as its turn has come. */
+/* What an exchange has gathered goes to the output. False: no memory. */
+static bool hand_over(struct http_connection *connection, struct http_exchange *exchange)
+{
+    struct http_buffer *out = &connection->out;
+    if (exchange->answer.length == 0)
+        return true;
+    if (out->length > 0) {
+        if (!http_buffer_append(&connection->server->buffers, out, exchange->answer.data,
+                                exchange->answer.length))
+            return false;
+        exchange->answer.length = 0;
+        return true;
+    }
+    struct http_buffer empty = *out;
+    *out = exchange->answer;
+    exchange->answer = empty;
+    return true;
+}
+
+/* Hands over what has gathered behind the first, as far as its turn has come. Of a doomed
+ * connection nothing is handed over, but what is done is released all the same (invariant 5). */
 static void connection_advance(struct http_connection *connection)
 {
-    struct http_server *server = connection->server;
-    while (connection->first != NULL && !connection->doomed) {
+    while (connection->first != NULL) {
         struct http_exchange *exchange = connection->first;
-        if (exchange->answer.length > 0) {
-            if (connection->out.length == 0) {
-                struct http_buffer empty = connection->out;
-                connection->out = exchange->answer;
-                exchange->answer = empty;
-            } else if (http_buffer_append(&server->buffers, &connection->out, exchange->answer.data,
-                                          exchange->answer.length)) {
-                exchange->answer.length = 0;
-            } else {
-                http_connection_doom(connection, HTTP_CLOSE_MEMORY);
-                return;
-            }
-        }
+        if (!connection->doomed && !hand_over(connection, exchange))
+            http_connection_doom(connection, HTTP_CLOSE_MEMORY);
         if (exchange->state != HTTP_EXCHANGE_DONE)
             return;
         http_exchange_release(exchange);

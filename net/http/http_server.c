@@ -39,6 +39,7 @@ static void options_check(const struct http_options *options)
 {
     assert(options->host != NULL && options->wall_ms != NULL);
     assert(options->backlog > 0);
+    assert(options->memory_max >= HTTP_MEMORY_LEAST);
     assert(options->answer_max >= HTTP_ANSWER_MAX_LEAST);
     assert(options->connections_max > 0 && options->exchanges_max > 0);
     assert(options->pipeline_max > 0 && options->pipeline_max <= HTTP_PIPELINE_LIMIT);
@@ -188,6 +189,11 @@ static bool server_allocate(struct http_server *server)
     for (unsigned i = 0; i < options->connections_max; i++)
         server->deadlines[i] = HTTP_NEVER;
     server->door->server = server;
+    server->door->out = (struct http_buffer){
+        .data = server->door_answer,
+        .capacity = sizeof server->door_answer,
+        .use = HTTP_BUFFER_FIXED,
+    };
     if (options->connections_per_ip_max > 0 &&
         !http_peers_init(&server->peers, options->connections_max, random_next(server)))
         return false;
@@ -294,8 +300,9 @@ static void on_handle_closed(uv_handle_t *handle)
 
 void http_server_close(struct http_server *server, void (*on_closed)(void *user))
 {
-    assert(!server->closing && server->on_drained == NULL);
+    assert(!server->closing);
     server->closing = true;
+    server->on_drained = NULL;
     server->on_closed = on_closed;
     http_listen_stop(server);
     for (uint32_t slot = 0; slot < server->slots_used; slot++)

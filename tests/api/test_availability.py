@@ -46,6 +46,19 @@ class Availability(ApiTest):
         response = self.guest.call("GET", target, expect=404, code="not_found")
         self.assertIn("NO-SUCH", response.json()["detail"])
 
+    def test_parameters_are_given_once_but_for_sku(self):
+        twice = {
+            "/v1/admin/reservations?limit=1&limit=2": "limit",
+            "/v1/admin/reservations?sku=A&status=held&sku=B": "sku",
+            "/v1/admin/products?cursor=a&cursor=a": "cursor",
+            "/v1/admin/products?limit=1&li%6Dit=2": "limit",
+        }
+        for target, field in twice.items():
+            with self.subTest(target=target):
+                response = self.admin.call("GET", target)
+                self.assert_problem_field(response, field)
+                self.assertIn("is given twice", response.body.decode())
+
     def test_batch_bounds(self):
         sku = self.admin.create_sku(stock=2)
         self.assert_problem_field(self.guest.call("GET", "/v1/skus/availability"), "sku")

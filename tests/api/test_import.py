@@ -140,6 +140,33 @@ class Rows(ImportTest):
         self.assert_counts(result, rejected=1)
         self.assertEqual((result["errors"][0]["row"], result["errors"][0]["field"]), (2, "sku"))
 
+    def test_a_dry_run_tells_of_skus_that_the_file_gives_twice(self):
+        unique = new_key()[:10]
+        text = self.HEADER + "".join(
+            f"{unique}-{product},{unique}-{sku},Thing,1.00,EUR,1\n"
+            for product, sku in (("p", "A"), ("q", "A"), ("q", "B"), ("r", "C"), ("r", "C"))
+        )
+        told = []
+        for parameters in ("?dry_run=true", ""):
+            result = self.result(text, parameters)
+            self.assert_counts(result, created=3, rejected=2)
+            told.append(result["errors"])
+        self.assertEqual(told[0], told[1])
+        self.assertEqual([(e["row"], e["field"]) for e in told[0]], [(3, "sku"), (6, "sku")])
+
+    def test_what_is_quoted_in_a_bad_row_is_no_row(self):
+        unique = new_key()[:10]
+        head = "sku,name,description,price,currency,stock\n"
+        for name, text in (("zero", "text\0 more"), ("long", "x" * 70000)):
+            with self.subTest(name=name):
+                result = self.result(
+                    f'{head}{unique}-{name}-1,Good,"{text}\n{unique}-evil,Evil,injected,0.01,EUR,500\n'
+                    f'rest",10.00,EUR,5\n{unique}-{name}-2,Next,x,2.00,EUR,1\n'
+                )
+                self.assert_counts(result, created=1, rejected=1)
+                self.assertEqual((result["errors"][0]["row"], result["errors"][0]["field"]), (2, "row"))
+        self.admin.call("GET", f"/v1/admin/inventory/{unique}-evil", expect=404)
+
     def test_quoting_line_ends_and_byte_order_mark(self):
         unique = new_key()[:10]
         rows = [
@@ -200,6 +227,7 @@ class Rows(ImportTest):
             ("?format=xml", "format"),
             ("?stock=double", "stock"),
             ("?dry_run=maybe", "dry_run"),
+            ("?dry_run=true&dry_run=false", "dry_run"),
             ("?map=nonsense", "map"),
             ("?map=colour%3Dname", "map"),
             ("?map=name%3DNoSuchColumn", "map"),
@@ -207,6 +235,9 @@ class Rows(ImportTest):
             with self.subTest(parameters=parameters):
                 self.assert_problem_field(self.admin.import_csv(text, parameters), field)
         self.assert_problem_field(self.admin.import_csv("sku,colour\na,b\n"), "")
+        self.assert_problem_field(
+            self.admin.import_csv("sku,name,price,currency,price\na,b,1,EUR,2\n"), "header"
+        )
         headers = [("Content-Type", "application/json")]
         self.admin.call("POST", "/v1/admin/import", b"{}", headers=headers, expect=415)
 

@@ -163,6 +163,25 @@ class Life(unittest.TestCase):
             for hold_id in mine[-3:]:
                 guest.reservation(hold_id, expect=200)
 
+    def test_only_the_same_signal_again_cuts_a_drain_short(self):
+        """A closed terminal sends SIGHUP, whoever runs the server then SIGTERM: that is one wish to end, told twice."""
+        hangup, terminate, interrupt = signal.SIGHUP, signal.SIGTERM, signal.SIGINT
+        for signals, status in (
+            ((hangup, terminate, hangup), 0),
+            ((interrupt, terminate, hangup), 0),
+            ((terminate, terminate), 130),
+            ((hangup, interrupt, interrupt), 130),
+        ):
+            with self.subTest(signals=signals):
+                server = self.serve("--drain-ms", "1500")
+                with server.wire() as wire:
+                    wire.send(b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{")
+                    time.sleep(0.2)
+                    for number in signals:
+                        server.process.send_signal(number)
+                        time.sleep(0.2)
+                    self.assertEqual(server.process.wait(20), status)
+
     def test_idle_connections_do_not_hold_up_a_stop(self):
         server = self.serve()
         idle = [server.wire() for _ in range(20)]
@@ -245,7 +264,7 @@ class RefusalsToStart(unittest.TestCase):
         try:
             listen = f"127.0.0.1:{server.address[1]}"
             self.assert_refused(
-                *self.serve_arguments(listen=listen), says=(str(server.address[1]),)
+                *self.serve_arguments(listen=listen), says=(str(server.address[1]), "choose another --listen")
             )
             for _ in range(10):
                 server.anonymous().call("GET", "/readyz", expect=200)
@@ -266,13 +285,19 @@ class RefusalsToStart(unittest.TestCase):
             handle.write("not a folder")
         for data in (path, path + "/below", "/proc/stampede-data"):
             with self.subTest(data=data):
-                self.assert_refused(*self.serve_arguments(data=data), says=(data,))
+                self.assert_refused(*self.serve_arguments(data=data), says=(data, "--data"))
 
-    @unittest.skipIf(os.geteuid() == 0, "root may write everywhere")
     def test_data_folder_without_permission(self):
         path = fresh_path()
         os.mkdir(path, 0o500)
-        self.assert_refused(*self.serve_arguments(data=path), says=(path,))
+        if os.geteuid() == 0:  # who may write everywhere but below /proc
+            path = next(
+                folder
+                for pattern in ("/proc/fs/*", "/proc/irq/*/*", "/proc/*/*")
+                for folder in sorted(glob.glob(pattern))
+                if os.path.isdir(folder) and not os.listdir(folder)
+            )
+        self.assert_refused(*self.serve_arguments(data=path), says=(path, "not writable", "--data"))
 
     def test_foreign_data_folder(self):
         path = fresh_path()
@@ -305,6 +330,8 @@ class RefusalsToStart(unittest.TestCase):
             (["--listen", "127.0.0.1:70000"], "listen"),
             (["--listen", "127.0.0.1:"], "listen"),
             (["--config", "/nonexistent/stampede.yaml"], "/nonexistent/stampede.yaml"),
+            (["--config", "/"], "give --config a file"),
+            (["--cors-origins", "shop.example"], "cors_origins"),
             (["--admin-key-file", "/nonexistent/key"], "/nonexistent/key"),
             (["surplus"], "surplus"),
         ):

@@ -71,7 +71,22 @@ class Sessions(ApiTest):
         client.call("GET", "/v1/reservations", expect=401, code="unauthenticated")
         sku = self.admin.create_sku()
         hold = self.guest.hold(sku)
-        for method, suffix in (("GET", ""), ("DELETE", ""), ("POST", "/extend")):
+        client.call("GET", f"/v1/reservations/{hold['id']}", expect=401)
+
+    def test_other_writes_make_a_session(self):
+        """Nothing is a new guest's own, so that the answer is 404; but the session is there to go on with."""
+        sku = self.admin.create_sku()
+        hold = self.guest.hold(sku)
+        for method, suffix in (("DELETE", ""), ("POST", "/extend")):
             with self.subTest(method=method, suffix=suffix):
-                client.call(method, f"/v1/reservations/{hold['id']}{suffix}", expect=401)
+                target = f"/v1/reservations/{hold['id']}{suffix}"
+                client = self.server.anonymous()
+                refused = client.call(method, target, expect=404, code="not_found")
+                token = refused.header("x-session-token")
+                self.assertTrue(refused.header("set-cookie").startswith(f"stampede_session={token};"))
+                self.assertEqual(Client(self.server, token=token).hold(sku)["status"], "held")
+                # What is given and not valid is not replaced, lest its owner's holds be lost unseen.
+                Client(self.server, token=token[:-4]).call(
+                    method, target, expect=401, code="unauthenticated"
+                )
         self.assertEqual(self.guest.reservation(hold["id"]).json()["status"], "held")

@@ -27,7 +27,8 @@ bool answers_lines_equal(const struct world *world, const struct hold_view *view
     return true;
 }
 
-/* The limit was the same since the request was sent: whoever has more was granted it wrongly (I6). */
+/* The limit was the same since the request was sent: whoever has more was granted it wrongly (I6).
+ */
 static void check_limits(struct world *world, const struct request *request,
                          const struct book_hold *hold)
 {
@@ -54,9 +55,8 @@ static bool must_be_replayed(const struct world *world, const struct request *re
     if (request->known_hold == NONE)
         return false;
     hold = &world->books.holds[request->known_hold];
-    return !hold->forgotten &&
-           !book_hold_may_be_forgotten(hold, world_now(world),
-                                       world->profile.engine.hold_retention_ms);
+    return !hold->forgotten && !book_hold_may_be_forgotten(hold, world_now(world),
+                                                           world->profile.engine.hold_retention_ms);
 }
 
 static void check_first_view(const struct world *world, const struct request *request,
@@ -87,9 +87,9 @@ static void succeed(struct world *world, struct attempt *attempt, uint32_t index
 {
     const struct book_hold *known = &world->books.holds[attempt->hold];
     const struct book_hold *other = &world->books.holds[index];
-    bool is_newer = other->created_ms > known->created_ms ||
-                    (other->created_ms == known->created_ms &&
-                     other->id.sequence > known->id.sequence);
+    bool is_newer =
+        other->created_ms > known->created_ms ||
+        (other->created_ms == known->created_ms && other->id.sequence > known->id.sequence);
     const struct book_hold *older = is_newer ? known : other;
     const struct book_hold *newer = is_newer ? other : known;
 
@@ -317,8 +317,8 @@ void answers_refused(struct world *world, const struct request *request, enum ou
     } else if (outcome == OUTCOME_NOT_FOUND) {
         if (!reserves || request->attempt != NONE)
             violation("what exists was not found");
-    } else if ((outcome == OUTCOME_SOLD_OUT || outcome == OUTCOME_INSUFFICIENT_STOCK) &&
-               reserves && request->attempt != NONE) {
+    } else if ((outcome == OUTCOME_SOLD_OUT || outcome == OUTCOME_INSUFFICIENT_STOCK) && reserves &&
+               request->attempt != NONE) {
         check_refused(world, request, outcome);
         check_gate_refusal(world, request, outcome, refusal);
     } else {
@@ -385,8 +385,7 @@ static void check_answer(struct world *world, const struct request *request, uin
     if (cookie == 0 || request->cookie != cookie)
         violation("an answer came that nobody waits for: a second one");
     if (message->type != MESSAGE_REPLY || reply->answers != message_of(request->type))
-        violation("a %s was answered as something else",
-                  message_name(message_of(request->type)));
+        violation("a %s was answered as something else", message_name(message_of(request->type)));
     if (world->env.failed && reply->outcome != OUTCOME_OUTCOME_UNKNOWN)
         violation("after the latch fell a %s was answered %s",
                   message_name(message_of(request->type)),
@@ -404,8 +403,9 @@ void answers_take(void *user, uint64_t cookie, const struct message *message)
     check_answer(world, request, cookie, message);
     trace_add(&world->trace, TRACE_REPLY,
               cookie << 16 | (uint64_t)reply->outcome << 8 | reply->replayed, reply->limit);
-    world_log(world, "shard %u: client %u gets  %" PRIu64 ": %s%s", request->shard, request->client, cookie,
-              outcome_name((enum outcome)reply->outcome), reply->replayed ? ", replayed" : "");
+    world_log(world, "shard %u: client %u gets  %" PRIu64 ": %s%s", request->shard, request->client,
+              cookie, outcome_name((enum outcome)reply->outcome),
+              reply->replayed ? ", replayed" : "");
     if (reply->outcome == OUTCOME_OUTCOME_UNKNOWN)
         world_mark(world, MARK_OUTCOME_UNKNOWN_SEEN);
     if (world_now(world) - request->submitted_ms > world->profile.engine.request_timeout_ms)

@@ -11,7 +11,8 @@
 
 static void trace_view(struct world *world, const struct hold_view *view)
 {
-    trace_add(&world->trace, TRACE_VIEW, view->id.sequence << 20 | view->id.partition << 8 | view->state,
+    trace_add(&world->trace, TRACE_VIEW,
+              view->id.sequence << 20 | view->id.partition << 8 | view->state,
               (uint64_t)view->deadline_wall_ms ^ (uint64_t)view->ttl_ms << 48);
 }
 
@@ -21,7 +22,8 @@ static void check_live_view(const struct world *world, const struct request *req
     const struct engine_options *options = &world->profile.engine;
     int64_t deadline_ms = answers_world_ms(view->deadline_wall_ms);
 
-    /* A list does not record a lapse that no turn had time for yet; it says that nothing is left. */
+    /* A list does not record a lapse that no turn had time for yet; it says that nothing is left.
+     */
     if (deadline_ms <= request->submitted_ms && (request->hold != NONE || view->ttl_ms != 0))
         violation("a hold is shown as held %lld ms past its deadline",
                   (long long)(request->submitted_ms - deadline_ms));
@@ -143,43 +145,78 @@ static void take_not_found(struct world *world, const struct request *request)
         world_mark(world, MARK_FOREIGN_HOLD);
         return;
     }
-    if (!hold->forgotten &&
-        !book_hold_may_be_forgotten(hold, world_now(world),
-                                    world->profile.engine.hold_retention_ms))
-        violation("an acknowledged hold is lost (%s, deadline in %lld ms, shown before %u restarts)",
-                  hold_state_name((enum hold_state)hold->state),
-                  (long long)(hold->deadline_ms - world_now(world)),
-                  world->books.incarnation - hold->incarnation);
+    if (!hold->forgotten && !book_hold_may_be_forgotten(hold, world_now(world),
+                                                        world->profile.engine.hold_retention_ms))
+        violation(
+            "an acknowledged hold is lost (%s, deadline in %lld ms, shown before %u restarts)",
+            hold_state_name((enum hold_state)hold->state),
+            (long long)(hold->deadline_ms - world_now(world)),
+            world->books.incarnation - hold->incarnation);
     books_forget_hold(&world->books, request->hold);
 }
 
-static void take_ok(struct world *world, const struct request *request,
-                    const struct hold_view *view)
+/* A key extends a hold once. Only the newest one is followed. */
+static void take_extension_key(struct world *world, const struct request *request,
+                               const struct reply_body *reply)
 {
-    bool late = request->submitted_ms >= request->deadline_max_ms;
+    struct book_hold *hold = &world->books.holds[request->hold];
+    bool alone = request->none_open && hold->extends_open == 0;
 
-    if (request->type == COMMAND_HOLD_RELEASE) {
-        if (view->state != HOLD_RELEASED && view->state != HOLD_EXPIRED)
-            violation("a release left the hold %s", hold_state_name((enum hold_state)view->state));
-    } else if (request->type == COMMAND_HOLD_EXTEND) {
-        if (late)
-            violation("I5: a hold was extended %lld ms past its deadline",
-                      (long long)(request->submitted_ms - request->deadline_max_ms));
-        /* Asked in the tick in which the whole TTL still lies ahead, it may change nothing. */
-        if (view->state != HOLD_HELD ||
-            (view->ttl_ms < world->profile.engine.hold_ttl_ms &&
-             (view->extensions <= request->known_extensions ||
-              answers_world_ms(view->deadline_wall_ms) <= request->known_deadline_ms)))
-            violation("an extension extended nothing");
-        world_mark(world, MARK_EXTENDED);
-    } else if (request->type == COMMAND_HOLD_CONVERT) {
-        if (view->state != HOLD_CONVERTED)
-            violation("a conversion left the hold %s",
-                      hold_state_name((enum hold_state)view->state));
-        if (late && !request->known_convert_maybe && request->known_state != HOLD_CONVERTED)
-            violation("I5: a hold was converted %lld ms past its deadline",
-                      (long long)(request->submitted_ms - request->deadline_max_ms));
+    if (reply->replayed && request->extend_key == 0)
+        violation("an extension without a key got a replay");
+    if (reply->replayed)
+        world_mark(world, MARK_EXTEND_REPLAYED);
+    if (request->extend_key == 0 || request->extend_key != hold->extend_key)
+        return;
+    if (reply->replayed && hold->extend_requests < 2)
+        violation("a new extension got a replay");
+    if (!reply->replayed && hold->extend_done)
+        violation("I3: a hold was extended twice under one key");
+    /* With others under way it can't be told whether this one gained anything. */
+    if (!reply->replayed && alone && reply->hold.extensions > request->known_extensions)
+        hold->extend_done = true;
+}
+
+static void take_extended(struct world *world, const struct request *request,
+                          const struct reply_body *reply)
+{
+    const struct hold_view *view = &reply->hold;
+    bool gained = view->extensions > request->known_extensions &&
+                  answers_world_ms(view->deadline_wall_ms) > request->known_deadline_ms;
+
+    take_extension_key(world, request, reply);
+    if (reply->replayed) /* whatever became of the hold since */
+        return;
+    if (request->submitted_ms >= request->deadline_max_ms)
+        violation("I5: a hold was extended %lld ms past its deadline",
+                  (long long)(request->submitted_ms - request->deadline_max_ms));
+    /* Asked for while the whole TTL still lies ahead, it may change nothing. */
+    if (view->state != HOLD_HELD || (!gained && view->ttl_ms < world->profile.engine.hold_ttl_ms))
+        violation("an extension extended nothing");
+    world_mark(world, MARK_EXTENDED);
+}
+
+static void take_ok(struct world *world, const struct request *request,
+                    const struct reply_body *reply)
+{
+    enum hold_state state = (enum hold_state)reply->hold.state;
+
+    if (request->type == COMMAND_HOLD_EXTEND) {
+        take_extended(world, request, reply);
+        return;
     }
+    if (reply->replayed)
+        violation("a request for a hold got a replay");
+    if (request->type == COMMAND_HOLD_RELEASE && state != HOLD_RELEASED && state != HOLD_EXPIRED)
+        violation("a release left the hold %s", hold_state_name(state));
+    if (request->type != COMMAND_HOLD_CONVERT)
+        return;
+    if (state != HOLD_CONVERTED)
+        violation("a conversion left the hold %s", hold_state_name(state));
+    if (request->submitted_ms >= request->deadline_max_ms && !request->known_convert_maybe &&
+        request->known_state != HOLD_CONVERTED)
+        violation("I5: a hold was converted %lld ms past its deadline",
+                  (long long)(request->submitted_ms - request->deadline_max_ms));
 }
 
 static void take_ended(struct world *world, const struct request *request,
@@ -201,8 +238,7 @@ void answers_hold(struct world *world, const struct request *request,
 {
     enum outcome outcome = (enum outcome)reply->outcome;
 
-    close_request(&world->books.holds[request->hold], request,
-                  outcome == OUTCOME_OUTCOME_UNKNOWN);
+    close_request(&world->books.holds[request->hold], request, outcome == OUTCOME_OUTCOME_UNKNOWN);
     if (outcome == OUTCOME_OUTCOME_UNKNOWN)
         return;
     if (outcome == OUTCOME_OVERLOADED) {
@@ -216,7 +252,7 @@ void answers_hold(struct world *world, const struct request *request,
     if (request->stranger)
         violation("a stranger's request for a hold was answered %s", outcome_name(outcome));
     if (outcome == OUTCOME_OK)
-        take_ok(world, request, &reply->hold);
+        take_ok(world, request, reply);
     else if (outcome == OUTCOME_HOLD_ENDED)
         take_ended(world, request, &reply->hold);
     else if (outcome == OUTCOME_HOLD_CAP_REACHED && request->type == COMMAND_HOLD_EXTEND)
@@ -262,7 +298,9 @@ static uint32_t explain_hold(struct world *world, const struct request *request,
     }
     for (uint32_t i = books_newest_of_client(books, request->client); i != NONE;
          i = books->holds[i].next_of_client)
-        if (books->holds[i].attempt == NONE && !books->holds[i].forgotten &&
+        if (books->holds[i].attempt == NONE &&
+            !book_hold_may_be_forgotten(&books->holds[i], hold.created_ms,
+                                        world->profile.engine.hold_retention_ms) &&
             answers_lines_equal(world, view, books->holds[i].lines, books->holds[i].line_count))
             others++;
     if (others >= askers)

@@ -225,6 +225,11 @@ void answers_product(struct world *world, const struct request *request,
     if (outcome == OUTCOME_OUTCOME_UNKNOWN)
         return; /* the process ends, and recovery tells */
     close_put(world, request);
+    if (outcome == OUTCOME_OK && request->dry_run) {
+        undo_put(world, request);
+        world_mark(world, MARK_DRY_RUN);
+        return;
+    }
     if (outcome == OUTCOME_OK) {
         take_put(world, request, (enum put_result)reply->put_result);
         return;

@@ -164,8 +164,8 @@ int64_t book_hold_deadline_max(const struct book_hold *hold, int64_t cap_ms)
 
 bool book_hold_may_be_forgotten(const struct book_hold *hold, int64_t now_ms, int64_t retention_ms)
 {
-    int64_t ended_ms = hold->deadline_ms < hold->ended_earliest_ms ? hold->deadline_ms
-                                                                   : hold->ended_earliest_ms;
+    int64_t ended_ms =
+        hold->deadline_ms < hold->ended_earliest_ms ? hold->deadline_ms : hold->ended_earliest_ms;
 
     return now_ms >= ended_ms + retention_ms;
 }

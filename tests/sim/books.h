@@ -31,12 +31,12 @@ struct sku_model {
     int64_t stock_min; /* bounds: they differ while a change may or may not have happened */
     int64_t stock_max;
     uint32_t initial;
-    uint64_t changes;       /* ever begun */
-    uint32_t changes_open;  /* under way */
-    bool exclusive_open;    /* one of them sets an absolute figure */
-    uint64_t sold;          /* units of acknowledged conversions */
-    uint64_t sold_maybe;    /* of conversions whose hold was forgotten before they were known */
-    uint32_t *holds;        /* book holds with units of it that may be live */
+    uint64_t changes;      /* ever begun */
+    uint32_t changes_open; /* under way */
+    bool exclusive_open;   /* one of them sets an absolute figure */
+    uint64_t sold;         /* units of acknowledged conversions */
+    uint64_t sold_maybe;   /* of conversions whose hold was forgotten before they were known */
+    uint32_t *holds;       /* book holds with units of it that may be live */
     uint32_t hold_count;
     uint32_t hold_capacity;
 };
@@ -48,7 +48,7 @@ struct product_model {
     uint32_t sku_count;
     uint32_t version; /* of its document; its price follows from it */
     bool was_free;    /* without a limit once: what was sold then is not counted against one */
-    bool vague;       /* a change was under way when the process died: limit and price are unknown */
+    bool vague; /* a change was under way when the process died: limit and price are unknown */
     enum product_presence presence;
     bool put_open;
 };
@@ -69,8 +69,8 @@ struct attempt {
     uint32_t client;
     uint32_t key; /* the key's number; several customers use the same texts */
     uint32_t product;
-    uint32_t hold; /* what the key is known to have made, or NONE */
-    uint32_t open; /* requests under way */
+    uint32_t hold;     /* what the key is known to have made, or NONE */
+    uint32_t open;     /* requests under way */
     uint32_t requests; /* ever sent */
     bool body_sent;    /* the order below */
     bool other_sent;   /* another body under this key */
@@ -93,9 +93,12 @@ struct book_hold {
     uint32_t ends_open;        /* releases and conversions under way */
     uint32_t converts_open;
     uint32_t extends_open;
-    uint32_t next_of_client; /* an older one of the same customer, or NONE */
-    uint32_t incarnation;    /* of the engine that first showed it */
-    bool end_maybe;       /* a release or conversion without an answer */
+    uint32_t extend_key;      /* the number of the newest key that it was to be extended with */
+    uint32_t extend_requests; /* with that key */
+    bool extend_done;         /* that key's own answer was seen */
+    uint32_t next_of_client;  /* an older one of the same customer, or NONE */
+    uint32_t incarnation;     /* of the engine that first showed it */
+    bool end_maybe;           /* a release or conversion without an answer */
     bool convert_maybe;
     bool extend_maybe;
     bool release_sent; /* ever */
@@ -113,11 +116,11 @@ struct keyed_adjustment {
     uint32_t sku;
     uint32_t key; /* its number; 0: none yet */
     int64_t value;
-    int64_t sent_ms; /* last */
+    int64_t sent_ms; /* first: its key is kept for a while from its effect on */
     uint32_t open;
     bool maybe;
     bool done;
-    bool fresh_seen; /* an answer without `replayed` was seen */
+    bool fresh_seen;        /* an answer without `replayed` was seen */
     struct stock_view view; /* as first answered */
 };
 
@@ -151,7 +154,8 @@ void books_destroy(struct books *books);
 uint32_t books_add_attempt(struct books *books, uint32_t client, uint32_t key, uint32_t product);
 /* The hold of an ID, or NONE. */
 uint32_t books_find_hold(const struct books *books, const struct reservation_id *id);
-/* Enters a hold that an answer showed for the first time: its ID and lines must be set in `hold`. */
+/* Enters a hold that an answer showed for the first time: its ID and lines must be set in `hold`.
+ */
 uint32_t books_add_hold(struct books *books, const struct book_hold *hold);
 
 /* The newest hold of a client, the head of its chain, or NONE. */
@@ -168,8 +172,7 @@ bool book_hold_is_live(const struct book_hold *hold, int64_t now_ms);
 int64_t book_hold_deadline_max(const struct book_hold *hold, int64_t cap_ms);
 
 /* Whether it may be forgotten by now: ended, and the retention passed since. */
-bool book_hold_may_be_forgotten(const struct book_hold *hold, int64_t now_ms,
-                                int64_t retention_ms);
+bool book_hold_may_be_forgotten(const struct book_hold *hold, int64_t now_ms, int64_t retention_ms);
 
 /* It was not found, or its key had a new effect. */
 void books_forget_hold(struct books *books, uint32_t hold);

@@ -22,7 +22,8 @@ void clients_restart(struct world *world)
     for (uint32_t i = 0; i < world->books.product_count; i++) {
         struct product_model *product = &world->books.products[i];
 
-        product->vague = product->vague || (product->put_open && product->presence == PRODUCT_PRESENT);
+        product->vague =
+            product->vague || (product->put_open && product->presence == PRODUCT_PRESENT);
         product->was_free = product->was_free || product->vague;
         product->put_open = false;
     }
@@ -73,7 +74,7 @@ struct shard *clients_enter_shard(struct world *world, uint32_t shard)
 static const char *command_name(enum command_type type)
 {
     static const char *const names[] = {
-        [COMMAND_RESERVE] = "reserve",     [COMMAND_HOLD_GET] = "get",
+        [COMMAND_RESERVE] = "reserve",      [COMMAND_HOLD_GET] = "get",
         [COMMAND_HOLD_RELEASE] = "release", [COMMAND_HOLD_EXTEND] = "extend",
         [COMMAND_HOLD_CONVERT] = "convert", [COMMAND_STOCK_GET] = "stock",
         [COMMAND_STOCK_ADJUST] = "adjust",  [COMMAND_PRODUCT_PUT] = "product",
@@ -96,9 +97,9 @@ enum outcome clients_submit(struct world *world, uint32_t shard, const struct co
     world->in_submit = false;
     trace_add(&world->trace, TRACE_SUBMIT,
               (uint64_t)command->type << 32 | request->client << 8 | outcome, request->cookie);
-    world_log(world, "shard %u: client %u sends %" PRIu64 ": %s, attempt %d hold %d sku %d: %s", shard,
-              request->client, request->cookie, command_name(command->type), (int)request->attempt,
-              (int)request->hold, (int)request->sku, outcome_name(outcome));
+    world_log(world, "shard %u: client %u sends %" PRIu64 ": %s, attempt %d hold %d sku %d: %s",
+              shard, request->client, request->cookie, command_name(command->type),
+              (int)request->attempt, (int)request->hold, (int)request->sku, outcome_name(outcome));
     if (outcome != OUTCOME_PENDING) {
         answers_refused(world, request, outcome, refusal_out);
         clients_give_request(world, request);
@@ -232,9 +233,8 @@ static void reserve_new(struct world *world, uint32_t client_index)
     struct client *client = &world->clients[client_index];
     struct order_lines order;
     uint32_t sku = draw_sku(world);
-    uint32_t attempt =
-        books_add_attempt(&world->books, client_index, client->next_key++,
-                          world->books.skus[sku].product);
+    uint32_t attempt = books_add_attempt(&world->books, client_index, client->next_key++,
+                                         world->books.skus[sku].product);
 
     draw_order(world, sku, &order);
     world->books.attempts[attempt].order = order;
@@ -330,6 +330,12 @@ static void opened_hold_request(struct world *world, const struct request *reque
     }
     if (request->type == COMMAND_HOLD_EXTEND)
         hold->extends_open++;
+    if (request->extend_key > hold->extend_key) {
+        hold->extend_key = request->extend_key;
+        hold->extend_requests = 0;
+        hold->extend_done = false;
+    }
+    hold->extend_requests += request->extend_key != 0 && request->extend_key == hold->extend_key;
 }
 
 void clients_ask_hold(struct world *world, enum command_type type, uint32_t client_index,
@@ -338,6 +344,7 @@ void clients_ask_hold(struct world *world, enum command_type type, uint32_t clie
     struct request *request = clients_take_request(world, type, client_index);
     const struct book_hold *hold = &world->books.holds[hold_index];
     char id[RESERVATION_ID_LENGTH + 1];
+    char key[32];
     struct command command = {.type = type,
                               .principal = world_principal(world, client_index),
                               .authority = staff ? AUTHORITY_STAFF : AUTHORITY_PRINCIPAL};
@@ -349,6 +356,13 @@ void clients_ask_hold(struct world *world, enum command_type type, uint32_t clie
     if (shard == NONE) {
         clients_give_request(world, request);
         return;
+    }
+    if (type == COMMAND_HOLD_EXTEND && sim_random_chance(&world->random, 600000)) {
+        bool again = hold->extend_key != 0 && sim_random_chance(&world->random, 400000);
+
+        request->extend_key = again ? hold->extend_key : hold->extend_key + 1;
+        snprintf(key, sizeof(key), "extend-%u", request->extend_key);
+        command.key = slice_of(key);
     }
     engine_reservation_id(world->engine, &hold->id, id);
     command.reservation_id = slice_of(id);
@@ -372,7 +386,8 @@ static void ask_own_hold(struct world *world, enum command_type type, uint32_t c
 
     if (hold == NONE)
         return;
-    clients_ask_hold(world, type, client_index, hold, type == COMMAND_HOLD_CONVERT);
+    clients_ask_hold(world, type, client_index, hold,
+                     type == COMMAND_HOLD_CONVERT || sim_random_chance(&world->random, 50000));
 }
 
 static void ask_foreign_hold(struct world *world, uint32_t client_index)
@@ -434,13 +449,13 @@ static void act_on_stock(struct world *world, enum act act)
         bool is_set = sim_random_chance(&world->random, 200000);
 
         staff_adjust(world, sku, is_set,
-                       is_set ? (int64_t)sim_random_below(&world->random, 8)
-                              : (int64_t)sim_random_below(&world->random, 8) - 4);
+                     is_set ? (int64_t)sim_random_below(&world->random, 8)
+                            : (int64_t)sim_random_below(&world->random, 8) - 4);
         return;
     }
     product = sim_random_below(&world->random, world->books.product_count);
     staff_put_product(world, product,
-                        sim_random_chance(&world->random, 500000) ? PUT_CREATE : PUT_UPSERT);
+                      sim_random_chance(&world->random, 500000) ? PUT_CREATE : PUT_UPSERT);
 }
 
 void clients_act(struct world *world)
@@ -476,8 +491,8 @@ void clients_act(struct world *world)
         ask_own_hold(world, COMMAND_HOLD_CONVERT, client);
         break;
     case ACT_LIST:
-        clients_list(world, client,
-                     sim_random_below(&world->random, world->profile.engine.shards), NULL);
+        clients_list(world, client, sim_random_below(&world->random, world->profile.engine.shards),
+                     NULL);
         break;
     case ACT_STOCK_GET:
         staff_get_stock(world, draw_sku(world));

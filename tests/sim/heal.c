@@ -208,8 +208,8 @@ static void check_nothing_held(struct world *world)
         if (entry == NULL || !engine_inspect_stock(world->engine, entry->sku_id, &view))
             continue;
         if (gate_claimed(&entry->gate) != 0)
-            violation("liveness: %u units of %s stay claimed by nobody",
-                      gate_claimed(&entry->gate), sku->name);
+            violation("liveness: %u units of %s stay claimed by nobody", gate_claimed(&entry->gate),
+                      sku->name);
         if (view.reserved != 0)
             violation("liveness: %u units of %s stay reserved after everything lapsed",
                       view.reserved, sku->name);
@@ -399,8 +399,8 @@ struct ledger_sums {
 
 static void sum_entry(struct ledger_sums *sums, const struct record *record)
 {
-    static const int stock_signs[LEDGER_ENTRY_COUNT] = {[LEDGER_RECEIPT] = 1,
-                                                        [LEDGER_WRITE_OFF] = -1};
+    static const int stock_signs[LEDGER_ENTRY_COUNT] = {
+        [LEDGER_RECEIPT] = 1, [LEDGER_WRITE_OFF] = -1};
     static const int sold_signs[LEDGER_ENTRY_COUNT] = {[LEDGER_SOLD] = 1, [LEDGER_RESTOCK] = -1};
 
     if (record->kind != RECORD_LEDGER || record->ledger.entry >= LEDGER_ENTRY_COUNT)

@@ -13,6 +13,7 @@
     X(RELEASED, "a hold was released")                                                             \
     X(CONVERTED, "a hold was converted")                                                           \
     X(EXTENDED, "a hold was extended")                                                             \
+    X(EXTEND_REPLAYED, "an extension's key was repeated")                                          \
     X(CAP_REACHED, "an extension was refused at the cap")                                          \
     X(ENDED_REFUSED, "a change was refused because the hold had ended")                            \
     X(LATE_CONVERT, "a conversion came past the deadline and was refused")                         \
@@ -43,6 +44,7 @@
     X(ADJUST_REPLAYED, "an adjustment's key was repeated")                                         \
     X(ADJUST_CONFLICT, "stock was not there to be written off")                                    \
     X(PRODUCT_LATE, "a product was created during the sale")                                       \
+    X(DRY_RUN, "a product was put for trial only")                                                 \
     X(PRODUCT_EXISTS, "a product that exists was not created again")                               \
     X(PRODUCT_CHANGED, "a product was changed during the sale")                                    \
     X(SKU_TAKEN, "a SKU of another product was refused")                                           \

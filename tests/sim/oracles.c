@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What must be so between answers. Three parties keep count of a SKU's units, each its own way: the
- * gate (one word), the owner's record, and the clients' books. After any step they must agree as far
- * as each can know. */
+ * gate (one word), the owner's record, and the clients' books. After any step they must agree as
+ * far as each can know. */
 #include "world.h"
 
 #include "inspect.h"
@@ -92,9 +92,9 @@ static uint32_t open_overdue(const struct world *world)
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < SIM_REQUESTS_MAX; i++)
-        count += world->requests[i].cookie != 0 &&
-                 world_now(world) - world->requests[i].submitted_ms >
-                     world->profile.engine.request_timeout_ms;
+        count +=
+            world->requests[i].cookie != 0 && world_now(world) - world->requests[i].submitted_ms >
+                                                  world->profile.engine.request_timeout_ms;
     return count;
 }
 
@@ -109,8 +109,7 @@ static void check_metrics(struct world *world)
 
         claimed += entry == NULL ? 0 : gate_claimed(&entry->gate);
     }
-    if (metrics.claims_made - metrics.claims_resolved - metrics.claims_returned !=
-        (int64_t)claimed)
+    if (metrics.claims_made - metrics.claims_resolved - metrics.claims_returned != (int64_t)claimed)
         violation("I1: %lld units claimed, %lld resolved, %lld returned, but %llu at the gates",
                   (long long)metrics.claims_made, (long long)metrics.claims_resolved,
                   (long long)metrics.claims_returned, (unsigned long long)claimed);
@@ -216,6 +215,8 @@ void oracles_quiet(struct world *world)
         world->settled = true;
     if (world->env.failed)
         return;
+    if (world->read_open)
+        violation("everything sleeps, and a read of stored records has no end: a wake-up was lost");
     for (uint32_t i = 0; open > 0 && i < SIM_REQUESTS_MAX; i++) {
         const struct request *request = &world->requests[i];
 

@@ -44,10 +44,10 @@ static void draw_clients(struct profile *profile, struct sim_random *random)
 {
     static const uint32_t stocks[][2] = {{0, 3}, {3, 12}, {12, 60}, {60, 300}};
     static const uint32_t usual[ACT_COUNT] = {
-        [ACT_RESERVE] = 40,  [ACT_RETRY] = 20,     [ACT_OTHER_BODY] = 2, [ACT_UNKNOWN_SKU] = 1,
-        [ACT_GET] = 10,      [ACT_GET_FOREIGN] = 1, [ACT_RELEASE] = 6,    [ACT_EXTEND] = 8,
-        [ACT_CONVERT] = 6,   [ACT_LIST] = 1,       [ACT_STOCK_GET] = 2,  [ACT_ADJUST] = 4,
-        [ACT_PRODUCT] = 1,   [ACT_LEDGER] = 1,
+        [ACT_RESERVE] = 40, [ACT_RETRY] = 20,      [ACT_OTHER_BODY] = 2, [ACT_UNKNOWN_SKU] = 1,
+        [ACT_GET] = 10,     [ACT_GET_FOREIGN] = 1, [ACT_RELEASE] = 6,    [ACT_EXTEND] = 8,
+        [ACT_CONVERT] = 6,  [ACT_LIST] = 1,        [ACT_STOCK_GET] = 2,  [ACT_ADJUST] = 4,
+        [ACT_PRODUCT] = 1,  [ACT_LEDGER] = 1,
     };
 
     for (uint32_t i = 0; i < ACT_COUNT; i++) {

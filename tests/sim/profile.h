@@ -71,9 +71,9 @@ struct profile {
     uint32_t quantity_max;
     uint32_t skew; /* percent of reservations that go to the first product */
     uint32_t limit_percent;
-    uint32_t lines_percent; /* reservations of several lines */
-    uint32_t duplicate_percent; /* lines that repeat the SKU before */
-    uint32_t double_percent;    /* requests that are sent twice at once */
+    uint32_t lines_percent;       /* reservations of several lines */
+    uint32_t duplicate_percent;   /* lines that repeat the SKU before */
+    uint32_t double_percent;      /* requests that are sent twice at once */
     uint32_t lost_answer_percent; /* the client gives up and never sees the answer */
     uint32_t tick_max_ms;
     uint32_t jump_parts; /* of a million clock steps, how many jump far */

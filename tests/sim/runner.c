@@ -28,8 +28,7 @@ struct run_result {
     uint64_t events;
 };
 
-static struct run_result run_seed(const struct run_plan *plan, uint64_t seed,
-                                  struct marks *marks)
+static struct run_result run_seed(const struct run_plan *plan, uint64_t seed, struct marks *marks)
 {
     struct world *world = malloc(sizeof(*world));
     struct run_identity identity = {
@@ -58,8 +57,8 @@ int run_one(const struct run_plan *plan)
     violation_catch_aborts();
     result = run_seed(plan, plan->from, &marks);
     printf("trace=%016" PRIx64 "\n", result.trace);
-    printf("ok: seed %" PRIu64 ", %" PRIu64 " steps, %" PRIu64 " events\n", plan->from,
-           plan->steps, result.events);
+    printf("ok: seed %" PRIu64 ", %" PRIu64 " steps, %" PRIu64 " events\n", plan->from, plan->steps,
+           result.events);
     return 0;
 }
 
@@ -171,8 +170,8 @@ int run_many(const struct run_plan *plan)
         return 1;
     took = seconds_now() - started;
     missing = marks_print(&progress->marks);
-    printf("ok: %" PRIu64 " seeds, %" PRIu64 " events in %.1f s, %.0f events/s\n",
-           progress->seeds, progress->events, took, (double)progress->events / took);
+    printf("ok: %" PRIu64 " seeds, %" PRIu64 " events in %.1f s, %.0f events/s\n", progress->seeds,
+           progress->events, took, (double)progress->events / took);
     if (missing > 0 && plan->count >= RUN_MARKS_SEEDS_MIN && plan->mutant == 0) {
         printf("violation: %" PRIu32 " situations were never met\n", missing);
         return 1;

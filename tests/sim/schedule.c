@@ -124,10 +124,11 @@ static int64_t to_some_deadline(struct world *world)
 
     if (world->books.hold_count == 0)
         return 0;
-    hold = &world->books.holds[world->books.hold_count - 1 -
-                               sim_random_below(&world->random, world->books.hold_count < 16
-                                                                    ? world->books.hold_count
-                                                                    : 16)];
+    hold =
+        &world->books
+             .holds[world->books.hold_count - 1 -
+                    sim_random_below(&world->random,
+                                     world->books.hold_count < 16 ? world->books.hold_count : 16)];
     ms = hold->deadline_ms - world->env.now_ms + sim_random_below(&world->random, 3) - 1;
     return ms > 0 ? ms : 0;
 }
@@ -140,8 +141,8 @@ static void pass_time(struct world *world)
         if (sim_random_chance(&world->random, 700000))
             ms += to_some_deadline(world);
         else
-            ms = 1 + (int64_t)(sim_random_next(&world->random) %
-                               (uint64_t)world->profile.jump_max_ms);
+            ms = 1 +
+                 (int64_t)(sim_random_next(&world->random) % (uint64_t)world->profile.jump_max_ms);
     }
     world_advance_clock(world, ms);
 }

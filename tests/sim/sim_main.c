@@ -108,8 +108,7 @@ static int parse_option(struct arguments *arguments, const char *name, const cha
 
 int main(int argc, char **argv)
 {
-    struct arguments arguments = {
-        .plan = {.from = 1, .steps = RUN_STEPS_DEFAULT, .jobs = 1}};
+    struct arguments arguments = {.plan = {.from = 1, .steps = RUN_STEPS_DEFAULT, .jobs = 1}};
 
     for (int i = 1; i < argc; i++) {
         int status;

@@ -18,13 +18,12 @@ static void ask_stock(struct world *world, enum command_type type, uint32_t sku,
     struct sku_model *model = &world->books.skus[sku];
     struct request *request;
     struct refusal refusal;
-    struct command command = {
-        .type = type,
-        .authority = AUTHORITY_STAFF,
-        .stock = {.sku = {.text = model->name, .length = strlen(model->name)},
-                  .is_set = is_set,
-                  .value = value,
-                  .reason = {.text = "count", .length = 5}}};
+    struct command command = {.type = type,
+                              .authority = AUTHORITY_STAFF,
+                              .stock = {.sku = {.text = model->name, .length = strlen(model->name)},
+                                        .is_set = is_set,
+                                        .value = value,
+                                        .reason = {.text = "count", .length = 5}}};
     uint32_t shard = clients_draw_shard(world);
     char key[32];
 
@@ -47,10 +46,8 @@ static void ask_stock(struct world *world, enum command_type type, uint32_t sku,
         return;
     model->changes++;
     model->changes_open++;
-    if (adjustment != NONE) {
+    if (adjustment != NONE)
         world->books.adjustments[adjustment].open++;
-        world->books.adjustments[adjustment].sent_ms = world_now(world);
-    }
     if (is_set) {
         model->exclusive_open = true;
         model->stock_min = 0;
@@ -78,7 +75,7 @@ static uint32_t take_key(struct world *world, uint32_t sku, int64_t value)
         return NONE;
     adjustment = &world->books.adjustments[index];
     *adjustment = (struct keyed_adjustment){
-        .sku = sku, .key = ++world->books.adjust_keys, .value = value};
+        .sku = sku, .key = ++world->books.adjust_keys, .value = value, .sent_ms = world_now(world)};
     return index;
 }
 
@@ -127,6 +124,7 @@ static struct product_envelope *write_product(struct world *world, uint32_t inde
     memcpy(envelope->currency, "EUR", 4);
     envelope->put_mode = request->put_mode;
     envelope->stock_mode = request->stock_mode;
+    envelope->dry_run = request->dry_run;
     envelope->limit_per_customer = request->limit;
     envelope->variant_count = product->sku_count;
     for (uint32_t i = 0; i < product->sku_count; i++) {
@@ -201,8 +199,7 @@ static void steal_sku(struct world *world, uint32_t shard)
     assert(envelope != NULL);
     memcpy(envelope->document, "{}", 2);
     envelope->document_length = 2;
-    snprintf(envelope->id, sizeof(envelope->id), "thief-%u",
-             sim_random_below(&world->random, 4));
+    snprintf(envelope->id, sizeof(envelope->id), "thief-%u", sim_random_below(&world->random, 4));
     memcpy(envelope->currency, "EUR", 4);
     envelope->put_mode = PUT_UPSERT;
     envelope->variant_count = 1;
@@ -235,6 +232,7 @@ void staff_put_product(struct world *world, uint32_t index, enum put_mode mode)
         return;
     request->product = index;
     request->put_mode = (uint8_t)(product->presence == PRODUCT_PRESENT ? mode : PUT_CREATE);
+    request->dry_run = world->phase == PHASE_SALE && sim_random_chance(&world->random, 100000);
     draw_put(world, product, request);
     command.product = write_product(world, index, request);
     if (clients_submit(world, shard, &command, request, &refusal) == OUTCOME_PENDING)
@@ -253,8 +251,7 @@ void staff_list(struct world *world, uint32_t asked, uint32_t sku_id,
     struct request *request;
     struct refusal refusal;
 
-    if (shard == NONE ||
-        (request = clients_take_request(world, COMMAND_HOLD_LIST, 0)) == NULL)
+    if (shard == NONE || (request = clients_take_request(world, COMMAND_HOLD_LIST, 0)) == NULL)
         return;
     command.list.shard = asked;
     command.list.body = (struct list_body){.sku_id = sku_id,
@@ -302,10 +299,10 @@ void staff_read_ledger(struct world *world, uint32_t sku)
     if (world->read_open || sku_id == UINT32_MAX || shard == NONE)
         return;
     from = (struct journal_key){.partition = sku_id_partition(sku_id), .subject = sku_id};
-    world->read = (struct engine_read){
-        .read = {.kind = RECORD_LEDGER, .from = from, .to = from, .limit = 50},
-        .done = on_ledger,
-        .user = world};
+    world->read =
+        (struct engine_read){.read = {.kind = RECORD_LEDGER, .from = from, .to = from, .limit = 50},
+                             .done = on_ledger,
+                             .user = world};
     world->read.read.to.sequence = UINT64_MAX;
     if (sim_random_chance(&world->random, 50000))
         journal_memory_fail_reads(world->journal, 1);

@@ -97,8 +97,8 @@ static void refuse_to_recover(struct world *world)
         journal_memory_fail_reads(world->journal, 1);
     create_engine(world);
     if (engine_recover(world->engine, error, sizeof(error)) == 0)
-        violation("%s was not refused", behind ? "a store behind its watermark"
-                                               : "a store that cannot be read");
+        violation("%s was not refused",
+                  behind ? "a store behind its watermark" : "a store that cannot be read");
     if (error[0] == '\0')
         violation("a store was refused without a word");
     engine_destroy(world->engine);

@@ -62,6 +62,7 @@ struct request {
     uint32_t hold;
     uint8_t known_state;
     uint8_t known_extensions;
+    uint32_t extend_key; /* number, 0: none */
     bool known_convert_maybe;
     bool none_open; /* nothing that could end or extend it was under way */
     int64_t known_deadline_ms;
@@ -74,8 +75,9 @@ struct request {
     int64_t value;
     uint32_t adjustment; /* with a key, or NONE */
     uint8_t put_mode;
+    bool dry_run;
     uint8_t stock_mode;
-    uint32_t limit;   /* of the product as it is put */
+    uint32_t limit; /* of the product as it is put */
     uint32_t version;
     bool was_present;
     int64_t variant_values[SIM_VARIANTS_MAX];
@@ -100,7 +102,7 @@ enum phase { PHASE_SALE, PHASE_HEAL };
 struct world {
     uint64_t seed;
     uint64_t step; /* of the run, for the reproduce line */
-    bool log; /* each event as a line */
+    bool log;      /* each event as a line */
     enum phase phase;
     struct profile profile;
     struct sim_random random;
@@ -137,7 +139,7 @@ struct world {
 
     uint64_t lists;      /* that were answered */
     uint32_t list_round; /* of walks over all holds */
-    bool list_goes_on; /* after the last ID that the last list showed */
+    bool list_goes_on;   /* after the last ID that the last list showed */
     struct reservation_id list_last;
     struct engine_read read;
     bool read_open;
@@ -211,7 +213,8 @@ void staff_adjust(struct world *world, uint32_t sku, bool is_set, int64_t value)
 /* The same again, under its key. */
 void staff_adjust_again(struct world *world);
 void staff_get_stock(struct world *world, uint32_t sku);
-/* A page of what a shard has of a SKU, or with UINT32_MAX of all; after an ID, if it is not zero. */
+/* A page of what a shard has of a SKU, or with UINT32_MAX of all; after an ID, if it is not zero.
+ */
 void staff_list(struct world *world, uint32_t shard, uint32_t sku_id,
                 const struct reservation_id *after);
 void staff_read_ledger(struct world *world, uint32_t sku);

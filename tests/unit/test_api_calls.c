@@ -191,6 +191,43 @@ static void refused_keys_may_be_tried_again(void **state)
     assert_true(service_said(service, "\"code\":\"hold_ended\""));
 }
 
+/* Releases answer the same again by themselves: their keys take no room. */
+static void a_flood_of_keys_leaves_the_answers_of_staff(void **state)
+{
+    (void)state;
+    static const char keyed[] = ADMIN JSON "Idempotency-Key: k\r\n";
+    static const char body[] = "{\"name\":\"x\",\"price_minor\":1,\"currency\":\"EUR\","
+                               "\"sku\":\"B\",\"stock\":1}";
+    enum { RELEASES = 9000, AT_ONCE = 100 };
+    static char batch[AT_ONCE * 512];
+    char target[128];
+
+    assert_int_equal(service_call(service, "POST", "/v1/admin/products", keyed, body), 201);
+    assert_int_equal(service_reserve(service, guest, "k", "A", 1), 201);
+    hold_target("", target);
+    for (unsigned i = 0; i < RELEASES;) {
+        int client = service_connect(service);
+        size_t used = 0;
+        for (unsigned j = 0; j < AT_ONCE; j++, i++)
+            used +=
+                (size_t)snprintf(batch + used, sizeof(batch) - used,
+                                 "DELETE %s HTTP/1.1\r\nHost: x\r\n%s%s"
+                                 "Idempotency-Key: r%u\r\n\r\n",
+                                 target, guest, j + 1 == AT_ONCE ? "Connection: close\r\n" : "", i);
+        service_send(service, client, batch, used);
+        for (ssize_t got = -1; got != 0;) {
+            got = recv(client, service->answer, SERVICE_ANSWER_MAX, MSG_DONTWAIT);
+            if (got < 0)
+                service_turn(service);
+            else if (got > 0)
+                assert_memory_equal(service->answer, "HTTP/1.1 204", 12);
+        }
+        close(client);
+    }
+    assert_int_equal(service_call(service, "POST", "/v1/admin/products", keyed, body), 201);
+    assert_non_null(strstr(service->answer, "Idempotent-Replayed: true\r\n"));
+}
+
 static void an_answer_that_nobody_waits_for_is_kept(void **state)
 {
     (void)state;
@@ -386,6 +423,31 @@ static void levels_only(void **state)
     service_stop(service);
 }
 
+/* A refusal tells no more than the availability does. */
+static void refusals_tell_no_figures_either(void **state)
+{
+    (void)state;
+    static const char items[] = "{\"items\":[{\"sku\":\"A\",\"quantity\":1},"
+                                "{\"sku\":\"B\",\"quantity\":9}]}";
+    char headers[256];
+
+    service = service_new(1);
+    service->options.availability_exact = false;
+    service_start(service);
+    service_guest(service, guest);
+    service_product(service, "A", 2);
+    service_product(service, "B", 5);
+    snprintf(headers, sizeof(headers), "%s" JSON "Idempotency-Key: k\r\n", guest);
+    assert_int_equal(service_reserve(service, guest, "k", "A", 3), 409);
+    assert_true(service_said(service, "\"requested\":3,\"available\":null}"));
+    assert_int_equal(service_call(service, "POST", "/v1/reservations", headers, items), 409);
+    assert_true(service_said(service, "{\"sku\":\"B\",\"requested\":9,\"available\":null}"));
+    assert_int_equal(service_reserve(service, guest, "k", "A", 2), 201);
+    assert_int_equal(service_reserve(service, guest, "more", "A", 1), 409);
+    assert_true(service_said(service, "\"available\":null,\"reserved\":null,\"final\":false"));
+    service_stop(service);
+}
+
 static void rates_by_address_and_by_caller(void **state)
 {
     (void)state;
@@ -443,6 +505,7 @@ int main(void)
                                         stop),
         cmocka_unit_test_setup_teardown(keys_of_products_name_their_body, start, stop),
         cmocka_unit_test_setup_teardown(refused_keys_may_be_tried_again, start, stop),
+        cmocka_unit_test_setup_teardown(a_flood_of_keys_leaves_the_answers_of_staff, start, stop),
         cmocka_unit_test_setup_teardown(an_answer_that_nobody_waits_for_is_kept, start, stop),
         cmocka_unit_test_setup_teardown(sessions_expire, start, stop),
         cmocka_unit_test_setup_teardown(lists_gather_all_shards, start, stop),
@@ -451,6 +514,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_import_whose_client_left_ends_quietly, start, stop),
         cmocka_unit_test_setup_teardown(imports_at_once_are_bounded, start, stop),
         cmocka_unit_test(levels_only),
+        cmocka_unit_test(refusals_tell_no_figures_either),
         cmocka_unit_test(rates_by_address_and_by_caller),
         cmocka_unit_test(options_that_cannot_be),
     };

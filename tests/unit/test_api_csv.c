@@ -130,7 +130,21 @@ static void bad_rows_are_told_and_the_next_goes_on(void **state)
     assert_rows("\"a\"\r", "1:!holds text after a closing quotation mark\n");
     assert_rows("x\n\"a\nb", "1:[x]\n2:!ends inside a quoted field\n");
     assert_rows_of("a\0b\nc\n", 6, "1:!holds a zero byte\n2:[c]\n");
-    assert_rows_of("\"a\0b\nc\n", 7, "1:!holds a zero byte\n2:[c]\n");
+}
+
+/* What stands between quotes is no row, however bad the row around it is. */
+static void a_bad_row_ends_at_a_newline_outside_its_quotes(void **state)
+{
+    (void)state;
+    assert_rows_of("\"a\0b\nc\n", 7, "1:!ends inside a quoted field\n");
+    assert_rows_of("\"a\0b\nc\",d\ne\n", 12, "1:!holds a zero byte\n2:[e]\n");
+    assert_rows_of("\"a\0\"\"\nc\"\r\ne\n", 12, "1:!holds a zero byte\n2:[e]\n");
+    assert_rows_of("a\0,\"b\nc\"\ne\n", 11, "1:!holds a zero byte\n2:[e]\n");
+    assert_rows_of("\0,", 2, "1:!holds a zero byte\n");
+    assert_rows_of("\0\r", 2, "1:!holds a zero byte\n");
+    assert_rows("a\"b,\"c\nd\"\ne\n", "1:!holds a quotation mark in an unquoted field\n2:[e]\n");
+    assert_rows("a\"b\"c\nd\n", "1:!holds a quotation mark in an unquoted field\n2:[d]\n");
+    assert_rows("\"a\"b\",\"c\nd\"\ne\n", "1:!holds text after a closing quotation mark\n2:[e]\n");
 }
 
 static void bounds(void **state)
@@ -143,6 +157,16 @@ static void bounds(void **state)
     memcpy(input + CSV_ROW_BYTES_MAX + 1, "\nb\n", 3);
     csv_feed(&parser, input, CSV_ROW_BYTES_MAX + 4);
     assert_string_equal(long_row.text, "1:!is longer than 65536 bytes\n2:[b]\n");
+
+    /* The same in a quoted field, whose further lines are no rows either. */
+    struct transcript long_field = {.used = 0};
+    csv_init(&parser, on_row, &long_field);
+    memset(input, 'x', CSV_ROW_BYTES_MAX + 1);
+    input[0] = '"';
+    memcpy(input + CSV_ROW_BYTES_MAX + 2, "\nevil,row\n\"\nb\n", 14);
+    input[CSV_ROW_BYTES_MAX + 1] = 'x';
+    csv_feed(&parser, input, CSV_ROW_BYTES_MAX + 16);
+    assert_string_equal(long_field.text, "1:!is longer than 65536 bytes\n2:[b]\n");
 
     struct transcript wide_row = {.used = 0};
     csv_init(&parser, on_row, &wide_row);
@@ -185,6 +209,7 @@ int main(void)
         cmocka_unit_test(quoted_fields),
         cmocka_unit_test(byte_order_mark),
         cmocka_unit_test(bad_rows_are_told_and_the_next_goes_on),
+        cmocka_unit_test(a_bad_row_ends_at_a_newline_outside_its_quotes),
         cmocka_unit_test(bounds),
         cmocka_unit_test(rows_at_their_bound_pass),
     };

@@ -142,6 +142,35 @@ static void a_product_that_comes_back_later_is_refused(void **state)
                  "p: 2=A(100/1)\nq: 3=B(100/1)\n!4 product\n");
 }
 
+static void a_sku_that_came_further_up_is_refused(void **state)
+{
+    (void)state;
+    assert_story(HEADER "p,A,x,1,EUR,1\nq,A,x,1,EUR,1\nq,B,x,1,EUR,1\nr,B,x,1,EUR,1\n",
+                 "p: 2=A(100/1)\n!3 sku\nq: 4=B(100/1)\n!5 sku\n");
+    /* A refused row has taken nothing: neither the SKU nor the product's place. */
+    assert_story(HEADER "p,A,x,bad,EUR,1\nq,A,x,1,EUR,1\np,C,x,1,EUR,1\n",
+                 "!2 price\nq: 3=A(100/1)\np: 4=C(100/1)\n");
+    /* Without a `product` the row is the product: that is what is told. */
+    assert_story("sku,name,price,currency\nA,x,1,EUR\nB,x,1,EUR\nA,x,1,EUR\n",
+                 "A: 2=A(100/0)\nB: 3=B(100/0)\n!4 product\n");
+}
+
+static void a_header_that_names_a_column_twice_is_refused(void **state)
+{
+    (void)state;
+    begin();
+    take("sku,name,price,currency, price\nA,x,1,EUR,2\n");
+    assert_told("header");
+    assert_non_null(strstr(story.validation.errors[0].message, "price"));
+    begin();
+    map("name=title");
+    take("sku,title,price,currency,title\nA,x,1,EUR,y\n");
+    assert_told("header");
+    assert_int_equal(story.validation.count, 1);
+    /* Columns that give no field may be named as they like. */
+    assert_story("sku,name,note,price,currency,note,,\nA,x,n,1,EUR,m,,\n", "A: 2=A(100/0)\n");
+}
+
 static void refused_rows_leave_the_others(void **state)
 {
     (void)state;
@@ -266,6 +295,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rows_that_stand_together_are_one_product),
         cmocka_unit_test(a_product_that_comes_back_later_is_refused),
+        cmocka_unit_test(a_sku_that_came_further_up_is_refused),
+        cmocka_unit_test(a_header_that_names_a_column_twice_is_refused),
         cmocka_unit_test(refused_rows_leave_the_others),
         cmocka_unit_test(options_take_their_names_from_the_first_row),
         cmocka_unit_test(later_rows_that_say_something_else_are_warned_of),

@@ -93,15 +93,16 @@ static void slow_policies_say_how_long_to_wait(void **state)
     assert_true(take(&two_in_60s, "a", 30000).is_allowed);
 }
 
-static void a_flood_of_callers_is_bounded_and_forgets_the_idle(void **state)
+static void a_flood_of_callers_refuses_nobody_and_refills_nobody(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < 10; i++)
-        take(&ten_in_5s, "victim", 0);
+        take(&ten_in_5s, "spender", 0);
     for (uint32_t i = 0; i < 10 * RATE_BUCKETS; i++)
         assert_true(rate_limiter_take(&limiter, &ten_in_5s, &i, sizeof(i), 1).is_allowed);
-    /* It made way: forgotten, hence allowed, and never refused for another's sake. */
-    assert_true(take(&ten_in_5s, "victim", 2).is_allowed);
+    /* The flood's own buckets made way for each other: the spent one is spent still. */
+    assert_false(take(&ten_in_5s, "spender", 2).is_allowed);
+    assert_true(take(&ten_in_5s, "spender", 502).is_allowed);
 }
 
 static void every_class_has_its_policies(void **state)
@@ -122,7 +123,7 @@ int main(void)
         cmocka_unit_test_setup(a_long_run_gets_exactly_its_rate, reset),
         cmocka_unit_test_setup(a_clock_that_stands_still_gives_nothing, reset),
         cmocka_unit_test_setup(slow_policies_say_how_long_to_wait, reset),
-        cmocka_unit_test_setup(a_flood_of_callers_is_bounded_and_forgets_the_idle, reset),
+        cmocka_unit_test_setup(a_flood_of_callers_refuses_nobody_and_refills_nobody, reset),
         cmocka_unit_test_setup(every_class_has_its_policies, reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bench.h"
+
+#include <ftw.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+struct bench_options bench_options;
+
+void bench_begin(int *argc, char **argv)
+{
+    int left = 1;
+
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], "--quick") == 0) {
+            bench_options.quick = true;
+        } else if (strcmp(argv[i], "--only") == 0) {
+            if (++i == *argc) {
+                fprintf(stderr, "%s: --only needs a part of a row's name\n", argv[0]);
+                exit(2);
+            }
+            bench_options.only = argv[i];
+        } else {
+            argv[left++] = argv[i];
+        }
+    }
+    *argc = left;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+}
+
+bool bench_wants(const char *name)
+{
+    return bench_options.only == NULL || strstr(name, bench_options.only) != NULL;
+}
+
+uint64_t bench_scale(uint64_t operations)
+{
+    uint64_t scaled = bench_options.quick ? operations / BENCH_QUICK_DIVISOR : operations;
+
+    return scaled > 0 ? scaled : 1;
+}
+
+void bench_fail(const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    fprintf(stderr, "bench: ");
+    vfprintf(stderr, format, arguments);
+    fprintf(stderr, "\n");
+    va_end(arguments);
+    exit(1);
+}
+
+void bench_pin(unsigned core)
+{
+    cpu_set_t cores;
+
+    if (core >= (unsigned)sysconf(_SC_NPROCESSORS_ONLN))
+        return;
+    CPU_ZERO(&cores);
+    CPU_SET(core, &cores);
+    pthread_setaffinity_np(pthread_self(), sizeof(cores), &cores);
+}
+
+/* ---- samples ---- */
+
+void bench_samples_init(struct bench_samples *samples)
+{
+    samples->count = 0;
+    samples->ns = malloc(BENCH_SAMPLES_MAX * sizeof(*samples->ns));
+    if (samples->ns == NULL)
+        bench_fail("not enough memory for samples");
+}
+
+void bench_samples_free(struct bench_samples *samples)
+{
+    free(samples->ns);
+}
+
+static int compare_times(const void *a, const void *b)
+{
+    uint64_t one = *(const uint64_t *)a;
+    uint64_t other = *(const uint64_t *)b;
+
+    return (one > other) - (one < other);
+}
+
+/* By nearest rank: never below the true percentile. */
+static uint64_t percentile(const struct bench_samples *samples, unsigned percent)
+{
+    size_t rank = (samples->count * percent + 99) / 100;
+
+    return samples->ns[rank > 0 ? rank - 1 : 0];
+}
+
+/* ---- the line ---- */
+
+/* The processor's name, fit to stand in a JSON string. */
+static void processor_name(char *name_out, size_t size)
+{
+    FILE *file = fopen("/proc/cpuinfo", "re");
+    char line[256];
+
+    snprintf(name_out, size, "unknown");
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
+        const char *value = strchr(line, ':');
+
+        if (strncmp(line, "model name", 10) != 0 || value == NULL)
+            continue;
+        snprintf(name_out, size, "%s", value + 2);
+        name_out[strcspn(name_out, "\n\"\\")] = 0;
+        break;
+    }
+    if (file != NULL)
+        fclose(file);
+}
+
+static void print_machine(void)
+{
+    static char processor[128];
+    struct utsname system;
+
+    if (processor[0] == 0)
+        processor_name(processor, sizeof(processor));
+    uname(&system);
+    printf(",\"machine\":{\"processor\":\"%s\",\"cores\":%ld,\"kernel\":\"%s\",\"compiler\":\""
+#ifdef __clang__
+           "clang "
+#else
+           "gcc "
+#endif
+           "%d.%d\"}}\n",
+           processor, sysconf(_SC_NPROCESSORS_ONLN), system.release,
+#ifdef __clang__
+           __clang_major__, __clang_minor__
+#else
+           __GNUC__, __GNUC_MINOR__
+#endif
+    );
+}
+
+void bench_report(const struct bench_row *row)
+{
+    double ns_per_op = row->ops_per_s > 0 ? 1e9 / row->ops_per_s : 0;
+
+    printf("{\"name\":\"%s\",\"ops_per_s\":%.0f,\"ns_per_op\":%.2f", row->name, row->ops_per_s,
+           ns_per_op);
+    if (row->ops_per_s_max > 0)
+        printf(",\"ops_per_s_min\":%.0f,\"ops_per_s_max\":%.0f", row->ops_per_s_min,
+               row->ops_per_s_max);
+    if (row->samples != NULL && row->samples->count > 0) {
+        struct bench_samples *samples = row->samples;
+
+        qsort(samples->ns, samples->count, sizeof(*samples->ns), compare_times);
+        printf(",\"p50_ns\":%llu,\"p99_ns\":%llu,\"max_ns\":%llu,\"samples\":%zu",
+               (unsigned long long)percentile(samples, 50),
+               (unsigned long long)percentile(samples, 99),
+               (unsigned long long)samples->ns[samples->count - 1], samples->count);
+    }
+    if (row->more != NULL && row->more[0] != 0)
+        printf(",%s", row->more);
+    print_machine();
+}
+
+/* ---- repetitions ---- */
+
+static int compare_rates(const void *a, const void *b)
+{
+    double one = *(const double *)a;
+    double other = *(const double *)b;
+
+    return (one > other) - (one < other);
+}
+
+void bench_measure_samples(const char *name, bench_body body, void *arg, uint64_t operations,
+                           struct bench_samples *samples, const char *more)
+{
+    double rates[BENCH_REPETITIONS];
+    size_t repetitions = bench_options.quick ? BENCH_REPETITIONS_QUICK : BENCH_REPETITIONS;
+
+    if (!bench_wants(name))
+        return;
+    body(arg, operations);
+    if (samples != NULL)
+        samples->count = 0;
+    for (size_t i = 0; i < repetitions; i++) {
+        uint64_t ns = body(arg, operations);
+
+        rates[i] = (double)operations * 1e9 / (double)(ns > 0 ? ns : 1);
+    }
+    qsort(rates, repetitions, sizeof(*rates), compare_rates);
+    bench_report(&(struct bench_row){.name = name,
+                                     .ops_per_s = rates[repetitions / 2],
+                                     .ops_per_s_min = rates[0],
+                                     .ops_per_s_max = rates[repetitions - 1],
+                                     .samples = samples,
+                                     .more = more});
+}
+
+void bench_measure(const char *name, bench_body body, void *arg, uint64_t operations,
+                   const char *more)
+{
+    bench_measure_samples(name, body, arg, operations, NULL, more);
+}
+
+/* ---- folders ---- */
+
+void bench_folder_make(char *path_out, size_t size)
+{
+    const char *parent = getenv("TMPDIR");
+
+    snprintf(path_out, size, "%s/stampede-bench-XXXXXX", parent != NULL ? parent : "/tmp");
+    if (mkdtemp(path_out) == NULL)
+        bench_fail("cannot make the folder %s", path_out);
+}
+
+static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
+{
+    (void)status;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+void bench_folder_remove(const char *path)
+{
+    enum { DESCRIPTORS = 16 };
+
+    nftw(path, remove_entry, DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Look-ups of SKUs in a directory of 27,000 (9,000 products of three variants): the engine's
+ * immutable table beside a sorted array under a reader-writer lock.
+ *
+ *   directory/KIND/hit   a SKU that is there, another one each time
+ *   directory/KIND/miss  one that is not
+ *   directory/ours/id    by number */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "directory.h"
+
+enum {
+    PRODUCTS = 9000,
+    VARIANTS = 3,
+    SKUS = PRODUCTS * VARIANTS,
+    PARTITIONS = 256,
+    LOOK_UPS = 5000000,
+    STRIDE = 7919,
+    NAME_BYTES = 32,
+};
+
+struct shop {
+    char names[2 * SKUS][NAME_BYTES]; /* the second half is not there */
+    uint32_t ids[SKUS];
+    struct directory_builder *builder;
+    const struct directory *directory;
+    const char *sorted[SKUS];
+    pthread_rwlock_t lock;
+    uint32_t first; /* of the names that are looked up */
+};
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void shop_fill(struct shop *shop)
+{
+    struct hash_key key = {{1, 2}};
+
+    shop->builder = directory_builder_create(PARTITIONS, &key);
+    if (shop->builder == NULL)
+        bench_fail("not enough memory for %d SKUs", (int)SKUS);
+    pthread_rwlock_init(&shop->lock, NULL);
+    for (uint32_t i = 0; i < 2 * SKUS; i++)
+        snprintf(shop->names[i], NAME_BYTES, "SHIRT-%05u-%s-%c", i / VARIANTS,
+                 i < SKUS ? "black" : "white", "SML"[i % VARIANTS]);
+    for (uint32_t i = 0; i < PRODUCTS; i++) {
+        char id[NAME_BYTES];
+        struct product_entry *product;
+
+        snprintf(id, sizeof(id), "shirt-%05u", i);
+        product = directory_builder_product(shop->builder, id, i % PARTITIONS, UINT32_MAX);
+        for (uint32_t at = i * VARIANTS; at < (i + 1) * VARIANTS && product != NULL; at++) {
+            struct sku_entry *sku =
+                directory_builder_sku(shop->builder, shop->names[at], product, UINT32_MAX);
+
+            if (sku == NULL)
+                bench_fail("SKU %u could not be added", at);
+            atomic_store(&sku->recorded, true); /* as when its record has become durable */
+            shop->ids[at] = sku->sku_id;
+            shop->sorted[at] = shop->names[at];
+        }
+    }
+    qsort(shop->sorted, SKUS, sizeof(shop->sorted[0]), compare_names);
+    shop->directory = directory_builder_publish(shop->builder);
+    if (shop->directory == NULL || directory_sku_count(shop->directory) != SKUS)
+        bench_fail("the directory is not whole");
+}
+
+static uint64_t ours_find(void *arg, uint64_t operations)
+{
+    struct shop *shop = arg;
+    uint64_t started_ns = bench_now_ns();
+    uint64_t found = 0;
+
+    for (uint64_t i = 0; i < operations; i++) {
+        const char *name = shop->names[shop->first + i * STRIDE % SKUS];
+
+        found += directory_find_sku(shop->directory, name, strlen(name)) != NULL;
+    }
+    started_ns = bench_now_ns() - started_ns;
+    if (found != (shop->first == 0 ? operations : 0))
+        bench_fail("the directory found %llu", (unsigned long long)found);
+    return started_ns;
+}
+
+static uint64_t ours_find_id(void *arg, uint64_t operations)
+{
+    struct shop *shop = arg;
+    uint64_t started_ns = bench_now_ns();
+    uint64_t found = 0;
+
+    for (uint64_t i = 0; i < operations; i++)
+        found += directory_find_sku_id(shop->directory, shop->ids[i * STRIDE % SKUS]) != NULL;
+    started_ns = bench_now_ns() - started_ns;
+    if (found != operations)
+        bench_fail("the directory found %llu", (unsigned long long)found);
+    return started_ns;
+}
+
+static uint64_t locked_find(void *arg, uint64_t operations)
+{
+    struct shop *shop = arg;
+    uint64_t started_ns = bench_now_ns();
+    uint64_t found = 0;
+
+    for (uint64_t i = 0; i < operations; i++) {
+        const char *wanted = shop->names[shop->first + i * STRIDE % SKUS];
+
+        pthread_rwlock_rdlock(&shop->lock);
+        found += bsearch(&wanted, shop->sorted, SKUS, sizeof(wanted), compare_names) != NULL;
+        pthread_rwlock_unlock(&shop->lock);
+    }
+    started_ns = bench_now_ns() - started_ns;
+    bench_keep(found);
+    return started_ns;
+}
+
+int main(int argc, char **argv)
+{
+    static struct shop shop;
+    uint64_t operations;
+
+    bench_begin(&argc, argv);
+    operations = bench_scale(LOOK_UPS);
+    shop_fill(&shop);
+    bench_measure("directory/ours/hit", ours_find, &shop, operations, NULL);
+    bench_measure("directory/rwlock/hit", locked_find, &shop, operations, NULL);
+    bench_measure("directory/ours/id", ours_find_id, &shop, operations, NULL);
+    shop.first = SKUS;
+    bench_measure("directory/ours/miss", ours_find, &shop, operations, NULL);
+    bench_measure("directory/rwlock/miss", locked_find, &shop, operations, NULL);
+    directory_free(shop.directory);
+    directory_builder_destroy(shop.builder);
+    return 0;
+}

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The stock gate and the key filter on one hot SKU, by one thread and by two at once, beside a
+ * counter (and the same filter's bits) under a mutex.
+ *
+ *   gate/KIND/claim/N    a claim and its return: two atomic steps, or two turns of the lock
+ *   gate/KIND/refuse/N   a claim that finds nothing left
+ *   key_filter/KIND/set/N, key_filter/KIND/test/N   fresh keys; keys of which half were set
+ *
+ * The figures are of all threads together. */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench.h"
+#include "gate.h"
+#include "key_filter.h"
+
+enum {
+    THREADS_MAX = 2,
+    OPERATIONS = 8000000,
+    KEYS = 1 << 20,
+};
+
+struct locked_counter {
+    pthread_mutex_t mutex;
+    uint32_t available;
+    uint32_t claimed;
+};
+
+/* A set of bits as large as the filter's, two bits a key. */
+struct locked_filter {
+    pthread_mutex_t mutex;
+    uint64_t words[KEYS * KEY_FILTER_BITS_PER_KEY / 64];
+};
+
+struct shared {
+    struct gate gate;
+    struct locked_counter counter;
+    struct key_filter filter;
+    struct locked_filter *locked_filter;
+    struct hash128 *keys; /* twice KEYS */
+};
+
+struct contest {
+    struct shared *shared;
+    void (*work)(struct shared *shared, uint32_t thread, uint64_t operations);
+    uint32_t threads;
+    bool clears_filter;
+    uint32_t units;
+};
+
+struct contender {
+    struct contest *contest;
+    pthread_barrier_t *start;
+    uint32_t index;
+    uint64_t operations;
+};
+
+/* ---- what is done ---- */
+
+static void gate_work(struct shared *shared, uint32_t thread, uint64_t operations)
+{
+    (void)thread;
+    for (uint64_t i = 0; i < operations; i++)
+        if (gate_claim(&shared->gate, 1))
+            gate_return(&shared->gate, 1);
+}
+
+static bool counter_claim(struct locked_counter *counter, uint32_t quantity)
+{
+    bool claimed;
+
+    pthread_mutex_lock(&counter->mutex);
+    claimed = counter->available >= quantity;
+    if (claimed) {
+        counter->available -= quantity;
+        counter->claimed += quantity;
+    }
+    pthread_mutex_unlock(&counter->mutex);
+    return claimed;
+}
+
+static void counter_work(struct shared *shared, uint32_t thread, uint64_t operations)
+{
+    struct locked_counter *counter = &shared->counter;
+
+    (void)thread;
+    for (uint64_t i = 0; i < operations; i++) {
+        if (!counter_claim(counter, 1))
+            continue;
+        pthread_mutex_lock(&counter->mutex);
+        counter->available++;
+        counter->claimed--;
+        pthread_mutex_unlock(&counter->mutex);
+    }
+}
+
+static void filter_set_work(struct shared *shared, uint32_t thread, uint64_t operations)
+{
+    uint64_t known = 0;
+
+    for (uint64_t i = 0; i < operations; i++)
+        known += key_filter_set(&shared->filter, &shared->keys[(i * THREADS_MAX + thread) % KEYS]);
+    bench_keep(known);
+}
+
+static void filter_test_work(struct shared *shared, uint32_t thread, uint64_t operations)
+{
+    uint64_t known = 0;
+
+    for (uint64_t i = 0; i < operations; i++)
+        known += key_filter_test(&shared->filter,
+                                 &shared->keys[(i * THREADS_MAX + thread) % (2 * KEYS)]);
+    bench_keep(known);
+}
+
+static bool locked_touch(struct locked_filter *filter, const struct hash128 *key, bool sets)
+{
+    uint64_t mask = sizeof(filter->words) * 8 - 1;
+    uint64_t one = key->word[0] & mask;
+    uint64_t other = key->word[1] & mask;
+    bool known;
+
+    pthread_mutex_lock(&filter->mutex);
+    known = (filter->words[one / 64] >> one % 64 & 1) != 0 &&
+            (filter->words[other / 64] >> other % 64 & 1) != 0;
+    if (sets) {
+        filter->words[one / 64] |= 1ull << one % 64;
+        filter->words[other / 64] |= 1ull << other % 64;
+    }
+    pthread_mutex_unlock(&filter->mutex);
+    return known;
+}
+
+static void locked_set_work(struct shared *shared, uint32_t thread, uint64_t operations)
+{
+    uint64_t known = 0;
+
+    for (uint64_t i = 0; i < operations; i++)
+        known += locked_touch(shared->locked_filter,
+                              &shared->keys[(i * THREADS_MAX + thread) % KEYS], true);
+    bench_keep(known);
+}
+
+static void locked_test_work(struct shared *shared, uint32_t thread, uint64_t operations)
+{
+    uint64_t known = 0;
+
+    for (uint64_t i = 0; i < operations; i++)
+        known += locked_touch(shared->locked_filter,
+                              &shared->keys[(i * THREADS_MAX + thread) % (2 * KEYS)], false);
+    bench_keep(known);
+}
+
+/* ---- by so many threads ---- */
+
+static void *contend(void *arg)
+{
+    struct contender *contender = arg;
+
+    bench_pin(contender->index);
+    pthread_barrier_wait(contender->start);
+    contender->contest->work(contender->contest->shared, contender->index, contender->operations);
+    return NULL;
+}
+
+static void shared_reset(struct contest *contest)
+{
+    struct shared *shared = contest->shared;
+
+    shared->gate = (struct gate){0};
+    shared->counter.available = contest->units;
+    shared->counter.claimed = 0;
+    gate_credit(&shared->gate, contest->units);
+    if (!contest->clears_filter)
+        return;
+    key_filter_destroy(&shared->filter);
+    if (!key_filter_init(&shared->filter, KEYS))
+        bench_fail("not enough memory for a filter");
+    for (size_t i = 0; i < sizeof(shared->locked_filter->words) / sizeof(uint64_t); i++)
+        shared->locked_filter->words[i] = 0;
+}
+
+static uint64_t run_contest(void *arg, uint64_t operations)
+{
+    struct contest *contest = arg;
+    struct contender contenders[THREADS_MAX];
+    pthread_t threads[THREADS_MAX];
+    pthread_barrier_t start;
+    uint64_t started_ns;
+
+    shared_reset(contest);
+    pthread_barrier_init(&start, NULL, contest->threads + 1);
+    for (uint32_t i = 0; i < contest->threads; i++) {
+        contenders[i] = (struct contender){contest, &start, i, operations / contest->threads};
+        if (pthread_create(&threads[i], NULL, contend, &contenders[i]) != 0)
+            bench_fail("no thread for a contender");
+    }
+    started_ns = bench_now_ns();
+    pthread_barrier_wait(&start);
+    for (uint32_t i = 0; i < contest->threads; i++)
+        pthread_join(threads[i], NULL);
+    started_ns = bench_now_ns() - started_ns;
+    pthread_barrier_destroy(&start);
+    return started_ns;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        void (*work)(struct shared *shared, uint32_t thread, uint64_t operations);
+        uint32_t units;
+        bool clears_filter;
+        uint64_t operations;
+    } rows[] = {
+        {"gate/ours/claim", gate_work, 1000, false, OPERATIONS},
+        {"gate/mutex/claim", counter_work, 1000, false, OPERATIONS},
+        {"gate/ours/refuse", gate_work, 0, false, OPERATIONS},
+        {"gate/mutex/refuse", counter_work, 0, false, OPERATIONS},
+        {"key_filter/ours/set", filter_set_work, 0, true, KEYS},
+        {"key_filter/mutex/set", locked_set_work, 0, true, KEYS},
+        {"key_filter/ours/test", filter_test_work, 0, false, OPERATIONS},
+        {"key_filter/mutex/test", locked_test_work, 0, false, OPERATIONS},
+    };
+    static struct shared shared = {.counter = {.mutex = PTHREAD_MUTEX_INITIALIZER}};
+    struct hash_key seed = {{1, 2}};
+    char name[64];
+
+    bench_begin(&argc, argv);
+    shared.keys = malloc(2 * KEYS * sizeof(*shared.keys));
+    shared.locked_filter = calloc(1, sizeof(*shared.locked_filter));
+    if (shared.keys == NULL || shared.locked_filter == NULL ||
+        !key_filter_init(&shared.filter, KEYS))
+        bench_fail("not enough memory for %d keys", 2 * KEYS);
+    pthread_mutex_init(&shared.locked_filter->mutex, NULL);
+    for (uint32_t i = 0; i < 2 * KEYS; i++)
+        shared.keys[i] = hash_bytes_128(&seed, &i, sizeof(i));
+    for (uint32_t threads = 1; threads <= THREADS_MAX; threads++)
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+            struct contest contest = {.shared = &shared,
+                                      .work = rows[i].work,
+                                      .threads = threads,
+                                      .clears_filter = rows[i].clears_filter,
+                                      .units = rows[i].units};
+
+            snprintf(name, sizeof(name), "%s/%u", rows[i].name, threads);
+            bench_measure(name, run_contest, &contest, bench_scale(rows[i].operations), NULL);
+        }
+    key_filter_destroy(&shared.filter);
+    free(shared.locked_filter);
+    free(shared.keys);
+    return 0;
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The mailbox beside what it replaces: Concurrency Kit's ring in its many-producer form, and a
+ * queue under a mutex. One consumer; one or two producers, for which the engine has one mailbox
+ * each.
+ *
+ *   mailbox/KIND/throughput/N  messages a second, full speed, whoever waits yields
+ *   mailbox/KIND/wake/N        from the send to the receipt by a consumer that sleeps:
+ * uv_async_send and a loop for the rings, as in the engine; a condition variable for the mutex
+ * queue */
+#include <ck_ring.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uv.h>
+
+#include "bench.h"
+#include "gate.h"
+#include "mailbox.h"
+
+enum {
+    PRODUCERS_MAX = 2,
+    CAPACITY = 8192,
+    RING_SIZE = 2 * CAPACITY, /* of pointers; a power of two */
+    MESSAGES = 4000000,
+    WAKES = 20000,
+    WAKE_PAUSE_NS = 30000, /* long enough for the consumer to fall asleep */
+};
+
+struct queue {
+    const struct queue_kind *kind;
+    uint32_t producers;
+    uint32_t next; /* the consumer's: whose mailbox is looked at */
+    struct mailbox *mailboxes[PRODUCERS_MAX];
+    struct ck_ring ring;
+    struct ck_ring_buffer *pointers;
+    struct message *slots[PRODUCERS_MAX]; /* each producer's own, more than the ring holds */
+    _Alignas(CACHE_LINE) pthread_mutex_t mutex;
+    pthread_cond_t filled;
+    struct message *messages;
+    uint64_t pushed;
+    uint64_t popped;
+};
+
+struct queue_kind {
+    const char *name;
+    void (*open)(struct queue *queue);
+    void (*close)(struct queue *queue);
+    bool (*send)(struct queue *queue, uint32_t producer, uint64_t number, uint64_t cookie);
+    bool (*receive)(struct queue *queue, uint64_t *cookie_out);
+};
+
+static void *allocate(size_t bytes)
+{
+    void *memory = aligned_alloc(CACHE_LINE, (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1));
+
+    if (memory == NULL)
+        bench_fail("not enough memory for a queue");
+    memset(memory, 0, bytes);
+    return memory;
+}
+
+/* What the engine sends for a reservation of one line. */
+static void message_fill(struct message *message, uint64_t cookie)
+{
+    message->size = message_size(MESSAGE_RESERVE, 1);
+    message->type = MESSAGE_RESERVE;
+    message->cookie = cookie;
+    message->reserve.line_count = 1;
+    message->reserve.lines[0] = (struct line){.sku_id = (uint32_t)cookie, .quantity = 1};
+}
+
+static uint64_t message_read(const struct message *message)
+{
+    bench_keep(message->reserve.lines[0].sku_id);
+    return message->cookie;
+}
+
+/* ---- ours ---- */
+
+static void mailbox_open(struct queue *queue)
+{
+    for (uint32_t i = 0; i < queue->producers; i++)
+        queue->mailboxes[i] =
+            mailbox_init(allocate(mailbox_bytes(CAPACITY, CAPACITY)), CAPACITY, CAPACITY);
+}
+
+static void mailbox_close(struct queue *queue)
+{
+    for (uint32_t i = 0; i < queue->producers; i++)
+        free(queue->mailboxes[i]);
+}
+
+static bool mailbox_send(struct queue *queue, uint32_t producer, uint64_t number, uint64_t cookie)
+{
+    struct message *message = mailbox_begin(queue->mailboxes[producer], MESSAGE_CLASS_REQUEST);
+
+    (void)number;
+    if (message == NULL)
+        return false;
+    message_fill(message, cookie);
+    mailbox_commit(queue->mailboxes[producer]);
+    return true;
+}
+
+static bool mailbox_receive(struct queue *queue, uint64_t *cookie_out)
+{
+    for (uint32_t i = 0; i < queue->producers; i++) {
+        struct message *message = mailbox_pop(queue->mailboxes[queue->next]);
+
+        if (message != NULL) {
+            *cookie_out = message_read(message);
+            return true;
+        }
+        queue->next = (queue->next + 1) % queue->producers;
+    }
+    return false;
+}
+
+/* ---- ck_ring, many producers ---- */
+
+static void ring_open(struct queue *queue)
+{
+    ck_ring_init(&queue->ring, RING_SIZE);
+    queue->pointers = allocate(RING_SIZE * sizeof(*queue->pointers));
+    for (uint32_t i = 0; i < queue->producers; i++)
+        queue->slots[i] = allocate(2 * RING_SIZE * sizeof(struct message));
+}
+
+static void ring_close(struct queue *queue)
+{
+    free(queue->pointers);
+    for (uint32_t i = 0; i < queue->producers; i++)
+        free(queue->slots[i]);
+}
+
+/* A slot comes round again after twice what the ring holds, so its reader is done. The bound is
+ * looked at first, as the mailbox does, so that a slot is not filled in vain. */
+static bool ring_send(struct queue *queue, uint32_t producer, uint64_t number, uint64_t cookie)
+{
+    struct message *message = &queue->slots[producer][number % (2 * RING_SIZE)];
+
+    if (ck_ring_size(&queue->ring) >= CAPACITY)
+        return false;
+    message_fill(message, cookie);
+    return ck_ring_enqueue_mpsc(&queue->ring, queue->pointers, message);
+}
+
+static bool ring_receive(struct queue *queue, uint64_t *cookie_out)
+{
+    void *message;
+
+    if (!ck_ring_dequeue_mpsc(&queue->ring, queue->pointers, &message))
+        return false;
+    *cookie_out = message_read(message);
+    return true;
+}
+
+/* ---- a mutex ---- */
+
+static void mutex_open(struct queue *queue)
+{
+    pthread_mutex_init(&queue->mutex, NULL);
+    pthread_cond_init(&queue->filled, NULL);
+    queue->messages = allocate(CAPACITY * sizeof(*queue->messages));
+    queue->pushed = queue->popped = 0;
+}
+
+static void mutex_close(struct queue *queue)
+{
+    pthread_cond_destroy(&queue->filled);
+    pthread_mutex_destroy(&queue->mutex);
+    free(queue->messages);
+}
+
+static bool mutex_send(struct queue *queue, uint32_t producer, uint64_t number, uint64_t cookie)
+{
+    bool has_room;
+
+    (void)producer;
+    (void)number;
+    pthread_mutex_lock(&queue->mutex);
+    has_room = queue->pushed - queue->popped < CAPACITY;
+    if (has_room)
+        message_fill(&queue->messages[queue->pushed++ % CAPACITY], cookie);
+    pthread_mutex_unlock(&queue->mutex);
+    return has_room;
+}
+
+static bool mutex_receive(struct queue *queue, uint64_t *cookie_out)
+{
+    bool has_message;
+
+    pthread_mutex_lock(&queue->mutex);
+    has_message = queue->pushed != queue->popped;
+    if (has_message)
+        *cookie_out = message_read(&queue->messages[queue->popped++ % CAPACITY]);
+    pthread_mutex_unlock(&queue->mutex);
+    return has_message;
+}
+
+/* ---- throughput ---- */
+
+struct producer {
+    struct queue *queue;
+    uint32_t index;
+    uint64_t messages;
+};
+
+static void *produce(void *arg)
+{
+    struct producer *producer = arg;
+
+    for (uint64_t i = 0; i < producer->messages;) {
+        if (producer->queue->kind->send(producer->queue, producer->index, i, i))
+            i++;
+        else
+            sched_yield();
+    }
+    return NULL;
+}
+
+static uint64_t throughput(void *arg, uint64_t operations)
+{
+    struct queue *queue = arg;
+    struct producer producers[PRODUCERS_MAX];
+    pthread_t threads[PRODUCERS_MAX];
+    uint64_t each = operations / queue->producers;
+    uint64_t sum = 0;
+    uint64_t started_ns;
+    uint64_t ended_ns;
+
+    queue->kind->open(queue);
+    started_ns = bench_now_ns();
+    for (uint32_t i = 0; i < queue->producers; i++) {
+        producers[i] = (struct producer){.queue = queue, .index = i, .messages = each};
+        if (pthread_create(&threads[i], NULL, produce, &producers[i]) != 0)
+            bench_fail("no thread for a producer");
+    }
+    for (uint64_t received = 0; received < each * queue->producers;) {
+        uint64_t cookie;
+
+        if (queue->kind->receive(queue, &cookie)) {
+            sum += cookie;
+            received++;
+        } else {
+            sched_yield();
+        }
+    }
+    ended_ns = bench_now_ns();
+    for (uint32_t i = 0; i < queue->producers; i++)
+        pthread_join(threads[i], NULL);
+    queue->kind->close(queue);
+    if (sum != each * (each - 1) / 2 * queue->producers)
+        bench_fail("%s lost a message", queue->kind->name);
+    return ended_ns - started_ns;
+}
+
+/* ---- wake latency ---- */
+
+struct wake {
+    struct queue *queue;
+    struct bench_samples *samples;
+    uv_loop_t loop;
+    uv_async_t async;
+    bool is_mutex;
+    uint64_t expected; /* messages over all producers */
+    _Atomic uint64_t received;
+    _Atomic uint64_t received_of[PRODUCERS_MAX];
+};
+
+struct waker {
+    struct wake *wake;
+    uint32_t index;
+    uint64_t messages;
+};
+
+/* A cookie is the time it was sent, and whose it is in the lowest bit. */
+static void wake_take(struct wake *wake)
+{
+    uint64_t cookie;
+
+    while (wake->queue->kind->receive(wake->queue, &cookie)) {
+        bench_samples_add(wake->samples, bench_now_ns() - cookie / PRODUCERS_MAX);
+        atomic_fetch_add(&wake->received_of[cookie % PRODUCERS_MAX], 1);
+        atomic_fetch_add(&wake->received, 1);
+    }
+}
+
+static void on_async(uv_async_t *async)
+{
+    struct wake *wake = async->data;
+
+    wake_take(wake);
+    if (atomic_load(&wake->received) == wake->expected)
+        uv_close((uv_handle_t *)async, NULL);
+}
+
+static void pause_ns(long ns)
+{
+    nanosleep(&(struct timespec){.tv_nsec = ns}, NULL);
+}
+
+/* One at a time: the next goes when the last has been received and its receiver sleeps again. */
+static void *wake_often(void *arg)
+{
+    struct waker *waker = arg;
+    struct wake *wake = waker->wake;
+    struct queue *queue = wake->queue;
+
+    for (uint64_t i = 0; i < waker->messages; i++) {
+        pause_ns(WAKE_PAUSE_NS);
+        queue->kind->send(queue, waker->index, i, bench_now_ns() * PRODUCERS_MAX + waker->index);
+        if (wake->is_mutex)
+            pthread_cond_signal(&queue->filled);
+        else
+            uv_async_send(&wake->async);
+        while (atomic_load(&wake->received_of[waker->index]) <= i)
+            sched_yield();
+    }
+    return NULL;
+}
+
+static void wait_by_condition(struct wake *wake)
+{
+    struct queue *queue = wake->queue;
+
+    while (atomic_load(&wake->received) < wake->expected) {
+        pthread_mutex_lock(&queue->mutex);
+        while (queue->pushed == queue->popped)
+            pthread_cond_wait(&queue->filled, &queue->mutex);
+        pthread_mutex_unlock(&queue->mutex);
+        wake_take(wake);
+    }
+}
+
+static uint64_t wake_latency(void *arg, uint64_t operations)
+{
+    struct wake *wake = arg;
+    struct queue *queue = wake->queue;
+    struct waker wakers[PRODUCERS_MAX];
+    pthread_t threads[PRODUCERS_MAX];
+    uint64_t started_ns;
+
+    queue->kind->open(queue);
+    wake->expected = operations / queue->producers * queue->producers;
+    atomic_store(&wake->received, 0);
+    uv_loop_init(&wake->loop);
+    uv_async_init(&wake->loop, &wake->async, on_async);
+    wake->async.data = wake;
+    started_ns = bench_now_ns();
+    for (uint32_t i = 0; i < queue->producers; i++) {
+        atomic_store(&wake->received_of[i], 0);
+        wakers[i] = (struct waker){wake, i, operations / queue->producers};
+        if (pthread_create(&threads[i], NULL, wake_often, &wakers[i]) != 0)
+            bench_fail("no thread for a producer");
+    }
+    if (wake->is_mutex) {
+        wait_by_condition(wake);
+        uv_close((uv_handle_t *)&wake->async, NULL);
+    }
+    uv_run(&wake->loop, UV_RUN_DEFAULT);
+    started_ns = bench_now_ns() - started_ns;
+    for (uint32_t i = 0; i < queue->producers; i++)
+        pthread_join(threads[i], NULL);
+    uv_loop_close(&wake->loop);
+    queue->kind->close(queue);
+    return started_ns;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct queue_kind kinds[] = {
+        {"ours", mailbox_open, mailbox_close, mailbox_send, mailbox_receive},
+        {"ck_ring_mpsc", ring_open, ring_close, ring_send, ring_receive},
+        {"mutex", mutex_open, mutex_close, mutex_send, mutex_receive},
+    };
+    static struct queue queue;
+    static struct wake wake;
+    struct bench_samples samples;
+    char name[64];
+
+    bench_begin(&argc, argv);
+    bench_samples_init(&samples);
+    for (uint32_t producers = 1; producers <= PRODUCERS_MAX; producers++)
+        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+            queue = (struct queue){.kind = &kinds[i], .producers = producers};
+            snprintf(name, sizeof(name), "mailbox/%s/throughput/%u", kinds[i].name, producers);
+            bench_measure(name, throughput, &queue, bench_scale(MESSAGES), NULL);
+            wake = (struct wake){
+                .queue = &queue, .samples = &samples, .is_mutex = kinds[i].open == mutex_open};
+            snprintf(name, sizeof(name), "mailbox/%s/wake/%u", kinds[i].name, producers);
+            samples.count = 0;
+            bench_measure_samples(name, wake_latency, &wake, bench_scale(WAKES), &samples, NULL);
+        }
+    bench_samples_free(&samples);
+    return 0;
+}

@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reservations through the whole engine without HTTP: engine_submit on each shard's own thread,
+ * the real environment (one loop and thread a shard, the committer's thread), answers counted when
+ * they come back. A reservation counts when its answer says that it is held, so when it is durable.
+ *
+ *   reserve/memory, reserve/memory/hot    the journal in memory: codec and hash table, no disk
+ *   reserve/synced, reserve/synced/hot    RocksDB, each commit synced
+ *   reserve/none, reserve/none/hot        no journal at all: what the engine itself costs
+ *
+ * Spread: each next reservation goes to the next of --skus SKUs, one product each, in an order that
+ * jumps. Hot: all to one. Holds stay for the whole run (--ttl-ms), so a run also ends when
+ * --holds-max of them are kept: the row then says `ended_by`. */
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "env_real.h"
+#include "journal_memory.h"
+#include "storage.h"
+
+enum {
+    SHARDS_DEFAULT = 2,
+    SKUS_DEFAULT = 10000,
+    PRINCIPALS = 1000,
+    SETUP_WINDOW = 64,            /* products on their way at once */
+    SAMPLE_EVERY = 64,            /* one in so many reservations is timed: the clock costs too */
+    BYTES_PER_HOLD = 384,         /* memory set aside for each, with room to spare */
+    BYTES_PER_HOLD_STORED = 1024, /* the same where the journal is in memory too */
+    HOLDS_PER_S_MAX = 5000000,    /* no faster machine is prepared for */
+    SETUP_SECONDS_MAX = 120,
+    STRIDE = 7919, /* a prime: neighbours in time are no neighbours in the tables */
+};
+
+enum journal_choice { JOURNAL_CHOICE_NONE, JOURNAL_CHOICE_MEMORY, JOURNAL_CHOICE_SYNCED };
+
+struct settings {
+    uint32_t shards;
+    uint32_t skus;
+    uint32_t window; /* reservations in flight, a shard */
+    uint32_t holds_max;
+    uint32_t ttl_ms;
+    uint32_t retention_ms;
+    double seconds;
+    double warm_up_s;
+};
+
+/* What one shard's thread writes; the counts are read by the main thread. */
+struct buyer {
+    _Alignas(CACHE_LINE) uint64_t sent;
+    uint32_t open;
+    struct bench_samples samples;
+    _Atomic uint64_t held;
+    _Atomic uint64_t refused;
+    _Atomic int last_refusal; /* enum outcome */
+};
+
+struct sale {
+    const struct settings *settings;
+    struct engine *engine;
+    uint32_t skus;
+    uint32_t products_sent;
+    uint32_t products_open;
+    _Atomic uint32_t products_ready;
+    _Atomic bool is_open;
+    _Atomic bool is_sampled;
+    struct buyer buyers[SHARDS_MAX];
+};
+
+/* ---- the journal that keeps nothing ---- */
+
+static void none_commit(void *self, const struct journal_commit *commit, journal_commit_done done,
+                        void *arg)
+{
+    (void)self;
+    (void)commit;
+    done(arg, COMMIT_OK);
+}
+
+static uint64_t none_last_commit(void *self)
+{
+    (void)self;
+    return 0;
+}
+
+static bool none_load(void *self, uint32_t partition, journal_visit visit, void *arg)
+{
+    (void)self;
+    (void)partition;
+    (void)visit;
+    (void)arg;
+    return true;
+}
+
+static bool none_read(void *self, struct journal_read *read)
+{
+    (void)self;
+    (void)read;
+    return false;
+}
+
+static bool none_is_full(void *self)
+{
+    (void)self;
+    return false;
+}
+
+static const struct journal_port none_port = {.commit = none_commit,
+                                              .last_commit = none_last_commit,
+                                              .load = none_load,
+                                              .read = none_read,
+                                              .is_full = none_is_full};
+
+static uint64_t no_watermark_read(void *self)
+{
+    (void)self;
+    return 0;
+}
+
+static void no_watermark_advance(void *self, uint64_t number)
+{
+    (void)self;
+    (void)number;
+}
+
+/* ---- on the shards' threads ---- */
+
+static void sku_name(uint32_t number, char name_out[16])
+{
+    snprintf(name_out, 16, "sku-%06u", number);
+}
+
+static void send_product(struct sale *sale, struct shard *shard)
+{
+    struct product_envelope *envelope = product_envelope_create(2);
+    struct command command = {.type = COMMAND_PRODUCT_PUT, .product = envelope};
+    struct refusal refusal;
+
+    if (envelope == NULL)
+        bench_fail("not enough memory for a product");
+    snprintf(envelope->id, sizeof(envelope->id), "product-%06u", sale->products_sent);
+    memcpy(envelope->currency, "EUR", 4);
+    memcpy(envelope->document, "{}", 2);
+    envelope->variant_count = 1;
+    sku_name(sale->products_sent, envelope->variants[0].sku);
+    envelope->variants[0].stock = SKU_STOCK_MAX;
+    sale->products_sent++;
+    sale->products_open++;
+    if (engine_submit(shard, &command, 0, &refusal) != OUTCOME_PENDING)
+        bench_fail("a product was refused");
+}
+
+static void on_reply(void *user, uint64_t cookie, const struct message *reply)
+{
+    struct sale *sale = user;
+    struct buyer *buyer = &sale->buyers[cookie & (SHARDS_MAX - 1)];
+    uint64_t sent_ns = cookie / SHARDS_MAX;
+
+    if (reply->reply.answers == MESSAGE_PRODUCT_SUBMIT) {
+        if (reply->reply.outcome != OUTCOME_OK)
+            bench_fail("a product could not be made: outcome %d", (int)reply->reply.outcome);
+        sale->products_open--;
+        atomic_fetch_add(&sale->products_ready, 1);
+        return;
+    }
+    buyer->open--;
+    if (sent_ns != 0 && atomic_load_explicit(&sale->is_sampled, memory_order_relaxed))
+        bench_samples_add(&buyer->samples, bench_now_ns() - sent_ns);
+    if (reply->reply.outcome == OUTCOME_OK && !reply->reply.replayed) {
+        atomic_store_explicit(&buyer->held, buyer->held + 1, memory_order_relaxed);
+    } else {
+        atomic_store_explicit(&buyer->last_refusal, reply->reply.outcome, memory_order_relaxed);
+        atomic_store_explicit(&buyer->refused, buyer->refused + 1, memory_order_relaxed);
+    }
+}
+
+/* 16 hexadecimal digits of shard and count: no formatting on the path that is measured. */
+static void key_make(uint64_t number, char key_out[16])
+{
+    for (int i = 15; i >= 0; i--, number >>= 4)
+        key_out[i] = "0123456789abcdef"[number & 15];
+}
+
+static bool send_reservation(struct sale *sale, struct shard *shard, struct buyer *buyer)
+{
+    uint32_t index = shard_index(shard);
+    uint64_t number = buyer->sent++;
+    uint64_t sku = (number * STRIDE + index * (sale->skus / 2)) % sale->skus;
+    uint64_t started_ns = number % SAMPLE_EVERY == 0 ? bench_now_ns() : 0;
+    char name[] = "sku-000000";
+    char key[16];
+    struct command_line line = {{name, sizeof(name) - 1}, 1};
+    struct command command = {.type = COMMAND_RESERVE};
+    struct refusal refusal;
+    enum outcome outcome;
+
+    for (size_t i = sizeof(name) - 2; sku > 0; i--, sku /= 10)
+        name[i] = (char)('0' + sku % 10);
+    key_make(((uint64_t)index << 56) | number, key);
+    command.principal.bytes[0] = 1;
+    memcpy(command.principal.bytes + 1, &(uint32_t){(uint32_t)(number % PRINCIPALS)}, 4);
+    command.reserve.key = (struct slice){key, sizeof(key)};
+    command.reserve.body = (struct slice){"{\"sku\":\"sku-000000\",\"quantity\":1}", 33};
+    command.reserve.lines = &line;
+    command.reserve.line_count = 1;
+    outcome = engine_submit(shard, &command, started_ns * SHARDS_MAX + index, &refusal);
+    if (outcome == OUTCOME_PENDING) {
+        buyer->open++;
+        return true;
+    }
+    atomic_store_explicit(&buyer->last_refusal, outcome, memory_order_relaxed);
+    atomic_store_explicit(&buyer->refused, buyer->refused + 1, memory_order_relaxed);
+    return false;
+}
+
+static void on_turn(void *user, struct shard *shard)
+{
+    struct sale *sale = user;
+    struct buyer *buyer = &sale->buyers[shard_index(shard)];
+
+    if (shard_index(shard) == 0)
+        while (sale->products_sent < sale->skus && sale->products_open < SETUP_WINDOW)
+            send_product(sale, shard);
+    if (!atomic_load_explicit(&sale->is_open, memory_order_relaxed))
+        return;
+    while (buyer->open < sale->settings->window && send_reservation(sale, shard, buyer)) {
+    }
+}
+
+static int on_start(void *user, struct shard *shard, uv_loop_t *loop)
+{
+    (void)loop;
+    shard_set_reply(shard, on_reply, user);
+    return 0;
+}
+
+static void nothing(void *user, struct shard *shard)
+{
+    (void)user;
+    (void)shard;
+}
+
+static bool is_drained(void *user, struct shard *shard)
+{
+    struct sale *sale = user;
+
+    return sale->buyers[shard_index(shard)].open == 0;
+}
+
+/* ---- the run, on the main thread ---- */
+
+struct reading {
+    uint64_t ns;
+    uint64_t held;
+    uint64_t refused;
+};
+
+static struct reading sale_read(const struct sale *sale)
+{
+    struct reading reading = {.ns = bench_now_ns()};
+
+    for (uint32_t i = 0; i < sale->settings->shards; i++) {
+        reading.held += atomic_load_explicit(&sale->buyers[i].held, memory_order_relaxed);
+        reading.refused += atomic_load_explicit(&sale->buyers[i].refused, memory_order_relaxed);
+    }
+    return reading;
+}
+
+static void sleep_ms(long ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000}, NULL);
+}
+
+static void wait_for_products(struct sale *sale)
+{
+    for (int waits = 0; atomic_load(&sale->products_ready) < sale->skus; waits++) {
+        if (waits > SETUP_SECONDS_MAX * 100)
+            bench_fail("%u of %u products after %d s", atomic_load(&sale->products_ready),
+                       sale->skus, (int)SETUP_SECONDS_MAX);
+        sleep_ms(10);
+    }
+}
+
+/* What was measured, of all shards together. */
+struct outcome_of_run {
+    double ops_per_s;
+    double slowest_second;
+    double fastest_second;
+    double seconds;
+    uint64_t refused;
+    struct engine_metrics before; /* when the measured time began */
+    struct engine_metrics after;
+};
+
+/* Refusals that pass (a mailbox or pool is full for the moment) are repeated by the next turn;
+ * holds that fill the memory stay, and end the measured time before they begin to be refused. */
+static bool is_nearly_full(const struct sale *sale, uint64_t held)
+{
+    uint64_t room = (uint64_t)sale->settings->holds_max * sale->settings->shards;
+
+    return sale->settings->ttl_ms > sale->settings->seconds * 2000 && held > room / 20 * 19;
+}
+
+static void measure(struct sale *sale, struct outcome_of_run *run_out)
+{
+    const struct settings *settings = sale->settings;
+    struct reading first;
+    struct reading last;
+    struct reading step;
+
+    atomic_store(&sale->is_open, true);
+    sleep_ms((long)(settings->warm_up_s * 1000));
+    atomic_store(&sale->is_sampled, true);
+    engine_metrics(sale->engine, &run_out->before);
+    first = last = step = sale_read(sale);
+    while ((double)(last.ns - first.ns) < settings->seconds * 1e9 &&
+           !is_nearly_full(sale, last.held)) {
+        double rate;
+
+        sleep_ms(50);
+        last = sale_read(sale);
+        if (last.ns - step.ns < 1000000000)
+            continue;
+        rate = (double)(last.held - step.held) * 1e9 / (double)(last.ns - step.ns);
+        if (run_out->slowest_second <= 0 || rate < run_out->slowest_second)
+            run_out->slowest_second = rate;
+        if (rate > run_out->fastest_second)
+            run_out->fastest_second = rate;
+        step = last;
+    }
+    engine_metrics(sale->engine, &run_out->after);
+    atomic_store(&sale->is_sampled, false);
+    atomic_store(&sale->is_open, false);
+    run_out->seconds = (double)(last.ns - first.ns) / 1e9;
+    run_out->ops_per_s = (double)(last.held - first.held) / run_out->seconds;
+    run_out->refused = last.refused - first.refused;
+}
+
+static void report(struct sale *sale, const char *name, const struct outcome_of_run *run)
+{
+    const struct settings *settings = sale->settings;
+    int64_t commits = run->after.commits - run->before.commits;
+    int64_t records = run->after.commit_records - run->before.commit_records;
+    double per_commit = commits > 0 ? 1.0 / (double)commits : 0;
+    struct bench_samples samples;
+    char more[640];
+    int refusal = OUTCOME_OK;
+
+    bench_samples_init(&samples);
+    for (uint32_t i = 0; i < settings->shards; i++) {
+        if (run->refused > 0 && atomic_load(&sale->buyers[i].last_refusal) != OUTCOME_OK)
+            refusal = atomic_load(&sale->buyers[i].last_refusal);
+        for (size_t at = 0; at < sale->buyers[i].samples.count; at++)
+            bench_samples_add(&samples, sale->buyers[i].samples.ns[at]);
+    }
+    snprintf(more, sizeof(more),
+             "\"seconds\":%.1f,\"shards\":%u,\"skus\":%u,\"window\":%u,\"commits\":%lld,"
+             "\"records_per_commit\":%.1f,\"commit_mean_ns\":%.0f,\"commit_max_ns\":%lld,"
+             "\"refused\":%llu,\"last_refusal\":\"%s\",\"holds_kept\":%lld,\"ended_by\":\"%s\"",
+             run->seconds, settings->shards, sale->skus, settings->window, (long long)commits,
+             (double)records * per_commit,
+             (double)(run->after.commit_ns - run->before.commit_ns) * per_commit,
+             (long long)run->after.commit_max_ns, (unsigned long long)run->refused,
+             outcome_name((enum outcome)refusal), (long long)run->after.holds_kept,
+             run->seconds + 0.2 < settings->seconds ? "holds_max" : "time");
+    bench_report(&(struct bench_row){.name = name,
+                                     .ops_per_s = run->ops_per_s,
+                                     .ops_per_s_min = run->slowest_second,
+                                     .ops_per_s_max = run->fastest_second,
+                                     .samples = &samples,
+                                     .more = more});
+    bench_samples_free(&samples);
+}
+
+static void run_sale(struct sale *sale, const char *name, const struct engine_options *options,
+                     const struct engine_ports *ports, struct env_real *env)
+{
+    struct env_real_hooks hooks = {.user = sale,
+                                   .on_start = on_start,
+                                   .on_turn = on_turn,
+                                   .on_drain = nothing,
+                                   .is_drained = is_drained,
+                                   .on_stop = nothing};
+    struct outcome_of_run run = {0};
+    char error[STORAGE_ERROR_BYTES] = "";
+
+    sale->engine = engine_create(options, ports);
+    if (sale->engine == NULL)
+        bench_fail("not enough memory for %u holds a shard", options->holds_max);
+    if (engine_recover(sale->engine, error, sizeof(error)) != 0 ||
+        env_real_start(env, sale->engine, &hooks, error, sizeof(error)) != 0)
+        bench_fail("%s", error);
+    wait_for_products(sale);
+    measure(sale, &run);
+    env_real_stop(env, 10000);
+    report(sale, name, &run);
+}
+
+static struct engine_options choose_options(const struct settings *settings, uint32_t partitions)
+{
+    struct engine_options options = engine_options_default(settings->shards);
+
+    options.partitions = partitions;
+    options.holds_max = settings->holds_max;
+    options.hold_ttl_ms = settings->ttl_ms;
+    options.hold_cap_ms = settings->ttl_ms;
+    options.hold_retention_ms = settings->retention_ms;
+    return options;
+}
+
+/* As many holds for a shard as the run can make or half of the free memory bears. */
+static uint32_t holds_that_fit(const struct settings *settings, enum journal_choice choice)
+{
+    double free_bytes = (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    double by_memory =
+        free_bytes / 2 / (choice == JOURNAL_CHOICE_MEMORY ? BYTES_PER_HOLD_STORED : BYTES_PER_HOLD);
+    double by_time = (settings->seconds + settings->warm_up_s) * HOLDS_PER_S_MAX;
+    double holds = by_memory < by_time ? by_memory : by_time;
+
+    return (uint32_t)(holds / settings->shards);
+}
+
+static void run_row(const char *name, enum journal_choice choice, bool is_hot,
+                    struct settings settings)
+{
+    struct sale *sale;
+    struct env_real *env;
+    struct journal_memory *memory = NULL;
+    struct storage *storage = NULL;
+    struct engine_options options;
+    struct engine_ports ports = {
+        .journal = none_port,
+        .watermark = {.read = no_watermark_read, .advance = no_watermark_advance},
+        .secrets = {.id_key = {{1, 2}}, .key_key = {{3, 4}}},
+    };
+    char folder[256] = "";
+    char error[STORAGE_ERROR_BYTES] = "";
+
+    if (!bench_wants(name))
+        return;
+    if (settings.holds_max == 0)
+        settings.holds_max = holds_that_fit(&settings, choice);
+    sale = aligned_alloc(CACHE_LINE, sizeof(*sale));
+    env = env_real_create(settings.shards);
+    if (sale == NULL || env == NULL)
+        bench_fail("not enough resources for %u shards", settings.shards);
+    memset(sale, 0, sizeof(*sale));
+    sale->settings = &settings;
+    sale->skus = is_hot ? 1 : settings.skus;
+    for (uint32_t i = 0; i < settings.shards; i++)
+        bench_samples_init(&sale->buyers[i].samples);
+    ports.env = env_real_port(env);
+    if (choice == JOURNAL_CHOICE_MEMORY) {
+        memory = journal_memory_create(&(struct journal_memory_options){.sync_immediately = true});
+        if (memory == NULL)
+            bench_fail("not enough memory for the journal");
+        ports.journal = journal_memory_port(memory);
+    } else if (choice == JOURNAL_CHOICE_SYNCED) {
+        struct storage_options wanted;
+
+        bench_folder_make(folder, sizeof(folder));
+        wanted = storage_options_default(folder);
+        if (storage_open(&wanted, &storage, error, sizeof(error)) != 0)
+            bench_fail("%s", error);
+        storage_ports_get(storage, &ports.journal, &ports.watermark, &ports.secrets);
+    }
+    options = choose_options(&settings, PARTITIONS_DEFAULT);
+    run_sale(sale, name, &options, &ports, env);
+    if (storage != NULL)
+        storage_stop_reads(storage);
+    engine_destroy(sale->engine);
+    if (storage != NULL) {
+        storage_close(storage);
+        bench_folder_remove(folder);
+    }
+    if (memory != NULL)
+        journal_memory_destroy(memory);
+    env_real_destroy(env);
+    for (uint32_t i = 0; i < settings.shards; i++)
+        bench_samples_free(&sale->buyers[i].samples);
+    free(sale);
+}
+
+/* ---- options ---- */
+
+static const char usage[] =
+    "usage: bench_reserve [--quick] [--only ROW] [OPTION N]...\n"
+    "  --seconds N       measured time of each row (10; quick 2)\n"
+    "  --warm-up N       seconds before it (1)\n"
+    "  --shards N        threads that take and own reservations (2)\n"
+    "  --skus N          of the rows that are spread (10000)\n"
+    "  --window N        reservations in flight on each shard (4096)\n"
+    "  --holds-max N     kept by a shard (what the time needs and half of the memory bears)\n"
+    "  --ttl-ms N        how long a hold lasts (a day: for the whole run)\n"
+    "  --retention-ms N  how long an ended hold is kept (a day)\n";
+
+static void settings_read(int argc, char **argv, struct settings *settings_out)
+{
+    for (int i = 1; i + 1 < argc; i += 2) {
+        char *end;
+        double value = strtod(argv[i + 1], &end);
+        uint32_t whole = value >= 0 && value <= UINT32_MAX ? (uint32_t)value : 0;
+
+        if (*end != 0 || value <= 0)
+            whole = 0;
+        if (strcmp(argv[i], "--seconds") == 0)
+            settings_out->seconds = value;
+        else if (strcmp(argv[i], "--warm-up") == 0)
+            settings_out->warm_up_s = value;
+        else if (strcmp(argv[i], "--shards") == 0)
+            settings_out->shards = whole;
+        else if (strcmp(argv[i], "--skus") == 0)
+            settings_out->skus = whole;
+        else if (strcmp(argv[i], "--window") == 0)
+            settings_out->window = whole;
+        else if (strcmp(argv[i], "--holds-max") == 0)
+            settings_out->holds_max = whole;
+        else if (strcmp(argv[i], "--ttl-ms") == 0)
+            settings_out->ttl_ms = whole;
+        else if (strcmp(argv[i], "--retention-ms") == 0)
+            settings_out->retention_ms = whole;
+        else
+            whole = 0;
+        if (whole == 0 && value < 1) {
+            fputs(usage, stderr);
+            exit(2);
+        }
+    }
+    if (argc % 2 == 0) {
+        fputs(usage, stderr);
+        exit(2);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *name;
+        enum journal_choice journal;
+        bool is_hot;
+    } rows[] = {
+        {"reserve/none", JOURNAL_CHOICE_NONE, false},
+        {"reserve/memory", JOURNAL_CHOICE_MEMORY, false},
+        {"reserve/synced", JOURNAL_CHOICE_SYNCED, false},
+        {"reserve/none/hot", JOURNAL_CHOICE_NONE, true},
+        {"reserve/memory/hot", JOURNAL_CHOICE_MEMORY, true},
+        {"reserve/synced/hot", JOURNAL_CHOICE_SYNCED, true},
+    };
+    struct settings settings = {.shards = SHARDS_DEFAULT,
+                                .skus = SKUS_DEFAULT,
+                                .window = 4096,
+                                .ttl_ms = HOLD_TTL_MS_MAX,
+                                .retention_ms = HOLD_RETENTION_MS,
+                                .warm_up_s = 1};
+
+    bench_begin(&argc, argv);
+    settings.seconds = bench_options.quick ? 2 : 10;
+    settings_read(argc, argv, &settings);
+    if (settings.shards > SHARDS_MAX || settings.skus > 1000000)
+        bench_fail("at most %d shards and 1000000 SKUs", (int)SHARDS_MAX);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        run_row(rows[i].name, rows[i].journal, rows[i].is_hot, settings);
+    return 0;
+}
