@@ -106,7 +106,7 @@ void hold_persist(const struct inventory *inventory, const struct hold *hold,
     stored->owner_sequence = hold->owner_sequence;
     stored->state = hold->state;
     stored->extensions = hold->extensions;
-    stored->extend_key = hold->extend_key;
+    memcpy(stored->extend_keys, hold->extend_keys, sizeof(stored->extend_keys));
     stored->line_count = hold->line_count;
     fill_lines(inventory->pool, hold, stored->lines);
 }

@@ -239,7 +239,11 @@ static enum outcome extend(struct inventory *inventory, const struct moment *mom
     hold->deadline_boot_ms += gained_ms;
     hold->deadline_wall_ms += gained_ms;
     hold->extensions++;
-    hold->extend_key = key;
+    if (key != 0) {
+        for (uint32_t i = HOLD_EXTENSIONS_MAX - 1; i > 0; i--)
+            hold->extend_keys[i] = hold->extend_keys[i - 1];
+        hold->extend_keys[0] = key;
+    }
     hold_persist(inventory, hold, effects);
     effects_timer(effects, pool_hold_slot(inventory->pool, hold), hold->deadline_boot_ms);
     return OUTCOME_OK;
@@ -248,8 +252,12 @@ static enum outcome extend(struct inventory *inventory, const struct moment *mom
 /* A key that extended this hold before extends it no further, also after a restart. */
 static bool is_repeated_extension(const struct message *message, const struct hold *hold)
 {
-    return message->type == MESSAGE_HOLD_EXTEND && message->hold.key != 0 &&
-           message->hold.key == hold->extend_key;
+    if (message->type != MESSAGE_HOLD_EXTEND || message->hold.key == 0)
+        return false;
+    for (uint32_t i = 0; i < HOLD_EXTENSIONS_MAX; i++)
+        if (message->hold.key == hold->extend_keys[i])
+            return true;
+    return false;
 }
 
 static enum outcome apply(struct inventory *inventory, const struct moment *moment,

@@ -161,7 +161,7 @@ static bool restore_hold(struct inventory *inventory, const struct moment *momen
     hold->ttl_ms = stored->ttl_ms;
     hold->state = stored->state;
     hold->extensions = stored->extensions;
-    hold->extend_key = stored->extend_key;
+    memcpy(hold->extend_keys, stored->extend_keys, sizeof(hold->extend_keys));
     pool_link_hold(pool, hold);
     raise_floor(inventory, record->sequence + 1);
     if (hold_is_live(hold)) {

@@ -139,7 +139,8 @@ struct hold_record {
     uint32_t ttl_ms;       /* as first granted: the first answer said created + ttl */
     uint32_t owner_partition;
     uint64_t owner_sequence; /* differs from the record's own for a participant */
-    uint64_t extend_key;     /* a hash of the newest extension's Idempotency-Key; 0: none */
+    /* Hashes of the newest extensions' Idempotency-Keys, newest first; 0: none. */
+    uint64_t extend_keys[HOLD_EXTENSIONS_MAX];
     uint8_t state;           /* enum hold_state */
     uint8_t extensions;
     uint8_t line_count;

@@ -306,7 +306,8 @@ static inline void encode_hold(struct writer *writer, const struct hold_record *
     pack_uint64(writer, hold->owner_sequence);
     pack_uint8(writer, hold->state);
     pack_uint8(writer, hold->extensions);
-    pack_uint64(writer, hold->extend_key);
+    for (unsigned i = 0; i < HOLD_EXTENSIONS_MAX; i++)
+        pack_uint64(writer, hold->extend_keys[i]);
     for (unsigned i = 0; i < hold->line_count; i++) {
         pack_uint32(writer, hold->lines[i].sku_id);
         pack_uint32(writer, hold->lines[i].quantity);

@@ -263,7 +263,8 @@ static inline void decode_hold(struct taker *taker, struct hold_record *hold)
     hold->owner_sequence = take_number(taker, CODEC_SEQUENCE_END - 1);
     hold->state = (uint8_t)take_number(taker, HOLD_STATE_COUNT - 1);
     hold->extensions = (uint8_t)take_number(taker, UINT8_MAX);
-    hold->extend_key = take_number(taker, UINT64_MAX);
+    for (unsigned i = 0; i < HOLD_EXTENSIONS_MAX; i++)
+        hold->extend_keys[i] = take_number(taker, UINT64_MAX);
     for (unsigned i = 0; i < hold->line_count; i++) {
         hold->lines[i].sku_id = (uint32_t)take_number(taker, UINT32_MAX);
         hold->lines[i].quantity = (uint32_t)take_number(taker, CODEC_LINE_QUANTITY_MAX);

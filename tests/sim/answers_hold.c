@@ -160,7 +160,7 @@ static void take_extension_key(struct world *world, const struct request *reques
                                const struct reply_body *reply)
 {
     struct book_hold *hold = &world->books.holds[request->hold];
-    bool alone = request->none_open && hold->extends_open == 0;
+    bool alone = request->none_open && hold->extends_sent == request->extends_sent + 1;
 
     if (reply->replayed && request->extend_key == 0)
         violation("an extension without a key got a replay");
@@ -328,7 +328,7 @@ static uint32_t take_listed(struct world *world, const struct request *request,
 
     if (!request->staff && !principal_equal(&view->principal, &request->list.principal))
         violation("a list shows another customer's hold");
-    if (request->list.state >= 0 && view->state != request->list.state)
+    if (request->list.state >= 0 && (int)view->state != (int)request->list.state)
         violation("a list shows a state that was not asked for");
     if (index == NONE && request->staff)
         violation("a list shows a hold that its own customer's list did not");

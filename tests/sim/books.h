@@ -94,6 +94,7 @@ struct book_hold {
     uint32_t converts_open;
     uint32_t extends_open;
     uint32_t extend_key;      /* the number of the newest key that it was to be extended with */
+    uint32_t extends_sent;    /* ever */
     uint32_t extend_requests; /* with that key */
     bool extend_done;         /* that key's own answer was seen */
     uint32_t next_of_client;  /* an older one of the same customer, or NONE */

@@ -328,8 +328,10 @@ static void opened_hold_request(struct world *world, const struct request *reque
         hold->convert_sent = true;
         hold->converts_open++;
     }
-    if (request->type == COMMAND_HOLD_EXTEND)
+    if (request->type == COMMAND_HOLD_EXTEND) {
         hold->extends_open++;
+        hold->extends_sent++;
+    }
     if (request->extend_key > hold->extend_key) {
         hold->extend_key = request->extend_key;
         hold->extend_requests = 0;
@@ -371,6 +373,7 @@ void clients_ask_hold(struct world *world, enum command_type type, uint32_t clie
     request->stranger = !staff && client_index != hold->client;
     request->known_state = hold->state;
     request->known_extensions = hold->extensions;
+    request->extends_sent = hold->extends_sent;
     request->known_convert_maybe = hold->convert_maybe || hold->converts_open > 0;
     request->none_open = hold->ends_open == 0 && hold->extends_open == 0;
     request->known_deadline_ms = hold->deadline_ms;

@@ -157,6 +157,10 @@ static void a_repeated_extension_extends_once(void **state)
     command.key = text("e2");
     assert_int_equal(fixture_do(fixture, 0, &command, &reply), OUTCOME_OK);
     assert_int_equal(reply.reply.hold.extensions, 2);
+    command.key = text("e1"); /* the older one is remembered too */
+    assert_int_equal(fixture_do(fixture, 0, &command, &reply), OUTCOME_OK);
+    assert_int_equal(reply.reply.replayed, 1);
+    assert_int_equal(reply.reply.hold.extensions, 2);
 }
 
 static void an_id_of_another_time_is_not_found(void **state)
