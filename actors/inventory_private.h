@@ -23,7 +23,7 @@ struct hold {
     int64_t deadline_boot_ms;
     int64_t deadline_wall_ms;
     int64_t ended_wall_ms;
-    uint64_t cookie;     /* intent: whom to answer */
+    uint64_t cookie;                           /* intent: whom to answer */
     uint64_t extend_keys[HOLD_EXTENSIONS_MAX]; /* of extensions with a key, newest first */
     uint32_t ttl_ms;
     uint32_t line_first;

@@ -141,7 +141,7 @@ struct hold_record {
     uint64_t owner_sequence; /* differs from the record's own for a participant */
     /* Hashes of the newest extensions' Idempotency-Keys, newest first; 0: none. */
     uint64_t extend_keys[HOLD_EXTENSIONS_MAX];
-    uint8_t state;           /* enum hold_state */
+    uint8_t state; /* enum hold_state */
     uint8_t extensions;
     uint8_t line_count;
     struct line lines[RESERVATION_LINES_MAX]; /* owner: all lines; participant: its own */

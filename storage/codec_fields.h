@@ -8,8 +8,8 @@
 #include "crc32c.h"
 
 enum {
-    CODEC_CHECKSUM_BYTES = 5, /* a msgpack uint32 of fixed width */
-    CODEC_HOLD_FIELDS = 11 + HOLD_EXTENSIONS_MAX,   /* two more a line */
+    CODEC_CHECKSUM_BYTES = 5,                     /* a msgpack uint32 of fixed width */
+    CODEC_HOLD_FIELDS = 11 + HOLD_EXTENSIONS_MAX, /* two more a line */
     CODEC_FIELDS_MAX = 2 + CODEC_HOLD_FIELDS + 2 * RESERVATION_LINES_MAX,
     /* Equal SKUs of a reservation are summed to one line. */
     CODEC_LINE_QUANTITY_MAX = QUANTITY_MAX * RESERVATION_LINES_MAX,

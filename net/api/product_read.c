@@ -6,12 +6,14 @@
 #include "api/money.h"
 #include "api/product_draft.h"
 
+/* clang-format off */
 #define PRODUCT_MEMBERS(X)                                                                         \
     X(id)                                                                                          \
     X(name)                                                                                        \
     X(description)                                                                                 \
     X(price_minor) X(currency) X(category) X(brand) X(tags) X(images) X(limit_per_customer) X(sku) \
         X(stock) X(variants)
+/* clang-format on */
 #define VARIANT_MEMBERS(X) X(sku) X(options) X(price_minor) X(stock)
 
 enum product_member {
