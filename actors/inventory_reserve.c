@@ -215,11 +215,10 @@ void inventory_reserve(struct inventory *inventory, const struct moment *moment,
         memcpy(effects->claim_lines, body->lines, body->line_count * sizeof(body->lines[0]));
         return;
     }
-    if (body->claim == CLAIM_REFUSED) {
+    if (body->claim == CLAIM_REFUSED || body->claim == CLAIM_EMPTY) {
         refuse(inventory, message,
-               body->line_count == 1 && body->lines[0].quantity == 1 ? OUTCOME_SOLD_OUT
-                                                                     : OUTCOME_INSUFFICIENT_STOCK,
-               0, effects);
+               body->claim == CLAIM_EMPTY ? OUTCOME_SOLD_OUT : OUTCOME_INSUFFICIENT_STOCK, 0,
+               effects);
         return;
     }
     if (!pool_has_room(inventory->pool, body->line_count)) {

@@ -49,6 +49,7 @@ enum claim {
     CLAIM_NONE,
     CLAIM_MADE,
     CLAIM_REFUSED,
+    CLAIM_EMPTY,  /* RESERVE: refused, and of the one SKU asked for nothing was left */
     CLAIM_BARRED, /* storage is full: only a key that has had its effect is answered */
 };
 

@@ -184,6 +184,21 @@ static void tend_filter(struct shard *shard, const struct message *message)
         shard_retire(shard, free, expired);
 }
 
+/* Claims what the actor asks for; how a reservation is refused is the same as in submit.c. */
+static enum claim claim_for(struct shard *shard, const struct message *message)
+{
+    const struct effects *effects = &shard->effects;
+    struct refusal refusal;
+
+    if (gates_claim(shard, effects->claim_lines, effects->claim_count))
+        return CLAIM_MADE;
+    if (message->type == MESSAGE_RESERVE &&
+        gates_refusal(shard, effects->claim_lines, effects->claim_count, &refusal) ==
+            OUTCOME_SOLD_OUT)
+        return CLAIM_EMPTY;
+    return CLAIM_REFUSED;
+}
+
 static void run_actor(struct shard *shard, struct message *message)
 {
     struct inventory *inventory = &shard->engine->inventories[message->partition];
@@ -192,9 +207,7 @@ static void run_actor(struct shard *shard, struct message *message)
     assert(engine_shard_of(shard->engine, message->partition) == shard->index);
     inventory_receive(inventory, &shard->now, message, effects);
     if (effects->claim_count > 0) {
-        bool claimed = gates_claim(shard, effects->claim_lines, effects->claim_count);
-
-        *claim_of(message) = claimed ? CLAIM_MADE : CLAIM_REFUSED;
+        *claim_of(message) = (uint8_t)claim_for(shard, message);
         effects->claim_count = 0;
         inventory_receive(inventory, &shard->now, message, effects);
         assert(effects->claim_count == 0);

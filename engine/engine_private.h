@@ -148,6 +148,9 @@ void shard_audit(struct shard *shard);
 /* Claims or returns units of several SKUs, all or none, counted in the shard's metrics. */
 bool gates_claim(struct shard *shard, const struct line *lines, uint32_t count);
 void gates_return(struct shard *shard, const struct line *lines, uint32_t count);
+/* How lines that could not be claimed are refused, and why (submit.c). */
+enum outcome gates_refusal(struct shard *shard, const struct line *lines, uint32_t line_count,
+                           struct refusal *refusal_out);
 
 /* ---- products.c: the directory's shard ---- */
 

@@ -144,13 +144,12 @@ static enum outcome claim_or_refuse(struct shard *shard, const struct reservatio
     return OUTCOME_OK;
 }
 
-static enum outcome refuse_reservation(struct shard *shard, const struct reservation *reservation,
-                                       struct refusal *refusal)
+enum outcome gates_refusal(struct shard *shard, const struct line *lines, uint32_t line_count,
+                           struct refusal *refusal_out)
 {
-    metric_add(&shard->metrics.requests_refused_gate, 1);
-    engine_refusal_describe(shard, reservation->lines, reservation->line_count, refusal);
-    return reservation->line_count == 1 && refusal->available == 0 ? OUTCOME_SOLD_OUT
-                                                                   : OUTCOME_INSUFFICIENT_STOCK;
+    engine_refusal_describe(shard, lines, line_count, refusal_out);
+    return line_count == 1 && refusal_out->available == 0 ? OUTCOME_SOLD_OUT
+                                                          : OUTCOME_INSUFFICIENT_STOCK;
 }
 
 static enum outcome submit_reserve(struct shard *shard, const struct command *command,
@@ -168,8 +167,10 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
         return outcome;
     reservation.key = key_of(engine, command, reservation.skus[0]->product, command->reserve.key);
     outcome = claim_or_refuse(shard, &reservation, &claim);
-    if (outcome == OUTCOME_SOLD_OUT)
-        return refuse_reservation(shard, &reservation, refusal);
+    if (outcome == OUTCOME_SOLD_OUT) {
+        metric_add(&shard->metrics.requests_refused_gate, 1);
+        return gates_refusal(shard, reservation.lines, reservation.line_count, refusal);
+    }
     if (outcome != OUTCOME_OK)
         return outcome;
     target = engine_shard_of(engine, reservation.skus[0]->product->partition);

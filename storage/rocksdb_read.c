@@ -140,8 +140,6 @@ bool journal_rocksdb_load(struct journal_rocksdb *journal, uint32_t partition, j
     if (scan.record == NULL)
         return false;
     for (unsigned kind = 0; kind < RECORD_KIND_COUNT && is_intact && !scan.is_stopped; kind++) {
-        if (kind == RECORD_LEDGER)
-            continue;
         if (kind == RECORD_LEDGER) /* history: records.h */
             continue;
         scan.kind = (enum record_kind)kind;
