@@ -41,6 +41,9 @@ struct gate_effect {
     uint32_t sku_id;
     uint32_t quantity;
     uint8_t operation;
+    bool shows; /* stock and reserved are the record's own, to be shown from now on */
+    uint32_t stock;
+    uint32_t reserved;
 };
 
 struct timer_effect {
@@ -94,12 +97,10 @@ static inline struct message *effects_message(struct effects *effects, enum mess
     return message;
 }
 
-static inline void effects_gate(struct effects *effects, enum gate_operation operation,
-                                uint32_t sku_id, uint32_t quantity)
+static inline void effects_gate(struct effects *effects, struct gate_effect effect)
 {
     assert(effects->gate_count < EFFECT_GATES_MAX);
-    effects->gates[effects->gate_count++] = (struct gate_effect){
-        .sku_id = sku_id, .quantity = quantity, .operation = (uint8_t)operation};
+    effects->gates[effects->gate_count++] = effect;
 }
 
 /* Sets the slot's one timer, or cancels it with a deadline of 0. */

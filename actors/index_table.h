@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A hash index from a 64-bit hash to slots of a pool: open addressing with linear probing and
- * backward-shift deletion, over memory that the caller gives. It stores 32 bits of each hash and a
- * slot number; whether a slot is the one meant, the caller tells by comparing keys.
- * Single-threaded. Never iterated, so that no order depends on it. */
+/* A hash index from a 64-bit hash to slots of a pool: linear hashing (Litwin, 1980) over memory
+ * that the caller gives. A bucket is one cache line of seven entries, each 32 bits of the hash and
+ * a slot; what finds no room there is chained through an array by slot. The table grows by one
+ * bucket at a time, at its end: so no addition costs more than that, memory is touched only as
+ * entries come, and a look-up costs one line of memory. Whether a slot is the one meant, the caller
+ * tells by comparing keys. Single-threaded. Never iterated, so that no order depends on it. */
 #ifndef STAMPEDE_INDEX_TABLE_H
 #define STAMPEDE_INDEX_TABLE_H
 
@@ -12,31 +14,66 @@
 
 #define SLOT_NONE UINT32_MAX
 
-struct index_entry {
-    uint32_t tag;
-    uint32_t slot_plus_one; /* 0: empty */
+enum {
+    INDEX_BUCKET_ENTRIES = 7,
+    INDEX_BUCKET_LOAD = 5, /* entries a bucket, on average: few overflow, 13 bytes an entry */
+    INDEX_BUCKETS_MIN = 8,
 };
 
-struct index_table {
-    struct index_entry *entries;
-    uint32_t mask;
+struct index_bucket {
+    uint32_t tags[INDEX_BUCKET_ENTRIES];
+    uint32_t overflow; /* slot + 1 of the first that found no room; 0: none */
+    uint32_t slots[INDEX_BUCKET_ENTRIES];
     uint32_t used;
 };
 
-/* The number of entries that hold `slots` slots at most half full; a power of two. */
-uint32_t index_table_entries(uint32_t slots);
+struct index_node {
+    uint32_t tag;
+    uint32_t next; /* slot + 1; 0: the last */
+};
 
-/* `entries` is zeroed memory of `count` (a power of two) entries; it stays the caller's. */
-void index_table_init(struct index_table *table, struct index_entry *entries, uint32_t count);
+struct index_table {
+    struct index_bucket *buckets;
+    struct index_node *nodes; /* by slot */
+    uint32_t count;           /* buckets in use */
+    uint32_t count_max;
+    uint32_t mask; /* of the buckets that have been split in this round: 2^n - 1 >= count - 1 */
+    uint32_t used;
+};
 
-/* The first slot under this hash from `cursor` on, or SLOT_NONE; start with *cursor = 0 and call
+/* The buckets that as many entries as there are slots need. */
+uint32_t index_table_buckets(uint32_t slots);
+
+/* `buckets` is zeroed memory for index_table_buckets(slots), aligned to a cache line, `nodes` for
+ * `slots`; both stay the caller's. */
+void index_table_init(struct index_table *table, struct index_bucket *buckets,
+                      struct index_node *nodes, uint32_t slots);
+
+/* The first slot under this hash after `*cursor`, or SLOT_NONE; start with *cursor = 0 and call
  * again with the same cursor for the next candidate. */
 uint32_t index_table_find(const struct index_table *table, uint64_t hash, uint32_t *cursor);
 
-/* Adds a slot. Precondition: there is room (pools are sized so that there is: asserted). */
+/* Adds a slot that is in the table under no hash. There is always room (asserted). */
 void index_table_add(struct index_table *table, uint64_t hash, uint32_t slot);
 
 /* Removes the entry of this hash and slot, which must be there (asserted). */
 void index_table_remove(struct index_table *table, uint64_t hash, uint32_t slot);
+
+/* Puts another slot in the place of one that is there (asserted). */
+void index_table_replace(struct index_table *table, uint64_t hash, uint32_t slot,
+                         uint32_t replacement);
+
+static inline uint32_t index_table_bucket(const struct index_table *table, uint64_t hash)
+{
+    uint32_t bucket = (uint32_t)hash & table->mask;
+
+    return bucket < table->count ? bucket : bucket & (table->mask >> 1);
+}
+
+/* A hint that this hash is asked for or added soon. */
+static inline void index_table_prefetch(const struct index_table *table, uint64_t hash)
+{
+    __builtin_prefetch(&table->buckets[index_table_bucket(table, hash)], 1);
+}
 
 #endif

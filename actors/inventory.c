@@ -54,10 +54,10 @@ static void fill_identity(const struct inventory_pool *pool, const struct hold *
                           struct hold_view *view_out)
 {
     view_out->id.created_ms = hold->created_wall_ms;
-    view_out->id.partition = hold->owner_partition;
-    view_out->id.sequence = hold->owner_sequence;
+    view_out->id.partition = hold_owner_partition(hold);
+    view_out->id.sequence = hold_owner_sequence(hold);
     view_out->principal = hold->principal;
-    view_out->fence = hold->owner_sequence;
+    view_out->fence = view_out->id.sequence;
     view_out->line_count = hold->line_count;
     fill_lines(pool, hold, view_out->lines);
 }
@@ -102,8 +102,8 @@ void hold_persist(const struct inventory *inventory, const struct hold *hold,
     stored->deadline_wall_ms = hold->deadline_wall_ms;
     stored->ended_wall_ms = hold->ended_wall_ms;
     stored->ttl_ms = hold->ttl_ms;
-    stored->owner_partition = hold->owner_partition;
-    stored->owner_sequence = hold->owner_sequence;
+    stored->owner_partition = hold_owner_partition(hold);
+    stored->owner_sequence = hold_owner_sequence(hold);
     stored->state = hold->state;
     stored->extensions = hold->extensions;
     memcpy(stored->extend_keys, hold->extend_keys, sizeof(stored->extend_keys));

@@ -52,7 +52,7 @@ static void sell_line(struct inventory *inventory, const struct moment *moment,
 
     sku->reserved -= quantity;
     sku->sold += quantity;
-    effects_gate(effects, GATE_SHOW, sku->sku_id, quantity);
+    sku_moves(sku, GATE_SHOW, quantity, effects);
     inventory_ledger(inventory, moment, sku, LEDGER_SOLD, quantity, hold->sequence, "converted",
                      effects);
     if (row == NULL || pool->products[sku->product].limit_per_customer == 0)
@@ -72,9 +72,9 @@ static void return_line(struct inventory *inventory, const struct hold *hold, st
     struct limit_row *row = pool_find_limit(pool, sku->product, &hold->principal);
 
     sku->reserved -= quantity;
-    effects_gate(effects, GATE_CREDIT, sku->sku_id, quantity);
+    sku_moves(sku, GATE_CREDIT, quantity, effects);
     if (MUTANT(EXPIRY_TWICE) && hold->state == HOLD_EXPIRED)
-        effects_gate(effects, GATE_CREDIT, sku->sku_id, quantity);
+        sku_moves(sku, GATE_CREDIT, quantity, effects);
     if (row == NULL || pool->products[sku->product].limit_per_customer == 0)
         return;
     assert(row->held >= quantity);

@@ -189,8 +189,7 @@ static void return_claim_of(struct inventory *inventory, const struct hold *hold
         return;
     for (uint32_t line = hold->line_first; line != SLOT_NONE; line = pool->lines[line].next)
         if (sku_id_partition(pool->lines[line].sku_id) == participant)
-            effects_gate(effects, GATE_RETURN, pool->lines[line].sku_id,
-                         pool->lines[line].quantity);
+            claim_returns(pool->lines[line].sku_id, pool->lines[line].quantity, effects);
 }
 
 static void owner_hears(struct inventory *inventory, const struct moment *moment,
@@ -271,8 +270,8 @@ static struct message *participant_says(struct inventory *inventory, enum messag
 void lines_ask(struct inventory *inventory, const struct moment *moment, struct hold *hold,
                struct effects *effects)
 {
-    participant_says(inventory, MESSAGE_LINE_QUERY, hold->owner_partition, hold->owner_sequence,
-                     effects);
+    participant_says(inventory, MESSAGE_LINE_QUERY, hold_owner_partition(hold),
+                     hold_owner_sequence(hold), effects);
     effects_timer(effects, pool_hold_slot(inventory->pool, hold),
                   retry_at(moment, hold, 10 * SAGA_RETRY_MS));
 }
@@ -297,8 +296,7 @@ static void record_prepared(struct inventory *inventory, const struct moment *mo
     hold->flags |= HOLD_PARTICIPANT;
     hold->principal = body->principal;
     hold->sequence = inventory->next_sequence++;
-    hold->owner_sequence = body->owner_sequence;
-    hold->owner_partition = body->owner_partition;
+    hold->key = participant_key(body->owner_partition, body->owner_sequence);
     hold->partition = (uint16_t)inventory->partition;
     hold->created_wall_ms = body->created_wall_ms;
     hold->deadline_boot_ms = body->deadline_boot_ms;
@@ -308,7 +306,8 @@ static void record_prepared(struct inventory *inventory, const struct moment *mo
     pool_link_hold(inventory->pool, hold);
     inventory_reserve_lines(inventory, hold);
     for (uint32_t i = 0; i < body->line_count; i++)
-        effects_gate(effects, GATE_RESOLVE, body->lines[i].sku_id, body->lines[i].quantity);
+        sku_moves(pool_find_sku(inventory->pool, body->lines[i].sku_id), GATE_RESOLVE,
+                  body->lines[i].quantity, effects);
     hold_persist(inventory, hold, effects);
     /* LINE_STANDS sets it to the deadline; if none comes, it is asked for. */
     effects_timer(effects, pool_hold_slot(inventory->pool, hold),

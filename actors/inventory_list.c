@@ -18,7 +18,8 @@ static bool is_listed(const struct hold *hold, const struct list_body *query)
 {
     static const struct principal nobody;
     enum hold_state shown = hold->state == HOLD_PREPARED ? HOLD_HELD : (enum hold_state)hold->state;
-    struct reservation_id id = {hold->created_wall_ms, hold->owner_sequence, hold->owner_partition};
+    struct reservation_id id = {hold->created_wall_ms, hold_owner_sequence(hold),
+                                hold_owner_partition(hold)};
     bool participant = (hold->flags & HOLD_PARTICIPANT) != 0;
 
     if ((hold->flags & HOLD_IN_USE) == 0 || hold->state == HOLD_INTENT ||

@@ -27,10 +27,12 @@ static void layout_slots(struct layout *layout, struct slots *slots, uint32_t ma
 
 static void layout_index(struct layout *layout, struct index_table *table, uint32_t slots)
 {
-    uint32_t count = index_table_entries(slots);
-    struct index_entry *entries = layout_take(layout, count * sizeof(*entries));
+    struct index_bucket *buckets =
+        layout_take(layout, index_table_buckets(slots) * sizeof(*buckets));
+    struct index_node *nodes = layout_take(layout, slots * sizeof(*nodes));
 
-    index_table_init(table, entries, count);
+    if (layout->base != NULL)
+        index_table_init(table, buckets, nodes, slots);
 }
 
 static void pool_lay_out(struct layout *layout, struct inventory_pool *pool)
@@ -144,12 +146,6 @@ static uint64_t principal_hash(const struct inventory_pool *pool, const struct p
 
     memcpy(words, principal->bytes, sizeof(words));
     return pair_hash(pool, words[0], words[1]);
-}
-
-/* Keys of owners are keyed hashes; this one cannot be met by chance, and is told apart by flag. */
-static struct hash128 participant_key(uint32_t owner_partition, uint64_t owner_sequence)
-{
-    return (struct hash128){{owner_sequence, ~(uint64_t)owner_partition}};
 }
 
 /* ---- SKUs, products, limits ---- */
@@ -348,16 +344,15 @@ uint32_t pool_first_of_principal(const struct inventory_pool *pool,
 static void link_principal(struct inventory_pool *pool, struct hold *hold, uint32_t slot)
 {
     uint32_t first = pool_first_of_principal(pool, &hold->principal);
+    uint64_t hash = principal_hash(pool, &hold->principal);
 
     if (first == SLOT_NONE) {
-        index_table_add(&pool->principal_index, principal_hash(pool, &hold->principal), slot);
+        index_table_add(&pool->principal_index, hash, slot);
         return;
     }
-    hold->principal_previous = first;
-    hold->principal_next = pool->holds[first].principal_next;
-    if (hold->principal_next != SLOT_NONE)
-        pool->holds[hold->principal_next].principal_previous = slot;
-    pool->holds[first].principal_next = slot;
+    hold->principal_next = first;
+    pool->holds[first].principal_previous = slot;
+    index_table_replace(&pool->principal_index, hash, first, slot);
 }
 
 static void unlink_principal(struct inventory_pool *pool, struct hold *hold, uint32_t slot)
@@ -369,9 +364,10 @@ static void unlink_principal(struct inventory_pool *pool, struct hold *hold, uin
     } else {
         uint64_t hash = principal_hash(pool, &hold->principal);
 
-        index_table_remove(&pool->principal_index, hash, slot);
         if (hold->principal_next != SLOT_NONE)
-            index_table_add(&pool->principal_index, hash, hold->principal_next);
+            index_table_replace(&pool->principal_index, hash, slot, hold->principal_next);
+        else
+            index_table_remove(&pool->principal_index, hash, slot);
     }
 }
 
@@ -427,8 +423,6 @@ void pool_link_hold(struct inventory_pool *pool, struct hold *hold)
     uint32_t slot = pool_hold_slot(pool, hold);
 
     assert(hold->sequence != 0);
-    if ((hold->flags & HOLD_PARTICIPANT) != 0)
-        hold->key = participant_key(hold->owner_partition, hold->owner_sequence);
     index_table_add(&pool->key_index, pool_key_hash(pool, hold->partition, &hold->key), slot);
     index_table_add(&pool->sequence_index, pair_hash(pool, hold->partition, hold->sequence), slot);
     link_principal(pool, hold, slot);

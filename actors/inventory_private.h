@@ -13,32 +13,31 @@ enum {
     HOLD_RESTORED = 1 << 3,    /* from before a restart: no claims and no requester belong to it */
 };
 
+/* In the order in which a reservation asks: whose key, which customer; then what it writes. */
 struct hold {
     struct hash128 key; /* participants: see participant_key */
-    uint64_t fingerprint;
     struct principal principal;
-    uint64_t sequence;
-    uint64_t owner_sequence;
-    int64_t created_wall_ms;
-    int64_t deadline_boot_ms;
-    int64_t deadline_wall_ms;
-    int64_t ended_wall_ms;
-    uint64_t cookie;                           /* intent: whom to answer */
-    uint64_t extend_keys[HOLD_EXTENSIONS_MAX]; /* of extensions with a key, newest first */
-    uint32_t ttl_ms;
-    uint32_t line_first;
-    uint32_t owner_partition;
     uint32_t principal_previous;
     uint32_t principal_next;
-    uint32_t older; /* of all holds of the pool, in the order in which they came */
-    uint32_t younger;
-    uint32_t waiting; /* participants, by rank, that have not acknowledged what they were told */
     uint16_t partition;
-    uint16_t shard;
+    uint16_t shard; /* intent: whom to answer, with cookie */
     uint8_t state;
     uint8_t extensions;
     uint8_t line_count;
     uint8_t flags;
+    uint64_t sequence;
+    uint64_t fingerprint;
+    int64_t created_wall_ms;
+    int64_t deadline_boot_ms;
+    int64_t deadline_wall_ms;
+    int64_t ended_wall_ms;
+    uint64_t cookie;
+    uint64_t extend_keys[HOLD_EXTENSIONS_MAX]; /* of extensions with a key, newest first */
+    uint32_t ttl_ms;
+    uint32_t line_first;
+    uint32_t older; /* of all holds of the pool, in the order in which they came */
+    uint32_t younger;
+    uint32_t waiting; /* participants, by rank, that have not acknowledged what they were told */
 };
 
 struct hold_line {
@@ -87,8 +86,8 @@ struct adjust_key {
     uint32_t sku_id;
 };
 
-/* Free slots are a stack threaded through an array of their own; `fresh` counts slots never used,
- * so that memory is touched only as it is needed. */
+/* Free slots are a stack in an array of its own; `fresh` counts slots never used, so that memory is
+ * touched only as it is needed. */
 struct slots {
     uint32_t *free;
     uint32_t free_count;
@@ -169,7 +168,24 @@ uint32_t pool_first_of_principal(const struct inventory_pool *pool,
 /* Whether a hold of so many lines fits. */
 bool pool_has_room(const struct inventory_pool *pool, uint32_t line_count);
 
-/* A zeroed hold with its lines, in no index yet. Precondition: pool_has_room. */
+/* Keys of owners are keyed hashes; a participant's cannot be met by chance, and is told apart by
+ * its flag. It is also all that a participant keeps of who its owner is. */
+static inline struct hash128 participant_key(uint32_t owner_partition, uint64_t owner_sequence)
+{
+    return (struct hash128){{owner_sequence, ~(uint64_t)owner_partition}};
+}
+
+static inline uint64_t hold_owner_sequence(const struct hold *hold)
+{
+    return (hold->flags & HOLD_PARTICIPANT) != 0 ? hold->key.word[0] : hold->sequence;
+}
+
+static inline uint32_t hold_owner_partition(const struct hold *hold)
+{
+    return (hold->flags & HOLD_PARTICIPANT) != 0 ? (uint32_t)~hold->key.word[1] : hold->partition;
+}
+
+/* A hold with its lines, all else zero, in no index yet. Precondition: pool_has_room. */
 struct hold *pool_new_hold(struct inventory_pool *pool, const struct line *lines,
                            uint32_t line_count);
 /* Enters it into all indexes and chains; fields and lines are final. */
@@ -185,6 +201,25 @@ static inline uint32_t sku_available(const struct sku *sku)
 {
     assert((uint64_t)sku->reserved + sku->sold <= sku->stock);
     return sku->stock - sku->reserved - sku->sold;
+}
+
+/* The record of a SKU changed, and its gate is to follow. */
+static inline void sku_moves(const struct sku *sku, enum gate_operation operation,
+                             uint32_t quantity, struct effects *effects)
+{
+    effects_gate(effects, (struct gate_effect){.sku_id = sku->sku_id,
+                                               .quantity = quantity,
+                                               .operation = (uint8_t)operation,
+                                               .shows = true,
+                                               .stock = sku->stock,
+                                               .reserved = sku->reserved});
+}
+
+/* Claimed units that nobody takes go back; of any partition's SKU. */
+static inline void claim_returns(uint32_t sku_id, uint32_t quantity, struct effects *effects)
+{
+    effects_gate(effects, (struct gate_effect){
+                              .sku_id = sku_id, .quantity = quantity, .operation = GATE_RETURN});
 }
 
 struct message *inventory_reply(struct inventory *inventory, const struct message *request,

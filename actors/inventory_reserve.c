@@ -16,7 +16,7 @@ static void return_claim(struct reserve_body *body, struct effects *effects)
     if (body->claim != CLAIM_MADE)
         return;
     for (uint32_t i = 0; i < body->line_count; i++)
-        effects_gate(effects, GATE_RETURN, body->lines[i].sku_id, body->lines[i].quantity);
+        claim_returns(body->lines[i].sku_id, body->lines[i].quantity, effects);
     body->claim = CLAIM_NONE;
 }
 
@@ -102,8 +102,6 @@ static struct hold *create_hold(struct inventory *inventory, const struct moment
     hold->fingerprint = body->fingerprint;
     hold->principal = body->principal;
     hold->sequence = inventory->next_sequence++;
-    hold->owner_sequence = hold->sequence;
-    hold->owner_partition = inventory->partition;
     hold->partition = (uint16_t)inventory->partition;
     hold->created_wall_ms = moment->wall_ms;
     hold->deadline_boot_ms = moment->boot_ms + ttl_ms;
@@ -166,7 +164,8 @@ static void record_hold(struct inventory *inventory, const struct moment *moment
 
     for (uint32_t i = 0; i < body->line_count; i++)
         if (is_own(inventory, &body->lines[i]))
-            effects_gate(effects, GATE_RESOLVE, body->lines[i].sku_id, body->lines[i].quantity);
+            sku_moves(pool_find_sku(inventory->pool, body->lines[i].sku_id), GATE_RESOLVE,
+                      body->lines[i].quantity, effects);
     body->claim = CLAIM_NONE; /* other partitions' claims are the intent's now */
     hold_persist(inventory, hold, effects);
     if (!spans) {

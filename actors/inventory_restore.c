@@ -148,12 +148,12 @@ static bool restore_hold(struct inventory *inventory, const struct moment *momen
     if (stored->owner_partition != inventory->partition ||
         stored->owner_sequence != record->sequence)
         hold->flags |= HOLD_PARTICIPANT;
-    hold->key = stored->key;
+    hold->key = (hold->flags & HOLD_PARTICIPANT) == 0
+                    ? stored->key
+                    : participant_key(stored->owner_partition, stored->owner_sequence);
     hold->fingerprint = stored->fingerprint;
     hold->principal = stored->principal;
     hold->sequence = record->sequence;
-    hold->owner_sequence = stored->owner_sequence;
-    hold->owner_partition = stored->owner_partition;
     hold->partition = (uint16_t)inventory->partition;
     hold->created_wall_ms = stored->created_wall_ms;
     hold->deadline_wall_ms = stored->deadline_wall_ms;

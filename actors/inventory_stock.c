@@ -20,7 +20,7 @@ static void receive_units(struct inventory *inventory, const struct moment *mome
                           uint32_t quantity, const char *reason, struct effects *effects)
 {
     sku->stock += quantity;
-    effects_gate(effects, GATE_CREDIT, sku->sku_id, quantity);
+    sku_moves(sku, GATE_CREDIT, quantity, effects);
     inventory_ledger(inventory, moment, sku, LEDGER_RECEIPT, quantity, 0, reason, effects);
 }
 
@@ -31,7 +31,7 @@ static void write_off_units(struct inventory *inventory, const struct moment *mo
 {
     assert(sku_available(sku) >= quantity);
     sku->stock -= quantity;
-    effects_gate(effects, GATE_RESOLVE, sku->sku_id, quantity);
+    sku_moves(sku, GATE_RESOLVE, quantity, effects);
     inventory_ledger(inventory, moment, sku, LEDGER_WRITE_OFF, quantity, 0, reason, effects);
 }
 
@@ -283,8 +283,8 @@ static void put_product(struct inventory *inventory, const struct moment *moment
                !product_count_limits(pool, (uint32_t)(product - pool->products))) {
         for (uint32_t i = 0; i < envelope->variant_count; i++)
             if (envelope->variants[i].claimed > 0)
-                effects_gate(effects, GATE_RETURN, envelope->variants[i].sku_id,
-                             envelope->variants[i].claimed);
+                claim_returns(envelope->variants[i].sku_id, envelope->variants[i].claimed,
+                              effects);
         envelope->outcome = OUTCOME_OVERLOADED;
         return;
     }

@@ -17,12 +17,24 @@ static struct gate *find_gate(const struct shard *shard, uint32_t sku_id)
     return &sku->gate;
 }
 
+/* What answers may tell of a SKU without asking its owner. */
+static void show_stock(struct gate *gate, const struct gate_effect *effect)
+{
+    if (!effect->shows)
+        return;
+    atomic_store_explicit(&gate->stock, effect->stock, memory_order_relaxed);
+    atomic_store_explicit(&gate->reserved, effect->reserved, memory_order_release);
+}
+
+/* Claimed units show as reserved before the claim goes, returned ones as available before they
+ * cease to be reserved: see gate_is_final. */
 static void apply_gate(struct shard *shard, const struct gate_effect *effect)
 {
     struct gate *gate = find_gate(shard, effect->sku_id);
 
     switch ((enum gate_operation)effect->operation) {
     case GATE_RESOLVE:
+        show_stock(gate, effect);
         gate_resolve(gate, effect->quantity);
         metric_add(&shard->metrics.claims_resolved, effect->quantity);
         break;
@@ -32,43 +44,21 @@ static void apply_gate(struct shard *shard, const struct gate_effect *effect)
         break;
     case GATE_CREDIT:
         gate_credit(gate, effect->quantity);
+        show_stock(gate, effect);
         metric_add(&shard->metrics.units_credited, effect->quantity);
         break;
     case GATE_SHOW:
+        show_stock(gate, effect);
         break;
     }
-}
-
-/* What answers may tell of a SKU without asking its owner. */
-static void publish_stock(struct shard *shard, uint32_t sku_id)
-{
-    struct inventory *inventory = &shard->engine->inventories[sku_id_partition(sku_id)];
-    struct stock_view view;
-    struct gate *gate;
-
-    if (engine_shard_of(shard->engine, inventory->partition) != shard->index ||
-        !inventory_stock(inventory, sku_id, &view))
-        return;
-    gate = find_gate(shard, sku_id);
-    atomic_store_explicit(&gate->stock, view.stock, memory_order_relaxed);
-    atomic_store_explicit(&gate->reserved, view.reserved, memory_order_release);
 }
 
 void shard_apply_effects(struct shard *shard)
 {
     struct effects *effects = &shard->effects;
 
-    for (uint32_t i = 0; i < effects->gate_count; i++) {
-        const struct gate_effect *effect = &effects->gates[i];
-
-        /* Claimed units show as reserved before the claim goes, returned ones as available before
-         * they cease to be reserved: see gate_is_final. */
-        if (effect->operation == GATE_RESOLVE)
-            publish_stock(shard, effect->sku_id);
-        apply_gate(shard, effect);
-        if (effect->operation != GATE_RESOLVE)
-            publish_stock(shard, effect->sku_id);
-    }
+    for (uint32_t i = 0; i < effects->gate_count; i++)
+        apply_gate(shard, &effects->gates[i]);
     for (uint32_t i = 0; i < effects->timer_count; i++) {
         if (effects->timers[i].deadline_boot_ms == 0)
             timers_cancel(&shard->timers, effects->timers[i].slot);
@@ -165,7 +155,7 @@ static uint8_t *claim_of(struct message *message)
 }
 
 /* The product's key filter grows, and forgets what is past retention. */
-static void tend_filter(struct shard *shard, const struct message *message)
+static void tend_filter(struct shard *shard, const struct message *message, bool was_set)
 {
     const struct directory *directory =
         atomic_load_explicit(&shard->engine->directory, memory_order_acquire);
@@ -176,10 +166,8 @@ static void tend_filter(struct shard *shard, const struct message *message)
 
     if (shard->retired_count == RETIRED_MAX)
         retention_ms = INT64_MAX;
-    /* Its bits may stand in an older generation only, by chance or from before it grew; that one
-     * goes when its own keys are past retention, which may be before this key is. */
-    key_filter_set(&sku->product->filter, &message->reserve.key);
-    expired = key_filter_tend(&sku->product->filter, shard->now.boot_ms, retention_ms);
+    expired = key_filter_tend(&sku->product->filter, &message->reserve.key, was_set,
+                              shard->now.boot_ms, retention_ms);
     if (expired != NULL)
         shard_retire(shard, free, expired);
 }
@@ -203,6 +191,8 @@ static void run_actor(struct shard *shard, struct message *message)
 {
     struct inventory *inventory = &shard->engine->inventories[message->partition];
     struct effects *effects = &shard->effects;
+    /* Who claimed has set the key's bits. */
+    bool was_set = message->type == MESSAGE_RESERVE && message->reserve.claim == CLAIM_MADE;
 
     assert(engine_shard_of(shard->engine, message->partition) == shard->index);
     inventory_receive(inventory, &shard->now, message, effects);
@@ -214,7 +204,7 @@ static void run_actor(struct shard *shard, struct message *message)
     }
     shard_apply_effects(shard);
     if (message->type == MESSAGE_RESERVE)
-        tend_filter(shard, message);
+        tend_filter(shard, message, was_set);
 }
 
 void shard_fire_timer(struct shard *shard, uint32_t slot)

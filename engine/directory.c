@@ -11,15 +11,23 @@ struct name_table {
     uint32_t used;
 };
 
+/* SKUs by number: those of a partition are dense, and begin at its offset. */
+struct number_table {
+    struct sku_entry **entries; /* NULL: a number that no SKU has */
+    uint32_t *offsets;          /* by partition, and where the last ends */
+    uint32_t partitions;
+};
+
 struct directory {
     struct hash_key hash_key;
     struct name_table skus;
-    struct name_table sku_ids;
     struct name_table products;
+    struct number_table numbers; /* of the published ones only */
 };
 
 struct directory_builder {
     struct directory master;
+    struct name_table sku_ids;
     uint32_t partitions;
     uint32_t *next_product; /* by partition */
     uint32_t *next_sku;
@@ -119,16 +127,14 @@ struct sku_entry *directory_find_sku(const struct directory *directory, const ch
 
 struct sku_entry *directory_find_sku_id(const struct directory *directory, uint32_t sku_id)
 {
-    const struct name_table *table = &directory->sku_ids;
+    const struct number_table *table = &directory->numbers;
+    uint32_t partition = sku_id_partition(sku_id);
     uint32_t at;
 
-    if (table->entries == NULL)
+    if (partition >= table->partitions)
         return NULL;
-    at = (uint32_t)hash_word(sku_id) & table->mask;
-    for (; table->entries[at] != NULL; at = (at + 1) & table->mask)
-        if (((struct sku_entry *)table->entries[at])->sku_id == sku_id)
-            return table->entries[at];
-    return NULL;
+    at = table->offsets[partition] + (sku_id & (SKUS_PER_PARTITION_MAX - 1));
+    return at < table->offsets[partition + 1] ? table->entries[at] : NULL;
 }
 
 static struct product_entry *find_product(const struct directory *directory, const char *id,
@@ -188,7 +194,7 @@ void directory_builder_destroy(struct directory_builder *builder)
 {
     if (builder == NULL)
         return;
-    for (uint32_t i = 0; i < builder->master.sku_ids.used; i++)
+    for (uint32_t i = 0; i < builder->sku_ids.used; i++)
         free(builder->all_skus[i]);
     for (uint32_t i = 0; i < builder->master.products.used; i++) {
         key_filter_destroy(&builder->all_products[i]->filter);
@@ -197,7 +203,7 @@ void directory_builder_destroy(struct directory_builder *builder)
     free(builder->all_skus);
     free(builder->all_products);
     free(builder->master.skus.entries);
-    free(builder->master.sku_ids.entries);
+    free(builder->sku_ids.entries);
     free(builder->master.products.entries);
     free(builder->next_product);
     free(builder->next_sku);
@@ -233,7 +239,16 @@ struct sku_entry *directory_builder_find_sku(struct directory_builder *builder, 
 
 struct sku_entry *directory_builder_find_sku_id(struct directory_builder *builder, uint32_t sku_id)
 {
-    return directory_find_sku_id(&builder->master, sku_id);
+    const struct name_table *table = &builder->sku_ids;
+    uint32_t at;
+
+    if (table->entries == NULL)
+        return NULL;
+    at = (uint32_t)hash_word(sku_id) & table->mask;
+    for (; table->entries[at] != NULL; at = (at + 1) & table->mask)
+        if (((struct sku_entry *)table->entries[at])->sku_id == sku_id)
+            return table->entries[at];
+    return NULL;
 }
 
 struct product_entry *directory_builder_product(struct directory_builder *builder, const char *id,
@@ -302,8 +317,8 @@ static struct sku_entry *new_sku(struct directory_builder *builder, const char *
     /* The very last number would make UINT32_MAX, which means none. */
     if (number >= SKUS_PER_PARTITION_MAX - 1 ||
         !list_reserve((void ***)&builder->all_skus, &builder->skus_capacity,
-                      master->sku_ids.used) ||
-        !table_grow(&master->sku_ids, sku_id_hash, master))
+                      builder->sku_ids.used) ||
+        !table_grow(&builder->sku_ids, sku_id_hash, master))
         return NULL;
     entry = aligned_alloc(CACHE_LINE, sizeof(*entry));
     if (entry == NULL)
@@ -315,8 +330,8 @@ static struct sku_entry *new_sku(struct directory_builder *builder, const char *
     memcpy(entry->sku, sku, entry->sku_length);
     if (number >= builder->next_sku[product->partition])
         builder->next_sku[product->partition] = number + 1;
-    builder->all_skus[master->sku_ids.used] = entry;
-    table_add(&master->sku_ids, sku_id_hash(master, entry), entry);
+    builder->all_skus[builder->sku_ids.used] = entry;
+    table_add(&builder->sku_ids, sku_id_hash(master, entry), entry);
     return entry;
 }
 
@@ -362,6 +377,31 @@ static bool table_copy(const struct name_table *source, struct name_table *copy_
     return copy_out->entries != NULL;
 }
 
+static bool numbers_fill(const struct directory_builder *builder, struct number_table *table_out)
+{
+    uint32_t total = 0;
+
+    table_out->offsets = malloc((builder->partitions + 1) * sizeof(uint32_t));
+    if (table_out->offsets == NULL)
+        return false;
+    for (uint32_t i = 0; i < builder->partitions; i++) {
+        table_out->offsets[i] = total;
+        total += builder->next_sku[i];
+    }
+    table_out->offsets[builder->partitions] = total;
+    table_out->entries = calloc((size_t)total + 1, sizeof(*table_out->entries));
+    if (table_out->entries == NULL)
+        return false;
+    for (uint32_t i = 0; i < builder->sku_ids.used; i++) {
+        struct sku_entry *entry = builder->all_skus[i];
+
+        table_out->entries[table_out->offsets[sku_id_partition(entry->sku_id)] +
+                           (entry->sku_id & (SKUS_PER_PARTITION_MAX - 1))] = entry;
+    }
+    table_out->partitions = builder->partitions;
+    return true;
+}
+
 const struct directory *directory_builder_publish(struct directory_builder *builder)
 {
     struct directory *directory = calloc(1, sizeof(*directory));
@@ -370,8 +410,8 @@ const struct directory *directory_builder_publish(struct directory_builder *buil
         return NULL;
     directory->hash_key = builder->master.hash_key;
     if (!table_copy(&builder->master.skus, &directory->skus) ||
-        !table_copy(&builder->master.sku_ids, &directory->sku_ids) ||
-        !table_copy(&builder->master.products, &directory->products)) {
+        !table_copy(&builder->master.products, &directory->products) ||
+        !numbers_fill(builder, &directory->numbers)) {
         directory_free(directory);
         return NULL;
     }
@@ -383,7 +423,8 @@ void directory_free(const struct directory *directory)
     if (directory == NULL)
         return;
     free(directory->skus.entries);
-    free(directory->sku_ids.entries);
+    free(directory->numbers.entries);
+    free(directory->numbers.offsets);
     free(directory->products.entries);
     free((void *)(uintptr_t)directory);
 }

@@ -16,11 +16,11 @@
 #include "records.h"
 
 struct product_entry {
-    char id[PRODUCT_ID_LENGTH_MAX + 1];
-    _Atomic bool recorded; /* its partition has stored it; until then it is not found */
-    uint32_t partition;
-    uint32_t number; /* within the partition */
     struct key_filter filter;
+    uint32_t partition;
+    uint32_t number;       /* within the partition */
+    _Atomic bool recorded; /* its partition has stored it; until then it is not found */
+    char id[PRODUCT_ID_LENGTH_MAX + 1];
 };
 
 struct sku_entry {

@@ -4,21 +4,21 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { GROWTH = 8 };
+enum { GROWTH = 16, NEWEST_STEP_MS = 1000 };
 
 static struct key_filter_generation *generation_create(uint32_t keys,
                                                        struct key_filter_generation *older)
 {
-    uint64_t bits = 64;
+    uint64_t words = 1;
     struct key_filter_generation *generation;
 
-    while (bits < (uint64_t)keys * KEY_FILTER_BITS_PER_KEY)
-        bits *= 2;
-    generation = calloc(1, sizeof(*generation) + bits / 8);
+    while (words * 64 < (uint64_t)keys * KEY_FILTER_BITS_PER_KEY)
+        words *= 2;
+    generation = calloc(1, sizeof(*generation) + words * sizeof(generation->words[0]));
     if (generation == NULL)
         return NULL;
     generation->older = older;
-    generation->mask = bits - 1;
+    generation->mask = words - 1;
     generation->keys_max = keys;
     return generation;
 }
@@ -48,16 +48,27 @@ void key_filter_destroy(struct key_filter *filter)
     }
 }
 
+static uint64_t bits_of(const struct hash128 *key)
+{
+    return 1ULL << (key->word[1] & 63) | 1ULL << (key->word[1] >> 6 & 63);
+}
+
 static bool generation_test(struct key_filter_generation *generation, const struct hash128 *key)
 {
-    for (int i = 0; i < 2; i++) {
-        uint64_t bit = key->word[i] & generation->mask;
-        uint64_t word = atomic_load_explicit(&generation->words[bit / 64], memory_order_acquire);
+    uint64_t bits = bits_of(key);
 
-        if ((word & 1ULL << (bit % 64)) == 0)
-            return false;
-    }
-    return true;
+    return (atomic_load_explicit(&generation->words[key->word[0] & generation->mask],
+                                 memory_order_acquire) &
+            bits) == bits;
+}
+
+static bool generation_set(struct key_filter_generation *generation, const struct hash128 *key)
+{
+    uint64_t bits = bits_of(key);
+
+    return (atomic_fetch_or_explicit(&generation->words[key->word[0] & generation->mask], bits,
+                                     memory_order_acq_rel) &
+            bits) == bits;
 }
 
 static bool chain_test(struct key_filter_generation *generation, const struct hash128 *key)
@@ -77,18 +88,14 @@ bool key_filter_set(struct key_filter *filter, const struct hash128 *key)
 {
     struct key_filter_generation *newest =
         atomic_load_explicit(&filter->newest, memory_order_acquire);
-    bool were_set = true;
 
-    for (int i = 0; i < 2; i++) {
-        uint64_t bit = key->word[i] & newest->mask;
-        uint64_t before = atomic_fetch_or_explicit(&newest->words[bit / 64], 1ULL << (bit % 64),
-                                                   memory_order_acq_rel);
+    return generation_set(newest, key) || chain_test(newest->older, key);
+}
 
-        were_set = were_set && (before & 1ULL << (bit % 64)) != 0;
-    }
-    if (!were_set)
-        atomic_fetch_add_explicit(&newest->keys, 1, memory_order_relaxed);
-    return were_set || chain_test(newest->older, key);
+void key_filter_count(struct key_filter *filter)
+{
+    atomic_fetch_add_explicit(&atomic_load_explicit(&filter->newest, memory_order_acquire)->keys, 1,
+                              memory_order_relaxed);
 }
 
 /* Unlinks the oldest generation if all its keys are past retention. */
@@ -104,7 +111,7 @@ static struct key_filter_generation *take_expired(struct key_filter_generation *
         keep = oldest;
         oldest = oldest->older;
     }
-    if (now_ms - oldest->newest_ms <= retention_ms)
+    if (now_ms - oldest->newest_ms - NEWEST_STEP_MS <= retention_ms)
         return NULL;
     keep->older = NULL; /* a reader that passed it before sees a superset of what it needs */
     return oldest;
@@ -119,15 +126,24 @@ static uint32_t chain_length(const struct key_filter_generation *generation)
     return length;
 }
 
-struct key_filter_generation *key_filter_tend(struct key_filter *filter, int64_t now_ms,
-                                              int64_t retention_ms)
+struct key_filter_generation *key_filter_tend(struct key_filter *filter, const struct hash128 *key,
+                                              bool was_set, int64_t now_ms, int64_t retention_ms)
 {
     struct key_filter_generation *newest =
         atomic_load_explicit(&filter->newest, memory_order_relaxed);
     struct key_filter_generation *grown;
     uint32_t keys;
 
-    newest->newest_ms = now_ms;
+    /* Its bits may stand in an older generation only, by chance or from before the filter grew; that
+     * one goes when its own keys are past retention, which may be before this key is. */
+    if (!generation_test(newest, key)) {
+        generation_set(newest, key);
+        was_set = true;
+    }
+    if (was_set)
+        atomic_fetch_add_explicit(&newest->keys, 1, memory_order_relaxed);
+    if (now_ms - newest->newest_ms >= NEWEST_STEP_MS)
+        newest->newest_ms = now_ms;
     if (atomic_load_explicit(&newest->keys, memory_order_relaxed) < newest->keys_max)
         return NULL;
     keys = newest->keys_max >= KEY_FILTER_KEYS_MAX / GROWTH ? KEY_FILTER_KEYS_MAX

@@ -18,22 +18,25 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "gate.h"
 #include "hash.h"
 
 enum {
-    KEY_FILTER_BITS_PER_KEY = 16, /* about 1.4 % false positives when full, two bits a key */
-    KEY_FILTER_KEYS_MIN = 64,
+    KEY_FILTER_BITS_PER_KEY = 16, /* about 2 % false positives when full, two bits a key */
+    KEY_FILTER_KEYS_MIN = 256,
     KEY_FILTER_KEYS_MAX = 1 << 22,
     KEY_FILTER_GENERATIONS_MAX = 8,
 };
 
 struct key_filter_generation {
-    _Atomic(struct key_filter_generation *) older; /* cleared by the owner when that is dropped */
-    uint64_t mask;                                 /* bits - 1 */
+    /* The owner's; apart from what every core reads. */
+    int64_t newest_ms; /* when a key may last have been set in it, to a second */
     uint32_t keys_max;
-    int64_t newest_ms;     /* when a key may last have been set in it; the owner's */
-    _Atomic uint32_t keys; /* set in it, won or refused */
-    _Atomic uint64_t words[];
+    _Atomic uint32_t keys; /* set in it, won or refused, about */
+    uint8_t apart[CACHE_LINE];
+    _Atomic(struct key_filter_generation *) older; /* cleared by the owner when that is dropped */
+    uint64_t mask;                                 /* words - 1 */
+    _Atomic uint64_t words[];                      /* both bits of a key are in one */
 };
 
 struct key_filter {
@@ -50,11 +53,15 @@ bool key_filter_test(const struct key_filter *filter, const struct hash128 *key)
 /* Sets the key's bits; true if they were all set before (then it must not claim). Any thread. */
 bool key_filter_set(struct key_filter *filter, const struct hash128 *key);
 
-/* The owner tends the filter whenever a reservation of the product has reached it: puts a larger
- * generation in front when the newest is full (without memory it goes on with more false positives,
- * which cost a message, not a unit). Returns a generation whose keys are all past `retention_ms`,
- * unlinked, for the caller to free once every shard has passed a tick; or NULL. */
-struct key_filter_generation *key_filter_tend(struct key_filter *filter, int64_t now_ms,
-                                              int64_t retention_ms);
+/* Counts a key that was set and whose reservation will not reach the owner. Any thread. */
+void key_filter_count(struct key_filter *filter);
+
+/* The owner tends the filter whenever a reservation of the product has reached it, with its key,
+ * and whether that was set for it (so that it counts): puts a larger generation in front when the
+ * newest is full (without memory it goes on with more false positives, which cost a message, not a
+ * unit). Returns a generation whose keys are all past `retention_ms`, unlinked, for the caller to
+ * free once every shard has passed a tick; or NULL. */
+struct key_filter_generation *key_filter_tend(struct key_filter *filter, const struct hash128 *key,
+                                              bool was_set, int64_t now_ms, int64_t retention_ms);
 
 #endif

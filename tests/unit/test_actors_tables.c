@@ -54,37 +54,97 @@ static void siphash_gives_its_vectors(void **state)
     assert_true(hash_bytes(&key, input, 15) == 0xa129ca6149be45e5u);
 }
 
-static void index_agrees_with_a_list(void **state)
+/* Few hashes that many slots share: long chains. Many: a table that grows all the time. */
+static uint64_t index_hash(uint32_t slot, uint32_t hashes)
 {
-    enum { SLOTS = 200, STEPS = 20000 };
-    struct index_entry entries[512] = {{0}};
+    return hash_word(slot % hashes + 1);
+}
+
+static bool index_has(const struct index_table *table, uint32_t slot, uint32_t hashes)
+{
+    uint32_t cursor = 0;
+    uint32_t times = 0;
+    uint32_t found;
+
+    while ((found = index_table_find(table, index_hash(slot, hashes), &cursor)) != SLOT_NONE)
+        times += found == slot;
+    assert_true(times <= 1);
+    return times == 1;
+}
+
+static void compare_with_list(uint32_t hashes)
+{
+    enum { SLOTS = 600, STEPS = 20000 };
+    _Alignas(64) static struct index_bucket buckets[SLOTS];
+    static struct index_node nodes[SLOTS];
     struct index_table table;
     bool present[SLOTS] = {false};
     uint64_t random = 7;
 
-    (void)state;
-    assert_int_equal(index_table_entries(SLOTS), 512);
-    index_table_init(&table, entries, 512);
-    for (int step = 0; step < STEPS; step++) {
+    memset(buckets, 0, sizeof(buckets));
+    assert_true(index_table_buckets(SLOTS) <= SLOTS);
+    index_table_init(&table, buckets, nodes, SLOTS);
+    for (uint32_t step = 0; step < STEPS; step++) {
         random = hash_word(random + 0x9e3779b97f4a7c15u);
         uint32_t slot = (uint32_t)(random % SLOTS);
-        uint64_t hash = slot % 23 * 1000003; /* many share a hash */
+        uint32_t other = (slot + hashes) % SLOTS; /* most often of the same hash */
 
-        if (present[slot])
-            index_table_remove(&table, hash, slot);
-        else
-            index_table_add(&table, hash, slot);
-        present[slot] = !present[slot];
-        for (uint32_t probe = (uint32_t)step % 7; probe < SLOTS; probe += 7) {
-            uint32_t cursor = 0;
-            uint32_t found;
-            bool seen = false;
-
-            while ((found = index_table_find(&table, probe % 23 * 1000003, &cursor)) != SLOT_NONE)
-                seen = seen || found == probe;
-            assert_true(seen == present[probe]);
+        if (!present[slot]) {
+            index_table_add(&table, index_hash(slot, hashes), slot);
+        } else if (!present[other] && index_hash(other, hashes) == index_hash(slot, hashes)) {
+            index_table_replace(&table, index_hash(slot, hashes), slot, other);
+            present[other] = true;
+        } else {
+            index_table_remove(&table, index_hash(slot, hashes), slot);
         }
+        present[slot] = !present[slot];
+        for (uint32_t probe = step % 13; probe < SLOTS; probe += 13)
+            assert_true(index_has(&table, probe, hashes) == present[probe]);
     }
+    for (uint32_t slot = 0; slot < SLOTS; slot++) {
+        if (present[slot])
+            index_table_remove(&table, index_hash(slot, hashes), slot);
+        assert_false(index_has(&table, slot, hashes));
+    }
+    assert_int_equal(table.used, 0);
+}
+
+static void index_agrees_with_a_list(void **state)
+{
+    (void)state;
+    compare_with_list(23);
+    compare_with_list(1);
+    compare_with_list(600);
+}
+
+/* As large as it gets, few entries are chained, so a look-up stays one line of memory. */
+static void index_grows_evenly(void **state)
+{
+    enum { SLOTS = 100000 };
+    struct index_bucket *buckets =
+        aligned_alloc(64, index_table_buckets(SLOTS) * sizeof(struct index_bucket));
+    struct index_node *nodes = calloc(SLOTS, sizeof(*nodes));
+    struct index_table table;
+    uint32_t within = 0;
+
+    (void)state;
+    assert_non_null(buckets);
+    memset(buckets, 0, index_table_buckets(SLOTS) * sizeof(struct index_bucket));
+    index_table_init(&table, buckets, nodes, SLOTS);
+    for (uint32_t slot = 0; slot < SLOTS; slot++) {
+        index_table_add(&table, index_hash(slot, UINT32_MAX), slot);
+        assert_true(table.count <= INDEX_BUCKETS_MIN + table.used / INDEX_BUCKET_LOAD + 1);
+        if (slot % 1000 != 999)
+            continue;
+        within = 0;
+        for (uint32_t i = 0; i < table.count; i++)
+            within += buckets[i].used;
+        assert_true(within > slot - slot / 8);
+    }
+    for (uint32_t slot = 0; slot < SLOTS; slot++)
+        assert_true(index_has(&table, slot, UINT32_MAX));
+    free(buckets);
+    free(nodes);
 }
 
 static void reservation_ids_come_back_and_cannot_be_made_up(void **state)
@@ -151,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(siphash_gives_its_vectors),
         cmocka_unit_test(index_agrees_with_a_list),
+        cmocka_unit_test(index_grows_evenly),
         cmocka_unit_test(reservation_ids_come_back_and_cannot_be_made_up),
         cmocka_unit_test(skus_have_their_alphabet),
         cmocka_unit_test(every_message_and_outcome_has_a_name),

@@ -151,7 +151,7 @@ static void key_filter_forgets_no_key(void **state)
 
         key_filter_set(&filter, &key);
         assert_true(key_filter_set(&filter, &key)); /* the second one must not claim */
-        assert_null(key_filter_tend(&filter, i, INT64_MAX));
+        assert_null(key_filter_tend(&filter, &key, true, i, INT64_MAX));
     }
     for (uint32_t i = 0; i < 2 * KEYS; i++) {
         struct hash128 key = hash_bytes_128(&seed, &i, sizeof(i));
@@ -163,8 +163,11 @@ static void key_filter_forgets_no_key(void **state)
     }
     assert_true(false_positives < KEYS / 20);
     /* Old generations go, one at a time, once all their keys are past retention. */
-    for (uint32_t i = 0; i < 100000; i++)
-        free(key_filter_tend(&filter, 1000000 + i, 10));
+    for (uint32_t i = 0; i < 100000; i++) {
+        struct hash128 key = hash_bytes_128(&seed, &i, sizeof(i));
+
+        free(key_filter_tend(&filter, &key, true, 1000000 + i, 10));
+    }
     key_filter_destroy(&filter);
 }
 
