@@ -196,6 +196,13 @@ void inventory_receive(struct inventory *inventory, const struct moment *moment,
     }
 }
 
+void inventory_prefetch(const struct inventory *inventory, const struct message *message)
+{
+    if (message->type == MESSAGE_RESERVE)
+        pool_prefetch(inventory->pool, inventory->partition, &message->reserve.key,
+                      &message->reserve.principal);
+}
+
 void inventory_timer(struct inventory_pool *pool, struct inventory *inventories,
                      const struct moment *moment, uint32_t slot, struct effects *effects)
 {

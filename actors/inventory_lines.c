@@ -277,19 +277,20 @@ void lines_ask(struct inventory *inventory, const struct moment *moment, struct 
 }
 
 static enum outcome may_prepare(struct inventory *inventory, const struct prepare_body *body,
-                                uint32_t *limit_out)
+                                struct sku *skus_out[RESERVATION_LINES_MAX], uint32_t *limit_out)
 {
-    for (uint32_t i = 0; i < body->line_count; i++)
-        if (pool_find_sku(inventory->pool, body->lines[i].sku_id) == NULL)
-            return OUTCOME_NOT_FOUND;
+    if (!pool_find_skus(inventory->pool, inventory->partition, body->lines, body->line_count,
+                        skus_out))
+        return OUTCOME_NOT_FOUND;
     if (!pool_has_room(inventory->pool, body->line_count))
         return OUTCOME_OVERLOADED;
-    return inventory_take_limits(inventory, &body->principal, body->lines, body->line_count,
-                                 limit_out);
+    return inventory_take_limits(inventory, &body->principal, body->lines, skus_out,
+                                 body->line_count, limit_out);
 }
 
 static void record_prepared(struct inventory *inventory, const struct moment *moment,
-                            const struct prepare_body *body, struct effects *effects)
+                            const struct prepare_body *body, struct sku *const skus[],
+                            struct effects *effects)
 {
     struct hold *hold = pool_new_hold(inventory->pool, body->lines, body->line_count);
 
@@ -303,11 +304,10 @@ static void record_prepared(struct inventory *inventory, const struct moment *mo
     hold->deadline_wall_ms = body->deadline_wall_ms;
     hold->ttl_ms = body->ttl_ms;
     hold->state = HOLD_PREPARED;
-    pool_link_hold(inventory->pool, hold);
-    inventory_reserve_lines(inventory, hold);
+    pool_link_hold(inventory->pool, hold, skus);
+    inventory_reserve_lines(inventory, hold, skus);
     for (uint32_t i = 0; i < body->line_count; i++)
-        sku_moves(pool_find_sku(inventory->pool, body->lines[i].sku_id), GATE_RESOLVE,
-                  body->lines[i].quantity, effects);
+        sku_moves(skus[i], GATE_RESOLVE, body->lines[i].quantity, effects);
     hold_persist(inventory, hold, effects);
     /* LINE_STANDS sets it to the deadline; if none comes, it is asked for. */
     effects_timer(effects, pool_hold_slot(inventory->pool, hold),
@@ -318,15 +318,16 @@ static void participant_prepares(struct inventory *inventory, const struct momen
                                  const struct message *message, struct effects *effects)
 {
     const struct prepare_body *body = &message->prepare;
+    struct sku *skus[RESERVATION_LINES_MAX];
     enum outcome outcome = OUTCOME_OK;
     struct message *answer;
     uint32_t limit = 0;
 
     if (pool_find_participant(inventory->pool, inventory->partition, body->owner_partition,
                               body->owner_sequence) == NULL) {
-        outcome = may_prepare(inventory, body, &limit);
+        outcome = may_prepare(inventory, body, skus, &limit);
         if (outcome == OUTCOME_OK)
-            record_prepared(inventory, moment, body, effects);
+            record_prepared(inventory, moment, body, skus, effects);
     }
     answer = participant_says(inventory,
                               outcome == OUTCOME_OK ? MESSAGE_LINE_PREPARED : MESSAGE_LINE_REFUSED,

@@ -296,6 +296,13 @@ struct hold *pool_find_sequence(struct inventory_pool *pool, uint32_t partition,
     return NULL;
 }
 
+void pool_prefetch(const struct inventory_pool *pool, uint32_t partition, const struct hash128 *key,
+                   const struct principal *principal)
+{
+    index_table_prefetch(&pool->key_index, pool_key_hash(pool, partition, key));
+    index_table_prefetch(&pool->principal_index, principal_hash(pool, principal));
+}
+
 bool pool_has_room(const struct inventory_pool *pool, uint32_t line_count)
 {
     return slots_have(&pool->hold_slots, 1) && slots_have(&pool->line_slots, line_count);
@@ -418,18 +425,35 @@ static void unlink_line(struct inventory_pool *pool, struct sku *sku, const stru
     sku->lines--;
 }
 
-void pool_link_hold(struct inventory_pool *pool, struct hold *hold)
+bool pool_find_skus(const struct inventory_pool *pool, uint32_t partition, const struct line *lines,
+                    uint32_t line_count, struct sku *skus_out[RESERVATION_LINES_MAX])
+{
+    for (uint32_t i = 0; i < line_count; i++) {
+        skus_out[i] = NULL;
+        if (sku_id_partition(lines[i].sku_id) != partition)
+            continue;
+        skus_out[i] = pool_find_sku(pool, lines[i].sku_id);
+        if (skus_out[i] == NULL)
+            return false;
+    }
+    return true;
+}
+
+void pool_link_hold(struct inventory_pool *pool, struct hold *hold, struct sku *const skus[])
 {
     uint32_t slot = pool_hold_slot(pool, hold);
 
     assert(hold->sequence != 0);
     index_table_add(&pool->key_index, pool_key_hash(pool, hold->partition, &hold->key), slot);
     index_table_add(&pool->sequence_index, pair_hash(pool, hold->partition, hold->sequence), slot);
+    /* The partition's next hold comes after many others. */
+    index_table_prefetch(&pool->sequence_index,
+                         pair_hash(pool, hold->partition, hold->sequence + 1));
     link_principal(pool, hold, slot);
     link_age(pool, hold, slot);
-    for (uint32_t line = hold->line_first; line != SLOT_NONE; line = pool->lines[line].next)
-        if (sku_id_partition(pool->lines[line].sku_id) == hold->partition)
-            link_line(pool, pool_find_sku(pool, pool->lines[line].sku_id), line);
+    for (uint32_t line = hold->line_first; line != SLOT_NONE; line = pool->lines[line].next, skus++)
+        if (*skus != NULL)
+            link_line(pool, *skus, line);
 }
 
 void pool_unlink_key(struct inventory_pool *pool, struct hold *hold)

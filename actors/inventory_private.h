@@ -165,6 +165,10 @@ struct hold *pool_find_sequence(struct inventory_pool *pool, uint32_t partition,
 uint32_t pool_first_of_principal(const struct inventory_pool *pool,
                                  const struct principal *principal);
 
+/* A hint that a hold of this key and principal is looked for, or made. */
+void pool_prefetch(const struct inventory_pool *pool, uint32_t partition, const struct hash128 *key,
+                   const struct principal *principal);
+
 /* Whether a hold of so many lines fits. */
 bool pool_has_room(const struct inventory_pool *pool, uint32_t line_count);
 
@@ -188,8 +192,12 @@ static inline uint32_t hold_owner_partition(const struct hold *hold)
 /* A hold with its lines, all else zero, in no index yet. Precondition: pool_has_room. */
 struct hold *pool_new_hold(struct inventory_pool *pool, const struct line *lines,
                            uint32_t line_count);
-/* Enters it into all indexes and chains; fields and lines are final. */
-void pool_link_hold(struct inventory_pool *pool, struct hold *hold);
+/* The SKUs of lines, NULL for other partitions'; false if the partition does not know one of its
+ * own. */
+bool pool_find_skus(const struct inventory_pool *pool, uint32_t partition, const struct line *lines,
+                    uint32_t line_count, struct sku *skus_out[RESERVATION_LINES_MAX]);
+/* Enters it into all indexes and chains; fields and lines are final. `skus` are its lines'. */
+void pool_link_hold(struct inventory_pool *pool, struct hold *hold, struct sku *const skus[]);
 /* Takes an aborted intent's key out, so that it may be tried again. */
 void pool_unlink_key(struct inventory_pool *pool, struct hold *hold);
 /* Takes it out of everything and frees it. */
@@ -244,10 +252,11 @@ void inventory_reserve(struct inventory *inventory, const struct moment *moment,
                        struct message *message, struct effects *effects);
 /* Counts the partition's own lines against limits; on a refusal nothing is counted. */
 enum outcome inventory_take_limits(struct inventory *inventory, const struct principal *principal,
-                                   const struct line *lines, uint32_t line_count,
-                                   uint32_t *limit_out);
+                                   const struct line *lines, struct sku *const skus[],
+                                   uint32_t line_count, uint32_t *limit_out);
 /* Marks a new or restored hold's own lines as reserved. */
-void inventory_reserve_lines(struct inventory *inventory, const struct hold *hold);
+void inventory_reserve_lines(struct inventory *inventory, const struct hold *hold,
+                             struct sku *const skus[]);
 
 /* ---- inventory_hold.c ---- */
 

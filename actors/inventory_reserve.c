@@ -23,16 +23,17 @@ static void return_claim(struct reserve_body *body, struct effects *effects)
 /* ---- limits ---- */
 
 static void give_limits(struct inventory *inventory, const struct principal *principal,
-                        const struct line *lines, uint32_t line_count)
+                        const struct line *lines, struct sku *const skus[], uint32_t line_count)
 {
     struct inventory_pool *pool = inventory->pool;
 
     for (uint32_t i = 0; i < line_count; i++) {
-        struct sku *sku =
-            is_own(inventory, &lines[i]) ? pool_find_sku(pool, lines[i].sku_id) : NULL;
-        struct limit_row *row = sku == NULL ? NULL : pool_find_limit(pool, sku->product, principal);
+        struct limit_row *row;
 
-        if (row == NULL || pool->products[sku->product].limit_per_customer == 0)
+        if (skus[i] == NULL || pool->products[skus[i]->product].limit_per_customer == 0)
+            continue;
+        row = pool_find_limit(pool, skus[i]->product, principal);
+        if (row == NULL)
             continue;
         assert(row->held >= lines[i].quantity);
         row->held -= lines[i].quantity;
@@ -41,14 +42,13 @@ static void give_limits(struct inventory *inventory, const struct principal *pri
 }
 
 enum outcome inventory_take_limits(struct inventory *inventory, const struct principal *principal,
-                                   const struct line *lines, uint32_t line_count,
-                                   uint32_t *limit_out)
+                                   const struct line *lines, struct sku *const skus[],
+                                   uint32_t line_count, uint32_t *limit_out)
 {
     struct inventory_pool *pool = inventory->pool;
 
     for (uint32_t i = 0; i < line_count; i++) {
-        const struct sku *sku =
-            is_own(inventory, &lines[i]) ? pool_find_sku(pool, lines[i].sku_id) : NULL;
+        const struct sku *sku = skus[i];
         uint32_t limit = sku == NULL ? 0 : pool->products[sku->product].limit_per_customer;
         struct limit_row *row;
 
@@ -58,12 +58,12 @@ enum outcome inventory_take_limits(struct inventory *inventory, const struct pri
         if (row == NULL)
             row = pool_add_limit(pool, sku->product, principal);
         if (row == NULL) {
-            give_limits(inventory, principal, lines, i);
+            give_limits(inventory, principal, lines, skus, i);
             return OUTCOME_OVERLOADED;
         }
         if ((uint64_t)row->held + row->sold + lines[i].quantity > limit) {
             pool_drop_limit_if_empty(pool, row);
-            give_limits(inventory, principal, lines, i);
+            give_limits(inventory, principal, lines, skus, i);
             *limit_out = limit;
             return OUTCOME_LIMIT_REACHED;
         }
@@ -74,16 +74,16 @@ enum outcome inventory_take_limits(struct inventory *inventory, const struct pri
 
 /* ---- the hold ---- */
 
-void inventory_reserve_lines(struct inventory *inventory, const struct hold *hold)
+void inventory_reserve_lines(struct inventory *inventory, const struct hold *hold,
+                             struct sku *const skus[])
 {
     struct inventory_pool *pool = inventory->pool;
 
     for (uint32_t line = hold->line_first; line != SLOT_NONE; line = pool->lines[line].next) {
-        struct sku *sku;
+        struct sku *sku = *skus++;
 
-        if (sku_id_partition(pool->lines[line].sku_id) != inventory->partition)
+        if (sku == NULL)
             continue;
-        sku = pool_find_sku(pool, pool->lines[line].sku_id);
         sku->reserved += pool->lines[line].quantity;
         assert(MUTANT(CLAIM_OFF_BY_ONE) || MUTANT(GATE_NOT_REBUILT) || MUTANT(EXPIRY_TWICE) ||
                sku->reserved + sku->sold <= sku->stock);
@@ -92,7 +92,7 @@ void inventory_reserve_lines(struct inventory *inventory, const struct hold *hol
 }
 
 static struct hold *create_hold(struct inventory *inventory, const struct moment *moment,
-                                const struct message *message, bool spans)
+                                const struct message *message, struct sku *const skus[], bool spans)
 {
     const struct reserve_body *body = &message->reserve;
     struct hold *hold = pool_new_hold(inventory->pool, body->lines, body->line_count);
@@ -110,8 +110,8 @@ static struct hold *create_hold(struct inventory *inventory, const struct moment
     hold->state = spans ? HOLD_INTENT : HOLD_HELD;
     hold->cookie = message->cookie;
     hold->shard = message->shard;
-    pool_link_hold(inventory->pool, hold);
-    inventory_reserve_lines(inventory, hold);
+    pool_link_hold(inventory->pool, hold, skus);
+    inventory_reserve_lines(inventory, hold, skus);
     inventory->pool->statistics.created += !spans;
     return hold;
 }
@@ -157,15 +157,15 @@ static void answer_held(struct inventory *inventory, const struct message *messa
 }
 
 static void record_hold(struct inventory *inventory, const struct moment *moment,
-                        struct message *message, bool spans, struct effects *effects)
+                        struct message *message, struct sku *const skus[], bool spans,
+                        struct effects *effects)
 {
     struct reserve_body *body = &message->reserve;
-    struct hold *hold = create_hold(inventory, moment, message, spans);
+    struct hold *hold = create_hold(inventory, moment, message, skus, spans);
 
     for (uint32_t i = 0; i < body->line_count; i++)
-        if (is_own(inventory, &body->lines[i]))
-            sku_moves(pool_find_sku(inventory->pool, body->lines[i].sku_id), GATE_RESOLVE,
-                      body->lines[i].quantity, effects);
+        if (skus[i] != NULL)
+            sku_moves(skus[i], GATE_RESOLVE, body->lines[i].quantity, effects);
     body->claim = CLAIM_NONE; /* other partitions' claims are the intent's now */
     hold_persist(inventory, hold, effects);
     if (!spans) {
@@ -187,6 +187,7 @@ void inventory_reserve(struct inventory *inventory, const struct moment *moment,
 {
     struct reserve_body *body = &message->reserve;
     struct hold *known = pool_find_key(inventory->pool, inventory->partition, &body->key);
+    struct sku *skus[RESERVATION_LINES_MAX];
     uint32_t limit = 0;
     enum outcome outcome;
     bool spans = false;
@@ -197,14 +198,13 @@ void inventory_reserve(struct inventory *inventory, const struct moment *moment,
         repeat(inventory, message, known, effects);
         return;
     }
-    for (uint32_t i = 0; i < body->line_count; i++) {
-        spans = spans || !is_own(inventory, &body->lines[i]);
-        if (is_own(inventory, &body->lines[i]) &&
-            pool_find_sku(inventory->pool, body->lines[i].sku_id) == NULL) {
-            refuse(inventory, message, OUTCOME_NOT_FOUND, 0, effects);
-            return;
-        }
+    if (!pool_find_skus(inventory->pool, inventory->partition, body->lines, body->line_count,
+                        skus)) {
+        refuse(inventory, message, OUTCOME_NOT_FOUND, 0, effects);
+        return;
     }
+    for (uint32_t i = 0; i < body->line_count; i++)
+        spans = spans || skus[i] == NULL;
     if (body->claim == CLAIM_BARRED) {
         refuse(inventory, message, OUTCOME_STORAGE_FULL, 0, effects);
         return;
@@ -224,11 +224,11 @@ void inventory_reserve(struct inventory *inventory, const struct moment *moment,
         refuse(inventory, message, OUTCOME_OVERLOADED, 0, effects);
         return;
     }
-    outcome =
-        inventory_take_limits(inventory, &body->principal, body->lines, body->line_count, &limit);
+    outcome = inventory_take_limits(inventory, &body->principal, body->lines, skus,
+                                    body->line_count, &limit);
     if (outcome != OUTCOME_OK) {
         refuse(inventory, message, outcome, limit, effects);
         return;
     }
-    record_hold(inventory, moment, message, spans, effects);
+    record_hold(inventory, moment, message, skus, spans, effects);
 }

@@ -71,35 +71,37 @@ static bool restore_limit(struct inventory *inventory, const struct record *reco
     return true;
 }
 
-static bool lines_fit(const struct inventory *inventory, const struct hold_record *stored)
+static bool lines_fit(const struct inventory *inventory, const struct hold_record *stored,
+                      struct sku *skus_out[RESERVATION_LINES_MAX])
 {
+    if (stored->line_count < 1 || !pool_has_room(inventory->pool, stored->line_count) ||
+        !pool_find_skus(inventory->pool, inventory->partition, stored->lines, stored->line_count,
+                        skus_out))
+        return false;
     for (uint32_t i = 0; i < stored->line_count; i++) {
-        const struct line *line = &stored->lines[i];
-        const struct sku *sku;
+        const struct sku *sku = skus_out[i];
+        uint32_t quantity = stored->lines[i].quantity;
 
-        if (sku_id_partition(line->sku_id) != inventory->partition)
+        if (sku == NULL)
             continue;
-        sku = pool_find_sku(inventory->pool, line->sku_id);
-        if (sku == NULL || line->quantity == 0)
-            return false;
-        if (stored->ended_wall_ms == 0 &&
-            (uint64_t)sku->reserved + sku->sold + line->quantity > sku->stock)
+        if (quantity == 0 || (stored->ended_wall_ms == 0 &&
+                              (uint64_t)sku->reserved + sku->sold + quantity > sku->stock))
             return false;
     }
-    return stored->line_count >= 1 && pool_has_room(inventory->pool, stored->line_count);
+    return true;
 }
 
 /* Limits were kept when the hold was made; here they are only counted. */
-static bool count_limits(struct inventory *inventory, const struct hold_record *stored)
+static bool count_limits(struct inventory *inventory, const struct hold_record *stored,
+                         struct sku *const skus[])
 {
     struct inventory_pool *pool = inventory->pool;
 
     for (uint32_t i = 0; i < stored->line_count; i++) {
-        const struct sku *sku = pool_find_sku(pool, stored->lines[i].sku_id);
+        const struct sku *sku = skus[i];
         struct limit_row *row;
 
-        if (sku_id_partition(stored->lines[i].sku_id) != inventory->partition ||
-            pool->products[sku->product].limit_per_customer == 0)
+        if (sku == NULL || pool->products[sku->product].limit_per_customer == 0)
             continue;
         row = pool_find_limit(pool, sku->product, &stored->principal);
         if (row == NULL)
@@ -137,10 +139,11 @@ static bool restore_hold(struct inventory *inventory, const struct moment *momen
     const struct hold_record *stored = &record->hold;
     struct inventory_pool *pool = inventory->pool;
     uint32_t partitions[RESERVATION_LINES_MAX];
+    struct sku *skus[RESERVATION_LINES_MAX];
     struct hold *hold;
 
     if (stored->state >= HOLD_STATE_COUNT || stored->state == HOLD_ABORTED ||
-        !lines_fit(inventory, stored) ||
+        !lines_fit(inventory, stored, skus) ||
         pool_find_sequence(pool, inventory->partition, record->sequence) != NULL)
         return false;
     hold = pool_new_hold(pool, stored->lines, stored->line_count);
@@ -162,11 +165,11 @@ static bool restore_hold(struct inventory *inventory, const struct moment *momen
     hold->state = stored->state;
     hold->extensions = stored->extensions;
     memcpy(hold->extend_keys, stored->extend_keys, sizeof(hold->extend_keys));
-    pool_link_hold(pool, hold);
+    pool_link_hold(pool, hold, skus);
     raise_floor(inventory, record->sequence + 1);
     if (hold_is_live(hold)) {
-        inventory_reserve_lines(inventory, hold);
-        if (!count_limits(inventory, stored))
+        inventory_reserve_lines(inventory, hold, skus);
+        if (!count_limits(inventory, stored, skus))
             return false;
     }
     if (hold->state == HOLD_INTENT)

@@ -283,8 +283,7 @@ static void put_product(struct inventory *inventory, const struct moment *moment
                !product_count_limits(pool, (uint32_t)(product - pool->products))) {
         for (uint32_t i = 0; i < envelope->variant_count; i++)
             if (envelope->variants[i].claimed > 0)
-                claim_returns(envelope->variants[i].sku_id, envelope->variants[i].claimed,
-                              effects);
+                claim_returns(envelope->variants[i].sku_id, envelope->variants[i].claimed, effects);
         envelope->outcome = OUTCOME_OVERLOADED;
         return;
     }

@@ -24,22 +24,3 @@ const char *message_name(enum message_type type)
     assert((unsigned)type < MESSAGE_TYPE_COUNT);
     return names[type];
 }
-
-uint32_t message_size(enum message_type type, uint32_t lines)
-{
-    static const uint32_t sizes[MESSAGE_TYPE_COUNT] = {
-#define X(name, body, class)                                                                       \
-    [MESSAGE_##name] =                                                                             \
-        (uint32_t)(offsetof(struct message, body) + sizeof(((struct message *)0)->body)),
-        MESSAGES(X)
-#undef X
-    };
-    uint32_t unused = (uint32_t)((RESERVATION_LINES_MAX - lines) * sizeof(struct line));
-    uint32_t size;
-
-    assert((unsigned)type < MESSAGE_TYPE_COUNT && lines <= RESERVATION_LINES_MAX);
-    size = sizes[type];
-    if (type == MESSAGE_RESERVE || type == MESSAGE_LINE_PREPARE || type == MESSAGE_REPLY)
-        size -= unused;
-    return (size + 7) & ~7u;
-}

@@ -261,6 +261,18 @@ static void receive_reply(struct shard *shard, struct message *message)
     shard->reply(shard->reply_user, message->cookie, message);
 }
 
+void shard_prefetch(struct shard *shard, const struct message *message)
+{
+    const struct sku_entry *sku;
+
+    if (message->type != MESSAGE_RESERVE)
+        return;
+    inventory_prefetch(&shard->engine->inventories[message->partition], message);
+    sku = directory_find_sku_id(shard_directory(shard), message->reserve.lines[0].sku_id);
+    __builtin_prefetch(&sku->gate, 1);
+    __builtin_prefetch(&sku->product);
+}
+
 void shard_deliver(struct shard *shard, struct message *message)
 {
     bool failed = atomic_load_explicit(&shard->engine->failed, memory_order_relaxed);

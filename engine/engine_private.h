@@ -14,6 +14,7 @@
 enum {
     /* Messages drained from one mailbox before the next has its turn. */
     DRAIN_PER_MAILBOX = 64,
+    PREFETCH_AHEAD = 6,          /* messages: about as long as memory takes */
     PRODUCTS_IN_FLIGHT_MAX = 64, /* PUTs under way at the directory's shard */
     READS_IN_FLIGHT_MAX = 128,   /* journal reads, a shard */
     RETIRED_MAX = 64,
@@ -54,6 +55,7 @@ struct shard {
     struct timers timers;
     struct effects effects;
     struct moment now;
+    bool has_slept;             /* since `now` was read */
     struct batch *open;         /* being filled, during a step */
     struct batch *free_batches; /* by `next` */
     bool handed_full;           /* the batch last put into the slot can take no more */
@@ -139,6 +141,8 @@ void shard_notify(struct engine *engine, uint32_t target);
 
 /* ---- deliver.c: what a shard does with a message ---- */
 
+/* A hint that this message is delivered soon. */
+void shard_prefetch(struct shard *shard, const struct message *message);
 void shard_deliver(struct shard *shard, struct message *message);
 void shard_fire_timer(struct shard *shard, uint32_t slot);
 void shard_apply_effects(struct shard *shard);

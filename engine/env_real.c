@@ -35,6 +35,7 @@ struct shard_thread {
 
 struct env_real {
     uint32_t shards;
+    bool populates;
     struct engine *engine;
     struct env_real_hooks hooks;
     struct shard_thread *threads;
@@ -100,13 +101,20 @@ static void wake_committer(void *self)
     uv_sem_post(&env->committer_wake);
 }
 
+/* In large pages where there are any: tables are looked up at random, and a small page costs a
+ * translation for each. A kernel that knows neither wish serves all the same. */
 static void *reserve(void *self, size_t bytes)
 {
+    const struct env_real *env = self;
     void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    (void)self;
-    return memory == MAP_FAILED ? NULL : memory;
+    if (memory == MAP_FAILED)
+        return NULL;
+    (void)madvise(memory, bytes, MADV_HUGEPAGE);
+    if (env->populates)
+        (void)madvise(memory, bytes, MADV_POPULATE_WRITE);
+    return memory;
 }
 
 static void unreserve(void *self, void *memory, size_t bytes)
@@ -164,6 +172,11 @@ struct env_real *env_real_create(uint32_t shards)
     }
     uv_sem_init(&env->started, 0);
     return env;
+}
+
+void env_real_populate(struct env_real *env)
+{
+    env->populates = true;
 }
 
 void env_real_destroy(struct env_real *env)

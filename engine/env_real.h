@@ -29,6 +29,10 @@ struct env_real_hooks {
 struct env_real *env_real_create(uint32_t shards);
 void env_real_destroy(struct env_real *env);
 
+/* Before engine_create: what the engine reserves is touched at once, so that no request waits for
+ * the kernel to find a page. */
+void env_real_populate(struct env_real *env);
+
 /* The port to give to engine_create. `failed` makes the process print the reason and exit 3 at
  * once: a latched engine must not linger. */
 struct env env_real_port(struct env_real *env);

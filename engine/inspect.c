@@ -8,6 +8,11 @@ bool engine_inspect_stock(struct engine *engine, uint32_t sku_id, struct stock_v
     return inventory_stock(&engine->inventories[sku_id_partition(sku_id)], sku_id, out);
 }
 
+struct moment engine_inspect_now(const struct shard *shard)
+{
+    return shard->now;
+}
+
 uint32_t engine_inspect_audit(struct engine *engine)
 {
     const struct directory *directory = engine_inspect_directory(engine);

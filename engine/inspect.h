@@ -9,6 +9,10 @@
 /* The owner's figures of a SKU; false if it has no record. */
 bool engine_inspect_stock(struct engine *engine, uint32_t sku_id, struct stock_view *out);
 
+/* The time from which a request that was just submitted here counts its deadline: that of the
+ * shard's turn, or of its waking after it. */
+struct moment engine_inspect_now(const struct shard *shard);
+
 /* The number of SKUs whose record disagrees with its holds, or with its gate. */
 uint32_t engine_inspect_audit(struct engine *engine);
 

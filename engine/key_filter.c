@@ -134,8 +134,8 @@ struct key_filter_generation *key_filter_tend(struct key_filter *filter, const s
     struct key_filter_generation *grown;
     uint32_t keys;
 
-    /* Its bits may stand in an older generation only, by chance or from before the filter grew; that
-     * one goes when its own keys are past retention, which may be before this key is. */
+    /* Its bits may stand in an older generation only, by chance or from before the filter grew;
+     * that one goes when its own keys are past retention, which may be before this key is. */
     if (!generation_test(newest, key)) {
         generation_set(newest, key);
         was_set = true;

@@ -15,6 +15,7 @@ struct mailbox {
     struct message *slots;
     _Alignas(CACHE_LINE) uint32_t pushed;        /* the producer's count */
     _Alignas(CACHE_LINE) struct message *popped; /* the consumer's: being read until the next pop */
+    uint32_t taken;                              /* its count */
 };
 
 static uint32_t ring_size(uint32_t requests_max, uint32_t completions_max)
@@ -107,6 +108,15 @@ struct message *mailbox_pop(struct mailbox *mailbox)
         return NULL;
     TSAN_ACQUIRE(message);
     mailbox->popped = message;
+    mailbox->taken++;
+    return message;
+}
+
+const struct message *mailbox_peek(const struct mailbox *mailbox, uint32_t ahead)
+{
+    const struct message *message = &mailbox->slots[(mailbox->taken + ahead) & mailbox->mask];
+
+    TSAN_ACQUIRE(message);
     return message;
 }
 

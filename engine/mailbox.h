@@ -33,6 +33,10 @@ bool mailbox_push(struct mailbox *mailbox, const struct message *message);
 /* The consumer: the next message, valid until the next call; NULL if none waits. */
 struct message *mailbox_pop(struct mailbox *mailbox);
 
+/* The message that `ahead` more pops bring (0: the next); there must be so many. To be looked at
+ * only. The consumer's thread. */
+const struct message *mailbox_peek(const struct mailbox *mailbox, uint32_t ahead);
+
 /* Messages waiting; exact for the consumer, a bound for others. Any thread. */
 uint32_t mailbox_depth(const struct mailbox *mailbox);
 

@@ -53,6 +53,7 @@ bool shard_try_sleep(struct shard *shard)
         atomic_store_explicit(&shard->asleep, false, memory_order_relaxed);
         return false;
     }
+    shard->has_slept = true;
     return true;
 }
 
@@ -143,6 +144,26 @@ static void take_returned(struct shard *shard)
     }
 }
 
+/* A few messages; false if there was none, or the batch is full. What one of them will look up is
+ * fetched while those before it are served. */
+static bool drain(struct shard *shard, struct mailbox *mailbox)
+{
+    uint32_t ready = mailbox_depth(mailbox);
+
+    if (ready > DRAIN_PER_MAILBOX)
+        ready = DRAIN_PER_MAILBOX;
+    for (uint32_t n = 0; n < ready && n < PREFETCH_AHEAD; n++)
+        shard_prefetch(shard, mailbox_peek(mailbox, n));
+    for (uint32_t n = 0; n < ready; n++) {
+        if (!batch_has_room(shard->open))
+            return false;
+        if (n + PREFETCH_AHEAD < ready)
+            shard_prefetch(shard, mailbox_peek(mailbox, PREFETCH_AHEAD));
+        shard_deliver(shard, mailbox_pop(mailbox));
+    }
+    return ready > 0;
+}
+
 /* Each mailbox a few messages in turn, until all are empty or the batch is full. */
 static void drain_mailboxes(struct shard *shard)
 {
@@ -155,20 +176,11 @@ static void drain_mailboxes(struct shard *shard)
         for (uint32_t i = 0; i < shards; i++) {
             /* A shard's own mailbox last: it may have filled it a moment ago. */
             uint32_t source = (shard->index + 1 + i) % shards;
-            struct mailbox *mailbox = engine_mailbox(engine, source, shard->index);
 
-            for (uint32_t n = 0; n < DRAIN_PER_MAILBOX; n++) {
-                struct message *message;
-
-                if (!batch_has_room(shard->open))
-                    return;
-                message = mailbox_pop(mailbox);
-                if (message == NULL)
-                    break;
-                shard_deliver(shard, message);
-                found = true;
-            }
+            found = drain(shard, engine_mailbox(engine, source, shard->index)) || found;
         }
+        if (!batch_has_room(shard->open))
+            return;
         if (shard->unpublished_count > 0)
             return; /* publish first */
     }
@@ -260,6 +272,7 @@ bool shard_step(struct shard *shard)
     const struct env *env = &shard->engine->ports.env;
 
     shard->now = env->now(env->self);
+    shard->has_slept = false;
     atomic_store_explicit(&shard->tick,
                           atomic_load_explicit(&shard->tick, memory_order_relaxed) + 1,
                           memory_order_release);

@@ -28,8 +28,11 @@ static struct message *begin_request(struct shard *shard, uint32_t target, enum 
     message->type = (uint8_t)type;
     message->shard = (uint16_t)shard->index;
     message->cookie = cookie;
-    /* Not the turn's time, which is from before the shard slept. */
-    message->deadline_boot_ms = engine_now(engine).boot_ms + engine->options.request_timeout_ms;
+    if (shard->has_slept) { /* the turn's time is from before that */
+        shard->now = engine_now(engine);
+        shard->has_slept = false;
+    }
+    message->deadline_boot_ms = shard->now.boot_ms + engine->options.request_timeout_ms;
     return message;
 }
 
@@ -64,6 +67,8 @@ static enum outcome resolve_lines(const struct directory *directory, const struc
         struct sku_entry *sku = directory_find_sku(directory, asked->sku.text, asked->sku.length);
         uint32_t at = 0;
 
+        if (sku != NULL)
+            __builtin_prefetch(&sku->gate, 1);
         assert(asked->quantity >= 1 && asked->quantity <= QUANTITY_MAX);
         if (sku == NULL) {
             refusal->line = i;
@@ -116,6 +121,16 @@ static bool gates_have(const struct reservation *reservation)
     return true;
 }
 
+static bool claim(struct shard *shard, const struct reservation *reservation)
+{
+    if (reservation->line_count > 1)
+        return gates_claim(shard, reservation->lines, reservation->line_count);
+    if (!gate_claim(&reservation->skus[0]->gate, reservation->lines[0].quantity))
+        return false;
+    metric_add(&shard->metrics.claims_made, reservation->lines[0].quantity);
+    return true;
+}
+
 /* Decides between a claim, the owner without a claim, and a refusal. */
 static enum outcome claim_or_refuse(struct shard *shard, const struct reservation *reservation,
                                     enum claim *claim_out)
@@ -135,7 +150,7 @@ static enum outcome claim_or_refuse(struct shard *shard, const struct reservatio
         if (key_filter_set(filter, &reservation->key))
             return OUTCOME_OK; /* set a moment ago by the same key, or by chance */
     }
-    if (gates_claim(shard, reservation->lines, reservation->line_count))
+    if (claim(shard, reservation))
         *claim_out = CLAIM_MADE;
     else if (MUTANT(KEY_FILTER_SKIPPED))
         return OUTCOME_SOLD_OUT;
@@ -156,12 +171,13 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
                                    uint64_t cookie, struct refusal *refusal)
 {
     struct engine *engine = shard->engine;
-    struct reservation reservation = {.line_count = 0};
+    struct reservation reservation;
     enum claim claim = CLAIM_NONE;
     struct message *message;
     enum outcome outcome;
     uint32_t target;
 
+    reservation.line_count = 0; /* the rest is filled as far as it is used */
     outcome = resolve_lines(shard_directory(shard), command, &reservation, refusal);
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -178,6 +194,8 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     if (message == NULL) {
         if (claim == CLAIM_MADE && !MUTANT(CLAIM_LEAKED))
             gates_return(shard, reservation.lines, reservation.line_count);
+        if (claim == CLAIM_MADE)
+            key_filter_count(&reservation.skus[0]->product->filter);
         return OUTCOME_OVERLOADED;
     }
     message->partition = (uint16_t)reservation.skus[0]->product->partition;

@@ -408,7 +408,7 @@ void answers_take(void *user, uint64_t cookie, const struct message *message)
               reply->replayed ? ", replayed" : "");
     if (reply->outcome == OUTCOME_OUTCOME_UNKNOWN)
         world_mark(world, MARK_OUTCOME_UNKNOWN_SEEN);
-    if (world_now(world) - request->submitted_ms > world->profile.engine.request_timeout_ms)
+    if (world_now(world) - request->counted_from_ms > world->profile.engine.request_timeout_ms)
         world->overdue++;
     dispatch(world, request, reply);
     clients_give_request(world, request);

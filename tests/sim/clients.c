@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inspect.h"
 #include "violation.h"
 
 /* ---- requests ---- */
@@ -95,6 +96,7 @@ enum outcome clients_submit(struct world *world, uint32_t shard, const struct co
     world->in_submit = true;
     outcome = engine_submit(target, command, request->cookie, refusal_out);
     world->in_submit = false;
+    request->counted_from_ms = engine_inspect_now(target).wall_ms - SIM_WALL_START_MS;
     trace_add(&world->trace, TRACE_SUBMIT,
               (uint64_t)command->type << 32 | request->client << 8 | outcome, request->cookie);
     world_log(world, "shard %u: client %u sends %" PRIu64 ": %s, attempt %d hold %d sku %d: %s",

@@ -92,9 +92,9 @@ static uint32_t open_overdue(const struct world *world)
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < SIM_REQUESTS_MAX; i++)
-        count +=
-            world->requests[i].cookie != 0 && world_now(world) - world->requests[i].submitted_ms >
-                                                  world->profile.engine.request_timeout_ms;
+        count += world->requests[i].cookie != 0 &&
+                 world_now(world) - world->requests[i].counted_from_ms >
+                     world->profile.engine.request_timeout_ms;
     return count;
 }
 

@@ -45,7 +45,8 @@ struct request {
     uint32_t client;
     uint32_t shard;
     int64_t submitted_ms;
-    bool answer_lost; /* the client has given up */
+    int64_t counted_from_ms; /* by its shard's clock: see engine_inspect_now */
+    bool answer_lost;        /* the client has given up */
     bool staff;
     bool stranger; /* asks for another customer's hold */
 
