@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mailbox.h"
 
-#include <ck_ring.h>
+#include <ck_pr.h>
 #include <string.h>
 
 #include "gate.h"
 #include "tsan.h"
 
+/* Each side keeps what it last saw of the other's count on its own line, and looks again only when
+ * that says full or empty: so a line moves between cores once for many messages. (ck_ring reads the
+ * other side's count for each; bench_mailbox has both.) */
 struct mailbox {
-    struct ck_ring ring; /* producer's and consumer's counters on lines of their own */
-    _Alignas(CACHE_LINE) uint32_t requests_max;
+    uint32_t requests_max;
     uint32_t mask;
-    struct ck_ring_buffer *pointers;
     struct message *slots;
-    _Alignas(CACHE_LINE) uint32_t pushed;        /* the producer's count */
-    _Alignas(CACHE_LINE) struct message *popped; /* the consumer's: being read until the next pop */
-    uint32_t taken;                              /* its count */
+    /* The producer's. */
+    _Alignas(CACHE_LINE) unsigned int tail; /* messages committed; read by the consumer */
+    uint32_t head_seen;
+    /* The consumer's. */
+    _Alignas(CACHE_LINE) unsigned int head; /* messages popped; read by the producer */
+    uint32_t tail_seen;
+    struct message *popped; /* being read until the next pop */
 };
 
 static uint32_t ring_size(uint32_t requests_max, uint32_t completions_max)
@@ -37,51 +42,46 @@ size_t mailbox_bytes(uint32_t requests_max, uint32_t completions_max)
 {
     size_t size = ring_size(requests_max, completions_max);
 
-    return round_up(sizeof(struct mailbox)) + round_up(size * sizeof(struct ck_ring_buffer)) +
-           round_up(size * sizeof(struct message));
+    return round_up(sizeof(struct mailbox)) + round_up(size * sizeof(struct message));
 }
 
 struct mailbox *mailbox_init(void *memory, uint32_t requests_max, uint32_t completions_max)
 {
-    uint32_t size = ring_size(requests_max, completions_max);
     struct mailbox *mailbox = memory;
-    uint8_t *bytes = memory;
 
     assert(((uintptr_t)memory & (CACHE_LINE - 1)) == 0);
-    ck_ring_init(&mailbox->ring, size);
     mailbox->requests_max = requests_max;
-    mailbox->mask = size - 1;
-    bytes += round_up(sizeof(*mailbox));
-    mailbox->pointers = (struct ck_ring_buffer *)(void *)bytes;
-    bytes += round_up(size * sizeof(struct ck_ring_buffer));
-    mailbox->slots = (struct message *)(void *)bytes;
+    mailbox->mask = ring_size(requests_max, completions_max) - 1;
+    mailbox->slots = (struct message *)(void *)((uint8_t *)memory + round_up(sizeof(*mailbox)));
     return mailbox;
 }
 
 struct message *mailbox_begin(struct mailbox *mailbox, enum message_class class)
 {
-    uint32_t depth = ck_ring_size(&mailbox->ring);
+    uint32_t room = class == MESSAGE_CLASS_COMPLETION ? mailbox->mask : mailbox->requests_max;
+    struct message *message = &mailbox->slots[mailbox->tail & mailbox->mask];
 
-    if (class != MESSAGE_CLASS_COMPLETION && depth >= mailbox->requests_max)
-        return NULL;
-    assert(depth < mailbox->mask);
-    /* The consumer's count was read: the slot's last reader is done before we write. */
-    atomic_thread_fence(memory_order_acquire);
-    TSAN_ACQUIRE(&mailbox->slots[mailbox->pushed & mailbox->mask]);
-    return &mailbox->slots[mailbox->pushed & mailbox->mask];
+    if (mailbox->tail - mailbox->head_seen >= room) {
+        mailbox->head_seen = ck_pr_load_uint(&mailbox->head);
+        /* The consumer's count was read: the slot's last reader is done before we write. */
+        ck_pr_fence_acquire();
+        if (mailbox->tail - mailbox->head_seen >= room) {
+            assert(class != MESSAGE_CLASS_COMPLETION);
+            return NULL;
+        }
+    }
+    TSAN_ACQUIRE(message);
+    return message;
 }
 
 void mailbox_commit(struct mailbox *mailbox)
 {
-    struct message *message = &mailbox->slots[mailbox->pushed & mailbox->mask];
-    bool pushed;
+    struct message *message = &mailbox->slots[mailbox->tail & mailbox->mask];
 
     assert(message->size >= offsetof(struct message, reserve) && message->size <= sizeof(*message));
     TSAN_RELEASE(message);
-    pushed = ck_ring_enqueue_spsc(&mailbox->ring, mailbox->pointers, message);
-    assert(pushed);
-    (void)pushed;
-    mailbox->pushed++;
+    ck_pr_fence_release();
+    ck_pr_store_uint(&mailbox->tail, mailbox->tail + 1);
 }
 
 bool mailbox_push(struct mailbox *mailbox, const struct message *message)
@@ -95,32 +95,45 @@ bool mailbox_push(struct mailbox *mailbox, const struct message *message)
     return true;
 }
 
+uint32_t mailbox_ready(struct mailbox *mailbox)
+{
+    if (mailbox->tail_seen == mailbox->head) {
+        mailbox->tail_seen = ck_pr_load_uint(&mailbox->tail);
+        ck_pr_fence_acquire();
+    }
+    return mailbox->tail_seen - mailbox->head;
+}
+
 struct message *mailbox_pop(struct mailbox *mailbox)
 {
-    void *message;
+    struct message *message = &mailbox->slots[mailbox->head & mailbox->mask];
 
-    /* What we read of the last message comes before the count that gives its slot back: ck 0.7.1's
-     * own fence there orders stores only, which is enough on x86 alone. */
-    atomic_thread_fence(memory_order_release);
-    if (mailbox->popped != NULL)
-        TSAN_RELEASE(mailbox->popped);
-    if (!ck_ring_dequeue_spsc(&mailbox->ring, mailbox->pointers, &message))
+    if (mailbox_ready(mailbox) == 0)
         return NULL;
     TSAN_ACQUIRE(message);
+    if (mailbox->popped != NULL)
+        TSAN_RELEASE(mailbox->popped);
     mailbox->popped = message;
-    mailbox->taken++;
+    /* What we read of the last message comes before the count that gives its slot back. */
+    ck_pr_fence_release();
+    ck_pr_store_uint(&mailbox->head, mailbox->head + 1);
     return message;
 }
 
 const struct message *mailbox_peek(const struct mailbox *mailbox, uint32_t ahead)
 {
-    const struct message *message = &mailbox->slots[(mailbox->taken + ahead) & mailbox->mask];
+    const struct message *message = &mailbox->slots[(mailbox->head + ahead) & mailbox->mask];
 
+    assert(ahead < mailbox->tail_seen - mailbox->head);
     TSAN_ACQUIRE(message);
     return message;
 }
 
 uint32_t mailbox_depth(const struct mailbox *mailbox)
 {
-    return ck_ring_size(&mailbox->ring);
+    /* In this order: neither count runs back, so what is seen is no less than nothing. */
+    uint32_t head = ck_pr_load_uint(&mailbox->head);
+
+    ck_pr_fence_load();
+    return ck_pr_load_uint(&mailbox->tail) - head;
 }

@@ -2,8 +2,8 @@
 /* The mailbox: a bounded ring of messages from one shard's thread to another's (or its own). One
  * producer, one consumer: Concurrency Kit's many-producer form spins on a descheduled producer.
  *
- * The ring carries pointers to slots of its own. A ring of `n` holds n - 1, so the slot of the
- * message taken last is not written before the next one is taken: messages are read in place.
+ * The ring is of the messages themselves. One of `n` holds n - 1, so the slot of the message taken
+ * last is not written before the next one is taken: messages are read in place.
  *
  * Room. Completions are never refused: `completions_max` slots are theirs alone, a sum of what the
  * other side may have asked for. Requests and sagas are refused when `requests_max` wait. */
@@ -33,11 +33,15 @@ bool mailbox_push(struct mailbox *mailbox, const struct message *message);
 /* The consumer: the next message, valid until the next call; NULL if none waits. */
 struct message *mailbox_pop(struct mailbox *mailbox);
 
-/* The message that `ahead` more pops bring (0: the next); there must be so many. To be looked at
- * only. The consumer's thread. */
+/* The consumer: how many the next pops are sure to bring; 0 only if none waits. */
+uint32_t mailbox_ready(struct mailbox *mailbox);
+
+/* The consumer: the message that `ahead` more pops bring (0: the next), to be looked at only. There
+ * must be so many ready. */
 const struct message *mailbox_peek(const struct mailbox *mailbox, uint32_t ahead);
 
-/* Messages waiting; exact for the consumer, a bound for others. Any thread. */
+/* Messages waiting; exact for the consumer while the producer rests, a bound for others. Any
+ * thread. */
 uint32_t mailbox_depth(const struct mailbox *mailbox);
 
 #endif

@@ -148,7 +148,7 @@ static void take_returned(struct shard *shard)
  * fetched while those before it are served. */
 static bool drain(struct shard *shard, struct mailbox *mailbox)
 {
-    uint32_t ready = mailbox_depth(mailbox);
+    uint32_t ready = mailbox_ready(mailbox);
 
     if (ready > DRAIN_PER_MAILBOX)
         ready = DRAIN_PER_MAILBOX;
