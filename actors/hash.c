@@ -39,8 +39,10 @@ static inline uint64_t load_little_endian(const uint8_t *bytes, size_t length)
 }
 
 /* Everything but the finalisation; `wide` is 0xee for the 128-bit form, otherwise 0. */
-static inline struct sip sip_absorb(const struct hash_key *key, uint64_t wide, const uint8_t *bytes,
-                                    size_t length)
+static inline __attribute__((always_inline)) struct sip sip_absorb(const struct hash_key *key,
+                                                                   int rounds, uint64_t wide,
+                                                                   const uint8_t *bytes,
+                                                                   size_t length)
 {
     struct sip sip = {
         .v0 = key->word[0] ^ 0x736f6d6570736575u,
@@ -55,16 +57,16 @@ static inline struct sip sip_absorb(const struct hash_key *key, uint64_t wide, c
         uint64_t word = i < whole ? load_little_endian(bytes + i, 8) : last;
 
         sip.v3 ^= word;
-        sip_round(&sip);
-        sip_round(&sip);
+        for (int round = 0; round < rounds; round++)
+            sip_round(&sip);
         sip.v0 ^= word;
     }
     return sip;
 }
 
-static inline uint64_t sip_finish(struct sip *sip)
+static inline uint64_t sip_finish(struct sip *sip, int rounds)
 {
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < rounds; i++)
         sip_round(sip);
     return sip->v0 ^ sip->v1 ^ sip->v2 ^ sip->v3;
 }
@@ -74,9 +76,19 @@ uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t length
     struct sip sip;
 
     assert(bytes != NULL || length == 0);
-    sip = sip_absorb(key, 0, bytes, length);
+    sip = sip_absorb(key, 1, 0, bytes, length);
     sip.v2 ^= 0xff;
-    return sip_finish(&sip);
+    return sip_finish(&sip, 3);
+}
+
+uint64_t hash_tag(const struct hash_key *key, const void *bytes, size_t length)
+{
+    struct sip sip;
+
+    assert(bytes != NULL || length == 0);
+    sip = sip_absorb(key, 2, 0, bytes, length);
+    sip.v2 ^= 0xff;
+    return sip_finish(&sip, 4);
 }
 
 struct hash128 hash_bytes_128(const struct hash_key *key, const void *bytes, size_t length)
@@ -85,10 +97,10 @@ struct hash128 hash_bytes_128(const struct hash_key *key, const void *bytes, siz
     struct sip sip;
 
     assert(bytes != NULL || length == 0);
-    sip = sip_absorb(key, 0xee, bytes, length);
+    sip = sip_absorb(key, 1, 0xee, bytes, length);
     sip.v2 ^= 0xee;
-    hash.word[0] = sip_finish(&sip);
+    hash.word[0] = sip_finish(&sip, 3);
     sip.v1 ^= 0xdd;
-    hash.word[1] = sip_finish(&sip);
+    hash.word[1] = sip_finish(&sip, 3);
     return hash;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SipHash-2-4 (Aumasson and Bernstein, 2012), 64 and 128 bits: the seeded hash of every table, of
- * idempotency keys and of ID tags. Pure; any thread. */
+/* SipHash (Aumasson and Bernstein, 2012). With one round a word and three to finish (SipHash-1-3,
+ * as in the tables of Rust and Python), 64 and 128 bits: the seeded hash of tables, of idempotency
+ * keys and of bodies. With two and four, as published: the tag of an ID, which nobody may make up.
+ * Pure; any thread. */
 #ifndef STAMPEDE_HASH_H
 #define STAMPEDE_HASH_H
 
@@ -16,6 +18,7 @@ struct hash128 {
 };
 
 uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t length);
+uint64_t hash_tag(const struct hash_key *key, const void *bytes, size_t length);
 struct hash128 hash_bytes_128(const struct hash_key *key, const void *bytes, size_t length);
 
 /* A fast mix of one word for table positions; not for secrets. */

@@ -48,7 +48,7 @@ void reservation_id_format(const struct reservation_id *id, const struct hash_ke
     assert(id->created_ms >= 0 && id->created_ms < 1LL << 44);
     assert(id->partition < PARTITIONS_MAX && id->sequence < 1ULL << 40);
     id_words(id, words);
-    uint64_t tag = hash_bytes(secret, words, sizeof(words));
+    uint64_t tag = hash_tag(secret, words, sizeof(words));
     for (unsigned i = 0; i < 8; i++)
         bits[i] = (uint8_t)(words[0] >> (56 - 8 * i));
     for (unsigned i = 0; i < 4; i++)
@@ -97,7 +97,7 @@ bool reservation_id_parse(const char *text, size_t length, const struct hash_key
         words[1] = words[1] << 8 | bits[8 + i];
     for (unsigned i = 0; i < 8; i++)
         tag = tag << 8 | bits[12 + i];
-    if (tag != hash_bytes(secret, words, sizeof(words)))
+    if (tag != hash_tag(secret, words, sizeof(words)))
         return false;
     id_out->created_ms = (int64_t)(words[0] >> 20);
     id_out->partition = (uint32_t)(words[0] >> 8) & (PARTITIONS_MAX - 1);

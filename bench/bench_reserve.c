@@ -178,13 +178,6 @@ static void on_reply(void *user, uint64_t cookie, const struct message *reply)
     }
 }
 
-/* 16 hexadecimal digits of shard and count: no formatting on the path that is measured. */
-static void key_make(uint64_t number, char key_out[16])
-{
-    for (int i = 15; i >= 0; i--, number >>= 4)
-        key_out[i] = "0123456789abcdef"[number & 15];
-}
-
 static bool send_reservation(struct sale *sale, struct shard *shard, struct buyer *buyer)
 {
     uint32_t index = shard_index(shard);
@@ -192,7 +185,7 @@ static bool send_reservation(struct sale *sale, struct shard *shard, struct buye
     uint64_t sku = (number * STRIDE + index * (sale->skus / 2)) % sale->skus;
     uint64_t started_ns = number % SAMPLE_EVERY == 0 ? bench_now_ns() : 0;
     char name[] = "sku-000000";
-    char key[16];
+    uint64_t key[2] = {index, number}; /* to the engine a key is bytes */
     struct command_line line = {{name, sizeof(name) - 1}, 1};
     struct command command = {.type = COMMAND_RESERVE};
     struct refusal refusal;
@@ -200,10 +193,9 @@ static bool send_reservation(struct sale *sale, struct shard *shard, struct buye
 
     for (size_t i = sizeof(name) - 2; sku > 0; i--, sku /= 10)
         name[i] = (char)('0' + sku % 10);
-    key_make(((uint64_t)index << 56) | number, key);
     command.principal.bytes[0] = 1;
     memcpy(command.principal.bytes + 1, &(uint32_t){(uint32_t)(number % PRINCIPALS)}, 4);
-    command.reserve.key = (struct slice){key, sizeof(key)};
+    command.reserve.key = (struct slice){(const char *)key, sizeof(key)};
     command.reserve.body = (struct slice){"{\"sku\":\"sku-000000\",\"quantity\":1}", 33};
     command.reserve.lines = &line;
     command.reserve.line_count = 1;
