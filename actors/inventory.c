@@ -106,7 +106,8 @@ void hold_persist(const struct inventory *inventory, const struct hold *hold,
     stored->owner_sequence = hold_owner_sequence(hold);
     stored->state = hold->state;
     stored->extensions = hold->extensions;
-    memcpy(stored->extend_keys, hold->extend_keys, sizeof(stored->extend_keys));
+    if (hold->state != HOLD_INTENT)
+        memcpy(stored->extend_keys, hold->extend_keys, sizeof(stored->extend_keys));
     stored->line_count = hold->line_count;
     fill_lines(inventory->pool, hold, stored->lines);
 }

@@ -170,11 +170,12 @@ static void commit_intent(struct inventory *inventory, const struct moment *mome
         abort_intent(inventory, moment, hold, OUTCOME_OVERLOADED, 0, effects);
         return;
     }
+    answer_requester(inventory, hold, OUTCOME_OK, 0, effects);
     hold_move(inventory, hold, HOLD_HELD);
+    memset(hold->extend_keys, 0, sizeof(hold->extend_keys)); /* the cookie stood there */
     inventory->pool->statistics.created++;
     hold_persist(inventory, hold, effects);
     effects_timer(effects, pool_hold_slot(inventory->pool, hold), hold->deadline_boot_ms);
-    answer_requester(inventory, hold, OUTCOME_OK, 0, effects);
     for (uint32_t i = 0; i < count; i++)
         send_word(inventory, MESSAGE_LINE_STANDS, hold, partitions[i], effects);
 }

@@ -29,10 +29,9 @@ static void layout_index(struct layout *layout, struct index_table *table, uint3
 {
     struct index_bucket *buckets =
         layout_take(layout, index_table_buckets(slots) * sizeof(*buckets));
-    struct index_node *nodes = layout_take(layout, slots * sizeof(*nodes));
 
     if (layout->base != NULL)
-        index_table_init(table, buckets, nodes, slots);
+        index_table_init(table, buckets, slots);
 }
 
 static void pool_lay_out(struct layout *layout, struct inventory_pool *pool)

@@ -31,8 +31,10 @@ struct hold {
     int64_t deadline_boot_ms;
     int64_t deadline_wall_ms;
     int64_t ended_wall_ms;
-    uint64_t cookie;
-    uint64_t extend_keys[HOLD_EXTENSIONS_MAX]; /* of extensions with a key, newest first */
+    union {
+        uint64_t cookie;                           /* an intent's, which cannot be extended */
+        uint64_t extend_keys[HOLD_EXTENSIONS_MAX]; /* of extensions with a key, newest first */
+    };
     uint32_t ttl_ms;
     uint32_t line_first;
     uint32_t older; /* of all holds of the pool, in the order in which they came */

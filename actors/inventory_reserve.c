@@ -108,8 +108,10 @@ static struct hold *create_hold(struct inventory *inventory, const struct moment
     hold->deadline_wall_ms = moment->wall_ms + ttl_ms;
     hold->ttl_ms = ttl_ms;
     hold->state = spans ? HOLD_INTENT : HOLD_HELD;
-    hold->cookie = message->cookie;
-    hold->shard = message->shard;
+    if (spans) {
+        hold->cookie = message->cookie;
+        hold->shard = message->shard;
+    }
     pool_link_hold(inventory->pool, hold, skus);
     inventory_reserve_lines(inventory, hold, skus);
     inventory->pool->statistics.created += !spans;

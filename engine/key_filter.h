@@ -47,6 +47,12 @@ struct key_filter {
 bool key_filter_init(struct key_filter *filter, uint32_t keys);
 void key_filter_destroy(struct key_filter *filter);
 
+/* A hint that it is tested soon. */
+static inline void key_filter_prefetch(const struct key_filter *filter)
+{
+    __builtin_prefetch(&atomic_load_explicit(&filter->newest, memory_order_relaxed)->older);
+}
+
 /* Whether this key may have claimed. Any thread. */
 bool key_filter_test(const struct key_filter *filter, const struct hash128 *key);
 

@@ -54,6 +54,7 @@ struct reservation {
     struct line lines[RESERVATION_LINES_MAX];
     uint32_t line_count;
     struct hash128 key;
+    uint64_t fingerprint;
 };
 
 /* Equal SKUs are summed, so that two lines of one cart can't both be promised the same units. */
@@ -67,8 +68,10 @@ static enum outcome resolve_lines(const struct directory *directory, const struc
         struct sku_entry *sku = directory_find_sku(directory, asked->sku.text, asked->sku.length);
         uint32_t at = 0;
 
-        if (sku != NULL)
+        if (sku != NULL) {
             __builtin_prefetch(&sku->gate, 1);
+            __builtin_prefetch(sku->product);
+        }
         assert(asked->quantity >= 1 && asked->quantity <= QUANTITY_MAX);
         if (sku == NULL) {
             refusal->line = i;
@@ -181,6 +184,9 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     outcome = resolve_lines(shard_directory(shard), command, &reservation, refusal);
     if (outcome != OUTCOME_OK)
         return outcome;
+    /* Before the product is looked at: its memory is on the way. */
+    reservation.fingerprint = fingerprint_of(engine, command->reserve.body);
+    key_filter_prefetch(&reservation.skus[0]->product->filter);
     reservation.key = key_of(engine, command, reservation.skus[0]->product, command->reserve.key);
     outcome = claim_or_refuse(shard, &reservation, &claim);
     if (outcome == OUTCOME_SOLD_OUT) {
@@ -200,7 +206,7 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     }
     message->partition = (uint16_t)reservation.skus[0]->product->partition;
     message->reserve.key = reservation.key;
-    message->reserve.fingerprint = fingerprint_of(engine, command->reserve.body);
+    message->reserve.fingerprint = reservation.fingerprint;
     message->reserve.principal = command->principal;
     message->reserve.claim = (uint8_t)claim;
     message->reserve.line_count = (uint8_t)reservation.line_count;
