@@ -29,11 +29,25 @@ static inline void sip_round(struct sip *sip)
     sip->v2 = rotate_left(sip->v2, 32);
 }
 
-static inline uint64_t load_little_endian(const uint8_t *bytes, size_t length)
+static inline uint64_t load_word(const uint8_t *bytes)
 {
+    uint64_t word;
+
+    memcpy(&word, bytes, sizeof(word));
+    return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? __builtin_bswap64(word) : word;
+}
+
+/* The bytes behind the last whole word: the upper end of the eight that end there. */
+static inline uint64_t load_rest(const uint8_t *bytes, size_t length)
+{
+    size_t rest = length & 7;
     uint64_t word = 0;
 
-    for (size_t i = 0; i < length; i++)
+    if (rest == 0)
+        return 0;
+    if (length >= 8)
+        return load_word(bytes + length - 8) >> (8 * (8 - rest));
+    for (size_t i = 0; i < rest; i++)
         word |= (uint64_t)bytes[i] << (8 * i);
     return word;
 }
@@ -51,10 +65,10 @@ static inline __attribute__((always_inline)) struct sip sip_absorb(const struct 
         .v3 = key->word[1] ^ 0x7465646279746573u,
     };
     size_t whole = length & ~(size_t)7;
-    uint64_t last = (uint64_t)length << 56 | load_little_endian(bytes + whole, length & 7);
+    uint64_t last = (uint64_t)length << 56 | load_rest(bytes, length);
 
     for (size_t i = 0; i <= whole; i += 8) {
-        uint64_t word = i < whole ? load_little_endian(bytes + i, 8) : last;
+        uint64_t word = i < whole ? load_word(bytes + i) : last;
 
         sip.v3 ^= word;
         for (int round = 0; round < rounds; round++)
