@@ -95,7 +95,8 @@ static void overflow_give(struct index_table *table, struct index_bucket *bucket
     table->overflow_free = place_plus_one;
 }
 
-static void put(struct index_table *table, struct index_bucket *bucket, uint32_t tag, uint32_t slot)
+static inline void put(struct index_table *table, struct index_bucket *bucket, uint32_t tag,
+                       uint32_t slot)
 {
     while (bucket->used == INDEX_BUCKET_ENTRIES)
         bucket = bucket->overflow != 0 ? next_of(table, bucket) : overflow_take(table, bucket);
@@ -104,12 +105,35 @@ static void put(struct index_table *table, struct index_bucket *bucket, uint32_t
     bucket->used++;
 }
 
+/* Moves from the bucket what belongs into the new one; what stays closes up. */
+static void divide(const struct index_table *table, struct index_bucket *bucket,
+                   struct index_bucket *new_bucket, uint32_t from)
+{
+    uint32_t kept = 0;
+    uint32_t moved = 0;
+
+    for (uint32_t i = 0; i < bucket->used; i++) {
+        uint32_t tag = bucket->tags[i];
+        uint32_t slot = bucket->slots[i];
+
+        if ((tag & table->mask) == from) {
+            bucket->tags[kept] = tag;
+            bucket->slots[kept++] = slot;
+        } else {
+            new_bucket->tags[moved] = tag;
+            new_bucket->slots[moved++] = slot;
+        }
+    }
+    bucket->used = kept;
+    new_bucket->used = moved;
+}
+
 /* Adds a bucket, which takes its part of the one that it is split off from. */
 static void grow(struct index_table *table)
 {
     struct index_bucket *new_bucket = &table->buckets[table->count];
     struct index_bucket *split;
-    struct index_bucket part;
+    uint32_t next;
     uint32_t from;
 
     if (table->count > table->mask)
@@ -118,23 +142,20 @@ static void grow(struct index_table *table)
     split = &table->buckets[from];
     __builtin_prefetch(split + 1, 1); /* the next time's */
     __builtin_prefetch(new_bucket + 1, 1);
-    part = *split;
-    split->used = 0;
-    split->overflow = 0;
-    new_bucket->used = 0;
     new_bucket->overflow = 0;
+    divide(table, split, new_bucket, from);
     table->count++;
-    for (;;) {
-        uint32_t next = part.overflow;
+    next = split->overflow;
+    split->overflow = 0;
+    while (next != 0) {
+        struct index_bucket part = table->overflow[next - 1];
 
+        table->overflow[next - 1].overflow = table->overflow_free;
+        table->overflow_free = next;
         for (uint32_t i = 0; i < part.used; i++)
             put(table, (part.tags[i] & table->mask) == from ? split : new_bucket, part.tags[i],
                 part.slots[i]);
-        if (next == 0)
-            return;
-        part = table->overflow[next - 1];
-        table->overflow[next - 1].overflow = table->overflow_free;
-        table->overflow_free = next;
+        next = part.overflow;
     }
 }
 

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "inventory_private.h"
+#include "uninitialized.h"
 
 #define AFTER(state) (1u << HOLD_##state)
 
@@ -106,7 +107,7 @@ void hold_end(struct inventory *inventory, const struct moment *moment, struct h
               enum hold_state state, struct effects *effects)
 {
     struct inventory_pool *pool = inventory->pool;
-    uint32_t partitions[RESERVATION_LINES_MAX];
+    UNINITIALIZED uint32_t partitions[RESERVATION_LINES_MAX];
 
     hold_move(inventory, hold, state);
     count_end(&pool->statistics, hold);

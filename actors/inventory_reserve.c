@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "inventory_private.h"
+#include "uninitialized.h"
 
 static bool is_own(const struct inventory *inventory, const struct line *line)
 {
@@ -175,7 +176,7 @@ static void record_hold(struct inventory *inventory, const struct moment *moment
         answer_held(inventory, message, hold, effects);
         return;
     }
-    uint32_t partitions[RESERVATION_LINES_MAX];
+    UNINITIALIZED uint32_t partitions[RESERVATION_LINES_MAX];
     uint32_t count = hold_participants(inventory->pool, hold, partitions);
 
     hold->waiting = (uint32_t)((1ULL << count) - 1);
@@ -189,7 +190,7 @@ void inventory_reserve(struct inventory *inventory, const struct moment *moment,
 {
     struct reserve_body *body = &message->reserve;
     struct hold *known = pool_find_key(inventory->pool, inventory->partition, &body->key);
-    struct sku *skus[RESERVATION_LINES_MAX];
+    UNINITIALIZED struct sku *skus[RESERVATION_LINES_MAX];
     uint32_t limit = 0;
     enum outcome outcome;
     bool spans = false;

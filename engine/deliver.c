@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a shard does with a message: hosts the actor, applies its effects, routes what leaves. */
 #include "engine_private.h"
+#include "uninitialized.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,7 @@ void shard_apply_effects(struct shard *shard)
 /* All or none, in ascending order of SKU IDs: of two who need the same units one gets on. */
 bool gates_claim(struct shard *shard, const struct line *lines, uint32_t count)
 {
-    struct line ordered[PRODUCT_VARIANTS_MAX];
+    UNINITIALIZED struct line ordered[PRODUCT_VARIANTS_MAX];
     uint32_t taken = 0;
 
     for (uint32_t i = 0; i < count; i++) {

@@ -36,6 +36,24 @@ bool key_filter_init(struct key_filter *filter, uint32_t keys)
     return generation != NULL;
 }
 
+void key_filter_expect(struct key_filter *filter, uint32_t keys)
+{
+    struct key_filter_generation *newest = atomic_load(&filter->newest);
+    uint32_t used = atomic_load(&newest->keys);
+    struct key_filter_generation *grown;
+
+    if (keys > KEY_FILTER_EXPECTED_MAX)
+        keys = KEY_FILTER_EXPECTED_MAX;
+    if (newest->keys_max >= used + keys)
+        return;
+    grown = generation_create(keys, used == 0 ? newest->older : newest);
+    if (grown == NULL)
+        return; /* more false positives: a message each */
+    atomic_store(&filter->newest, grown);
+    if (used == 0)
+        free(newest);
+}
+
 void key_filter_destroy(struct key_filter *filter)
 {
     struct key_filter_generation *generation = atomic_load(&filter->newest);

@@ -25,6 +25,7 @@ enum {
     KEY_FILTER_BITS_PER_KEY = 16, /* about 2 % false positives when full, two bits a key */
     KEY_FILTER_KEYS_MIN = 256,
     KEY_FILTER_KEYS_MAX = 1 << 22,
+    KEY_FILTER_EXPECTED_MAX = 4096, /* 8 KiB at most for what is yet to come */
     KEY_FILTER_GENERATIONS_MAX = 8,
 };
 
@@ -45,6 +46,9 @@ struct key_filter {
 
 /* Makes the first generation, for `keys` keys. False without memory. Before publication. */
 bool key_filter_init(struct key_filter *filter, uint32_t keys);
+/* So many more keys are expected, in a rush that leaves the owner no time to tend: makes room for
+ * them, up to a bound. Before publication. */
+void key_filter_expect(struct key_filter *filter, uint32_t keys);
 void key_filter_destroy(struct key_filter *filter);
 
 /* A hint that it is tested soon. */

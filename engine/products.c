@@ -73,6 +73,16 @@ static struct sku_entry *give_sku(struct directory_builder *builder, const struc
     return sku;
 }
 
+/* No more keys than units can win. */
+static uint32_t units_of(const struct product_envelope *envelope)
+{
+    uint64_t units = 0;
+
+    for (uint32_t i = 0; i < envelope->variant_count; i++)
+        units += envelope->variants[i].stock;
+    return units > UINT32_MAX ? UINT32_MAX : (uint32_t)units;
+}
+
 /* Numbers for the product and its SKUs; entries are added unless it is a dry run. */
 static enum outcome give_numbers(struct shard *shard, struct product_envelope *envelope,
                                  struct product_entry **product_out, uint32_t *variant_out)
@@ -90,6 +100,7 @@ static enum outcome give_numbers(struct shard *shard, struct product_envelope *e
         shard->publish_due = true;
         if (product == NULL)
             return OUTCOME_OVERLOADED;
+        key_filter_expect(&product->filter, units_of(envelope));
     }
     *product_out = product;
     for (uint32_t i = 0; i < envelope->variant_count; i++) {

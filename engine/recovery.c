@@ -77,10 +77,13 @@ static void rebuild_gates(struct engine *engine)
 
         for (uint32_t number = 0; number < inventory_pool_skus(pool); number++) {
             struct stock_view view;
+            struct sku_entry *sku;
             struct gate *gate;
 
             inventory_pool_audit_sku(pool, number, UINT32_MAX, &view);
-            gate = &directory_builder_find_sku_id(engine->builder, view.sku_id)->gate;
+            sku = directory_builder_find_sku_id(engine->builder, view.sku_id);
+            gate = &sku->gate;
+            key_filter_expect(&sku->product->filter, view.available);
             if (MUTANT(GATE_NOT_REBUILT))
                 view.available += view.reserved;
             atomic_store_explicit(&gate->word, view.available, memory_order_relaxed);

@@ -7,6 +7,7 @@
  * A repeated key is sent to the owner without a claim; so is one that turns out to have claimed
  * meanwhile. A claim that cannot be sent goes back at once. */
 #include "engine_private.h"
+#include "uninitialized.h"
 
 #include <string.h>
 
@@ -104,11 +105,13 @@ static struct hash128 key_of(const struct engine *engine, const struct command *
         uint32_t partition;
         uint32_t product;
         char key[IDEMPOTENCY_KEY_LENGTH_MAX];
-    } scope = {.principal = command->principal,
-               .call = command->type,
-               .partition = product->partition,
-               .product = product->number};
+    };
+    UNINITIALIZED struct key_scope scope;
 
+    scope.principal = command->principal;
+    scope.call = command->type;
+    scope.partition = product->partition;
+    scope.product = product->number;
     assert(key.length >= 1 && key.length <= IDEMPOTENCY_KEY_LENGTH_MAX);
     memcpy(scope.key, key.text, key.length);
     return hash_bytes_128(&engine->ports.secrets.key_key, &scope,
@@ -174,7 +177,7 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
                                    uint64_t cookie, struct refusal *refusal)
 {
     struct engine *engine = shard->engine;
-    struct reservation reservation;
+    UNINITIALIZED struct reservation reservation;
     enum claim claim = CLAIM_NONE;
     struct message *message;
     enum outcome outcome;

@@ -137,6 +137,34 @@ static void gate_gives_out_exactly_its_units(void **state)
     assert_int_equal(gate_claimed(&gate), 0);
 }
 
+/* A rush that leaves the owner no time to let the filter grow. */
+static void key_filter_expects_a_rush(void **state)
+{
+    enum { KEYS = 4096 };
+    struct key_filter filter;
+    struct hash_key seed = {{3, 4}};
+    uint32_t false_positives = 0;
+
+    (void)state;
+    assert_true(key_filter_init(&filter, 0));
+    key_filter_expect(&filter, KEYS);
+    key_filter_expect(&filter, KEYS); /* there already is room */
+    for (uint32_t i = 0; i < KEYS; i++) {
+        struct hash128 key = hash_bytes_128(&seed, &i, sizeof(i));
+
+        false_positives += key_filter_set(&filter, &key);
+    }
+    assert_true(false_positives < KEYS / 50);
+    key_filter_tend(&filter, &(struct hash128){{1, 2}}, true, 1, INT64_MAX);
+    key_filter_expect(&filter, KEYS); /* a generation in front: what was set stays */
+    for (uint32_t i = 0; i < KEYS; i++) {
+        struct hash128 key = hash_bytes_128(&seed, &i, sizeof(i));
+
+        assert_true(key_filter_test(&filter, &key));
+    }
+    key_filter_destroy(&filter);
+}
+
 static void key_filter_forgets_no_key(void **state)
 {
     enum { KEYS = 5000 };
@@ -335,6 +363,7 @@ int main(void)
         cmocka_unit_test(mailbox_keeps_order_and_loses_nothing),
         cmocka_unit_test(mailbox_keeps_room_for_completions),
         cmocka_unit_test(gate_gives_out_exactly_its_units),
+        cmocka_unit_test(key_filter_expects_a_rush),
         cmocka_unit_test(key_filter_forgets_no_key),
         cmocka_unit_test(an_engine_on_threads_sells_exactly_n),
     };
