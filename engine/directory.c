@@ -325,6 +325,7 @@ static struct sku_entry *new_sku(struct directory_builder *builder, const char *
         return NULL;
     memset(entry, 0, sizeof(*entry));
     entry->product = product;
+    entry->product_number = product->number;
     entry->sku_id = sku_id_make(product->partition, number);
     entry->sku_length = (uint8_t)strlen(sku);
     memcpy(entry->sku, sku, entry->sku_length);

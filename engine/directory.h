@@ -28,6 +28,7 @@ struct sku_entry {
     /* The rest never changes once published, but the price. */
     _Alignas(CACHE_LINE) struct product_entry *product;
     uint32_t sku_id;
+    uint32_t product_number;
     _Atomic bool recorded; /* its partition has stored it; until then it is not found by name */
     uint16_t puts;         /* PUTs under way that name it; the directory's shard */
     uint8_t sku_length;

@@ -97,7 +97,7 @@ static uint64_t fingerprint_of(const struct engine *engine, struct slice body)
 
 /* Scope of a key: principal, the call, the first product (api.md). */
 static struct hash128 key_of(const struct engine *engine, const struct command *command,
-                             const struct product_entry *product, struct slice key)
+                             const struct sku_entry *sku, struct slice key)
 {
     struct key_scope {
         struct principal principal;
@@ -110,8 +110,8 @@ static struct hash128 key_of(const struct engine *engine, const struct command *
 
     scope.principal = command->principal;
     scope.call = command->type;
-    scope.partition = product->partition;
-    scope.product = product->number;
+    scope.partition = sku_id_partition(sku->sku_id);
+    scope.product = sku->product_number;
     assert(key.length >= 1 && key.length <= IDEMPOTENCY_KEY_LENGTH_MAX);
     memcpy(scope.key, key.text, key.length);
     return hash_bytes_128(&engine->ports.secrets.key_key, &scope,
@@ -187,10 +187,10 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     outcome = resolve_lines(shard_directory(shard), command, &reservation, refusal);
     if (outcome != OUTCOME_OK)
         return outcome;
-    /* Before the product is looked at: its memory is on the way. */
-    reservation.fingerprint = fingerprint_of(engine, command->reserve.body);
+    /* While the one is hashed, memory for the other is on its way: product, filter, its word. */
+    reservation.key = key_of(engine, command, reservation.skus[0], command->reserve.key);
     key_filter_prefetch(&reservation.skus[0]->product->filter);
-    reservation.key = key_of(engine, command, reservation.skus[0]->product, command->reserve.key);
+    reservation.fingerprint = fingerprint_of(engine, command->reserve.body);
     outcome = claim_or_refuse(shard, &reservation, &claim);
     if (outcome == OUTCOME_SOLD_OUT) {
         metric_add(&shard->metrics.requests_refused_gate, 1);
@@ -198,7 +198,7 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     }
     if (outcome != OUTCOME_OK)
         return outcome;
-    target = engine_shard_of(engine, reservation.skus[0]->product->partition);
+    target = engine_shard_of(engine, sku_id_partition(reservation.skus[0]->sku_id));
     message = begin_request(shard, target, MESSAGE_RESERVE, reservation.line_count, cookie);
     if (message == NULL) {
         if (claim == CLAIM_MADE && !MUTANT(CLAIM_LEAKED))
@@ -207,7 +207,7 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
             key_filter_count(&reservation.skus[0]->product->filter);
         return OUTCOME_OVERLOADED;
     }
-    message->partition = (uint16_t)reservation.skus[0]->product->partition;
+    message->partition = (uint16_t)sku_id_partition(reservation.skus[0]->sku_id);
     message->reserve.key = reservation.key;
     message->reserve.fingerprint = reservation.fingerprint;
     message->reserve.principal = command->principal;
@@ -301,7 +301,7 @@ static enum outcome submit_stock(struct shard *shard, const struct command *comm
         memcpy(message->adjust.reason, command->stock.reason.text, command->stock.reason.length);
         if (command->stock.key.length > 0) {
             message->adjust.has_key = 1;
-            message->adjust.key = key_of(shard->engine, command, sku->product, command->stock.key);
+            message->adjust.key = key_of(shard->engine, command, sku, command->stock.key);
             message->adjust.fingerprint = fingerprint_of(shard->engine, command->stock.body);
         }
     } else {
