@@ -140,8 +140,8 @@ static void grow(struct index_table *table)
         table->mask = table->mask * 2 + 1;
     from = table->count & (table->mask >> 1);
     split = &table->buckets[from];
-    __builtin_prefetch(split + 1, 1); /* the next time's */
-    __builtin_prefetch(new_bucket + 1, 1);
+    prefetch(split + 1); /* the next time's */
+    prefetch(new_bucket + 1);
     new_bucket->overflow = 0;
     divide(table, split, new_bucket, from);
     table->count++;

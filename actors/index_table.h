@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hints.h"
+
 #define SLOT_NONE UINT32_MAX
 
 enum {
@@ -72,7 +74,7 @@ static inline uint32_t index_table_bucket(const struct index_table *table, uint6
 /* A hint that this hash is asked for or added soon. */
 static inline void index_table_prefetch(const struct index_table *table, uint64_t hash)
 {
-    __builtin_prefetch(&table->buckets[index_table_bucket(table, hash)], 1);
+    prefetch(&table->buckets[index_table_bucket(table, hash)]);
 }
 
 #endif

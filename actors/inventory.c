@@ -200,8 +200,13 @@ void inventory_receive(struct inventory *inventory, const struct moment *moment,
 void inventory_prefetch(const struct inventory *inventory, const struct message *message)
 {
     if (message->type == MESSAGE_RESERVE)
-        pool_prefetch(inventory->pool, inventory->partition, &message->reserve.key,
-                      &message->reserve.principal);
+        pool_prefetch(inventory->pool, inventory->partition, &message->reserve);
+}
+
+void inventory_prefetch_next(const struct inventory *inventory, const struct message *message)
+{
+    if (message->type == MESSAGE_RESERVE)
+        pool_prefetch_next(inventory->pool, &message->reserve);
 }
 
 void inventory_timer(struct inventory_pool *pool, struct inventory *inventories,

@@ -69,8 +69,10 @@ void inventory_init(struct inventory *inventory, struct inventory_pool *pool,
 void inventory_receive(struct inventory *inventory, const struct moment *moment,
                        struct message *message, struct effects *effects);
 
-/* A hint that this message comes soon: what it will look up is fetched. Changes nothing. */
+/* Hints that this message comes soon, and then sooner: what it will look up is fetched. Nothing is
+ * changed. */
 void inventory_prefetch(const struct inventory *inventory, const struct message *message);
+void inventory_prefetch_next(const struct inventory *inventory, const struct message *message);
 
 /* A timer set through effects is due. The slot says whose it is. */
 void inventory_timer(struct inventory_pool *pool, struct inventory *inventories,

@@ -15,8 +15,8 @@
  * computed by a reader: a request that finds the deadline passed records the lapse first. */
 #include <string.h>
 
+#include "hints.h"
 #include "inventory_private.h"
-#include "uninitialized.h"
 
 #define AFTER(state) (1u << HOLD_##state)
 

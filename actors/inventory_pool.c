@@ -50,7 +50,9 @@ static void pool_lay_out(struct layout *layout, struct inventory_pool *pool)
     layout_slots(layout, &pool->adjust_key_slots, ADJUST_KEYS_MAX);
     layout_index(layout, &pool->adjust_key_index, ADJUST_KEYS_MAX);
     layout_index(layout, &pool->key_index, sizes->holds_max);
-    layout_index(layout, &pool->sequence_index, sizes->holds_max);
+    layout_index(layout, &pool->block_index, sizes->holds_max);
+    pool->blocks = layout_take(layout, sizes->holds_max * sizeof(struct sequence_block));
+    layout_slots(layout, &pool->block_slots, sizes->holds_max);
     layout_index(layout, &pool->principal_index, sizes->holds_max);
     layout_index(layout, &pool->sku_index, sizes->skus_max);
     layout_index(layout, &pool->product_index, sizes->products_max);
@@ -280,26 +282,75 @@ struct hold *pool_find_participant(struct inventory_pool *pool, uint32_t partiti
     return find_by_key(pool, partition, &key, HOLD_PARTICIPANT);
 }
 
-struct hold *pool_find_sequence(struct inventory_pool *pool, uint32_t partition, uint64_t sequence)
+static uint32_t find_block(const struct inventory_pool *pool, uint32_t partition, uint64_t group)
 {
-    uint64_t hash = pair_hash(pool, partition, sequence);
+    uint64_t hash = pair_hash(pool, partition, group);
     uint32_t cursor = 0;
     uint32_t slot;
 
-    while ((slot = index_table_find(&pool->sequence_index, hash, &cursor)) != SLOT_NONE) {
-        struct hold *hold = &pool->holds[slot];
-
-        if (hold->sequence == sequence && hold->partition == partition)
-            return hold;
-    }
-    return NULL;
+    while ((slot = index_table_find(&pool->block_index, hash, &cursor)) != SLOT_NONE)
+        if (pool->blocks[slot].group == group && pool->blocks[slot].partition == partition)
+            break;
+    return slot;
 }
 
-void pool_prefetch(const struct inventory_pool *pool, uint32_t partition, const struct hash128 *key,
-                   const struct principal *principal)
+static void add_sequence(struct inventory_pool *pool, const struct hold *hold, uint32_t slot)
 {
-    index_table_prefetch(&pool->key_index, pool_key_hash(pool, partition, key));
-    index_table_prefetch(&pool->principal_index, principal_hash(pool, principal));
+    uint64_t group = hold->sequence >> SEQUENCE_BLOCK_BITS;
+    uint32_t at = find_block(pool, hold->partition, group);
+
+    if (at == SLOT_NONE) { /* there are as many blocks as holds */
+        at = slots_take(&pool->block_slots);
+        pool->blocks[at] = (struct sequence_block){.group = group, .partition = hold->partition};
+        index_table_add(&pool->block_index, pair_hash(pool, hold->partition, group), at);
+    }
+    pool->blocks[at].used++;
+    pool->blocks[at].slots_plus_one[hold->sequence & (SEQUENCE_BLOCK - 1)] = slot + 1;
+}
+
+static void remove_sequence(struct inventory_pool *pool, const struct hold *hold)
+{
+    uint64_t group = hold->sequence >> SEQUENCE_BLOCK_BITS;
+    uint32_t at = find_block(pool, hold->partition, group);
+
+    assert(at != SLOT_NONE);
+    pool->blocks[at].slots_plus_one[hold->sequence & (SEQUENCE_BLOCK - 1)] = 0;
+    if (--pool->blocks[at].used > 0)
+        return;
+    index_table_remove(&pool->block_index, pair_hash(pool, hold->partition, group), at);
+    slots_give(&pool->block_slots, at);
+}
+
+struct hold *pool_find_sequence(struct inventory_pool *pool, uint32_t partition, uint64_t sequence)
+{
+    uint32_t at = find_block(pool, partition, sequence >> SEQUENCE_BLOCK_BITS);
+    uint32_t slot_plus_one =
+        at == SLOT_NONE ? 0 : pool->blocks[at].slots_plus_one[sequence & (SEQUENCE_BLOCK - 1)];
+
+    return slot_plus_one == 0 ? NULL : &pool->holds[slot_plus_one - 1];
+}
+
+void pool_prefetch(const struct inventory_pool *pool, uint32_t partition,
+                   const struct reserve_body *body)
+{
+    const struct sku *sku = pool_find_sku(pool, body->lines[0].sku_id);
+
+    index_table_prefetch(&pool->key_index, pool_key_hash(pool, partition, &body->key));
+    index_table_prefetch(&pool->principal_index, principal_hash(pool, &body->principal));
+    prefetch(sku);
+}
+
+void pool_prefetch_next(const struct inventory_pool *pool, const struct reserve_body *body)
+{
+    const struct sku *sku = pool_find_sku(pool, body->lines[0].sku_id);
+    uint32_t cursor = 0;
+    uint32_t first =
+        index_table_find(&pool->principal_index, principal_hash(pool, &body->principal), &cursor);
+
+    if (first != SLOT_NONE)
+        prefetch(&pool->holds[first]);
+    if (sku != NULL && sku->line_last != SLOT_NONE)
+        prefetch(&pool->lines[sku->line_last]);
 }
 
 bool pool_has_room(const struct inventory_pool *pool, uint32_t line_count)
@@ -444,10 +495,7 @@ void pool_link_hold(struct inventory_pool *pool, struct hold *hold, struct sku *
 
     assert(hold->sequence != 0);
     index_table_add(&pool->key_index, pool_key_hash(pool, hold->partition, &hold->key), slot);
-    index_table_add(&pool->sequence_index, pair_hash(pool, hold->partition, hold->sequence), slot);
-    /* The partition's next hold comes after many others. */
-    index_table_prefetch(&pool->sequence_index,
-                         pair_hash(pool, hold->partition, hold->sequence + 1));
+    add_sequence(pool, hold, slot);
     link_principal(pool, hold, slot);
     link_age(pool, hold, slot);
     for (uint32_t line = hold->line_first; line != SLOT_NONE; line = pool->lines[line].next, skus++)
@@ -472,8 +520,7 @@ void pool_free_hold(struct inventory_pool *pool, struct hold *hold)
     if (!owner || hold->state != HOLD_ABORTED) /* an aborted intent's key went before */
         index_table_remove(&pool->key_index, pool_key_hash(pool, hold->partition, &hold->key),
                            slot);
-    index_table_remove(&pool->sequence_index, pair_hash(pool, hold->partition, hold->sequence),
-                       slot);
+    remove_sequence(pool, hold);
     unlink_principal(pool, hold, slot);
     unlink_age(pool, hold);
     while (line != SLOT_NONE) {

@@ -88,6 +88,17 @@ struct adjust_key {
     uint32_t sku_id;
 };
 
+enum { SEQUENCE_BLOCK_BITS = 4, SEQUENCE_BLOCK = 1 << SEQUENCE_BLOCK_BITS };
+
+/* The holds of neighbouring numbers: a partition gives them one after the other, so they are found,
+ * and entered, in the same place. */
+struct sequence_block {
+    uint64_t group; /* number >> SEQUENCE_BLOCK_BITS */
+    uint16_t partition;
+    uint16_t used;
+    uint32_t slots_plus_one[SEQUENCE_BLOCK]; /* 0: no hold of that number */
+};
+
 /* Free slots are a stack in an array of its own; `fresh` counts slots never used, so that memory is
  * touched only as it is needed. */
 struct slots {
@@ -118,8 +129,10 @@ struct inventory_pool {
     uint32_t oldest;   /* hold */
     uint32_t youngest;
     struct inventory_statistics statistics;
+    struct sequence_block *blocks;
+    struct slots block_slots;
     struct index_table key_index;
-    struct index_table sequence_index;
+    struct index_table block_index;
     struct index_table principal_index; /* the first hold of each principal's chain */
     struct index_table sku_index;
     struct index_table product_index;
@@ -167,9 +180,10 @@ struct hold *pool_find_sequence(struct inventory_pool *pool, uint32_t partition,
 uint32_t pool_first_of_principal(const struct inventory_pool *pool,
                                  const struct principal *principal);
 
-/* A hint that a hold of this key and principal is looked for, or made. */
-void pool_prefetch(const struct inventory_pool *pool, uint32_t partition, const struct hash128 *key,
-                   const struct principal *principal);
+/* Hints that a reservation comes soon; and, when what the first fetched has come, sooner. */
+void pool_prefetch(const struct inventory_pool *pool, uint32_t partition,
+                   const struct reserve_body *body);
+void pool_prefetch_next(const struct inventory_pool *pool, const struct reserve_body *body);
 
 /* Whether a hold of so many lines fits. */
 bool pool_has_room(const struct inventory_pool *pool, uint32_t line_count);

@@ -3,8 +3,8 @@
  * for; a claim that came along is resolved when the hold is recorded, and returned otherwise. */
 #include <string.h>
 
+#include "hints.h"
 #include "inventory_private.h"
-#include "uninitialized.h"
 
 static bool is_own(const struct inventory *inventory, const struct line *line)
 {

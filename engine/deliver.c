@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a shard does with a message: hosts the actor, applies its effects, routes what leaves. */
 #include "engine_private.h"
-#include "uninitialized.h"
+#include "hints.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -270,8 +270,19 @@ void shard_prefetch(struct shard *shard, const struct message *message)
         return;
     inventory_prefetch(&shard->engine->inventories[message->partition], message);
     sku = directory_find_sku_id(shard_directory(shard), message->reserve.lines[0].sku_id);
-    __builtin_prefetch(&sku->gate, 1);
-    __builtin_prefetch(&sku->product);
+    prefetch(&sku->gate);
+    prefetch(&sku->product);
+}
+
+void shard_prefetch_next(struct shard *shard, const struct message *message)
+{
+    const struct sku_entry *sku;
+
+    if (message->type != MESSAGE_RESERVE)
+        return;
+    inventory_prefetch_next(&shard->engine->inventories[message->partition], message);
+    sku = directory_find_sku_id(shard_directory(shard), message->reserve.lines[0].sku_id);
+    prefetch(sku->product);
 }
 
 void shard_deliver(struct shard *shard, struct message *message)

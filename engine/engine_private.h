@@ -14,7 +14,7 @@
 enum {
     /* Messages drained from one mailbox before the next has its turn. */
     DRAIN_PER_MAILBOX = 64,
-    PREFETCH_AHEAD = 6,          /* messages: about as long as memory takes */
+    PREFETCH_AHEAD = 8,          /* messages: in half of that, memory has answered */
     PRODUCTS_IN_FLIGHT_MAX = 64, /* PUTs under way at the directory's shard */
     READS_IN_FLIGHT_MAX = 128,   /* journal reads, a shard */
     RETIRED_MAX = 64,
@@ -141,8 +141,9 @@ void shard_notify(struct engine *engine, uint32_t target);
 
 /* ---- deliver.c: what a shard does with a message ---- */
 
-/* A hint that this message is delivered soon. */
+/* Hints that this message is delivered soon, and then sooner. */
 void shard_prefetch(struct shard *shard, const struct message *message);
+void shard_prefetch_next(struct shard *shard, const struct message *message);
 void shard_deliver(struct shard *shard, struct message *message);
 void shard_fire_timer(struct shard *shard, uint32_t slot);
 void shard_apply_effects(struct shard *shard);

@@ -20,6 +20,7 @@
 
 #include "gate.h"
 #include "hash.h"
+#include "hints.h"
 
 enum {
     KEY_FILTER_BITS_PER_KEY = 16, /* about 2 % false positives when full, two bits a key */
@@ -54,7 +55,7 @@ void key_filter_destroy(struct key_filter *filter);
 /* A hint that it is tested soon. */
 static inline void key_filter_prefetch(const struct key_filter *filter)
 {
-    __builtin_prefetch(&atomic_load_explicit(&filter->newest, memory_order_relaxed)->older);
+    prefetch(&atomic_load_explicit(&filter->newest, memory_order_relaxed)->older);
 }
 
 /* Whether this key may have claimed. Any thread. */

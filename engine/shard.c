@@ -159,6 +159,8 @@ static bool drain(struct shard *shard, struct mailbox *mailbox)
             return false;
         if (n + PREFETCH_AHEAD < ready)
             shard_prefetch(shard, mailbox_peek(mailbox, PREFETCH_AHEAD));
+        if (n + PREFETCH_AHEAD / 2 < ready)
+            shard_prefetch_next(shard, mailbox_peek(mailbox, PREFETCH_AHEAD / 2));
         shard_deliver(shard, mailbox_pop(mailbox));
     }
     return ready > 0;

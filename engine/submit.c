@@ -7,7 +7,7 @@
  * A repeated key is sent to the owner without a claim; so is one that turns out to have claimed
  * meanwhile. A claim that cannot be sent goes back at once. */
 #include "engine_private.h"
-#include "uninitialized.h"
+#include "hints.h"
 
 #include <string.h>
 
@@ -70,8 +70,8 @@ static enum outcome resolve_lines(const struct directory *directory, const struc
         uint32_t at = 0;
 
         if (sku != NULL) {
-            __builtin_prefetch(&sku->gate, 1);
-            __builtin_prefetch(sku->product);
+            prefetch(&sku->gate);
+            prefetch(sku->product);
         }
         assert(asked->quantity >= 1 && asked->quantity <= QUANTITY_MAX);
         if (sku == NULL) {
