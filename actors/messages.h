@@ -61,6 +61,7 @@ struct reserve_body {
     struct principal principal;
     uint8_t claim; /* enum claim, over all lines */
     uint8_t line_count;
+    uint16_t filter_generation;               /* where the claim's key was set: see key_filter.h */
     struct line lines[RESERVATION_LINES_MAX]; /* as asked for, equal SKUs summed */
 };
 

@@ -98,9 +98,11 @@ static void counter_work(struct shared *shared, uint32_t thread, uint64_t operat
 static void filter_set_work(struct shared *shared, uint32_t thread, uint64_t operations)
 {
     uint64_t known = 0;
+    uint16_t generation;
 
     for (uint64_t i = 0; i < operations; i++)
-        known += key_filter_set(&shared->filter, &shared->keys[(i * THREADS_MAX + thread) % KEYS]);
+        known += key_filter_set(&shared->filter, &shared->keys[(i * THREADS_MAX + thread) % KEYS],
+                                &generation);
     bench_keep(known);
 }
 

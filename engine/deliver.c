@@ -156,7 +156,7 @@ static uint8_t *claim_of(struct message *message)
 }
 
 /* The product's key filter grows, and forgets what is past retention. */
-static void tend_filter(struct shard *shard, const struct message *message, bool was_set)
+static void tend_filter(struct shard *shard, const struct message *message)
 {
     const struct directory *directory =
         atomic_load_explicit(&shard->engine->directory, memory_order_acquire);
@@ -167,8 +167,8 @@ static void tend_filter(struct shard *shard, const struct message *message, bool
 
     if (shard->retired_count == RETIRED_MAX)
         retention_ms = INT64_MAX;
-    expired = key_filter_tend(&sku->product->filter, &message->reserve.key, was_set,
-                              shard->now.boot_ms, retention_ms);
+    expired = key_filter_tend(&sku->product->filter, &message->reserve.key,
+                              message->reserve.filter_generation, shard->now.boot_ms, retention_ms);
     if (expired != NULL)
         shard_retire(shard, free, expired);
 }
@@ -192,8 +192,6 @@ static void run_actor(struct shard *shard, struct message *message)
 {
     struct inventory *inventory = &shard->engine->inventories[message->partition];
     struct effects *effects = &shard->effects;
-    /* Who claimed has set the key's bits. */
-    bool was_set = message->type == MESSAGE_RESERVE && message->reserve.claim == CLAIM_MADE;
 
     assert(engine_shard_of(shard->engine, message->partition) == shard->index);
     inventory_receive(inventory, &shard->now, message, effects);
@@ -205,7 +203,7 @@ static void run_actor(struct shard *shard, struct message *message)
     }
     shard_apply_effects(shard);
     if (message->type == MESSAGE_RESERVE)
-        tend_filter(shard, message, was_set);
+        tend_filter(shard, message);
 }
 
 void shard_fire_timer(struct shard *shard, uint32_t slot)
@@ -282,7 +280,7 @@ void shard_prefetch_next(struct shard *shard, const struct message *message)
         return;
     inventory_prefetch_next(&shard->engine->inventories[message->partition], message);
     sku = directory_find_sku_id(shard_directory(shard), message->reserve.lines[0].sku_id);
-    prefetch(sku->product);
+    prefetch(&sku->product->filter.newest_ms);
 }
 
 void shard_deliver(struct shard *shard, struct message *message)

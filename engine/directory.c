@@ -266,8 +266,11 @@ struct product_entry *directory_builder_product(struct directory_builder *builde
                       master->products.used) ||
         !table_grow(&master->products, product_hash, master))
         return NULL;
-    product = calloc(1, sizeof(*product));
-    if (product == NULL || !key_filter_init(&product->filter, 0)) {
+    product = aligned_alloc(CACHE_LINE, sizeof(*product));
+    if (product == NULL)
+        return NULL;
+    memset(product, 0, sizeof(*product));
+    if (!key_filter_init(&product->filter, 0)) {
         free(product);
         return NULL;
     }

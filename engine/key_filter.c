@@ -20,7 +20,18 @@ static struct key_filter_generation *generation_create(uint32_t keys,
     generation->older = older;
     generation->mask = words - 1;
     generation->keys_max = keys;
+    generation->number = older == NULL ? 1 : (uint16_t)(older->number + 1);
+    if (generation->number == 0) /* which would mean: not set */
+        generation->number = 1;
     return generation;
+}
+
+static void put_in_front(struct key_filter *filter, struct key_filter_generation *generation)
+{
+    filter->keys_max = generation->keys_max;
+    filter->number = generation->number;
+    atomic_store_explicit(&filter->keys, 0, memory_order_relaxed);
+    atomic_store_explicit(&filter->newest, generation, memory_order_release);
 }
 
 bool key_filter_init(struct key_filter *filter, uint32_t keys)
@@ -32,26 +43,36 @@ bool key_filter_init(struct key_filter *filter, uint32_t keys)
     if (keys > KEY_FILTER_KEYS_MAX)
         keys = KEY_FILTER_KEYS_MAX;
     generation = generation_create(keys, NULL);
-    atomic_init(&filter->newest, generation);
-    return generation != NULL;
+    if (generation == NULL)
+        return false;
+    filter->newest_ms = 0;
+    put_in_front(filter, generation);
+    return true;
+}
+
+/* False without memory: then there are more false positives. */
+static bool grow(struct key_filter *filter, struct key_filter_generation *newest, uint32_t keys)
+{
+    struct key_filter_generation *grown = generation_create(keys, newest);
+
+    if (grown == NULL)
+        return false;
+    newest->newest_ms = filter->newest_ms;
+    put_in_front(filter, grown);
+    return true;
 }
 
 void key_filter_expect(struct key_filter *filter, uint32_t keys)
 {
     struct key_filter_generation *newest = atomic_load(&filter->newest);
-    uint32_t used = atomic_load(&newest->keys);
-    struct key_filter_generation *grown;
+    uint32_t used = atomic_load(&filter->keys);
 
     if (keys > KEY_FILTER_EXPECTED_MAX)
         keys = KEY_FILTER_EXPECTED_MAX;
-    if (newest->keys_max >= used + keys)
+    if (filter->keys_max >= used + keys || !grow(filter, newest, keys) || used > 0)
         return;
-    grown = generation_create(keys, used == 0 ? newest->older : newest);
-    if (grown == NULL)
-        return; /* more false positives: a message each */
-    atomic_store(&filter->newest, grown);
-    if (used == 0)
-        free(newest);
+    atomic_store(&atomic_load(&filter->newest)->older, newest->older);
+    free(newest); /* nothing is in it */
 }
 
 void key_filter_destroy(struct key_filter *filter)
@@ -102,18 +123,18 @@ bool key_filter_test(const struct key_filter *filter, const struct hash128 *key)
     return chain_test(atomic_load_explicit(&filter->newest, memory_order_acquire), key);
 }
 
-bool key_filter_set(struct key_filter *filter, const struct hash128 *key)
+bool key_filter_set(struct key_filter *filter, const struct hash128 *key, uint16_t *generation_out)
 {
     struct key_filter_generation *newest =
         atomic_load_explicit(&filter->newest, memory_order_acquire);
 
+    *generation_out = newest->number;
     return generation_set(newest, key) || chain_test(newest->older, key);
 }
 
 void key_filter_count(struct key_filter *filter)
 {
-    atomic_fetch_add_explicit(&atomic_load_explicit(&filter->newest, memory_order_acquire)->keys, 1,
-                              memory_order_relaxed);
+    atomic_fetch_add_explicit(&filter->keys, 1, memory_order_relaxed);
 }
 
 /* Unlinks the oldest generation if all its keys are past retention. */
@@ -145,34 +166,32 @@ static uint32_t chain_length(const struct key_filter_generation *generation)
 }
 
 struct key_filter_generation *key_filter_tend(struct key_filter *filter, const struct hash128 *key,
-                                              bool was_set, int64_t now_ms, int64_t retention_ms)
+                                              uint16_t generation, int64_t now_ms,
+                                              int64_t retention_ms)
 {
-    struct key_filter_generation *newest =
-        atomic_load_explicit(&filter->newest, memory_order_relaxed);
-    struct key_filter_generation *grown;
-    uint32_t keys;
+    struct key_filter_generation *newest;
+    bool was_set = generation != 0;
 
+    if (now_ms - filter->newest_ms >= NEWEST_STEP_MS)
+        filter->newest_ms = now_ms;
     /* Its bits may stand in an older generation only, by chance or from before the filter grew;
      * that one goes when its own keys are past retention, which may be before this key is. */
-    if (!generation_test(newest, key)) {
-        generation_set(newest, key);
-        was_set = true;
-    }
-    if (was_set)
-        atomic_fetch_add_explicit(&newest->keys, 1, memory_order_relaxed);
-    if (now_ms - newest->newest_ms >= NEWEST_STEP_MS)
-        newest->newest_ms = now_ms;
-    if (atomic_load_explicit(&newest->keys, memory_order_relaxed) < newest->keys_max)
-        return NULL;
-    keys = newest->keys_max >= KEY_FILTER_KEYS_MAX / GROWTH ? KEY_FILTER_KEYS_MAX
-                                                            : newest->keys_max * GROWTH;
-    if (chain_length(newest) < KEY_FILTER_GENERATIONS_MAX) {
-        grown = generation_create(keys, newest);
-        if (grown != NULL) {
-            grown->newest_ms = now_ms;
-            atomic_store_explicit(&filter->newest, grown, memory_order_release);
-            newest = grown;
+    if (generation != filter->number) {
+        newest = atomic_load_explicit(&filter->newest, memory_order_relaxed);
+        if (!generation_test(newest, key)) {
+            generation_set(newest, key);
+            was_set = true;
         }
     }
-    return take_expired(newest, now_ms, retention_ms);
+    if (was_set)
+        atomic_fetch_add_explicit(&filter->keys, 1, memory_order_relaxed);
+    if (atomic_load_explicit(&filter->keys, memory_order_relaxed) < filter->keys_max)
+        return NULL;
+    newest = atomic_load_explicit(&filter->newest, memory_order_relaxed);
+    if (chain_length(newest) < KEY_FILTER_GENERATIONS_MAX)
+        grow(filter, newest,
+             newest->keys_max >= KEY_FILTER_KEYS_MAX / GROWTH ? KEY_FILTER_KEYS_MAX
+                                                              : newest->keys_max * GROWTH);
+    return take_expired(atomic_load_explicit(&filter->newest, memory_order_relaxed), now_ms,
+                        retention_ms);
 }

@@ -31,18 +31,21 @@ enum {
 };
 
 struct key_filter_generation {
-    /* The owner's; apart from what every core reads. */
-    int64_t newest_ms; /* when a key may last have been set in it, to a second */
-    uint32_t keys_max;
-    _Atomic uint32_t keys; /* set in it, won or refused, about */
-    uint8_t apart[CACHE_LINE];
     _Atomic(struct key_filter_generation *) older; /* cleared by the owner when that is dropped */
     uint64_t mask;                                 /* words - 1 */
-    _Atomic uint64_t words[];                      /* both bits of a key are in one */
+    int64_t newest_ms; /* when a key may last have been set in it, once another is in front */
+    uint32_t keys_max;
+    uint16_t number;          /* counted from 1 */
+    _Atomic uint64_t words[]; /* both bits of a key are in one */
 };
 
 struct key_filter {
     _Atomic(struct key_filter_generation *) newest;
+    /* The owner's, apart from what every core reads; of the newest generation. */
+    _Alignas(CACHE_LINE) int64_t newest_ms;
+    uint32_t keys_max;
+    uint16_t number;
+    _Atomic uint32_t keys; /* set in it, won or refused, about */
 };
 
 /* Makes the first generation, for `keys` keys. False without memory. Before publication. */
@@ -61,18 +64,21 @@ static inline void key_filter_prefetch(const struct key_filter *filter)
 /* Whether this key may have claimed. Any thread. */
 bool key_filter_test(const struct key_filter *filter, const struct hash128 *key);
 
-/* Sets the key's bits; true if they were all set before (then it must not claim). Any thread. */
-bool key_filter_set(struct key_filter *filter, const struct hash128 *key);
+/* Sets the key's bits; true if they were all set before (then it must not claim). Otherwise
+ * `*generation_out` says where they were set, for key_filter_tend. Any thread. */
+bool key_filter_set(struct key_filter *filter, const struct hash128 *key, uint16_t *generation_out);
 
 /* Counts a key that was set and whose reservation will not reach the owner. Any thread. */
 void key_filter_count(struct key_filter *filter);
 
-/* The owner tends the filter whenever a reservation of the product has reached it, with its key,
- * and whether that was set for it (so that it counts): puts a larger generation in front when the
- * newest is full (without memory it goes on with more false positives, which cost a message, not a
- * unit). Returns a generation whose keys are all past `retention_ms`, unlinked, for the caller to
- * free once every shard has passed a tick; or NULL. */
+/* The owner tends the filter whenever a reservation of the product has reached it, with its key and
+ * the number of the generation in which that was set for it (0: it was not, and does not count):
+ * makes sure that it is in the newest, whose keys are all kept at least as long as it; puts a
+ * larger generation in front when the newest is full (without memory it goes on with more false
+ * positives, which cost a message, not a unit). Returns a generation whose keys are all past
+ * `retention_ms`, unlinked, for the caller to free once every shard has passed a tick; or NULL. */
 struct key_filter_generation *key_filter_tend(struct key_filter *filter, const struct hash128 *key,
-                                              bool was_set, int64_t now_ms, int64_t retention_ms);
+                                              uint16_t generation, int64_t now_ms,
+                                              int64_t retention_ms);
 
 #endif

@@ -50,7 +50,7 @@ static void restore_key(struct recovery *recovery, const struct record *record)
 
     if (hold->owner_partition != record->partition || hold->owner_sequence != record->sequence)
         return;
-    key_filter_tend(&sku->product->filter, &hold->key, true, recovery->now.boot_ms, INT64_MAX);
+    key_filter_tend(&sku->product->filter, &hold->key, 0, recovery->now.boot_ms, INT64_MAX);
 }
 
 static bool visit(void *arg, const struct record *record)

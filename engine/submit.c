@@ -56,6 +56,7 @@ struct reservation {
     uint32_t line_count;
     struct hash128 key;
     uint64_t fingerprint;
+    uint16_t filter_generation; /* 0: the key's bits were not set for it */
 };
 
 /* Equal SKUs are summed, so that two lines of one cart can't both be promised the same units. */
@@ -138,10 +139,13 @@ static bool claim(struct shard *shard, const struct reservation *reservation)
 }
 
 /* Decides between a claim, the owner without a claim, and a refusal. */
-static enum outcome claim_or_refuse(struct shard *shard, const struct reservation *reservation,
+static enum outcome claim_or_refuse(struct shard *shard, struct reservation *reservation,
                                     enum claim *claim_out)
 {
     struct key_filter *filter = &reservation->skus[0]->product->filter;
+    uint16_t generation;
+
+    reservation->filter_generation = 0;
 
     if (engine_mode(shard->engine) == ENGINE_STORAGE_FULL) {
         *claim_out = CLAIM_BARRED;
@@ -153,8 +157,9 @@ static enum outcome claim_or_refuse(struct shard *shard, const struct reservatio
             return OUTCOME_OK;
         if (!gates_have(reservation)) /* the last unit may have gone to this very key: see gate.h */
             return key_filter_test(filter, &reservation->key) ? OUTCOME_OK : OUTCOME_SOLD_OUT;
-        if (key_filter_set(filter, &reservation->key))
+        if (key_filter_set(filter, &reservation->key, &generation))
             return OUTCOME_OK; /* set a moment ago by the same key, or by chance */
+        reservation->filter_generation = generation;
     }
     if (claim(shard, reservation))
         *claim_out = CLAIM_MADE;
@@ -203,7 +208,7 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     if (message == NULL) {
         if (claim == CLAIM_MADE && !MUTANT(CLAIM_LEAKED))
             gates_return(shard, reservation.lines, reservation.line_count);
-        if (claim == CLAIM_MADE)
+        if (reservation.filter_generation != 0)
             key_filter_count(&reservation.skus[0]->product->filter);
         return OUTCOME_OVERLOADED;
     }
@@ -212,6 +217,7 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     message->reserve.fingerprint = reservation.fingerprint;
     message->reserve.principal = command->principal;
     message->reserve.claim = (uint8_t)claim;
+    message->reserve.filter_generation = reservation.filter_generation;
     message->reserve.line_count = (uint8_t)reservation.line_count;
     memcpy(message->reserve.lines, reservation.lines,
            reservation.line_count * sizeof(reservation.lines[0]));

@@ -144,6 +144,7 @@ static void key_filter_expects_a_rush(void **state)
     struct key_filter filter;
     struct hash_key seed = {{3, 4}};
     uint32_t false_positives = 0;
+    uint16_t generation;
 
     (void)state;
     assert_true(key_filter_init(&filter, 0));
@@ -152,10 +153,10 @@ static void key_filter_expects_a_rush(void **state)
     for (uint32_t i = 0; i < KEYS; i++) {
         struct hash128 key = hash_bytes_128(&seed, &i, sizeof(i));
 
-        false_positives += key_filter_set(&filter, &key);
+        false_positives += key_filter_set(&filter, &key, &generation);
     }
     assert_true(false_positives < KEYS / 50);
-    key_filter_tend(&filter, &(struct hash128){{1, 2}}, true, 1, INT64_MAX);
+    key_filter_tend(&filter, &(struct hash128){{1, 2}}, 0, 1, INT64_MAX);
     key_filter_expect(&filter, KEYS); /* a generation in front: what was set stays */
     for (uint32_t i = 0; i < KEYS; i++) {
         struct hash128 key = hash_bytes_128(&seed, &i, sizeof(i));
@@ -171,15 +172,17 @@ static void key_filter_forgets_no_key(void **state)
     struct key_filter filter;
     struct hash_key seed = {{1, 2}};
     uint32_t false_positives = 0;
+    uint16_t generation;
+    uint16_t again;
 
     (void)state;
     assert_true(key_filter_init(&filter, 100));
     for (uint32_t i = 0; i < KEYS; i++) {
         struct hash128 key = hash_bytes_128(&seed, &i, sizeof(i));
 
-        key_filter_set(&filter, &key);
-        assert_true(key_filter_set(&filter, &key)); /* the second one must not claim */
-        assert_null(key_filter_tend(&filter, &key, true, i, INT64_MAX));
+        key_filter_set(&filter, &key, &generation);
+        assert_true(key_filter_set(&filter, &key, &again)); /* the second one must not claim */
+        assert_null(key_filter_tend(&filter, &key, generation, i, INT64_MAX));
     }
     for (uint32_t i = 0; i < 2 * KEYS; i++) {
         struct hash128 key = hash_bytes_128(&seed, &i, sizeof(i));
@@ -194,7 +197,7 @@ static void key_filter_forgets_no_key(void **state)
     for (uint32_t i = 0; i < 100000; i++) {
         struct hash128 key = hash_bytes_128(&seed, &i, sizeof(i));
 
-        free(key_filter_tend(&filter, &key, true, 1000000 + i, 10));
+        free(key_filter_tend(&filter, &key, 0, 1000000 + i, 10));
     }
     key_filter_destroy(&filter);
 }
