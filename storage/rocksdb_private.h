@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What rocksdb_open.c, rocksdb_commit.c and rocksdb_read.c share. */
+/* What the files rocksdb_*.c share. */
 #ifndef STAMPEDE_ROCKSDB_PRIVATE_H
 #define STAMPEDE_ROCKSDB_PRIVATE_H
 
@@ -52,7 +52,8 @@ struct commit_window {
 
 struct journal_rocksdb {
     rocksdb_t *database;
-    rocksdb_options_t *options;
+    rocksdb_options_t *options;      /* of the database and of most families */
+    rocksdb_options_t *hold_options; /* of the family of holds */
     rocksdb_block_based_table_options_t *table_options;
     rocksdb_cache_t *cache;
     rocksdb_column_family_handle_t *families[FAMILY_COUNT];
@@ -73,12 +74,18 @@ struct journal_rocksdb {
 /* Logs a line made of what was attempted and RocksDB's reason. */
 void rocksdb_log(struct journal_rocksdb *journal, const char *attempt, const char *reason);
 
-/* RocksDB counts every comparison of keys for the thread that makes it; nobody asks. Without, a
+/* RocksDB counts every comparison of keys for the thread that makes it; nobody asks. Without that a
  * commit takes a fifth less time. Of the calling thread, from here on. */
 static inline void rocksdb_count_nothing(void)
 {
     rocksdb_set_perf_level(rocksdb_disable);
 }
+
+/* Everything but the database itself; false if this version of RocksDB lacks an option. What was
+ * made, in either case, rocksdb_parts_destroy frees, and the journal with it. */
+bool rocksdb_parts_create(struct journal_rocksdb *journal,
+                          const struct journal_rocksdb_options *wanted);
+void rocksdb_parts_destroy(struct journal_rocksdb *journal);
 
 /* Starts the reader pool; false if a thread cannot be made. */
 bool rocksdb_readers_start(struct journal_rocksdb *journal);
