@@ -37,7 +37,7 @@ void ballast_open(struct ballast *ballast, const struct ballast_options *options
         ballast->options.free_bytes = files_free_bytes;
     atomic_init(&ballast->is_full, true);
     ballast->is_there = file_is_whole(options);
-    ballast_tick(ballast);
+    ballast_tick(ballast, 0);
 }
 
 bool ballast_release(struct ballast *ballast)
@@ -47,18 +47,19 @@ bool ballast_release(struct ballast *ballast)
     return unlink(ballast->options.path) == 0;
 }
 
-bool ballast_tick(struct ballast *ballast)
+bool ballast_tick(struct ballast *ballast, uint64_t headroom)
 {
     const struct ballast_options *options = &ballast->options;
+    uint64_t low_water_bytes = options->low_water_bytes + headroom;
     uint64_t free_bytes = options->free_bytes(options->folder);
     bool was_full = ballast_is_full(ballast);
 
     if (!ballast->is_there && free_bytes >= options->bytes &&
-        free_bytes - options->bytes >= options->low_water_bytes) {
+        free_bytes - options->bytes >= low_water_bytes) {
         ballast->is_there = file_make(options);
         free_bytes = options->free_bytes(options->folder);
     }
-    bool is_full = !ballast->is_there || free_bytes < options->low_water_bytes;
+    bool is_full = !ballast->is_there || free_bytes < low_water_bytes;
     atomic_store_explicit(&ballast->is_full, is_full, memory_order_relaxed);
     return is_full != was_full;
 }

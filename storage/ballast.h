@@ -32,9 +32,9 @@ void ballast_open(struct ballast *ballast, const struct ballast_options *options
  * if there was none. */
 bool ballast_release(struct ballast *ballast);
 
-/* Looks at the free space; makes the file again where that leaves the low-water mark. Returns true
- * if is_full changed. One thread at a time. */
-bool ballast_tick(struct ballast *ballast);
+/* Looks at the free space; makes the file again where that leaves the low-water mark, with
+ * `headroom` bytes on top of it. Returns true if is_full changed. One thread at a time. */
+bool ballast_tick(struct ballast *ballast, uint64_t headroom);
 
 static inline bool ballast_is_full(struct ballast *ballast)
 {

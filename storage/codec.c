@@ -223,6 +223,15 @@ static inline int writer_append(struct writer *writer, const void *bytes, size_t
 
 #include <msgpack/pack_template.h>
 
+/* Most numbers are small; the template's way to one of them is long. */
+static inline void write_number(struct writer *writer, uint64_t number)
+{
+    if (number < 0x80)
+        pack_uint8(writer, (uint8_t)number);
+    else
+        pack_uint64(writer, number);
+}
+
 static inline void write_text(struct writer *writer, const char *text)
 {
     size_t length = strlen(text);
@@ -293,24 +302,34 @@ static void encode_key_record(struct writer *writer, const struct key_record *st
     pack_uint32(writer, stored->sold);
 }
 
-static inline void encode_hold(struct writer *writer, const struct hold_record *hold)
+static inline void encode_hold(struct writer *writer, const struct record *record)
 {
-    pack_hash(writer, &hold->key);
-    pack_uint64(writer, hold->fingerprint);
-    write_bytes(writer, hold->principal.bytes, sizeof(hold->principal.bytes));
-    pack_uint64(writer, (uint64_t)hold->created_wall_ms);
-    pack_uint64(writer, (uint64_t)hold->deadline_wall_ms);
-    pack_uint64(writer, (uint64_t)hold->ended_wall_ms);
+    const struct hold_record *hold = &record->hold;
+    uint32_t own_skus = sku_id_make(record->partition, 0);
+    uint8_t run[CODEC_HOLD_RUN_BYTES];
+    uint8_t *at = run;
+
+    at = bytes_put(at, hold->key.word[0], 8);
+    at = bytes_put(at, hold->key.word[1], 8);
+    at = bytes_put(at, hold->fingerprint, 8);
+    memcpy(at, hold->principal.bytes, sizeof(hold->principal.bytes));
+    at = bytes_put(at + sizeof(hold->principal.bytes), (uint64_t)hold->created_wall_ms, 6);
+    assert(at == run + sizeof(run));
+    write_bytes(writer, run, sizeof(run));
     pack_uint32(writer, hold->ttl_ms);
-    pack_uint32(writer, hold->owner_partition);
-    pack_uint64(writer, hold->owner_sequence);
-    pack_uint8(writer, hold->state);
-    pack_uint8(writer, hold->extensions);
+    write_number(writer, codec_span(hold->deadline_wall_ms - hold->created_wall_ms - hold->ttl_ms));
+    write_number(writer, hold->ended_wall_ms == 0
+                             ? 0
+                             : 1 + codec_span(hold->ended_wall_ms - hold->created_wall_ms));
+    write_number(writer, hold->owner_partition ^ record->partition);
+    write_number(writer, hold->owner_sequence ^ record->sequence);
+    write_number(writer, hold->state);
+    write_number(writer, hold->extensions);
     for (unsigned i = 0; i < HOLD_EXTENSIONS_MAX; i++)
-        pack_uint64(writer, hold->extend_keys[i]);
+        write_number(writer, hold->extend_keys[i]);
     for (unsigned i = 0; i < hold->line_count; i++) {
-        pack_uint32(writer, hold->lines[i].sku_id);
-        pack_uint32(writer, hold->lines[i].quantity);
+        write_number(writer, hold->lines[i].sku_id ^ own_skus);
+        write_number(writer, hold->lines[i].quantity);
     }
 }
 
@@ -355,7 +374,7 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
         pack_uint64(&writer, record->floor.next_sequence);
         break;
     case RECORD_HOLD:
-        encode_hold(&writer, &record->hold);
+        encode_hold(&writer, record);
         break;
     case RECORD_KIND_COUNT:
         break;

@@ -248,25 +248,45 @@ static void decode_key_record(struct taker *taker, struct key_record *stored)
     stored->sold = (uint32_t)take_number(taker, SKU_STOCK_MAX);
 }
 
-static inline void decode_hold(struct taker *taker, struct hold_record *hold)
+/* When a hold ended: 0, or a time; never a time that says 0. */
+static inline int64_t take_ended(struct taker *taker, int64_t created_wall_ms)
 {
-    take_hash(taker, &hold->key);
-    hold->fingerprint = take_number(taker, UINT64_MAX);
-    const char *principal = take_bytes(taker, sizeof(hold->principal.bytes));
-    if (principal != NULL)
-        memcpy(hold->principal.bytes, principal, sizeof(hold->principal.bytes));
-    hold->created_wall_ms = take_time(taker);
-    hold->deadline_wall_ms = take_time(taker);
-    hold->ended_wall_ms = take_time(taker);
+    uint64_t number = take_number(taker, CODEC_SPAN_END);
+
+    if (number == 0)
+        return 0;
+    int64_t ended_wall_ms = created_wall_ms + codec_span_difference(number - 1);
+    if (ended_wall_ms == 0 && taker->error == CODEC_OK)
+        taker->error = CODEC_BAD_RANGE;
+    return ended_wall_ms;
+}
+
+/* The key is decoded already. */
+static inline void decode_hold(struct taker *taker, struct record *record)
+{
+    struct hold_record *hold = &record->hold;
+    uint32_t own_skus = sku_id_make(record->partition, 0);
+    const uint8_t *run = (const uint8_t *)take_bytes(taker, CODEC_HOLD_RUN_BYTES);
+
+    if (run != NULL) {
+        hold->key.word[0] = bytes_get(run, 8);
+        hold->key.word[1] = bytes_get(run + 8, 8);
+        hold->fingerprint = bytes_get(run + 16, 8);
+        memcpy(hold->principal.bytes, run + 24, sizeof(hold->principal.bytes));
+        hold->created_wall_ms = (int64_t)bytes_get(run + 40, 6);
+    }
     hold->ttl_ms = (uint32_t)take_number(taker, HOLD_TTL_MS_MAX);
-    hold->owner_partition = (uint32_t)take_number(taker, PARTITIONS_MAX - 1);
-    hold->owner_sequence = take_number(taker, CODEC_SEQUENCE_END - 1);
+    hold->deadline_wall_ms = hold->created_wall_ms + hold->ttl_ms +
+                             codec_span_difference(take_number(taker, CODEC_SPAN_END - 1));
+    hold->ended_wall_ms = take_ended(taker, hold->created_wall_ms);
+    hold->owner_partition = (uint32_t)take_number(taker, UINT32_MAX) ^ record->partition;
+    hold->owner_sequence = take_number(taker, UINT64_MAX) ^ record->sequence;
     hold->state = (uint8_t)take_number(taker, HOLD_STATE_COUNT - 1);
     hold->extensions = (uint8_t)take_number(taker, UINT8_MAX);
     for (unsigned i = 0; i < HOLD_EXTENSIONS_MAX; i++)
         hold->extend_keys[i] = take_number(taker, UINT64_MAX);
     for (unsigned i = 0; i < hold->line_count; i++) {
-        hold->lines[i].sku_id = (uint32_t)take_number(taker, UINT32_MAX);
+        hold->lines[i].sku_id = (uint32_t)take_number(taker, UINT32_MAX) ^ own_skus;
         hold->lines[i].quantity = (uint32_t)take_number(taker, CODEC_LINE_QUANTITY_MAX);
     }
 }
@@ -300,7 +320,7 @@ static void decode_fields(struct taker *taker, struct record *record)
         record->floor.next_sequence = take_number(taker, CODEC_SEQUENCE_END - 1);
         break;
     case RECORD_HOLD:
-        decode_hold(taker, &record->hold);
+        decode_hold(taker, record);
         break;
     case RECORD_KIND_COUNT:
         taker->error = CODEC_BAD_FORM;

@@ -8,8 +8,9 @@
 #include "crc32c.h"
 
 enum {
-    CODEC_CHECKSUM_BYTES = 5,                     /* a msgpack uint32 of fixed width */
-    CODEC_HOLD_FIELDS = 11 + HOLD_EXTENSIONS_MAX, /* two more a line */
+    CODEC_CHECKSUM_BYTES = 5,                    /* a msgpack uint32 of fixed width */
+    CODEC_HOLD_FIELDS = 8 + HOLD_EXTENSIONS_MAX, /* two more a line */
+    CODEC_HOLD_RUN_BYTES = 16 + 8 + 16 + 6,      /* key, fingerprint, principal, created */
     CODEC_FIELDS_MAX = 2 + CODEC_HOLD_FIELDS + 2 * RESERVATION_LINES_MAX,
     /* Equal SKUs of a reservation are summed to one line. */
     CODEC_LINE_QUANTITY_MAX = QUANTITY_MAX * RESERVATION_LINES_MAX,
@@ -17,6 +18,7 @@ enum {
 
 #define CODEC_TIME_MS_END  (INT64_C(1) << 44)  /* exclusive; as a reservation's ID holds it */
 #define CODEC_SEQUENCE_END (UINT64_C(1) << 40) /* exclusive; likewise */
+#define CODEC_SPAN_END     (UINT64_C(1) << 46) /* exclusive: two times and a TTL, with a sign */
 
 /* Fields of each kind, without version, checksum and a hold's lines. */
 static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
@@ -25,6 +27,17 @@ static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
     [RECORD_LEDGER] = 5,  [RECORD_FLOOR] = 1,
     [RECORD_KEY] = 7,     [RECORD_HOLD] = CODEC_HOLD_FIELDS,
 };
+
+/* A difference of times as a number that is small if the difference is, whatever its sign. */
+static inline uint64_t codec_span(int64_t difference_ms)
+{
+    return (uint64_t)difference_ms << 1 ^ (uint64_t)(difference_ms >> 63);
+}
+
+static inline int64_t codec_span_difference(uint64_t span)
+{
+    return (int64_t)(span >> 1) ^ -(int64_t)(span & 1);
+}
 
 /* The checksum covers kind and key too: a value in the wrong place is as bad as a damaged one. */
 static inline uint32_t codec_checksum_seed(unsigned kind, const uint8_t *key, size_t key_length)

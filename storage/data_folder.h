@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DATA_FOLDER_PATH_MAX = 4096, STORE_FORMAT = 1 };
+enum { DATA_FOLDER_PATH_MAX = 4096, STORE_FORMAT = 2 };
 
 enum data_folder_mode {
     DATA_FOLDER_CREATE,   /* made where it is missing or empty */

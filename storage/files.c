@@ -64,19 +64,29 @@ int files_sync_folder(const char *path, char *error, size_t error_size)
     return 0;
 }
 
+/* The folder that a path stands in; false if the path is too long. */
+static bool parent_get(const char *path, char parent_out[PATH_BYTES])
+{
+    int length = snprintf(parent_out, PATH_BYTES, "%s", path);
+
+    if (length < 0 || length >= PATH_BYTES)
+        return false;
+    while (length > 1 && parent_out[length - 1] == '/')
+        parent_out[--length] = '\0';
+    char *slash = strrchr(parent_out, '/');
+    if (slash == NULL)
+        snprintf(parent_out, PATH_BYTES, ".");
+    else
+        slash[slash == parent_out ? 1 : 0] = '\0';
+    return true;
+}
+
 int files_sync_parent(const char *path, char *error, size_t error_size)
 {
     char parent[PATH_BYTES];
-    int length = snprintf(parent, sizeof(parent), "%s", path);
 
-    if (length < 0 || (size_t)length >= sizeof(parent))
+    if (!parent_get(path, parent))
         return files_error(error, error_size, "the path is too long: %s", path);
-    while (length > 1 && parent[length - 1] == '/')
-        parent[--length] = '\0';
-    char *slash = strrchr(parent, '/');
-    if (slash == NULL)
-        return files_sync_folder(".", error, error_size);
-    slash[slash == parent ? 1 : 0] = '\0';
     return files_sync_folder(parent, error, error_size);
 }
 
@@ -216,6 +226,21 @@ int files_remove_folder(const char *path, char *error, size_t error_size)
     if (failure != 0)
         return files_error(error, error_size, "cannot remove %s: %s", path, files_reason(failure));
     return files_sync_parent(path, error, error_size);
+}
+
+bool files_can_bypass_cache(const char *path)
+{
+    static _Alignas(4096) const uint8_t block[4096];
+    char parent[PATH_BYTES];
+    int file = open(path, O_WRONLY | O_TMPFILE | O_DIRECT | O_CLOEXEC, 0600);
+
+    if (file < 0 && errno == ENOENT && parent_get(path, parent))
+        file = open(parent, O_WRONLY | O_TMPFILE | O_DIRECT | O_CLOEXEC, 0600);
+    if (file < 0)
+        return false;
+    bool can = pwrite(file, block, sizeof(block), 0) == (ssize_t)sizeof(block);
+    close(file);
+    return can;
 }
 
 uint64_t files_free_bytes(const char *path)

@@ -45,6 +45,10 @@ bool files_exist(const char *path);
 /* Removes a folder with all in it (empty folders inside at most). 0, or -1. */
 int files_remove_folder(const char *path, char *error, size_t error_size);
 
+/* Whether files of a folder (or, while it is missing, of the one that it will stand in) can be
+ * written past the page cache, in blocks of 4 KiB. Leaves nothing behind. */
+bool files_can_bypass_cache(const char *path);
+
 /* Bytes that may still be written to the file system of `path`; UINT64_MAX if it cannot be told. */
 uint64_t files_free_bytes(const char *path);
 

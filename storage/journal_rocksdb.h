@@ -82,6 +82,10 @@ bool journal_rocksdb_scan(struct journal_rocksdb *journal, enum record_kind kind
 /* As journal_memory_state_hash. Reads everything: tests. False if something cannot be read. */
 bool journal_rocksdb_state_hash(struct journal_rocksdb *journal, uint64_t *hash_out);
 
+/* Bytes of disk that the next merge of all holds needs until it is done; 0 while it (or any other)
+ * is under way, as it has taken them then. Any thread. */
+uint64_t journal_rocksdb_headroom(const struct journal_rocksdb *journal);
+
 /* Writes what is in memory to tables. Tests. */
 void journal_rocksdb_flush(struct journal_rocksdb *journal);
 

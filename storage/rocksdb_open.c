@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Options, open, close of the journal on disk. */
+/* Open and close of the journal on disk. */
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,121 +10,12 @@
 #include "files.h"
 #include "rocksdb_private.h"
 
-enum {
-    RECOVER_ALL = 0,             /* kTolerateCorruptedTailRecords: refuses damage */
-    RECOVER_TO_FIRST_DAMAGE = 2, /* kPointInTimeRecovery */
-    INFO_LEVEL_WARN = 2,
-    CACHE_BYTES = 16 << 20,
-    BACKGROUND_JOBS = 2,
-    OPEN_FILES_MAX = 512,
-    INFO_LOG_BYTES_MAX = 1 << 20,
-    INFO_LOGS_KEPT = 2,
-    /* The log may hold this many times the write buffers; then families that pin its oldest part
-     * are flushed, however idle. */
-    LOG_TO_BUFFERS = 4,
-};
-
-#define WRITE_BUFFER_BYTES_DEFAULT (UINT64_C(64) << 20)
-
 void rocksdb_log(struct journal_rocksdb *journal, const char *attempt, const char *reason)
 {
     char line[512];
 
     snprintf(line, sizeof(line), "journal: %s: %s", attempt, reason);
     journal->log(journal->log_arg, line);
-}
-
-/* ---- options ---- */
-
-/* Settings that the C API has no function for. NULL if RocksDB knows them not. */
-static rocksdb_options_t *options_create(bool recovers_all)
-{
-    rocksdb_options_t *base = rocksdb_options_create();
-    rocksdb_options_t *options = rocksdb_options_create();
-    char text[256];
-    char *reason = NULL;
-
-    /* Tracked: a closed log that is lost, though later ones are there, would leave a hole without
-     * an error. (Off for salvage only, which opens for writing: opening read-only with it off, this
-     * version of RocksDB dereferences NULL.) Hinted: keys come in ascending order within a
-     * partition (the key's first two bytes), so inserting begins where the last insert of the
-     * partition ended; measured, commits of 1,024 records are 2.3 times as fast. */
-    snprintf(text, sizeof(text),
-             "track_and_verify_wals_in_manifest=%s;max_bgerror_resume_count=0;"
-             "memtable_insert_with_hint_prefix_extractor=fixed:2",
-             recovers_all ? "true" : "false");
-    rocksdb_get_options_from_string(base, text, options, &reason);
-    rocksdb_options_destroy(base);
-    if (reason != NULL) {
-        rocksdb_free(reason);
-        rocksdb_options_destroy(options);
-        return NULL;
-    }
-    return options;
-}
-
-static void options_set(struct journal_rocksdb *journal, uint64_t write_buffer_bytes)
-{
-    rocksdb_options_t *options = journal->options;
-    bool recovers_all = journal->mode != JOURNAL_SALVAGE;
-
-    rocksdb_options_set_wal_recovery_mode(options,
-                                          recovers_all ? RECOVER_ALL : RECOVER_TO_FIRST_DAMAGE);
-    rocksdb_options_set_create_if_missing(options, journal->mode == JOURNAL_CREATE);
-    /* A newer program may have more kinds than the store; families do not get lost by themselves.
-     */
-    rocksdb_options_set_create_missing_column_families(options, 1);
-    rocksdb_options_set_paranoid_checks(options, 1);
-    rocksdb_options_set_db_write_buffer_size(options, write_buffer_bytes);
-    rocksdb_options_set_write_buffer_size(options, write_buffer_bytes / 2);
-    rocksdb_options_set_max_write_buffer_number(options, 4);
-    rocksdb_options_set_max_total_wal_size(options, write_buffer_bytes * LOG_TO_BUFFERS);
-    /* One committer: nothing writes beside it. (The insertion hint needs it so.) */
-    rocksdb_options_set_allow_concurrent_memtable_write(options, 0);
-    rocksdb_options_set_enable_write_thread_adaptive_yield(options, 0);
-    rocksdb_options_set_max_background_jobs(options, BACKGROUND_JOBS);
-    rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
-    rocksdb_options_set_bytes_per_sync(options, 1 << 20);
-    /* Records are small and mostly random bits: compressing them costs more than it saves. */
-    rocksdb_options_set_compression(options, rocksdb_no_compression);
-    rocksdb_options_set_skip_stats_update_on_db_open(options, 1);
-    rocksdb_options_set_stats_dump_period_sec(options, 0);
-    rocksdb_options_set_stats_persist_period_sec(options, 0);
-    rocksdb_options_set_info_log_level(options, INFO_LEVEL_WARN);
-    rocksdb_options_set_max_log_file_size(options, INFO_LOG_BYTES_MAX);
-    rocksdb_options_set_keep_log_file_num(options, INFO_LOGS_KEPT);
-    rocksdb_block_based_options_set_block_cache(journal->table_options, journal->cache);
-    rocksdb_options_set_block_based_table_factory(options, journal->table_options);
-}
-
-static bool parts_create(struct journal_rocksdb *journal, uint64_t write_buffer_bytes)
-{
-    journal->options = options_create(journal->mode != JOURNAL_SALVAGE);
-    if (journal->options == NULL)
-        return false;
-    journal->table_options = rocksdb_block_based_options_create();
-    journal->cache = rocksdb_cache_create_lru(CACHE_BYTES);
-    options_set(journal, write_buffer_bytes != 0 ? write_buffer_bytes : WRITE_BUFFER_BYTES_DEFAULT);
-    journal->synced = rocksdb_writeoptions_create();
-    rocksdb_writeoptions_set_sync(journal->synced, 1);
-    journal->batch = rocksdb_writebatch_create();
-    return true;
-}
-
-/* Everything but the database itself. */
-static void parts_destroy(struct journal_rocksdb *journal)
-{
-    if (journal->batch != NULL)
-        rocksdb_writebatch_destroy(journal->batch);
-    if (journal->synced != NULL)
-        rocksdb_writeoptions_destroy(journal->synced);
-    if (journal->table_options != NULL)
-        rocksdb_block_based_options_destroy(journal->table_options);
-    if (journal->cache != NULL)
-        rocksdb_cache_destroy(journal->cache);
-    if (journal->options != NULL)
-        rocksdb_options_destroy(journal->options);
-    free(journal);
 }
 
 /* ---- records of the journal itself ---- */
@@ -252,7 +143,7 @@ static enum journal_rocksdb_result database_open(struct journal_rocksdb *journal
 
     for (unsigned i = 0; i < FAMILY_COUNT; i++) {
         names[i] = i == FAMILY_DEFAULT ? "default" : codec_kind_name((enum record_kind)i);
-        options[i] = journal->options;
+        options[i] = i == RECORD_HOLD ? journal->hold_options : journal->options;
     }
     if (is_read_only)
         journal->database = rocksdb_open_for_read_only_column_families(
@@ -292,7 +183,7 @@ enum journal_rocksdb_result journal_rocksdb_open(const struct journal_rocksdb_op
     journal->log_arg = options->log_arg;
     journal->identity = options->identity;
     journal->mode = options->mode;
-    if (!parts_create(journal, options->write_buffer_bytes)) {
+    if (!rocksdb_parts_create(journal, options)) {
         files_error(error, error_size, "this version of RocksDB lacks an option that is needed");
         goto destroy_parts;
     }
@@ -314,7 +205,7 @@ enum journal_rocksdb_result journal_rocksdb_open(const struct journal_rocksdb_op
 close_database:
     database_close(journal);
 destroy_parts:
-    parts_destroy(journal);
+    rocksdb_parts_destroy(journal);
     return result;
 }
 
@@ -336,7 +227,7 @@ void journal_rocksdb_close(struct journal_rocksdb *journal)
         }
     }
     database_close(journal);
-    parts_destroy(journal);
+    rocksdb_parts_destroy(journal);
 }
 
 struct journal_identity journal_rocksdb_identity(const struct journal_rocksdb *journal)
@@ -347,6 +238,20 @@ struct journal_identity journal_rocksdb_identity(const struct journal_rocksdb *j
 uint64_t journal_rocksdb_last_commit(const struct journal_rocksdb *journal)
 {
     return atomic_load_explicit(&journal->last_commit, memory_order_acquire);
+}
+
+uint64_t journal_rocksdb_headroom(const struct journal_rocksdb *journal)
+{
+    uint64_t merging = 0;
+    uint64_t bytes = 0;
+
+    if (rocksdb_property_int(journal->database, "rocksdb.num-running-compactions", &merging) != 0 ||
+        merging > 0)
+        return 0;
+    if (rocksdb_property_int_cf(journal->database, journal->families[RECORD_HOLD],
+                                "rocksdb.live-sst-files-size", &bytes) != 0)
+        return 0;
+    return bytes;
 }
 
 void journal_rocksdb_flush(struct journal_rocksdb *journal)

@@ -8,7 +8,8 @@
 #include "journal_result.h"
 #include "rocksdb_private.h"
 
-enum { LOAD_READAHEAD_BYTES = 2 << 20 };
+/* About what a partition has in one table: more is read for nothing. */
+enum { LOAD_READAHEAD_BYTES = 128 << 10 };
 
 /* ---- a range of one family ---- */
 
@@ -108,6 +109,7 @@ static bool scan_run(struct journal_rocksdb *journal, struct scan *scan, uint32_
     struct range range;
     bool is_intact = true;
 
+    rocksdb_count_nothing();
     range_open(journal, &range, scan->kind, &from, &to, LOAD_READAHEAD_BYTES);
     while (is_intact && !scan->is_stopped && rocksdb_iter_valid(range.iterator)) {
         is_intact = scan_visit(journal, scan, range.iterator);
@@ -222,6 +224,7 @@ static void *reader_run(void *arg)
     struct journal_rocksdb *journal = arg;
     struct journal_read *read;
 
+    rocksdb_count_nothing();
     while ((read = read_take(&journal->pool)) != NULL)
         read_perform(journal, read);
     return NULL;

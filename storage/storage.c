@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,8 @@ struct storage {
     struct ballast ballast;
     struct watermark_file *watermark;
     struct journal_rocksdb *journal;
+    pthread_mutex_t journal_lock; /* of: */
+    bool is_journal_open;
     bool is_new;
     unsigned ticks; /* of the watermark's thread */
     atomic_flag watermark_failure_logged;
@@ -68,7 +71,7 @@ static void storage_log(struct storage *storage, const char *line)
 
 /* ---- free space ---- */
 
-static void space_log(struct storage *storage)
+static void space_log(struct storage *storage, uint64_t headroom)
 {
     char line[256];
     bool is_full = ballast_is_full(&storage->ballast);
@@ -78,16 +81,44 @@ static void space_log(struct storage *storage)
                        " MiB are free (or the ballast could not be made); new holds are refused"
                      : "storage: there is space again (over %" PRIu64
                        " MiB); new holds are accepted",
-             storage->options.low_water_bytes / MEBIBYTE);
+             (storage->options.low_water_bytes + headroom) / MEBIBYTE);
     storage_log(storage, line);
+}
+
+/* The watermark's thread goes on while the journal closes. */
+static uint64_t journal_headroom(struct storage *storage)
+{
+    uint64_t headroom = 0;
+
+    pthread_mutex_lock(&storage->journal_lock);
+    if (storage->is_journal_open)
+        headroom = journal_rocksdb_headroom(storage->journal);
+    pthread_mutex_unlock(&storage->journal_lock);
+    return headroom;
+}
+
+static void journal_set_open(struct storage *storage, bool is_open)
+{
+    pthread_mutex_lock(&storage->journal_lock);
+    storage->is_journal_open = is_open;
+    pthread_mutex_unlock(&storage->journal_lock);
+}
+
+static void journal_close(struct storage *storage)
+{
+    journal_set_open(storage, false);
+    journal_rocksdb_close(storage->journal);
 }
 
 static void watermark_tick(void *arg)
 {
     struct storage *storage = arg;
 
-    if (++storage->ticks % SPACE_TICKS == 0 && ballast_tick(&storage->ballast))
-        space_log(storage);
+    if (++storage->ticks % SPACE_TICKS != 0)
+        return;
+    uint64_t headroom = journal_headroom(storage);
+    if (ballast_tick(&storage->ballast, headroom))
+        space_log(storage, headroom);
 }
 
 /* ---- opening the journal ---- */
@@ -170,10 +201,12 @@ static int journal_open(struct storage *storage, uint64_t watermark, char *error
                            result == JOURNAL_NO_SPACE ? ": free some space on its disk" : "");
     }
     }
-    if (journal_check_identity(storage, error, error_size) == 0)
-        return 0;
-    journal_rocksdb_close(storage->journal);
-    return -1;
+    if (journal_check_identity(storage, error, error_size) != 0) {
+        journal_rocksdb_close(storage->journal);
+        return -1;
+    }
+    journal_set_open(storage, true);
+    return 0;
 }
 
 /* ---- open and close ---- */
@@ -228,13 +261,13 @@ static int parts_open(struct storage *storage, char *error, size_t error_size)
                                                  error, error_size) != 0)
         goto close_watermark;
     if (ballast_is_full(&storage->ballast))
-        space_log(storage);
+        space_log(storage, 0);
     return 0;
 
 close_watermark:
     watermark_file_close(storage->watermark);
 close_journal:
-    journal_rocksdb_close(storage->journal);
+    journal_close(storage);
     return -1;
 }
 
@@ -251,6 +284,7 @@ int storage_open(const struct storage_options *options, struct storage **storage
     if (storage->options.log == NULL)
         storage->options.log = log_to_standard_error;
     atomic_flag_clear(&storage->watermark_failure_logged);
+    pthread_mutex_init(&storage->journal_lock, NULL);
     if (data_folder_open(options->path, DATA_FOLDER_CREATE, &storage->folder, error, error_size) !=
         0)
         goto free_storage;
@@ -265,6 +299,7 @@ close_folder:
     secrets_close(&storage->secrets);
     data_folder_close(&storage->folder);
 free_storage:
+    pthread_mutex_destroy(&storage->journal_lock);
     free(storage);
     return -1;
 }
@@ -277,10 +312,11 @@ void storage_stop_reads(struct storage *storage)
 void storage_close(struct storage *storage)
 {
     /* The journal first: what it acknowledged last is then on file before the lock goes. */
-    journal_rocksdb_close(storage->journal);
+    journal_close(storage);
     watermark_file_close(storage->watermark);
     secrets_close(&storage->secrets);
     data_folder_close(&storage->folder);
+    pthread_mutex_destroy(&storage->journal_lock);
     free(storage);
 }
 

@@ -76,6 +76,8 @@ static void random_hold(uint64_t *seed, struct record *record)
     hold->owner_sequence = 1 + random_number(seed, (1ULL << 40) - 1);
     hold->state = (uint8_t)(test_random(seed) % HOLD_STATE_COUNT);
     hold->extensions = (uint8_t)test_random(seed);
+    for (unsigned i = 0; i < HOLD_EXTENSIONS_MAX; i++)
+        hold->extend_keys[i] = random_number(seed, UINT64_MAX);
     for (unsigned i = 0; i < hold->line_count; i++)
         hold->lines[i] = (struct line){.sku_id = (uint32_t)random_number(seed, 1ULL << 32),
                                        .quantity = 1 + (uint32_t)random_number(seed, QUANTITY_MAX)};
@@ -222,6 +224,33 @@ static void test_a_hold_of_one_line_keeps_the_budget(void **state)
     assert_true(fixture.key_length + fixture.value_length <= CODEC_HOLD_BYTES_BUDGET);
 }
 
+/* A live hold as they mostly are, of a store with a few thousand SKUs. */
+static void test_a_usual_hold_is_short(void **state)
+{
+    struct record *record = the_record();
+    struct hold_record *hold = &record->hold;
+
+    (void)state;
+    memset(record, 0, sizeof(*record));
+    record->kind = RECORD_HOLD;
+    record->size = record_size(RECORD_HOLD, 1);
+    record->partition = 255;
+    record->sequence = 1000000;
+    memset(&hold->key, 0xff, sizeof(hold->key));
+    hold->fingerprint = UINT64_MAX;
+    memset(&hold->principal, 0xff, sizeof(hold->principal));
+    hold->created_wall_ms = 1800000000000;
+    hold->ttl_ms = HOLD_TTL_MS_DEFAULT;
+    hold->deadline_wall_ms = hold->created_wall_ms + hold->ttl_ms;
+    hold->owner_partition = record->partition;
+    hold->owner_sequence = record->sequence;
+    hold->state = HOLD_HELD;
+    hold->line_count = 1;
+    hold->lines[0] = (struct line){.sku_id = sku_id_make(255, 100), .quantity = 2};
+    encode();
+    assert_int_equal(fixture.key_length + fixture.value_length, 84);
+}
+
 static void test_keys_sort_as_their_numbers(void **state)
 {
     static const struct journal_key ascending[] = {{0, 0, 0},
@@ -323,6 +352,11 @@ static enum codec_error decode_forged(enum record_kind kind, const void *bytes, 
     return decode();
 }
 
+#define V CODEC_VERSION
+#define ZEROS_46                                                                                   \
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,   \
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+
 #define FORGED(kind, ...)                                                                          \
     decode_forged(RECORD_##kind, (const uint8_t[]){__VA_ARGS__},                                   \
                   sizeof((const uint8_t[]){__VA_ARGS__}))
@@ -330,40 +364,79 @@ static enum codec_error decode_forged(enum record_kind kind, const void *bytes, 
 static void test_forged_values_are_refused(void **state)
 {
     (void)state;
-    assert_int_equal(FORGED(FLOOR, 0x93, 1, 7), CODEC_OK);
+    assert_int_equal(FORGED(FLOOR, 0x93, V, 7), CODEC_OK);
     assert_int_equal(the_decoded()->floor.next_sequence, 7);
-    assert_int_equal(FORGED(FLOOR, 0x93, 2, 7), CODEC_BAD_VERSION);
+    assert_int_equal(FORGED(FLOOR, 0x93, V + 1, 7), CODEC_BAD_VERSION);
+    assert_int_equal(FORGED(FLOOR, 0x93, V - 1, 7), CODEC_BAD_VERSION);
     assert_int_equal(FORGED(FLOOR, 0x93, 0xa1, 'x', 7), CODEC_BAD_FORM);
-    assert_int_equal(FORGED(FLOOR, 0x92, 1), CODEC_BAD_FORM);       /* a field too few */
-    assert_int_equal(FORGED(FLOOR, 0x94, 1, 7, 7), CODEC_BAD_FORM); /* too many */
-    assert_int_equal(FORGED(FLOOR, 0x93, 1, 0xff), CODEC_BAD_FORM); /* -1 */
-    assert_int_equal(FORGED(FLOOR, 0x93, 1, 0xc0), CODEC_BAD_FORM); /* nil */
-    assert_int_equal(FORGED(FLOOR, 0x93, 1, 0xca, 0, 0, 0, 0), CODEC_BAD_FORM); /* a float */
-    assert_int_equal(FORGED(FLOOR, 0x93, 1, 0x91, 7), CODEC_BAD_FORM);          /* nested */
-    assert_int_equal(FORGED(FLOOR, 0x93, 1, 0x81, 7, 7), CODEC_BAD_FORM);
+    assert_int_equal(FORGED(FLOOR, 0x92, V), CODEC_BAD_FORM);       /* a field too few */
+    assert_int_equal(FORGED(FLOOR, 0x94, V, 7, 7), CODEC_BAD_FORM); /* too many */
+    assert_int_equal(FORGED(FLOOR, 0x93, V, 0xff), CODEC_BAD_FORM); /* -1 */
+    assert_int_equal(FORGED(FLOOR, 0x93, V, 0xc0), CODEC_BAD_FORM); /* nil */
+    assert_int_equal(FORGED(FLOOR, 0x93, V, 0xca, 0, 0, 0, 0), CODEC_BAD_FORM); /* a float */
+    assert_int_equal(FORGED(FLOOR, 0x93, V, 0x91, 7), CODEC_BAD_FORM);          /* nested */
+    assert_int_equal(FORGED(FLOOR, 0x93, V, 0x81, 7, 7), CODEC_BAD_FORM);
     assert_int_equal(FORGED(FLOOR, 0x91, 0x91, 0x91, 0x91, 0x91), CODEC_BAD_FORM);
     assert_int_equal(FORGED(FLOOR, 0xdd, 0xff, 0xff, 0xff, 0xff, 1), CODEC_BAD_FORM);
     assert_int_equal(FORGED(FLOOR, 0xdf, 0xff, 0xff, 0xff, 0xff, 1), CODEC_BAD_FORM);
-    assert_int_equal(FORGED(FLOOR, 0x93, 1, 0xc6, 0xff, 0xff, 0xff, 0xff), CODEC_BAD_FORM);
-    assert_int_equal(FORGED(FLOOR, 0x93, 1, 0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff),
+    assert_int_equal(FORGED(FLOOR, 0x93, V, 0xc6, 0xff, 0xff, 0xff, 0xff), CODEC_BAD_FORM);
+    assert_int_equal(FORGED(FLOOR, 0x93, V, 0xcf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff),
                      CODEC_BAD_RANGE);
-    assert_int_equal(FORGED(COUNTER, 0x95, 1, 5, 4, 3), CODEC_OK);
-    assert_int_equal(FORGED(COUNTER, 0x95, 1, 0xce, 0xff, 0, 0, 0, 4, 3), CODEC_BAD_RANGE);
-    assert_int_equal(FORGED(LIMIT, 0x93, 1, 9), CODEC_OK);
-    assert_int_equal(FORGED(SKU, 0x95, 1, 0xa1, 'x', 1, 5), CODEC_OK);
-    assert_int_equal(FORGED(SKU, 0x95, 1, 0xa1, ' ', 1, 5), CODEC_BAD_RANGE);
-    assert_int_equal(FORGED(SKU, 0x95, 1, 0xa2, 'x', 0, 1, 5), CODEC_BAD_RANGE);
-    assert_int_equal(FORGED(SKU, 0x95, 1, 0xa0, 1, 5), CODEC_BAD_RANGE);
-    assert_int_equal(FORGED(LEDGER, 0x97, 1, 0, 1, 0, 0, 0xa0), CODEC_OK);
-    assert_int_equal(FORGED(LEDGER, 0x97, 1, LEDGER_ENTRY_COUNT, 1, 0, 0, 0xa0), CODEC_BAD_RANGE);
-    assert_int_equal(FORGED(LEDGER, 0x97, 1, 0, 0, 0, 0, 0xa0), CODEC_BAD_RANGE); /* 0 units */
-    assert_int_equal(FORGED(PRODUCT, 0x98, 1, 0xa1, 'x', 0xa3, 'E', 'U', 'R', 0, 1, 9, 0xc4, 0),
+    assert_int_equal(FORGED(COUNTER, 0x95, V, 5, 4, 3), CODEC_OK);
+    assert_int_equal(FORGED(COUNTER, 0x95, V, 0xce, 0xff, 0, 0, 0, 4, 3), CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(LIMIT, 0x93, V, 9), CODEC_OK);
+    assert_int_equal(FORGED(SKU, 0x95, V, 0xa1, 'x', 1, 5), CODEC_OK);
+    assert_int_equal(FORGED(SKU, 0x95, V, 0xa1, ' ', 1, 5), CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(SKU, 0x95, V, 0xa2, 'x', 0, 1, 5), CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(SKU, 0x95, V, 0xa0, 1, 5), CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(LEDGER, 0x97, V, 0, 1, 0, 0, 0xa0), CODEC_OK);
+    assert_int_equal(FORGED(LEDGER, 0x97, V, LEDGER_ENTRY_COUNT, 1, 0, 0, 0xa0), CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(LEDGER, 0x97, V, 0, 0, 0, 0, 0xa0), CODEC_BAD_RANGE); /* 0 units */
+    assert_int_equal(FORGED(PRODUCT, 0x98, V, 0xa1, 'x', 0xa3, 'E', 'U', 'R', 0, 1, 9, 0xc4, 0),
                      CODEC_OK);
-    assert_int_equal(FORGED(PRODUCT, 0x98, 1, 0xa1, 'x', 0xa3, 'e', 'u', 'r', 0, 1, 9, 0xc4, 0),
+    assert_int_equal(FORGED(PRODUCT, 0x98, V, 0xa1, 'x', 0xa3, 'e', 'u', 'r', 0, 1, 9, 0xc4, 0),
                      CODEC_BAD_RANGE);
-    assert_int_equal(FORGED(PRODUCT, 0x98, 1, 0xa1, 'x', 0xa3, 'E', 'U', 'R', 0, 1, 9, 0xa0),
+    assert_int_equal(FORGED(PRODUCT, 0x98, V, 0xa1, 'x', 0xa3, 'E', 'U', 'R', 0, 1, 9, 0xa0),
                      CODEC_BAD_FORM);
-    assert_int_equal(FORGED(HOLD, 0x9d, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), CODEC_BAD_FORM);
+    assert_int_equal(FORGED(HOLD, 0x9d, V, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), CODEC_BAD_FORM);
+}
+
+/* A hold of sequence 1, partition 0: times, owner and SKU stand as what they differ by. */
+static void test_forged_holds_are_refused(void **state)
+{
+    const struct hold_record *hold = &the_decoded()->hold;
+
+    (void)state;
+    assert_int_equal(FORGED(HOLD, 0x9e, V, 0xc4, 46, ZEROS_46, 9, 0, 0, 0, 0, 2, 0, 0, 0, 7, 3),
+                     CODEC_OK);
+    assert_int_equal(hold->deadline_wall_ms, 9);
+    assert_int_equal(hold->ended_wall_ms, 0);
+    assert_int_equal(hold->owner_sequence, 1);
+    assert_int_equal(hold->lines[0].sku_id, 7);
+    assert_int_equal(hold->lines[0].quantity, 3);
+    /* The deadline 9 ms, then 10 ms before created + ttl. */
+    assert_int_equal(FORGED(HOLD, 0x9e, V, 0xc4, 46, ZEROS_46, 9, 17, 0, 0, 0, 2, 0, 0, 0, 7, 3),
+                     CODEC_OK);
+    assert_int_equal(hold->deadline_wall_ms, 0);
+    assert_int_equal(FORGED(HOLD, 0x9e, V, 0xc4, 46, ZEROS_46, 9, 19, 0, 0, 0, 2, 0, 0, 0, 7, 3),
+                     CODEC_BAD_RANGE);
+    /* Ended 1 ms after it was made; at a time that says that it lives. */
+    assert_int_equal(FORGED(HOLD, 0x9e, V, 0xc4, 46, ZEROS_46, 9, 0, 3, 0, 0, 3, 0, 0, 0, 7, 3),
+                     CODEC_OK);
+    assert_int_equal(hold->ended_wall_ms, 1);
+    assert_int_equal(FORGED(HOLD, 0x9e, V, 0xc4, 46, ZEROS_46, 9, 0, 1, 0, 0, 3, 0, 0, 0, 7, 3),
+                     CODEC_BAD_RANGE);
+    /* Owned by sequence 0. */
+    assert_int_equal(FORGED(HOLD, 0x9e, V, 0xc4, 46, ZEROS_46, 9, 0, 0, 0, 1, 2, 0, 0, 0, 7, 3),
+                     CODEC_BAD_RANGE);
+    /* The run of bytes too short; no such state; no units. */
+    assert_int_equal(FORGED(HOLD, 0x9e, V, 0xc4, 1, 0, 9, 0, 0, 0, 0, 2, 0, 0, 0, 7, 3),
+                     CODEC_BAD_FORM);
+    assert_int_equal(
+        FORGED(HOLD, 0x9e, V, 0xc4, 46, ZEROS_46, 9, 0, 0, 0, 0, HOLD_STATE_COUNT, 0, 0, 0, 7, 3),
+        CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(HOLD, 0x9e, V, 0xc4, 46, ZEROS_46, 9, 0, 0, 0, 0, 2, 0, 0, 0, 7, 0),
+                     CODEC_BAD_RANGE);
 }
 
 static void test_random_bytes_with_a_right_checksum_do_no_harm(void **state)
@@ -479,10 +552,12 @@ int main(void)
         cmocka_unit_test(test_what_is_decoded_is_what_was_encoded),
         cmocka_unit_test(test_the_largest_records_fit),
         cmocka_unit_test(test_a_hold_of_one_line_keeps_the_budget),
+        cmocka_unit_test(test_a_usual_hold_is_short),
         cmocka_unit_test(test_keys_sort_as_their_numbers),
         cmocka_unit_test(test_every_truncation_is_refused),
         cmocka_unit_test(test_every_flipped_bit_is_refused),
         cmocka_unit_test(test_forged_values_are_refused),
+        cmocka_unit_test(test_forged_holds_are_refused),
         cmocka_unit_test(test_random_bytes_with_a_right_checksum_do_no_harm),
         cmocka_unit_test(test_records_that_cannot_be_are_not_valid),
         cmocka_unit_test(test_numbers_round_trip),

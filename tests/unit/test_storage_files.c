@@ -343,19 +343,23 @@ static void test_the_ballast_goes_and_comes_back_with_the_space(void **state)
     assert_false(ballast_is_full(&ballast));
     assert_int_equal(test_file_size(path), 100000);
     pretended_free = 999;
-    assert_true(ballast_tick(&ballast));
+    assert_true(ballast_tick(&ballast, 0));
     assert_true(ballast_is_full(&ballast));
-    assert_false(ballast_tick(&ballast));
+    assert_false(ballast_tick(&ballast, 0));
     assert_true(ballast_release(&ballast));
     assert_int_equal(test_file_size(path), -1);
     pretended_free = 100999; /* room for it, but then below the mark */
-    assert_false(ballast_tick(&ballast));
+    assert_false(ballast_tick(&ballast, 0));
     assert_true(ballast_is_full(&ballast));
     assert_int_equal(test_file_size(path), -1);
     pretended_free = 101000;
-    assert_true(ballast_tick(&ballast));
+    assert_true(ballast_tick(&ballast, 0));
     assert_false(ballast_is_full(&ballast));
     assert_int_equal(test_file_size(path), 100000);
+    pretended_free = 1500; /* enough, but not for what is to be merged */
+    assert_false(ballast_tick(&ballast, 500));
+    assert_true(ballast_tick(&ballast, 501));
+    assert_true(ballast_is_full(&ballast));
     /* A full disk at the start: it is not made, and the store is full. */
     ballast_release(&ballast);
     pretended_free = 0;

@@ -121,8 +121,10 @@ static void test_memory_and_disk_end_in_the_same_state(void **state)
     (void)state;
     fixture_make(&fixture);
     for (uint64_t number = 1; number <= 60; number++) {
+        unsigned holds = number == 30 ? 12000 : 200; /* once more than are put in order at once */
+
         test_batch_empty(&fixture.batch);
-        for (unsigned i = 0; i < 200; i++) {
+        for (unsigned i = 0; i < holds; i++) {
             uint64_t sequence = 1 + test_random(&seed) % 900;
             uint32_t partition = test_random(&seed) % PARTITIONS;
             uint32_t sku_id = sku_id_make(partition, i % 5);
@@ -131,7 +133,7 @@ static void test_memory_and_disk_end_in_the_same_state(void **state)
             test_hold(&fixture.batch, partition, sequence, HOLD_HELD, sku_id, 1)->operation =
                 deletes ? RECORD_DELETE : RECORD_PUT;
             if (i % 10 == 0)
-                test_entry(&fixture.batch, sku_id, number * 1000 + i, LEDGER_RECEIPT, 1, 0);
+                test_entry(&fixture.batch, sku_id, number * 100000 + i, LEDGER_RECEIPT, 1, 0);
             if (i % 20 == 0) {
                 struct record *limit = test_record(&fixture.batch, RECORD_LIMIT, partition, 0, 0);
 
@@ -274,6 +276,33 @@ static void test_below_the_low_water_mark_the_store_is_full(void **state)
     fixture_free(&fixture);
 }
 
+/* A merge of all holds needs their space once more. */
+static void test_the_headroom_is_what_the_holds_take(void **state)
+{
+    struct fixture fixture;
+    struct journal_rocksdb *journal;
+    struct journal_rocksdb_options options = {.mode = JOURNAL_CREATE,
+                                              .identity = {1, 1, PARTITIONS},
+                                              .log = keep_log,
+                                              .log_arg = &fixture};
+
+    (void)state;
+    memset(&fixture, 0, sizeof(fixture));
+    test_folder_make(&fixture.folder);
+    test_batch_make(&fixture.batch);
+    options.path = test_path(&fixture.folder, "journal");
+    assert_int_equal(journal_rocksdb_open(&options, &journal, fixture.error, sizeof(fixture.error)),
+                     JOURNAL_OPENED);
+    assert_int_equal(journal_rocksdb_headroom(journal), 0);
+    for (uint64_t sequence = 1; sequence <= 1000; sequence++)
+        test_hold(&fixture.batch, 0, sequence, HOLD_HELD, 7, 1);
+    journal_rocksdb_commit(journal, test_batch_close(&fixture.batch, 1), test_done, &fixture.seen);
+    journal_rocksdb_flush(journal);
+    assert_in_range(journal_rocksdb_headroom(journal), 1000 * 50, 1000 * 200);
+    journal_rocksdb_close(journal);
+    fixture_free(&fixture);
+}
+
 /* ---- figures ---- */
 
 static void bench_commits(struct fixture *fixture, uint32_t records, uint64_t commits)
@@ -350,6 +379,7 @@ int main(int argc, char *argv[])
         cmocka_unit_test(test_reads_run_on_the_pool),
         cmocka_unit_test(test_the_pools_queue_is_bounded),
         cmocka_unit_test(test_below_the_low_water_mark_the_store_is_full),
+        cmocka_unit_test(test_the_headroom_is_what_the_holds_take),
         cmocka_unit_test(test_speed),
     };
 
