@@ -24,11 +24,8 @@ void writer_free(struct writer *writer)
     *writer = writer_growing();
 }
 
-/* Makes room; false if a growing writer can get none. */
-static bool writer_reserve(struct writer *writer, size_t length)
+bool writer_grow(struct writer *writer, size_t length)
 {
-    if ((size_t)(writer->end - writer->at) >= length)
-        return !writer->failed;
     assert(writer->grows); /* otherwise the caller's bound was wrong */
     if (writer->failed)
         return false;
@@ -39,30 +36,13 @@ static bool writer_reserve(struct writer *writer, size_t length)
     char *memory = realloc(writer->start, capacity);
     if (memory == NULL) {
         writer->failed = true;
+        writer->end = writer->at;
         return false;
     }
     writer->start = memory;
     writer->at = memory + used;
     writer->end = memory + capacity;
     return true;
-}
-
-void write_bytes(struct writer *writer, const char *bytes, size_t length)
-{
-    if (length == 0 || !writer_reserve(writer, length))
-        return;
-    memcpy(writer->at, bytes, length);
-    writer->at += length;
-}
-
-void write_text(struct writer *writer, const char *text)
-{
-    write_bytes(writer, text, strlen(text));
-}
-
-void write_byte(struct writer *writer, char byte)
-{
-    write_bytes(writer, &byte, 1);
 }
 
 void write_unsigned(struct writer *writer, uint64_t value)

@@ -13,14 +13,6 @@
 /* Where the digits of Content-Length are not known yet, room for this many is left. */
 enum { DIGITS_GUESSED = 3, DIGITS_MAX = 10 };
 
-void http_put(struct http_buffer *buffer, const void *bytes, size_t length)
-{
-    assert(length <= buffer->capacity - buffer->length);
-    if (length > 0)
-        memcpy(buffer->data + buffer->length, bytes, length);
-    buffer->length += (uint32_t)length;
-}
-
 struct http_buffer *http_exchange_target(struct http_exchange *exchange)
 {
     struct http_connection *connection = exchange->connection;
