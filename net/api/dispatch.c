@@ -8,6 +8,7 @@
 #include "api/api_shard.h"
 #include "api/request.h"
 #include "api/sessions.h"
+#include "http/words.h"
 
 /* ---- rates ---- */
 
@@ -148,7 +149,8 @@ static bool media_type_is(struct http_slice value, const char *expected)
 
     if (value.length < length)
         return false;
-    for (size_t i = 0; i < length; i++) {
+    bool is_spelt_so = memcmp(value.data, expected, length) == 0;
+    for (size_t i = 0; i < length && !is_spelt_so; i++) {
         char byte = value.data[i];
         if (byte >= 'A' && byte <= 'Z')
             byte = (char)(byte | 0x20);
@@ -189,6 +191,14 @@ static bool parse_key(struct http_slice value, char text_out[KEY_LENGTH_MAX + 1]
     size_t end = value.length;
     size_t length = 0;
 
+    if (!is_quoted && value.length <= KEY_LENGTH_MAX &&
+        !words_any(value.data, value.length, word_has_unprintable)) {
+        if (value.length > 0)
+            memcpy(text_out, value.data, value.length);
+        text_out[value.length] = '\0';
+        *length_out = value.length;
+        return true;
+    }
     if (is_quoted && (value.length < 2 || value.data[--end] != '"'))
         return false;
     for (size_t i = is_quoted ? 1 : 0; i < end; i++) {

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/words.h"
+
 enum { WRITER_BYTES_FIRST = 4096 };
 
 struct writer writer_fixed(char *memory, size_t capacity)
@@ -107,12 +109,18 @@ static void write_json_escape(struct writer *writer, unsigned char byte)
     }
 }
 
+static bool word_has_escape(uint64_t word)
+{
+    return word_has_control(word) || word_has(word, '"') || word_has(word, '\\');
+}
+
 void write_json_string(struct writer *writer, const char *text, size_t length)
 {
+    bool is_plain = !words_any(text, length, word_has_escape);
     size_t plain = 0; /* where the run of bytes that need no escape began */
 
     write_byte(writer, '"');
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length && !is_plain; i++) {
         unsigned char byte = (unsigned char)text[i];
         if (byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f)
             continue;
