@@ -27,9 +27,11 @@ enum {
     /* Of one answer that is not streamed: 100 reservations of 20 lines, or the documentation. */
     API_ANSWER_BYTES_MAX = 1024 * 1024,
     API_JSON_BODY_BYTES_MAX = 64 * 1024,
-    SESSION_CACHE_ENTRIES = 4096, /* a shard */
-    IMPORTS_MAX = 2,              /* under way on one shard */
-    IMPORT_WINDOW = 32,           /* products of one import on their way to their partitions */
+    /* A shard; of 80 bytes. As many as guests who come again during a sale, or each of their
+     * requests costs a MAC. */
+    SESSION_CACHE_ENTRIES = 1 << 16,
+    IMPORTS_MAX = 2,    /* under way on one shard */
+    IMPORT_WINDOW = 32, /* products of one import on their way to their partitions */
     LIST_LIMIT_DEFAULT = 20,
     KEY_LENGTH_MAX = IDEMPOTENCY_KEY_LENGTH_MAX,
 };

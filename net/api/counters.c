@@ -16,11 +16,10 @@ static enum api_status_index status_index(int status)
 
 static unsigned latency_bucket(uint64_t duration_ns)
 {
-    unsigned bucket = 0;
-
-    while (bucket < LATENCY_BUCKETS && duration_ns > 1ULL << (bucket + LATENCY_SHIFT))
-        bucket++;
-    return bucket;
+    if (duration_ns <= 1ULL << LATENCY_SHIFT)
+        return 0;
+    unsigned bits = 64 - (unsigned)__builtin_clzll(duration_ns - 1);
+    return bits - LATENCY_SHIFT < LATENCY_BUCKETS ? bits - LATENCY_SHIFT : LATENCY_BUCKETS;
 }
 
 void counters_count_answer(struct api_counters *counters, enum api_route_index route, int status,

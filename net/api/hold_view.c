@@ -2,6 +2,7 @@
 #include "api/hold_view.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "api/keyed.h"
 
@@ -42,26 +43,25 @@ static void write_lines(struct writer *writer, struct api_shard *shard,
     write_byte(writer, ']');
 }
 
-void write_hold(struct writer *writer, struct api_shard *shard, const struct hold_view *hold,
-                enum hold_shape shape)
+/* `id` is the hold's ID as text. */
+static void write_hold_of_id(struct writer *writer, struct api_shard *shard,
+                             const struct hold_view *hold, enum hold_shape shape, const char *id)
 {
     enum hold_state state = shape == HOLD_SHAPE_CREATED ? HOLD_HELD : (enum hold_state)hold->state;
     const char *status = hold_status(state);
-    char text[RESERVATION_ID_LENGTH + 1];
+    char principal[PRINCIPAL_TEXT_LENGTH + 1];
 
     assert(status != NULL);
-    engine_reservation_id(shard->api->engine, &hold->id, text);
     write_literal(writer, "{\"id\":\"");
-    write_bytes(writer, text, RESERVATION_ID_LENGTH);
+    write_bytes(writer, id, RESERVATION_ID_LENGTH);
     write_literal(writer, "\",\"status\":\"");
     write_text(writer, status);
     write_byte(writer, '"');
     write_lines(writer, shard, hold);
     if (shape == HOLD_SHAPE_ADMIN) {
-        _Static_assert((int)PRINCIPAL_TEXT_LENGTH <= (int)RESERVATION_ID_LENGTH, "fits the text");
-        principal_format(&hold->principal, text);
+        principal_format(&hold->principal, principal);
         write_literal(writer, ",\"principal\":\"");
-        write_bytes(writer, text, PRINCIPAL_TEXT_LENGTH);
+        write_bytes(writer, principal, PRINCIPAL_TEXT_LENGTH);
         write_literal(writer, "\",\"created_at\":");
         write_json_time(writer, hold->id.created_ms);
     }
@@ -80,6 +80,15 @@ void write_hold(struct writer *writer, struct api_shard *shard, const struct hol
     write_byte(writer, '}');
 }
 
+void write_hold(struct writer *writer, struct api_shard *shard, const struct hold_view *hold,
+                enum hold_shape shape)
+{
+    char id[RESERVATION_ID_LENGTH + 1];
+
+    engine_reservation_id(shard->api->engine, &hold->id, id);
+    write_hold_of_id(writer, shard, hold, shape, id);
+}
+
 void keyed_answer_hold(struct api_shard *shard, struct keyed_entry *entry,
                        struct http_exchange *exchange, const struct hold_view *hold)
 {
@@ -90,15 +99,36 @@ void keyed_answer_hold(struct api_shard *shard, struct keyed_entry *entry,
     keyed_answer(shard, entry, exchange, 200, NULL, body, writer_length(&writer));
 }
 
-void respond_hold(struct api_shard *shard, struct http_exchange *exchange, int status,
-                  const struct hold_view *hold, enum hold_shape shape)
+void respond_hold(struct api_shard *shard, struct http_exchange *exchange,
+                  const struct hold_view *hold)
 {
     size_t bytes_max = hold_bytes_max(hold->line_count);
-    char *memory = http_body_begin(exchange, status, "application/json", bytes_max);
+    char *memory = http_body_begin(exchange, 200, "application/json", bytes_max);
 
     if (memory == NULL)
         return;
     struct writer writer = writer_fixed(memory, bytes_max);
-    write_hold(&writer, shard, hold, shape);
+    write_hold(&writer, shard, hold, HOLD_SHAPE_OWN);
+    http_body_commit(exchange, writer_length(&writer));
+}
+
+void respond_created_hold(struct api_shard *shard, struct http_exchange *exchange,
+                          const struct hold_view *hold, bool is_replayed)
+{
+    static const char path[] = "/v1/reservations/";
+    char location[sizeof(path) + RESERVATION_ID_LENGTH];
+    char *id = location + sizeof(path) - 1; /* twice in the answer, made once */
+    size_t bytes_max = hold_bytes_max(hold->line_count);
+
+    memcpy(location, path, sizeof(path));
+    engine_reservation_id(shard->api->engine, &hold->id, id);
+    http_header_add(exchange, "Location", location);
+    if (is_replayed)
+        http_header_add(exchange, "Idempotent-Replayed", "true");
+    char *memory = http_body_begin(exchange, 201, "application/json", bytes_max);
+    if (memory == NULL)
+        return;
+    struct writer writer = writer_fixed(memory, bytes_max);
+    write_hold_of_id(&writer, shard, hold, HOLD_SHAPE_CREATED, id);
     http_body_commit(exchange, writer_length(&writer));
 }

@@ -33,9 +33,14 @@ void write_hold(struct writer *writer, struct api_shard *shard, const struct hol
 void keyed_answer_hold(struct api_shard *shard, struct keyed_entry *entry,
                        struct http_exchange *exchange, const struct hold_view *hold);
 
-/* Answers with one hold. The exchange is over. */
-void respond_hold(struct api_shard *shard, struct http_exchange *exchange, int status,
-                  const struct hold_view *hold, enum hold_shape shape);
+/* Answers with one hold, 200 and its owner's view. The exchange is over. */
+void respond_hold(struct api_shard *shard, struct http_exchange *exchange,
+                  const struct hold_view *hold);
+
+/* Answers 201 with the hold that the call made, or, `is_replayed`, that it made when its key came
+ * first. The exchange is over. */
+void respond_created_hold(struct api_shard *shard, struct http_exchange *exchange,
+                          const struct hold_view *hold, bool is_replayed);
 
 /* `status` of a state as the outside knows it; NULL for those that it never sees. */
 const char *hold_status(enum hold_state state);

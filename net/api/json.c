@@ -139,11 +139,6 @@ const struct json_value *json_member(const struct json_value *object, const char
     return outer(yyjson_obj_get(inner(object), name));
 }
 
-bool slice_is(struct slice slice, const char *name)
-{
-    return slice.length == strlen(name) && memcmp(slice.text, name, slice.length) == 0;
-}
-
 bool slices_equal(struct slice a, struct slice b)
 {
     return a.length == b.length && (a.length == 0 || memcmp(a.text, b.text, a.length) == 0);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "engine.h"
 
@@ -61,8 +62,11 @@ bool json_next_member(struct json_iterator *iterator, struct slice *name_out,
 /* A member by name, or NULL, also where `object` is none. */
 const struct json_value *json_member(const struct json_value *object, const char *name);
 
-/* Whether the text is the name. */
-bool slice_is(struct slice slice, const char *name);
+/* Whether the text is the name; here, so that a literal is compared in place. */
+static inline bool slice_is(struct slice slice, const char *name)
+{
+    return slice.length == strlen(name) && memcmp(slice.text, name, slice.length) == 0;
+}
 
 /* Whether both are the same text. */
 bool slices_equal(struct slice a, struct slice b);

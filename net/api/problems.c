@@ -6,8 +6,21 @@
 
 #include "api/api_shard.h"
 
+/* The pieces of a problem's head: numbers and names are the table's, so it is one literal. */
+#define TYPE                      "{\"type\":\"/problems/"
+#define TITLE                     "\",\"title\":\""
+#define STATUS                    "\",\"status\":"
+#define CODE                      ",\"code\":\""
+#define DETAIL                    "\",\"detail\":"
+#define HEAD(code, status, title) TYPE code TITLE title STATUS #status CODE code DETAIL
+
 static const struct problem_entry problems[PROBLEM_COUNT] = {
-#define X(name, code, status, title, page) [PROBLEM_##name] = {code, status, title, page},
+#define X(name, code, status, title, page)                                                         \
+    [PROBLEM_##name] = {code,                                                                      \
+                        status,                                                                    \
+                        title,                                                                     \
+                        page,                                                                      \
+                        {HEAD(code, status, title), sizeof(HEAD(code, status, title)) - 1}},
     PROBLEMS(X)
 #undef X
 };
@@ -80,27 +93,20 @@ enum problem problem_of_outcome(enum outcome outcome)
 }
 
 /* `detail` is cut to PROBLEM_DETAIL_LENGTH_MAX. */
-static bool begin(struct http_exchange *exchange, const struct problem_entry *entry, int status,
+static bool begin(struct http_exchange *exchange, const struct problem_entry *entry,
                   const char *detail, size_t extra_max, struct writer *writer_out)
 {
-    /* Every byte of the detail may need six; code and title are the table's. */
+    /* Every byte of the detail may need six. */
     size_t detail_length = strnlen(detail, PROBLEM_DETAIL_LENGTH_MAX);
-    size_t bytes_max = 160 + 2 * strlen(entry->code) + strlen(entry->title) + 6 * detail_length;
-    char *memory = http_body_begin(exchange, status, media_type, bytes_max + extra_max);
+    size_t bytes_max = entry->head.length + 6 * detail_length + 2;
+    char *memory = http_body_begin(exchange, entry->status, media_type, bytes_max + extra_max);
 
     if (memory == NULL)
         return false;
     *writer_out = writer_fixed(memory, bytes_max + extra_max);
-    write_literal(writer_out, "{\"type\":\"/problems/");
-    for (const char *byte = entry->code; *byte != '\0'; byte++)
-        write_byte(writer_out, with_hyphen(*byte));
-    write_literal(writer_out, "\",\"title\":\"");
-    write_text(writer_out, entry->title);
-    write_literal(writer_out, "\",\"status\":");
-    write_unsigned(writer_out, (uint64_t)status);
-    write_literal(writer_out, ",\"code\":\"");
-    write_text(writer_out, entry->code);
-    write_literal(writer_out, "\",\"detail\":");
+    write_bytes(writer_out, entry->head.text, entry->head.length);
+    for (char *byte = memory + sizeof(TYPE) - 1; *byte != '"'; byte++)
+        *byte = with_hyphen(*byte);
     write_json_string(writer_out, detail, detail_length);
     return true;
 }
@@ -123,8 +129,7 @@ bool problem_begin(struct http_exchange *exchange, enum problem problem, const c
         char seconds[2] = {(char)('1' + api_shard_jitter(shard, 3)), '\0'};
         http_header_add(exchange, "Retry-After", seconds);
     }
-    return begin(exchange, entry, entry->status, detail == NULL ? entry->title : detail, extra_max,
-                 writer_out);
+    return begin(exchange, entry, detail == NULL ? entry->title : detail, extra_max, writer_out);
 }
 
 void problem_end(struct http_exchange *exchange, struct writer *writer)
@@ -151,6 +156,7 @@ void problem_render(struct http_exchange *exchange, int status, const char *code
     assert(problem != PROBLEM_COUNT); /* the layer's table is a part of ours */
     count(exchange, problem);
     const struct problem_entry *entry = problem_entry(problem);
-    if (begin(exchange, entry, status, detail == NULL ? entry->title : detail, 1, &writer))
+    assert(entry->status == status);
+    if (begin(exchange, entry, detail == NULL ? entry->title : detail, 1, &writer))
         problem_end(exchange, &writer);
 }

@@ -110,6 +110,9 @@ struct problem_entry {
     int status;
     const char *title;
     const char *page;
+    /* What is the same in each of its documents, from the brace to the detail; in `type` the code
+     * stands as it is, to be given hyphens. */
+    struct slice head;
 };
 
 const struct problem_entry *problem_entry(enum problem problem);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/words.h"
+
 enum { WRITER_BYTES_FIRST = 4096 };
 
 struct writer writer_fixed(char *memory, size_t capacity)
@@ -24,11 +26,8 @@ void writer_free(struct writer *writer)
     *writer = writer_growing();
 }
 
-/* Makes room; false if a growing writer can get none. */
-static bool writer_reserve(struct writer *writer, size_t length)
+bool writer_grow(struct writer *writer, size_t length)
 {
-    if ((size_t)(writer->end - writer->at) >= length)
-        return !writer->failed;
     assert(writer->grows); /* otherwise the caller's bound was wrong */
     if (writer->failed)
         return false;
@@ -39,30 +38,13 @@ static bool writer_reserve(struct writer *writer, size_t length)
     char *memory = realloc(writer->start, capacity);
     if (memory == NULL) {
         writer->failed = true;
+        writer->end = writer->at;
         return false;
     }
     writer->start = memory;
     writer->at = memory + used;
     writer->end = memory + capacity;
     return true;
-}
-
-void write_bytes(struct writer *writer, const char *bytes, size_t length)
-{
-    if (length == 0 || !writer_reserve(writer, length))
-        return;
-    memcpy(writer->at, bytes, length);
-    writer->at += length;
-}
-
-void write_text(struct writer *writer, const char *text)
-{
-    write_bytes(writer, text, strlen(text));
-}
-
-void write_byte(struct writer *writer, char byte)
-{
-    write_bytes(writer, &byte, 1);
 }
 
 void write_unsigned(struct writer *writer, uint64_t value)
@@ -127,12 +109,18 @@ static void write_json_escape(struct writer *writer, unsigned char byte)
     }
 }
 
+static bool word_has_escape(uint64_t word)
+{
+    return word_has_control(word) || word_has(word, '"') || word_has(word, '\\');
+}
+
 void write_json_string(struct writer *writer, const char *text, size_t length)
 {
+    bool is_plain = !words_any(text, length, word_has_escape);
     size_t plain = 0; /* where the run of bytes that need no escape began */
 
     write_byte(writer, '"');
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length && !is_plain; i++) {
         unsigned char byte = (unsigned char)text[i];
         if (byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f)
             continue;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "engine.h"
 
@@ -37,9 +38,29 @@ static inline size_t writer_length(const struct writer *writer)
     return (size_t)(writer->at - writer->start);
 }
 
-void write_bytes(struct writer *writer, const char *bytes, size_t length);
-void write_text(struct writer *writer, const char *text);
-void write_byte(struct writer *writer, char byte);
+/* Of write_bytes: makes room where none is left. False: a growing writer can get none, and takes
+ * nothing from now on. */
+bool writer_grow(struct writer *writer, size_t length);
+
+/* Here for its callers' literals, whose copying is then a few moves. */
+static inline void write_bytes(struct writer *writer, const char *bytes, size_t length)
+{
+    if (length > (size_t)(writer->end - writer->at) && !writer_grow(writer, length))
+        return;
+    if (length > 0)
+        memcpy(writer->at, bytes, length);
+    writer->at += length;
+}
+
+static inline void write_text(struct writer *writer, const char *text)
+{
+    write_bytes(writer, text, strlen(text));
+}
+
+static inline void write_byte(struct writer *writer, char byte)
+{
+    write_bytes(writer, &byte, 1);
+}
 
 /* A string literal. */
 #define write_literal(writer, literal) write_bytes((writer), "" literal, sizeof(literal) - 1)

@@ -313,20 +313,14 @@ static void reservation_answer(struct api_shard *shard, struct http_exchange *ex
                                const struct message *message, void *user)
 {
     const struct reply_body *reply = &message->reply;
-    char location[sizeof("/v1/reservations/") + RESERVATION_ID_LENGTH] = "/v1/reservations/";
 
     (void)user;
     if (exchange == NULL)
         return;
-    if (reply->outcome != OUTCOME_OK) {
+    if (reply->outcome == OUTCOME_OK)
+        respond_created_hold(shard, exchange, &reply->hold, reply->replayed);
+    else
         refuse_later(shard, exchange, reply);
-        return;
-    }
-    engine_reservation_id(shard->api->engine, &reply->hold.id, location + strlen(location));
-    http_header_add(exchange, "Location", location);
-    if (reply->replayed)
-        http_header_add(exchange, "Idempotent-Replayed", "true");
-    respond_hold(shard, exchange, 201, &reply->hold, HOLD_SHAPE_CREATED);
 }
 
 /* What a repeated key must ask for again: the lines, whatever the body's spacing, order of members
@@ -378,7 +372,7 @@ static void hold_answer(struct api_shard *shard, struct http_exchange *exchange,
     if (exchange == NULL)
         return;
     if (message->reply.outcome == OUTCOME_OK)
-        respond_hold(shard, exchange, 200, &message->reply.hold, HOLD_SHAPE_OWN);
+        respond_hold(shard, exchange, &message->reply.hold);
     else
         respond_outcome(exchange, (enum outcome)message->reply.outcome);
 }

@@ -70,6 +70,16 @@ static struct session_cache_entry *cache_slot(struct api_shard *shard, const cha
     return &shard->sessions[hash_word(word) % SESSION_CACHE_ENTRIES];
 }
 
+/* The token is known to be the session's. */
+static void remember(struct api_shard *shard, const char *token, const struct session *session)
+{
+    struct session_cache_entry *entry = cache_slot(shard, token);
+
+    memcpy(entry->token, token, SESSION_TOKEN_LENGTH);
+    entry->token[SESSION_TOKEN_LENGTH] = '\0';
+    entry->session = *session;
+}
+
 static void make_mac(const struct api_shard *shard, const uint8_t claim[SESSION_CLAIM_BYTES],
                      uint8_t mac_out[SESSION_MAC_BYTES])
 {
@@ -90,7 +100,7 @@ static bool verify(struct api_shard *shard, struct http_slice token,
     if (token.length != SESSION_TOKEN_LENGTH)
         return false;
     int64_t now_s = shard->now.wall_ms / 1000;
-    struct session_cache_entry *cached = cache_slot(shard, token.data);
+    const struct session_cache_entry *cached = cache_slot(shard, token.data);
     if (memcmp(cached->token, token.data, SESSION_TOKEN_LENGTH) == 0) {
         *principal_out = cached->session.principal;
         return session_is_current(&cached->session, now_s);
@@ -100,9 +110,7 @@ static bool verify(struct api_shard *shard, struct http_slice token,
     make_mac(shard, claim, expected);
     if (!session_mac_equal(given, expected) || !session_is_current(&session, now_s))
         return false;
-    memcpy(cached->token, token.data, SESSION_TOKEN_LENGTH);
-    cached->token[SESSION_TOKEN_LENGTH] = '\0';
-    cached->session = session;
+    remember(shard, token.data, &session);
     *principal_out = session.principal;
     return true;
 }
@@ -144,6 +152,7 @@ void session_start(struct api_shard *shard, struct http_exchange *exchange,
     session_claim(&session, claim);
     make_mac(shard, claim, mac);
     session_token_format(claim, mac, token_out);
+    remember(shard, token_out, &session); /* whoever gets it is likely to come back at once */
     bool is_secure = shard->api->options.secure_cookies;
     snprintf(cookie, sizeof(cookie), "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s",
              is_secure ? cookie_name_secure : cookie_name, token_out, (int)SESSION_AGE_MAX_S,

@@ -5,6 +5,7 @@
  * and 11.2, and ASVS 4.1.4, 4.2.1.
  */
 #include "http/http_internal.h"
+#include "http/words.h"
 
 #include <string.h>
 
@@ -81,14 +82,10 @@ static enum http_method method_from_parser(uint8_t method)
     }
 }
 
-static bool target_is_printable(struct http_slice target)
+/* Whether a byte is what stands in no target: no visible character, or a fragment's mark. */
+static bool word_is_off_target(uint64_t word)
 {
-    for (size_t i = 0; i < target.length; i++) {
-        unsigned char c = (unsigned char)target.data[i];
-        if (c <= 0x20 || c >= 0x7f || c == '#')
-            return false;
-    }
-    return true;
+    return word_has_unprintable(word) || word_has(word, ' ') || word_has(word, '#');
 }
 
 /* The length of "http://" or "https://" at the start; 0: neither. */
@@ -118,7 +115,7 @@ static size_t span_until(struct http_slice text, size_t from, const char *stops)
 static bool target_split(struct http_request *request)
 {
     struct http_slice target = {request->base + request->url_offset, request->url_length};
-    if (target.length == 0 || !target_is_printable(target))
+    if (target.length == 0 || words_any(target.data, target.length, word_is_off_target))
         return false;
     if (target.length == 1 && target.data[0] == '*') {
         request->asterisk = true;
@@ -137,7 +134,9 @@ static bool target_split(struct http_request *request)
         request->authority_length = (uint32_t)length;
         at += length;
     }
-    size_t path_length = span_until(target, at, "?");
+    size_t left = target.length - at;
+    const char *mark = memchr(target.data + at, '?', left);
+    size_t path_length = mark != NULL ? (size_t)(mark - target.data) - at : left;
     request->path_offset = request->url_offset + (uint32_t)at;
     request->path_length = (uint32_t)path_length;
     request->path_is_root = path_length == 0;
@@ -160,6 +159,8 @@ static bool request_line_is_tight(const struct http_request *request)
 
 static bool path_is_decodable(struct http_slice path)
 {
+    if (path.length == 0 || memchr(path.data, '%', path.length) == NULL)
+        return true;
     for (size_t i = 0; i < path.length; i++) {
         if (path.data[i] != '%')
             continue;
@@ -175,13 +176,23 @@ static bool path_is_decodable(struct http_slice path)
 
 /* ---- The host (RFC 3986 section 3.2.2; no user information) ---- */
 
-static bool is_host_character(char c, bool in_brackets)
+/* Sets of ASCII characters, a bit each: below 64 in the first word, the others in the second. */
+#define SET_ONE(c)          (UINT64_C(1) << ((c)&63))
+#define SET_RANGE(from, to) (SET_ONE(to) | (SET_ONE(to) - SET_ONE(from)))
+
+static const uint64_t name_characters[2] = {
+    SET_RANGE('0', '9') | SET_ONE('.') | SET_ONE('-'),
+    SET_RANGE('a', 'z') | SET_RANGE('A', 'Z') | SET_ONE('_') | SET_ONE('~'),
+};
+static const uint64_t address_characters[2] = {
+    SET_RANGE('0', '9') | SET_ONE('.') | SET_ONE(':'),
+    SET_RANGE('a', 'f') | SET_RANGE('A', 'F'),
+};
+
+static bool is_in_set(char c, const uint64_t set[2])
 {
-    if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '.')
-        return true;
-    if (in_brackets)
-        return c == ':';
-    return (c >= 'g' && c <= 'z') || (c >= 'G' && c <= 'Z') || c == '-' || c == '_' || c == '~';
+    unsigned char byte = (unsigned char)c;
+    return byte < 128 && (set[byte >> 6] >> (byte & 63) & 1) != 0;
 }
 
 static bool host_is_valid(struct http_slice host)
@@ -190,8 +201,9 @@ static bool host_is_valid(struct http_slice host)
     bool bracketed = host.length > 0 && host.data[0] == '[';
     if (bracketed)
         i++;
+    const uint64_t *characters = bracketed ? address_characters : name_characters;
     size_t name_start = i;
-    while (i < host.length && is_host_character(host.data[i], bracketed))
+    while (i < host.length && is_in_set(host.data[i], characters))
         i++;
     if (i == name_start)
         return false;

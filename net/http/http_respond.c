@@ -4,6 +4,7 @@
  * connection, else into a buffer of the exchange, to be handed over when its turn comes.
  */
 #include "http/http_internal.h"
+#include "http/words.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -12,14 +13,6 @@
 
 /* Where the digits of Content-Length are not known yet, room for this many is left. */
 enum { DIGITS_GUESSED = 3, DIGITS_MAX = 10 };
-
-void http_put(struct http_buffer *buffer, const void *bytes, size_t length)
-{
-    assert(length <= buffer->capacity - buffer->length);
-    if (length > 0)
-        memcpy(buffer->data + buffer->length, bytes, length);
-    buffer->length += (uint32_t)length;
-}
 
 struct http_buffer *http_exchange_target(struct http_exchange *exchange)
 {
@@ -125,8 +118,11 @@ static void put_length(struct http_buffer *target, size_t length)
 
 /* ---- Headers of the handler ---- */
 
+/* Whether a control character is in it; the tab is none here. */
 static bool has_control(struct http_slice text)
 {
+    if (!words_any(text.data, text.length, word_has_control))
+        return false;
     for (size_t i = 0; i < text.length; i++) {
         unsigned char c = (unsigned char)text.data[i];
         if ((c < 0x20 && c != '\t') || c == 0x7f)

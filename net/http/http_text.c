@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Text without state: names, numbers, dates, status lines, percent-decoding. Any thread. */
 #include "http/http_internal.h"
+#include "http/words.h"
 
 #include <string.h>
 
@@ -36,6 +37,15 @@ bool http_header_is_single(enum http_header header)
  */
 static bool equal_folded(const char *text, const char *lower_case, size_t length)
 {
+    const uint64_t fold_mask = WORD_OF(0x20);
+    if (length >= sizeof fold_mask) {
+        size_t last = length - sizeof fold_mask;
+        for (size_t at = 0; at < last; at += sizeof fold_mask) {
+            if ((word_load(text + at) | fold_mask) != word_load(lower_case + at))
+                return false;
+        }
+        return (word_load(text + last) | fold_mask) == word_load(lower_case + last);
+    }
     for (size_t i = 0; i < length; i++) {
         if ((text[i] | 0x20) != lower_case[i])
             return false;

@@ -265,6 +265,7 @@ static void every_problem_is_whole(void **state)
     for (unsigned i = 0; i < PROBLEM_COUNT; i++) {
         const struct problem_entry *entry = problem_entry((enum problem)i);
         char type[64];
+        char head[256];
         size_t length = strlen(entry->code);
 
         assert_in_range(entry->status, 400, 599);
@@ -272,6 +273,12 @@ static void every_problem_is_whole(void **state)
         assert_true(length < sizeof(type));
         for (size_t at = 0; at <= length; at++)
             type[at] = entry->code[at] == '_' ? '-' : entry->code[at];
+        snprintf(head, sizeof(head),
+                 "{\"type\":\"/problems/%s\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\","
+                 "\"detail\":",
+                 entry->code, entry->title, entry->status, entry->code);
+        assert_string_equal(entry->head.text, head);
+        assert_int_equal(entry->head.length, strlen(head));
         assert_int_equal(problem_find(entry->code, length, false), i);
         assert_int_equal(problem_find(type, length, true), i);
         assert_int_equal(problem_find(entry->code, length - 1, false), PROBLEM_COUNT);
