@@ -169,6 +169,14 @@ void bench_report(const struct bench_row *row)
     print_machine();
 }
 
+void bench_report_figure(const char *name, const char *unit, double value, const char *more)
+{
+    printf("{\"name\":\"%s\",\"%s\":%.1f", name, unit, value);
+    if (more != NULL && more[0] != 0)
+        printf(",%s", more);
+    print_machine();
+}
+
 /* ---- repetitions ---- */
 
 static int compare_rates(const void *a, const void *b)

@@ -88,6 +88,10 @@ struct bench_row {
 /* Prints the row's line. */
 void bench_report(const struct bench_row *row);
 
+/* Prints the line of a row that is no rate: one figure under the name of its unit; `more` as in
+ * struct bench_row. */
+void bench_report_figure(const char *name, const char *unit, double value, const char *more);
+
 /* Does `operations` operations and returns the nanoseconds that they took: what has to be prepared
  * or cleared away is not counted. */
 typedef uint64_t (*bench_body)(void *arg, uint64_t operations);
