@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the benchmarks that need a running server share: the server, this machine, and the form of a row."""
 
+import argparse
 import http.client
 import json
 import os
 import platform
+import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -135,3 +139,30 @@ class Server:
         if status // 100 != 2:
             raise Failure("the session was refused: " + text)
         return json.loads(text)["token"]
+
+
+def main(name, measure_all):
+    """Runs `measure_all(only, is_quick, folder)`, which yields measurements to be made: one that fails does not stop
+    the others. The folder is gone afterwards, whatever happens. The exit status."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", default="")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    folder = tempfile.mkdtemp(prefix="stampede-bench-")
+    status = 0
+    try:
+        for measure in measure_all(arguments.only, arguments.quick, folder):
+            try:
+                measure()
+            except (Failure, OSError, ValueError, subprocess.CalledProcessError) as error:
+                print(f"{name}: {error}", file=sys.stderr)
+                status = 1
+    except Failure as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        status = 1
+    except KeyboardInterrupt:
+        status = 1
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return status
