@@ -187,8 +187,8 @@ void bench_report_figure(const char *name, const char *unit, double value, const
 
 /* What the rounds of one entry gave. */
 struct standing {
-    double rates[BENCH_ROUNDS];
-    double medians_ns[BENCH_ROUNDS]; /* of the samples of each round */
+    double rates[BENCH_ROUNDS_MANY];
+    double medians_ns[BENCH_ROUNDS_MANY]; /* of the samples of each round */
 };
 
 static int compare_doubles(const void *a, const void *b)
@@ -224,7 +224,7 @@ static void run_round(const struct bench_entry *entry, struct standing *standing
 static double ratio_of(const struct bench_entry *entry, const struct standing *first,
                        const struct standing *own, size_t rounds)
 {
-    double ratios[BENCH_ROUNDS];
+    double ratios[BENCH_ROUNDS_MANY];
 
     for (size_t i = 0; i < rounds; i++)
         ratios[i] = entry->is_latency ? own->medians_ns[i] / first->medians_ns[i]
@@ -232,15 +232,16 @@ static double ratio_of(const struct bench_entry *entry, const struct standing *f
     return median(ratios, rounds);
 }
 
-void bench_contest(const struct bench_entry *entries, size_t count)
+void bench_contest(const struct bench_entry *entries, size_t count, size_t rounds)
 {
     static struct standing standings[BENCH_ENTRIES_MAX];
-    size_t rounds = bench_options.quick ? BENCH_ROUNDS_QUICK : BENCH_ROUNDS;
     bool has_first = bench_wants(entries[0].name);
     double ratios[BENCH_ENTRIES_MAX];
 
-    if (count > BENCH_ENTRIES_MAX)
-        bench_fail("a contest of %zu", count);
+    if (bench_options.quick)
+        rounds = BENCH_ROUNDS_QUICK;
+    if (count > BENCH_ENTRIES_MAX || rounds > BENCH_ROUNDS_MANY)
+        bench_fail("a contest of %zu in %zu rounds", count, rounds);
     for (size_t i = 0; i < count; i++) {
         if (bench_wants(entries[i].name))
             entries[i].body(entries[i].arg, entries[i].operations);

@@ -15,6 +15,7 @@
 
 enum {
     BENCH_ROUNDS = 15,
+    BENCH_ROUNDS_MANY = 101, /* short ones, where threads meet: each round comes out differently */
     BENCH_ROUNDS_QUICK = 3,
     BENCH_ENTRIES_MAX = 8,
     BENCH_QUICK_DIVISOR = 5, /* of a row's operations */
@@ -116,11 +117,12 @@ struct bench_entry {
     const char *more; /* as in struct bench_row */
 };
 
-/* Runs every body once to warm up, then all of them in turn, round after round, so that whatever
+/* Runs every body once to warm up, then all of them in turn, for `rounds` (at most
+ * BENCH_ROUNDS_MANY), so that whatever
  * else the machine does meets all alike; reports the rows. Each row after the first names the first
  * as `beside`, and has a `ratio`: how many times as fast the first is, by the median of the
  * rounds. */
-void bench_contest(const struct bench_entry *entries, size_t count);
+void bench_contest(const struct bench_entry *entries, size_t count, size_t rounds);
 
 /* Ends the process with status 1 and a line for people; any thread. */
 _Noreturn void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

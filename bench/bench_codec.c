@@ -109,6 +109,6 @@ int main(int argc, char **argv)
              .operations = operations,
              .more = bytes},
         },
-        3);
+        3, BENCH_ROUNDS);
     return 0;
 }

@@ -135,14 +135,14 @@ int main(int argc, char **argv)
             {"directory/rwlock/hit", .body = locked_find, .arg = &shop, .operations = operations},
             {"directory/ours/id", .body = ours_find_id, .arg = &shop, .operations = operations},
         },
-        3);
+        3, BENCH_ROUNDS);
     shop.first = SKUS;
     bench_contest(
         (struct bench_entry[]){
             {"directory/ours/miss", .body = ours_find, .arg = &shop, .operations = operations},
             {"directory/rwlock/miss", .body = locked_find, .arg = &shop, .operations = operations},
         },
-        2);
+        2, BENCH_ROUNDS);
     directory_free(shop.directory);
     directory_builder_destroy(shop.builder);
     return 0;

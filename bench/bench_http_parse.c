@@ -262,14 +262,14 @@ int main(int argc, char **argv)
              .more = "\"in_flight\":32"},
             {"http_parse/llhttp", .body = parse, .arg = &trial, .operations = operations},
         },
-        4);
+        4, BENCH_ROUNDS);
     found.router = missed.router = trial.router;
     bench_contest(
         (struct bench_entry[]){
             {"http_parse/route", .body = route, .arg = &found, .operations = look_ups},
             {"http_parse/route_miss", .body = route, .arg = &missed, .operations = look_ups},
         },
-        2);
+        2, BENCH_ROUNDS);
     connection_close(&trial);
     return 0;
 }

@@ -214,7 +214,7 @@ static void run_batch(struct log logs[ENTRIES], uint32_t batch)
         log_open(log);
         entries[i].operations = operations_per_round(log);
     }
-    bench_contest(entries, ENTRIES);
+    bench_contest(entries, ENTRIES, BENCH_ROUNDS);
     for (size_t i = 0; i < ENTRIES; i++)
         if (bench_wants(names[i]))
             log_close(&logs[i]);

@@ -25,7 +25,7 @@ enum {
     PRODUCERS_MAX = 2,
     CAPACITY = 8192,
     RING_SIZE = 2 * CAPACITY, /* of pointers; a power of two */
-    MESSAGES = 3000000,
+    MESSAGES = 500000,
     WAKES = 2000,
     WAKE_PAUSE_NS = 30000, /* long enough for the consumer to fall asleep */
 };
@@ -421,8 +421,8 @@ static void run_rows(uint32_t producers, struct bench_samples *samples)
                                             .samples = &samples[i],
                                             .is_latency = true};
     }
-    bench_contest(rates, KINDS);
-    bench_contest(latencies, KINDS);
+    bench_contest(rates, KINDS, BENCH_ROUNDS_MANY);
+    bench_contest(latencies, KINDS, BENCH_ROUNDS);
 }
 
 int main(int argc, char **argv)

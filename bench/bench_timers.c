@@ -183,7 +183,7 @@ int main(int argc, char **argv)
                 {ours, .body = wheel_run, .arg = &trial, .operations = trial.slots},
                 {heap, .body = heap_run, .arg = &trial, .operations = trial.slots},
             },
-            2);
+            2, BENCH_ROUNDS);
     }
     free(trial.heap.places);
     free(trial.heap.entries);
