@@ -259,7 +259,7 @@ int main(int argc, char **argv)
 {
     static const struct pair pairs[] = {
         {"gate", "claim", gate_work, counter_work, 1000, false, 1000000, 400000},
-        {"gate", "refuse", gate_work, counter_work, 0, false, 20000000, 600000},
+        {"gate", "refuse", gate_work, counter_work, 0, false, 100000000, 600000},
         {"key_filter", "set", filter_set_work, locked_set_work, 0, true, KEYS / 2, KEYS / 2},
         {"key_filter", "test", filter_test_work, locked_test_work, 0, false, 3000000, 600000},
     };
