@@ -92,8 +92,12 @@ static int compare_times(const void *a, const void *b)
     return (one > other) - (one < other);
 }
 
-/* By nearest rank: never below the true percentile. */
-static uint64_t percentile(const struct bench_samples *samples, unsigned percent)
+void bench_samples_sort(struct bench_samples *samples)
+{
+    qsort(samples->ns, samples->count, sizeof(*samples->ns), compare_times);
+}
+
+uint64_t bench_percentile(const struct bench_samples *samples, unsigned percent)
 {
     size_t rank = (samples->count * percent + 99) / 100;
 
@@ -158,20 +162,36 @@ void bench_report(const struct bench_row *row)
     if (row->samples != NULL && row->samples->count > 0) {
         struct bench_samples *samples = row->samples;
 
-        qsort(samples->ns, samples->count, sizeof(*samples->ns), compare_times);
+        bench_samples_sort(samples);
         printf(",\"p50_ns\":%llu,\"p99_ns\":%llu,\"max_ns\":%llu,\"samples\":%zu",
-               (unsigned long long)percentile(samples, 50),
-               (unsigned long long)percentile(samples, 99),
+               (unsigned long long)bench_percentile(samples, 50),
+               (unsigned long long)bench_percentile(samples, 99),
                (unsigned long long)samples->ns[samples->count - 1], samples->count);
     }
+    if (row->beside != NULL)
+        printf(",\"beside\":\"%s\",\"ratio\":%.3f", row->beside, row->ratio);
     if (row->more != NULL && row->more[0] != 0)
         printf(",%s", row->more);
     print_machine();
 }
 
-/* ---- repetitions ---- */
+void bench_report_figure(const char *name, const char *unit, double value, const char *more)
+{
+    printf("{\"name\":\"%s\",\"%s\":%.1f", name, unit, value);
+    if (more != NULL && more[0] != 0)
+        printf(",%s", more);
+    print_machine();
+}
 
-static int compare_rates(const void *a, const void *b)
+/* ---- contests ---- */
+
+/* What the rounds of one entry gave. */
+struct standing {
+    double rates[BENCH_ROUNDS_MANY];
+    double medians_ns[BENCH_ROUNDS_MANY]; /* of the samples of each round */
+};
+
+static int compare_doubles(const void *a, const void *b)
 {
     double one = *(const double *)a;
     double other = *(const double *)b;
@@ -179,35 +199,76 @@ static int compare_rates(const void *a, const void *b)
     return (one > other) - (one < other);
 }
 
-void bench_measure_samples(const char *name, bench_body body, void *arg, uint64_t operations,
-                           struct bench_samples *samples, const char *more)
+static double median(double *values, size_t count)
 {
-    double rates[BENCH_REPETITIONS];
-    size_t repetitions = bench_options.quick ? BENCH_REPETITIONS_QUICK : BENCH_REPETITIONS;
-
-    if (!bench_wants(name))
-        return;
-    body(arg, operations);
-    if (samples != NULL)
-        samples->count = 0;
-    for (size_t i = 0; i < repetitions; i++) {
-        uint64_t ns = body(arg, operations);
-
-        rates[i] = (double)operations * 1e9 / (double)(ns > 0 ? ns : 1);
-    }
-    qsort(rates, repetitions, sizeof(*rates), compare_rates);
-    bench_report(&(struct bench_row){.name = name,
-                                     .ops_per_s = rates[repetitions / 2],
-                                     .ops_per_s_min = rates[0],
-                                     .ops_per_s_max = rates[repetitions - 1],
-                                     .samples = samples,
-                                     .more = more});
+    qsort(values, count, sizeof(*values), compare_doubles);
+    return values[count / 2];
 }
 
-void bench_measure(const char *name, bench_body body, void *arg, uint64_t operations,
-                   const char *more)
+static void run_round(const struct bench_entry *entry, struct standing *standing, size_t round)
 {
-    bench_measure_samples(name, body, arg, operations, NULL, more);
+    struct bench_samples *samples = entry->samples;
+    size_t before = samples != NULL ? samples->count : 0;
+    uint64_t ns = entry->body(entry->arg, entry->operations);
+
+    standing->rates[round] = (double)entry->operations * 1e9 / (double)(ns > 0 ? ns : 1);
+    if (samples != NULL && samples->count > before) {
+        struct bench_samples own = {samples->ns + before, samples->count - before};
+
+        bench_samples_sort(&own);
+        standing->medians_ns[round] = (double)bench_percentile(&own, 50);
+    }
+}
+
+/* Before the rates are sorted: round by round. */
+static double ratio_of(const struct bench_entry *entry, const struct standing *first,
+                       const struct standing *own, size_t rounds)
+{
+    double ratios[BENCH_ROUNDS_MANY];
+
+    for (size_t i = 0; i < rounds; i++)
+        ratios[i] = entry->is_latency ? own->medians_ns[i] / first->medians_ns[i]
+                                      : first->rates[i] / own->rates[i];
+    return median(ratios, rounds);
+}
+
+void bench_contest(const struct bench_entry *entries, size_t count, size_t rounds)
+{
+    static struct standing standings[BENCH_ENTRIES_MAX];
+    bool has_first = bench_wants(entries[0].name);
+    double ratios[BENCH_ENTRIES_MAX];
+
+    if (bench_options.quick)
+        rounds = BENCH_ROUNDS_QUICK;
+    if (count > BENCH_ENTRIES_MAX || rounds > BENCH_ROUNDS_MANY)
+        bench_fail("a contest of %zu in %zu rounds", count, rounds);
+    for (size_t i = 0; i < count; i++) {
+        if (bench_wants(entries[i].name))
+            entries[i].body(entries[i].arg, entries[i].operations);
+        if (entries[i].samples != NULL)
+            entries[i].samples->count = 0;
+    }
+    for (size_t round = 0; round < rounds; round++)
+        for (size_t i = 0; i < count; i++)
+            if (bench_wants(entries[i].name))
+                run_round(&entries[i], &standings[i], round);
+    for (size_t i = 1; i < count && has_first; i++)
+        ratios[i] = ratio_of(&entries[i], &standings[0], &standings[i], rounds);
+    for (size_t i = 0; i < count; i++) {
+        const struct bench_entry *entry = &entries[i];
+        double *rates = standings[i].rates;
+
+        if (!bench_wants(entry->name))
+            continue;
+        bench_report(&(struct bench_row){.name = entry->name,
+                                         .ops_per_s = median(rates, rounds),
+                                         .ops_per_s_min = rates[0],
+                                         .ops_per_s_max = rates[rounds - 1],
+                                         .samples = entry->samples,
+                                         .beside = i > 0 && has_first ? entries[0].name : NULL,
+                                         .ratio = i > 0 && has_first ? ratios[i] : 0,
+                                         .more = entry->more});
+    }
 }
 
 /* ---- folders ---- */

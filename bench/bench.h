@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the benchmarks share: options, the clock, repetitions after a warm-up, percentiles, and one
- * JSON line a result on standard output.
+/* What the benchmarks share: options, the clock, contests in rounds, percentiles, and one JSON line
+ * a result on standard output.
  *
- * A row's figure is the median of its repetitions; the slowest and the fastest stand beside it, so
- * that a noisy machine shows. Percentiles are of single operations and are given only where one
+ * A row's figure is the median of its rounds; the slowest and the fastest stand beside it, so that
+ * a noisy machine shows. Percentiles are of single operations and are given only where one
  * operation can be timed. All functions: the main thread, unless they say otherwise. */
 #ifndef STAMPEDE_BENCH_H
 #define STAMPEDE_BENCH_H
@@ -14,9 +14,11 @@
 #include <time.h>
 
 enum {
-    BENCH_REPETITIONS = 5,
-    BENCH_REPETITIONS_QUICK = 3,
-    BENCH_QUICK_DIVISOR = 10, /* of a row's operations */
+    BENCH_ROUNDS = 15,
+    BENCH_ROUNDS_MANY = 101, /* short ones, where threads meet: each round comes out differently */
+    BENCH_ROUNDS_QUICK = 3,
+    BENCH_ENTRIES_MAX = 8,
+    BENCH_QUICK_DIVISOR = 5, /* of a row's operations */
     BENCH_SAMPLES_MAX = 1 << 20,
 };
 
@@ -69,6 +71,12 @@ struct bench_samples {
 void bench_samples_init(struct bench_samples *samples);
 void bench_samples_free(struct bench_samples *samples);
 
+/* Sorts; afterwards bench_percentile may be asked. */
+void bench_samples_sort(struct bench_samples *samples);
+
+/* Of sorted samples, not none: by nearest rank, so never below the true percentile. */
+uint64_t bench_percentile(const struct bench_samples *samples, unsigned percent);
+
 static inline void bench_samples_add(struct bench_samples *samples, uint64_t ns)
 {
     if (samples->count < BENCH_SAMPLES_MAX)
@@ -79,27 +87,42 @@ static inline void bench_samples_add(struct bench_samples *samples, uint64_t ns)
 struct bench_row {
     const char *name;
     double ops_per_s;
-    double ops_per_s_min; /* the slowest repetition */
+    double ops_per_s_min; /* the slowest round */
     double ops_per_s_max;
     struct bench_samples *samples; /* sorted by this; gives p50_ns, p99_ns, max_ns */
+    const char *beside;            /* the row that it is compared with; NULL: none */
+    double ratio;                  /* how many times as fast that one is */
     const char *more;              /* further members, as JSON: "\"batch\":16,\"records\":3" */
 };
 
 /* Prints the row's line. */
 void bench_report(const struct bench_row *row);
 
+/* Prints the line of a row that is no rate: one figure under the name of its unit; `more` as in
+ * struct bench_row. */
+void bench_report_figure(const char *name, const char *unit, double value, const char *more);
+
 /* Does `operations` operations and returns the nanoseconds that they took: what has to be prepared
  * or cleared away is not counted. */
 typedef uint64_t (*bench_body)(void *arg, uint64_t operations);
 
-/* Runs the body once to warm up and then for each repetition; reports the row. `more` as above. */
-void bench_measure(const char *name, bench_body body, void *arg, uint64_t operations,
-                   const char *more);
+/* One row of a contest. */
+struct bench_entry {
+    const char *name;
+    bench_body body;
+    void *arg;
+    uint64_t operations;           /* of one round */
+    struct bench_samples *samples; /* of single operations: the body adds to them; NULL: none */
+    bool is_latency;  /* what is compared are the medians of the samples, not the rates */
+    const char *more; /* as in struct bench_row */
+};
 
-/* The same with times of single operations, which the body adds to `samples`; those of the warm-up
- * are dropped. */
-void bench_measure_samples(const char *name, bench_body body, void *arg, uint64_t operations,
-                           struct bench_samples *samples, const char *more);
+/* Runs every body once to warm up, then all of them in turn, for `rounds` (at most
+ * BENCH_ROUNDS_MANY), so that whatever
+ * else the machine does meets all alike; reports the rows. Each row after the first names the first
+ * as `beside`, and has a `ratio`: how many times as fast the first is, by the median of the
+ * rounds. */
+void bench_contest(const struct bench_entry *entries, size_t count, size_t rounds);
 
 /* Ends the process with status 1 and a line for people; any thread. */
 _Noreturn void bench_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -13,7 +13,7 @@
 
 enum {
     HOLDS = 1024, /* different ones, taken in turn */
-    OPERATIONS = 2000000,
+    OPERATIONS = 500000,
     VALUE_BYTES = 256,
 };
 
@@ -79,7 +79,8 @@ int main(int argc, char **argv)
     static struct books books;
     uint64_t state = 88172645463325252u;
     uint64_t operations;
-    char more[64];
+    char sizes[64];
+    char bytes[32];
 
     bench_begin(&argc, argv);
     operations = bench_scale(OPERATIONS);
@@ -87,11 +88,27 @@ int main(int argc, char **argv)
         bench_hold_fill(&books.records[i], i % PARTITIONS_DEFAULT, 1000000 + i, &state);
         encode_one(&books.records[i], &books.encoded[i]);
     }
-    snprintf(more, sizeof(more), "\"key_bytes\":%zu,\"value_bytes\":%zu",
+    snprintf(sizes, sizeof(sizes), "\"key_bytes\":%zu,\"value_bytes\":%zu",
              books.encoded[0].key_length, books.encoded[0].value_length);
-    bench_measure("codec/hold/encode", encode, &books, operations, more);
-    bench_measure("codec/hold/decode", decode, &books, operations, more);
-    snprintf(more, sizeof(more), "\"bytes\":%u", books.records[0].size);
-    bench_measure("codec/hold/copy", copy, &books, operations, more);
+    snprintf(bytes, sizeof(bytes), "\"bytes\":%u", books.records[0].size);
+    bench_contest(
+        (struct bench_entry[]){
+            {.name = "codec/hold/encode",
+             .body = encode,
+             .arg = &books,
+             .operations = operations,
+             .more = sizes},
+            {.name = "codec/hold/decode",
+             .body = decode,
+             .arg = &books,
+             .operations = operations,
+             .more = sizes},
+            {.name = "codec/hold/copy",
+             .body = copy,
+             .arg = &books,
+             .operations = operations,
+             .more = bytes},
+        },
+        3, BENCH_ROUNDS);
     return 0;
 }

@@ -18,13 +18,13 @@ enum {
     VARIANTS = 3,
     SKUS = PRODUCTS * VARIANTS,
     PARTITIONS = 256,
-    LOOK_UPS = 5000000,
+    LOOK_UPS = 1000000,
     STRIDE = 7919,
     NAME_BYTES = 32,
 };
 
 struct shop {
-    char names[2 * SKUS][NAME_BYTES]; /* the second half is not there */
+    char names[2 * SKUS][NAME_BYTES]; /* the second half, between the others, is not there */
     uint32_t ids[SKUS];
     struct directory_builder *builder;
     const struct directory *directory;
@@ -47,7 +47,7 @@ static void shop_fill(struct shop *shop)
         bench_fail("not enough memory for %d SKUs", (int)SKUS);
     pthread_rwlock_init(&shop->lock, NULL);
     for (uint32_t i = 0; i < 2 * SKUS; i++)
-        snprintf(shop->names[i], NAME_BYTES, "SHIRT-%05u-%s-%c", i / VARIANTS,
+        snprintf(shop->names[i], NAME_BYTES, "SHIRT-%05u-%s-%c", i % SKUS / VARIANTS,
                  i < SKUS ? "black" : "white", "SML"[i % VARIANTS]);
     for (uint32_t i = 0; i < PRODUCTS; i++) {
         char id[NAME_BYTES];
@@ -129,12 +129,20 @@ int main(int argc, char **argv)
     bench_begin(&argc, argv);
     operations = bench_scale(LOOK_UPS);
     shop_fill(&shop);
-    bench_measure("directory/ours/hit", ours_find, &shop, operations, NULL);
-    bench_measure("directory/rwlock/hit", locked_find, &shop, operations, NULL);
-    bench_measure("directory/ours/id", ours_find_id, &shop, operations, NULL);
+    bench_contest(
+        (struct bench_entry[]){
+            {"directory/ours/hit", .body = ours_find, .arg = &shop, .operations = operations},
+            {"directory/rwlock/hit", .body = locked_find, .arg = &shop, .operations = operations},
+            {"directory/ours/id", .body = ours_find_id, .arg = &shop, .operations = operations},
+        },
+        3, BENCH_ROUNDS);
     shop.first = SKUS;
-    bench_measure("directory/ours/miss", ours_find, &shop, operations, NULL);
-    bench_measure("directory/rwlock/miss", locked_find, &shop, operations, NULL);
+    bench_contest(
+        (struct bench_entry[]){
+            {"directory/ours/miss", .body = ours_find, .arg = &shop, .operations = operations},
+            {"directory/rwlock/miss", .body = locked_find, .arg = &shop, .operations = operations},
+        },
+        2, BENCH_ROUNDS);
     directory_free(shop.directory);
     directory_builder_destroy(shop.builder);
     return 0;

@@ -17,7 +17,6 @@
 
 enum {
     THREADS_MAX = 2,
-    OPERATIONS = 8000000,
     KEYS = 1 << 20,
 };
 
@@ -49,11 +48,25 @@ struct contest {
     uint32_t units;
 };
 
+/* One operation, both ways. */
+struct pair {
+    const char *what;
+    const char *operation;
+    void (*ours)(struct shared *shared, uint32_t thread, uint64_t operations);
+    void (*theirs)(struct shared *shared, uint32_t thread, uint64_t operations);
+    uint32_t units;
+    bool clears_filter;
+    uint64_t operations; /* of one round of ours; both take some 20 ms */
+    uint64_t operations_theirs;
+};
+
 struct contender {
     struct contest *contest;
     pthread_barrier_t *start;
     uint32_t index;
     uint64_t operations;
+    uint64_t started_ns;
+    uint64_t ended_ns;
 };
 
 /* ---- what is done ---- */
@@ -162,7 +175,9 @@ static void *contend(void *arg)
 
     bench_pin(contender->index);
     pthread_barrier_wait(contender->start);
+    contender->started_ns = bench_now_ns();
     contender->contest->work(contender->contest->shared, contender->index, contender->operations);
+    contender->ended_ns = bench_now_ns();
     return NULL;
 }
 
@@ -183,51 +198,75 @@ static void shared_reset(struct contest *contest)
         shared->locked_filter->words[i] = 0;
 }
 
+/* From the first one's start to the last one's end. */
 static uint64_t run_contest(void *arg, uint64_t operations)
 {
     struct contest *contest = arg;
     struct contender contenders[THREADS_MAX];
     pthread_t threads[THREADS_MAX];
     pthread_barrier_t start;
-    uint64_t started_ns;
+    uint64_t started_ns = UINT64_MAX;
+    uint64_t ended_ns = 0;
 
     shared_reset(contest);
-    pthread_barrier_init(&start, NULL, contest->threads + 1);
+    pthread_barrier_init(&start, NULL, contest->threads);
     for (uint32_t i = 0; i < contest->threads; i++) {
-        contenders[i] = (struct contender){contest, &start, i, operations / contest->threads};
+        contenders[i] = (struct contender){
+            .contest = contest,
+            .start = &start,
+            .index = i,
+            .operations = operations / contest->threads,
+        };
         if (pthread_create(&threads[i], NULL, contend, &contenders[i]) != 0)
             bench_fail("no thread for a contender");
     }
-    started_ns = bench_now_ns();
-    pthread_barrier_wait(&start);
-    for (uint32_t i = 0; i < contest->threads; i++)
+    for (uint32_t i = 0; i < contest->threads; i++) {
         pthread_join(threads[i], NULL);
-    started_ns = bench_now_ns() - started_ns;
+        if (contenders[i].started_ns < started_ns)
+            started_ns = contenders[i].started_ns;
+        if (contenders[i].ended_ns > ended_ns)
+            ended_ns = contenders[i].ended_ns;
+    }
     pthread_barrier_destroy(&start);
-    return started_ns;
+    return ended_ns - started_ns;
+}
+
+/* Ours and theirs of one kind, by so many threads. */
+static void run_pair(struct shared *shared, const struct pair *pair, uint32_t threads)
+{
+    struct contest ours = {.shared = shared,
+                           .work = pair->ours,
+                           .threads = threads,
+                           .clears_filter = pair->clears_filter,
+                           .units = pair->units};
+    struct contest theirs = ours;
+    char our_name[64];
+    char their_name[64];
+
+    theirs.work = pair->theirs;
+    snprintf(our_name, sizeof(our_name), "%s/ours/%s/%u", pair->what, pair->operation, threads);
+    snprintf(their_name, sizeof(their_name), "%s/mutex/%s/%u", pair->what, pair->operation,
+             threads);
+    bench_contest(
+        (struct bench_entry[]){
+            {our_name, .body = run_contest, .arg = &ours,
+             .operations = bench_scale(pair->operations)},
+            {their_name, .body = run_contest, .arg = &theirs,
+             .operations = bench_scale(pair->operations_theirs)},
+        },
+        2, threads > 1 ? BENCH_ROUNDS_MANY : BENCH_ROUNDS);
 }
 
 int main(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        void (*work)(struct shared *shared, uint32_t thread, uint64_t operations);
-        uint32_t units;
-        bool clears_filter;
-        uint64_t operations;
-    } rows[] = {
-        {"gate/ours/claim", gate_work, 1000, false, OPERATIONS},
-        {"gate/mutex/claim", counter_work, 1000, false, OPERATIONS},
-        {"gate/ours/refuse", gate_work, 0, false, OPERATIONS},
-        {"gate/mutex/refuse", counter_work, 0, false, OPERATIONS},
-        {"key_filter/ours/set", filter_set_work, 0, true, KEYS},
-        {"key_filter/mutex/set", locked_set_work, 0, true, KEYS},
-        {"key_filter/ours/test", filter_test_work, 0, false, OPERATIONS},
-        {"key_filter/mutex/test", locked_test_work, 0, false, OPERATIONS},
+    static const struct pair pairs[] = {
+        {"gate", "claim", gate_work, counter_work, 1000, false, 1000000, 400000},
+        {"gate", "refuse", gate_work, counter_work, 0, false, 100000000, 600000},
+        {"key_filter", "set", filter_set_work, locked_set_work, 0, true, KEYS / 2, KEYS / 2},
+        {"key_filter", "test", filter_test_work, locked_test_work, 0, false, 3000000, 600000},
     };
     static struct shared shared = {.counter = {.mutex = PTHREAD_MUTEX_INITIALIZER}};
     struct hash_key seed = {{1, 2}};
-    char name[64];
 
     bench_begin(&argc, argv);
     shared.keys = malloc(2 * KEYS * sizeof(*shared.keys));
@@ -239,16 +278,8 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < 2 * KEYS; i++)
         shared.keys[i] = hash_bytes_128(&seed, &i, sizeof(i));
     for (uint32_t threads = 1; threads <= THREADS_MAX; threads++)
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-            struct contest contest = {.shared = &shared,
-                                      .work = rows[i].work,
-                                      .threads = threads,
-                                      .clears_filter = rows[i].clears_filter,
-                                      .units = rows[i].units};
-
-            snprintf(name, sizeof(name), "%s/%u", rows[i].name, threads);
-            bench_measure(name, run_contest, &contest, bench_scale(rows[i].operations), NULL);
-        }
+        for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+            run_pair(&shared, &pairs[i], threads);
     key_filter_destroy(&shared.filter);
     free(shared.locked_filter);
     free(shared.keys);

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a reservation's request, from the bare parser to a whole connection, on one thread.
  *
- *   http_parse/llhttp      the parser alone, without a callback: the floor
- *   http_parse/route       the API's own table of routes: method and path to handler
- *   http_parse/route_miss  a path that no route has
- *   http_parse/connection  a loopback connection with BATCH requests in flight: the kernel's share
- * of both ends, parse, checks, route, a handler that answers at once, and the writing of the
- * answers */
+ *   http_parse/request     bytes in memory to the handler: parse, all checks of the head, the route
+ * among the API's own, an exchange opened, and closed by the handler without an answer. No socket
+ * and no loop: the layer's own connection is given the bytes as if it had read them
+ *   http_parse/answer      the same with a handler that answers, rendered into the output buffer
+ *   http_parse/connection  the same over a loopback connection, BATCH requests at a time: with the
+ * kernel's share of both ends
+ *   http_parse/llhttp      the bare parser without a callback: the floor
+ *   http_parse/route       method and path to handler, by the API's own table of routes
+ *   http_parse/route_miss  a path that no route has */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,10 +23,12 @@
 
 #include "api/routes.h"
 #include "bench.h"
-#include "http/http.h"
+#include "http/http_internal.h"
 
 enum {
-    OPERATIONS = 1000000,
+    OPERATIONS = 200000,
+    LOOK_UPS = 2000000,
+    IDLE_MS_MAX = 3600 * 1000, /* between two rounds on the connection */
     BATCH = 32,
     REQUEST_BYTES_MAX = 1024,
     ANSWERS_BYTES = 1 << 16,
@@ -33,12 +38,11 @@ struct trial {
     uv_loop_t loop;
     struct http_server *server;
     struct router *router;
-    struct router *api_router;
     struct route routes[ROUTE_COUNT];
     int client;
+    bool is_answering;
     uint64_t served;
     size_t request_length;
-    const char *path;
     char request[REQUEST_BYTES_MAX];
     char batch[BATCH * REQUEST_BYTES_MAX];
 };
@@ -71,21 +75,20 @@ static uint64_t parse(void *arg, uint64_t operations)
     return bench_now_ns() - started_ns;
 }
 
-static void no_handler(struct http_exchange *exchange, void *user)
-{
-    (void)exchange;
-    (void)user;
-}
+struct look_up {
+    const struct router *router;
+    const char *path;
+};
 
 static uint64_t route(void *arg, uint64_t operations)
 {
-    struct trial *trial = arg;
-    struct http_slice path = {trial->path, strlen(trial->path)};
+    const struct look_up *look_up = arg;
+    struct http_slice path = {look_up->path, strlen(look_up->path)};
     struct route_match match;
     uint64_t started_ns = bench_now_ns();
 
     for (uint64_t i = 0; i < operations; i++) {
-        router_match(trial->api_router, HTTP_METHOD_POST, path, &match);
+        router_match(look_up->router, HTTP_METHOD_POST, path, &match);
         bench_keep((uint64_t)(uintptr_t)match.route);
     }
     return bench_now_ns() - started_ns;
@@ -98,7 +101,10 @@ static void handle(struct http_exchange *exchange, void *user)
     struct trial *trial = user;
 
     trial->served++;
-    http_respond(exchange, 200, "application/json", "{}", 2);
+    if (trial->is_answering)
+        http_respond(exchange, 200, "application/json", "{}", 2);
+    else
+        http_exchange_finish(exchange, 200);
 }
 
 static uint64_t wall_ms(void *user)
@@ -112,10 +118,6 @@ static uint64_t wall_ms(void *user)
 
 static void connection_open(struct trial *trial)
 {
-    static const struct route routes[] = {{.method = HTTP_METHOD_POST,
-                                           .pattern = "/v1/reservations",
-                                           .handler = handle,
-                                           .caller = 1}};
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     struct http_options options;
     struct http_probe probe;
@@ -125,7 +127,9 @@ static void connection_open(struct trial *trial)
     options.wall_ms = wall_ms;
     options.seed = 1;
     options.pipeline_max = 2 * BATCH;
-    trial->router = router_build(routes, 1);
+    options.idle_timeout_ms = IDLE_MS_MAX;
+    api_routes_fill(trial->routes, handle);
+    trial->router = router_build(trial->routes, ROUTE_COUNT);
     if (http_probe_bind("127.0.0.1", 0, &probe) != 0 || uv_loop_init(&trial->loop) != 0)
         bench_fail("no port on the loopback");
     options.port = probe.port;
@@ -140,6 +144,8 @@ static void connection_open(struct trial *trial)
         bench_fail("no connection");
     setsockopt(trial->client, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     fcntl(trial->client, F_SETFL, O_NONBLOCK);
+    while (trial->server->connections[0].state != HTTP_CONNECTION_OPEN)
+        uv_run(&trial->loop, UV_RUN_NOWAIT);
 }
 
 static void connection_close(struct trial *trial)
@@ -170,6 +176,7 @@ static uint64_t converse(void *arg, uint64_t operations)
     size_t length = BATCH * trial->request_length;
     uint64_t started_ns = bench_now_ns();
 
+    trial->is_answering = true;
     trial->served = 0;
     for (uint64_t wanted = BATCH; wanted <= operations; wanted += BATCH) {
         for (size_t sent = 0; sent < length;) {
@@ -193,29 +200,76 @@ static uint64_t converse(void *arg, uint64_t operations)
     return started_ns;
 }
 
+/* What a read would have brought is put where reads put it; what would be written is thrown away.
+ */
+static uint64_t take_in(struct trial *trial, uint64_t operations)
+{
+    struct http_connection *connection = &trial->server->connections[0];
+    size_t length = BATCH * trial->request_length;
+    uint64_t started_ns = bench_now_ns();
+
+    trial->served = 0;
+    for (uint64_t i = 0; i < operations; i += BATCH) {
+        memcpy(trial->server->read_buffer, trial->batch, length);
+        http_connection_consume(connection, trial->server->read_buffer, 0, length);
+        http_buffer_release(&trial->server->buffers, &connection->out);
+    }
+    started_ns = bench_now_ns() - started_ns;
+    if (trial->served != operations || connection->input.length > 0 || connection->doomed)
+        bench_fail("%llu of %llu requests came to their handler", (unsigned long long)trial->served,
+                   (unsigned long long)operations);
+    return started_ns;
+}
+
+static uint64_t request_only(void *arg, uint64_t operations)
+{
+    struct trial *trial = arg;
+
+    trial->is_answering = false;
+    return take_in(trial, operations);
+}
+
+static uint64_t request_and_answer(void *arg, uint64_t operations)
+{
+    struct trial *trial = arg;
+
+    trial->is_answering = true;
+    return take_in(trial, operations);
+}
+
 int main(int argc, char **argv)
 {
     static struct trial trial;
+    struct look_up found = {.path = "/v1/reservations"};
+    struct look_up missed = {.path = "/v1/reservation"};
     uint64_t operations;
+    uint64_t look_ups;
 
     bench_begin(&argc, argv);
     operations = bench_scale(OPERATIONS) / BATCH * BATCH;
+    look_ups = bench_scale(LOOK_UPS);
     trial.request_length = sizeof(request_text) - 1;
     memcpy(trial.request, request_text, trial.request_length);
     for (size_t i = 0; i < BATCH; i++)
         memcpy(trial.batch + i * trial.request_length, request_text, trial.request_length);
-    bench_measure("http_parse/llhttp", parse, &trial, operations, NULL);
-    api_routes_fill(trial.routes, no_handler);
-    trial.api_router = router_build(trial.routes, ROUTE_COUNT);
-    if (trial.api_router == NULL)
-        bench_fail("not enough memory for the routes");
-    trial.path = "/v1/reservations";
-    bench_measure("http_parse/route", route, &trial, operations, NULL);
-    trial.path = "/v1/reservation";
-    bench_measure("http_parse/route_miss", route, &trial, operations, NULL);
-    router_free(trial.api_router);
     connection_open(&trial);
-    bench_measure("http_parse/connection", converse, &trial, operations, "\"in_flight\":32");
+    bench_contest(
+        (struct bench_entry[]){
+            {"http_parse/request", .body = request_only, .arg = &trial, .operations = operations},
+            {"http_parse/answer", .body = request_and_answer, .arg = &trial,
+             .operations = operations},
+            {"http_parse/connection", .body = converse, .arg = &trial, .operations = operations,
+             .more = "\"in_flight\":32"},
+            {"http_parse/llhttp", .body = parse, .arg = &trial, .operations = operations},
+        },
+        4, BENCH_ROUNDS);
+    found.router = missed.router = trial.router;
+    bench_contest(
+        (struct bench_entry[]){
+            {"http_parse/route", .body = route, .arg = &found, .operations = look_ups},
+            {"http_parse/route_miss", .body = route, .arg = &missed, .operations = look_ups},
+        },
+        2, BENCH_ROUNDS);
     connection_close(&trial);
     return 0;
 }

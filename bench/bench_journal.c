@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Synced commits to RocksDB, in a fresh store each: how the rate grows with the batch, and what
- * each further record of an operation costs.
+ * each further record of an operation costs (the ratio: beside one sequential record).
  *
  *   journal/commit/ORDER/RECORDS/BATCH
  *
@@ -20,8 +20,9 @@ enum {
     BATCH_MAX = 4096,
     RECORDS_MAX = 3,
     ARENA_BYTES = BATCH_MAX * RECORDS_MAX * 512,
-    SECONDS_MS = 1000, /* of one row */
-    SECONDS_QUICK_MS = 200,
+    ENTRIES = 5,
+    ROUND_MS = 100,
+    ROUND_MS_QUICK = 50,
     WARM_UP_COMMITS = 8,
     SEQUENCE_MASK = (1 << 30) - 1,
 };
@@ -33,11 +34,13 @@ struct log {
     uint64_t number;
     uint64_t sequence;
     uint64_t state;
+    uint32_t batch;
     uint32_t records;
     uint32_t record_count;
     bool is_hashed;
     bool is_done;
     enum commit_outcome outcome;
+    struct bench_samples samples;
     char folder[256];
 };
 
@@ -101,8 +104,8 @@ static void on_done(void *arg, enum commit_outcome outcome)
     log->is_done = true;
 }
 
-/* Nanoseconds of one commit of `batch` operations; making them is not counted. */
-static uint64_t commit_once(struct log *log, uint32_t batch)
+/* Nanoseconds of one commit; making its operations is not counted. */
+static uint64_t commit_once(struct log *log)
 {
     const struct arena *arenas[] = {&log->arena};
     struct journal_commit commit = {.arenas = arenas, .arena_count = 1};
@@ -110,7 +113,7 @@ static uint64_t commit_once(struct log *log, uint32_t batch)
 
     log->arena.used = 0;
     log->record_count = 0;
-    for (uint32_t i = 0; i < batch; i++)
+    for (uint32_t i = 0; i < log->batch; i++)
         operation_add(log);
     commit.number = ++log->number;
     commit.record_count = log->record_count;
@@ -149,59 +152,94 @@ static void log_close(struct log *log)
     free(log->arena.bytes);
 }
 
-static void run_row(const char *name, bool is_hashed, uint32_t records, uint32_t batch,
-                    struct bench_samples *samples)
+/* So many operations, in commits of `batch`. */
+static uint64_t commit_often(void *arg, uint64_t operations)
 {
-    struct log log = {.state = 88172645463325252u, .is_hashed = is_hashed, .records = records};
-    uint64_t budget_ns = (bench_options.quick ? SECONDS_QUICK_MS : SECONDS_MS) * 1000000ull;
+    struct log *log = arg;
     uint64_t spent_ns = 0;
-    uint64_t commits = 0;
-    char more[96];
 
-    if (!bench_wants(name))
-        return;
-    log_open(&log);
-    for (int i = 0; i < WARM_UP_COMMITS; i++)
-        commit_once(&log, batch);
-    samples->count = 0;
-    for (; spent_ns < budget_ns; commits++) {
-        uint64_t ns = commit_once(&log, batch);
+    for (uint64_t done = 0; done < operations; done += log->batch) {
+        uint64_t ns = commit_once(log);
 
-        bench_samples_add(samples, ns);
+        bench_samples_add(&log->samples, ns);
         spent_ns += ns;
     }
-    log_close(&log);
-    snprintf(more, sizeof(more), "\"batch\":%u,\"records\":%u,\"commits\":%llu", batch, records,
-             (unsigned long long)commits);
-    bench_report(
-        &(struct bench_row){.name = name,
-                            .ops_per_s = (double)(commits * batch) * 1e9 / (double)spent_ns,
-                            .samples = samples,
-                            .more = more});
+    return spent_ns;
+}
+
+/* How many operations fill a round's time, after a few commits to warm up. */
+static uint64_t operations_per_round(struct log *log)
+{
+    uint64_t budget_ns = (bench_options.quick ? ROUND_MS_QUICK : ROUND_MS) * 1000000ull;
+    uint64_t spent_ns = 0;
+    uint64_t commits = 0;
+
+    for (int i = 0; i < WARM_UP_COMMITS; i++)
+        commit_once(log);
+    for (; spent_ns < budget_ns; commits++)
+        spent_ns += commit_once(log);
+    return commits * log->batch;
+}
+
+/* All orders and numbers of records with commits of so many operations, each in its own store. */
+static void run_batch(struct log logs[ENTRIES], uint32_t batch)
+{
+    static const struct {
+        const char *order;
+        uint32_t records;
+    } kinds[ENTRIES] = {
+        {"sequential", 1}, {"sequential", 2}, {"sequential", 3}, {"hashed", 2}, {"hashed", 3},
+    };
+    struct bench_entry entries[ENTRIES];
+    char names[ENTRIES][64];
+    char more[ENTRIES][64];
+
+    for (size_t i = 0; i < ENTRIES; i++) {
+        struct log *log = &logs[i];
+
+        log->is_hashed = kinds[i].order[0] == 'h';
+        log->records = kinds[i].records;
+        log->batch = batch;
+        log->samples.count = 0;
+        snprintf(names[i], sizeof(names[i]), "journal/commit/%s/%u/%u", kinds[i].order,
+                 log->records, batch);
+        snprintf(more[i], sizeof(more[i]), "\"batch\":%u,\"records\":%u", batch, log->records);
+        entries[i] = (struct bench_entry){.name = names[i],
+                                          .body = commit_often,
+                                          .arg = log,
+                                          .samples = &log->samples,
+                                          .more = more[i]};
+        if (!bench_wants(names[i]))
+            continue;
+        log_open(log);
+        entries[i].operations = operations_per_round(log);
+    }
+    bench_contest(entries, ENTRIES, BENCH_ROUNDS);
+    for (size_t i = 0; i < ENTRIES; i++)
+        if (bench_wants(names[i]))
+            log_close(&logs[i]);
 }
 
 int main(int argc, char **argv)
 {
     static const uint32_t batches[] = {1, 4, 16, 64, 256, 1024, BATCH_MAX};
     static const uint32_t batches_quick[] = {1, 64, 1024};
+    static struct log logs[ENTRIES];
     const uint32_t *chosen = batches;
     size_t count = sizeof(batches) / sizeof(batches[0]);
-    struct bench_samples samples;
-    char name[64];
 
     bench_begin(&argc, argv);
-    bench_samples_init(&samples);
+    for (size_t i = 0; i < ENTRIES; i++) {
+        logs[i].state = 88172645463325252u;
+        bench_samples_init(&logs[i].samples);
+    }
     if (bench_options.quick) {
         chosen = batches_quick;
         count = sizeof(batches_quick) / sizeof(batches_quick[0]);
     }
-    for (uint32_t records = 1; records <= RECORDS_MAX; records++)
-        for (int is_hashed = 0; is_hashed <= (records > 1); is_hashed++)
-            for (size_t i = 0; i < count; i++) {
-                snprintf(name, sizeof(name), "journal/commit/%s/%u/%u",
-                         is_hashed ? "hashed" : "sequential", records, chosen[i]);
-                run_row(name, is_hashed != 0, records, chosen[i], &samples);
-            }
-    bench_samples_free(&samples);
+    for (size_t i = 0; i < count; i++)
+        run_batch(logs, chosen[i]);
+    for (size_t i = 0; i < ENTRIES; i++)
+        bench_samples_free(&logs[i].samples);
     return 0;
 }

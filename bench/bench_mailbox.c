@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "bench.h"
@@ -24,8 +25,8 @@ enum {
     PRODUCERS_MAX = 2,
     CAPACITY = 8192,
     RING_SIZE = 2 * CAPACITY, /* of pointers; a power of two */
-    MESSAGES = 4000000,
-    WAKES = 20000,
+    MESSAGES = 500000,
+    WAKES = 2000,
     WAKE_PAUSE_NS = 30000, /* long enough for the consumer to fall asleep */
 };
 
@@ -201,6 +202,16 @@ static bool mutex_receive(struct queue *queue, uint64_t *cookie_out)
     return has_message;
 }
 
+/* ---- cores ---- */
+
+/* A core for each producer and the next for the consumer; where there are not enough, the consumer
+ * shares with the first. (Two producers on one core would only show how long ck_ring's producers
+ * wait for each other when one is descheduled: for the rest of a time slice, each time.) */
+static void pin(uint32_t place)
+{
+    bench_pin(place % (uint32_t)sysconf(_SC_NPROCESSORS_ONLN));
+}
+
 /* ---- throughput ---- */
 
 struct producer {
@@ -213,6 +224,7 @@ static void *produce(void *arg)
 {
     struct producer *producer = arg;
 
+    pin(producer->index);
     for (uint64_t i = 0; i < producer->messages;) {
         if (producer->queue->kind->send(producer->queue, producer->index, i, i))
             i++;
@@ -232,6 +244,7 @@ static uint64_t throughput(void *arg, uint64_t operations)
     uint64_t started_ns;
     uint64_t ended_ns;
 
+    pin(queue->producers);
     queue->kind->open(queue);
     started_ns = bench_now_ns();
     for (uint32_t i = 0; i < queue->producers; i++) {
@@ -310,6 +323,7 @@ static void *wake_often(void *arg)
     struct wake *wake = waker->wake;
     struct queue *queue = wake->queue;
 
+    pin(waker->index);
     for (uint64_t i = 0; i < waker->messages; i++) {
         pause_ns(WAKE_PAUSE_NS);
         queue->kind->send(queue, waker->index, i, bench_now_ns() * PRODUCERS_MAX + waker->index);
@@ -344,6 +358,7 @@ static uint64_t wake_latency(void *arg, uint64_t operations)
     pthread_t threads[PRODUCERS_MAX];
     uint64_t started_ns;
 
+    pin(queue->producers);
     queue->kind->open(queue);
     wake->expected = operations / queue->producers * queue->producers;
     atomic_store(&wake->received, 0);
@@ -370,31 +385,56 @@ static uint64_t wake_latency(void *arg, uint64_t operations)
     return started_ns;
 }
 
+static const struct queue_kind kinds[] = {
+    {"ours", mailbox_open, mailbox_close, mailbox_send, mailbox_receive},
+    {"ck_ring_mpsc", ring_open, ring_close, ring_send, ring_receive},
+    {"mutex", mutex_open, mutex_close, mutex_send, mutex_receive},
+};
+
+enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+static void run_rows(uint32_t producers, struct bench_samples *samples)
+{
+    static struct queue queues[KINDS];
+    static struct wake wakes[KINDS];
+    static char throughput_names[KINDS][64];
+    static char wake_names[KINDS][64];
+    struct bench_entry rates[KINDS];
+    struct bench_entry latencies[KINDS];
+
+    for (size_t i = 0; i < KINDS; i++) {
+        queues[i] = (struct queue){.kind = &kinds[i], .producers = producers};
+        wakes[i] = (struct wake){
+            .queue = &queues[i], .samples = &samples[i], .is_mutex = kinds[i].open == mutex_open};
+        snprintf(throughput_names[i], sizeof(throughput_names[i]), "mailbox/%s/throughput/%u",
+                 kinds[i].name, producers);
+        snprintf(wake_names[i], sizeof(wake_names[i]), "mailbox/%s/wake/%u", kinds[i].name,
+                 producers);
+        rates[i] = (struct bench_entry){.name = throughput_names[i],
+                                        .body = throughput,
+                                        .arg = &queues[i],
+                                        .operations = bench_scale(MESSAGES)};
+        latencies[i] = (struct bench_entry){.name = wake_names[i],
+                                            .body = wake_latency,
+                                            .arg = &wakes[i],
+                                            .operations = bench_scale(WAKES),
+                                            .samples = &samples[i],
+                                            .is_latency = true};
+    }
+    bench_contest(rates, KINDS, BENCH_ROUNDS_MANY);
+    bench_contest(latencies, KINDS, BENCH_ROUNDS);
+}
+
 int main(int argc, char **argv)
 {
-    static const struct queue_kind kinds[] = {
-        {"ours", mailbox_open, mailbox_close, mailbox_send, mailbox_receive},
-        {"ck_ring_mpsc", ring_open, ring_close, ring_send, ring_receive},
-        {"mutex", mutex_open, mutex_close, mutex_send, mutex_receive},
-    };
-    static struct queue queue;
-    static struct wake wake;
-    struct bench_samples samples;
-    char name[64];
+    struct bench_samples samples[KINDS];
 
     bench_begin(&argc, argv);
-    bench_samples_init(&samples);
+    for (size_t i = 0; i < KINDS; i++)
+        bench_samples_init(&samples[i]);
     for (uint32_t producers = 1; producers <= PRODUCERS_MAX; producers++)
-        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-            queue = (struct queue){.kind = &kinds[i], .producers = producers};
-            snprintf(name, sizeof(name), "mailbox/%s/throughput/%u", kinds[i].name, producers);
-            bench_measure(name, throughput, &queue, bench_scale(MESSAGES), NULL);
-            wake = (struct wake){
-                .queue = &queue, .samples = &samples, .is_mutex = kinds[i].open == mutex_open};
-            snprintf(name, sizeof(name), "mailbox/%s/wake/%u", kinds[i].name, producers);
-            samples.count = 0;
-            bench_measure_samples(name, wake_latency, &wake, bench_scale(WAKES), &samples, NULL);
-        }
-    bench_samples_free(&samples);
+        run_rows(producers, samples);
+    for (size_t i = 0; i < KINDS; i++)
+        bench_samples_free(&samples[i]);
     return 0;
 }

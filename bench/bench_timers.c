@@ -161,7 +161,8 @@ int main(int argc, char **argv)
     static const char *const phases[] = {"set", "cancel", "expire"};
     static struct trial trial;
     uint64_t state = 88172645463325252u;
-    char name[64];
+    char ours[64];
+    char heap[64];
 
     bench_begin(&argc, argv);
     trial.slots = bench_options.quick ? SLOTS_QUICK : SLOTS;
@@ -175,10 +176,14 @@ int main(int argc, char **argv)
     for (uint32_t i = 0; i < trial.slots; i++)
         trial.deadlines_ms[i] = 1 + (int64_t)(bench_random(&state) % SPAN_MS);
     for (trial.phase = PHASE_SET; trial.phase <= PHASE_EXPIRE; trial.phase++) {
-        snprintf(name, sizeof(name), "timers/ours/%s", phases[trial.phase]);
-        bench_measure(name, wheel_run, &trial, trial.slots, NULL);
-        snprintf(name, sizeof(name), "timers/heap/%s", phases[trial.phase]);
-        bench_measure(name, heap_run, &trial, trial.slots, NULL);
+        snprintf(ours, sizeof(ours), "timers/ours/%s", phases[trial.phase]);
+        snprintf(heap, sizeof(heap), "timers/heap/%s", phases[trial.phase]);
+        bench_contest(
+            (struct bench_entry[]){
+                {ours, .body = wheel_run, .arg = &trial, .operations = trial.slots},
+                {heap, .body = heap_run, .arg = &trial, .operations = trial.slots},
+            },
+            2, BENCH_ROUNDS);
     }
     free(trial.heap.places);
     free(trial.heap.entries);
