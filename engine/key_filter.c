@@ -31,6 +31,7 @@ static void put_in_front(struct key_filter *filter, struct key_filter_generation
     filter->keys_max = generation->keys_max;
     filter->number = generation->number;
     atomic_store_explicit(&filter->keys, 0, memory_order_relaxed);
+    atomic_store_explicit(&filter->mask, generation->mask, memory_order_relaxed);
     atomic_store_explicit(&filter->newest, generation, memory_order_release);
 }
 

@@ -41,6 +41,7 @@ struct key_filter_generation {
 
 struct key_filter {
     _Atomic(struct key_filter_generation *) newest;
+    _Atomic uint64_t mask; /* its; for prefetches alone, as the two are not read at one moment */
     /* The owner's, apart from what every core reads; of the newest generation. */
     _Alignas(CACHE_LINE) int64_t newest_ms;
     uint32_t keys_max;
@@ -55,10 +56,15 @@ bool key_filter_init(struct key_filter *filter, uint32_t keys);
 void key_filter_expect(struct key_filter *filter, uint32_t keys);
 void key_filter_destroy(struct key_filter *filter);
 
-/* A hint that it is tested soon. */
-static inline void key_filter_prefetch(const struct key_filter *filter)
+/* A hint that it is tested for this key soon. */
+static inline void key_filter_prefetch(const struct key_filter *filter, const struct hash128 *key)
 {
-    prefetch(&atomic_load_explicit(&filter->newest, memory_order_relaxed)->older);
+    const struct key_filter_generation *newest =
+        atomic_load_explicit(&filter->newest, memory_order_relaxed);
+
+    prefetch(newest);
+    prefetch(&newest->words[key->word[0] &
+                            atomic_load_explicit(&filter->mask, memory_order_relaxed)]);
 }
 
 /* Whether this key may have claimed. Any thread. */

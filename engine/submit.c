@@ -192,9 +192,9 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     outcome = resolve_lines(shard_directory(shard), command, &reservation, refusal);
     if (outcome != OUTCOME_OK)
         return outcome;
-    /* While the one is hashed, memory for the other is on its way: product, filter, its word. */
+    /* While the one is hashed, memory is on its way: first the product, then the filter's word. */
     reservation.key = key_of(engine, command, reservation.skus[0], command->reserve.key);
-    key_filter_prefetch(&reservation.skus[0]->product->filter);
+    key_filter_prefetch(&reservation.skus[0]->product->filter, &reservation.key);
     reservation.fingerprint = fingerprint_of(engine, command->reserve.body);
     outcome = claim_or_refuse(shard, &reservation, &claim);
     if (outcome == OUTCOME_SOLD_OUT) {
