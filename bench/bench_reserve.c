@@ -53,6 +53,8 @@ struct settings {
 struct buyer {
     _Alignas(CACHE_LINE) uint64_t sent;
     uint32_t open;
+    uint32_t next_sku;
+    uint32_t next_principal;
     struct bench_samples samples;
     _Atomic uint64_t held;
     _Atomic uint64_t refused;
@@ -182,7 +184,7 @@ static bool send_reservation(struct sale *sale, struct shard *shard, struct buye
 {
     uint32_t index = shard_index(shard);
     uint64_t number = buyer->sent++;
-    uint64_t sku = (number * STRIDE + index * (sale->skus / 2)) % sale->skus;
+    uint32_t sku = buyer->next_sku;
     uint64_t started_ns = number % SAMPLE_EVERY == 0 ? bench_now_ns() : 0;
     char name[] = "sku-000000";
     uint64_t key[2] = {index, number}; /* to the engine a key is bytes */
@@ -194,7 +196,12 @@ static bool send_reservation(struct sale *sale, struct shard *shard, struct buye
     for (size_t i = sizeof(name) - 2; sku > 0; i--, sku /= 10)
         name[i] = (char)('0' + sku % 10);
     command.principal.bytes[0] = 1;
-    memcpy(command.principal.bytes + 1, &(uint32_t){(uint32_t)(number % PRINCIPALS)}, 4);
+    memcpy(command.principal.bytes + 1, &buyer->next_principal, 4);
+    if (++buyer->next_principal == PRINCIPALS)
+        buyer->next_principal = 0;
+    buyer->next_sku += STRIDE % sale->skus;
+    if (buyer->next_sku >= sale->skus)
+        buyer->next_sku -= sale->skus;
     command.reserve.key = (struct slice){(const char *)key, sizeof(key)};
     command.reserve.body = (struct slice){"{\"sku\":\"sku-000000\",\"quantity\":1}", 33};
     command.reserve.lines = &line;
@@ -458,8 +465,10 @@ static void run_row(const char *name, enum journal_choice choice, bool is_hot,
     memset(sale, 0, sizeof(*sale));
     sale->settings = &settings;
     sale->skus = is_hot ? 1 : settings.skus;
-    for (uint32_t i = 0; i < settings.shards; i++)
+    for (uint32_t i = 0; i < settings.shards; i++) {
         bench_samples_init(&sale->buyers[i].samples);
+        sale->buyers[i].next_sku = sale->skus / settings.shards * i;
+    }
     env_real_populate(env);
     ports.env = env_real_port(env);
     if (choice == JOURNAL_CHOICE_MEMORY) {

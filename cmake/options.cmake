@@ -49,8 +49,7 @@ if(STAMPEDE_HARDENING)
     -fno-strict-overflow
     $<$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},x86_64>:-fcf-protection=full>
     $<$<STREQUAL:${CMAKE_SYSTEM_PROCESSOR},aarch64>:-mbranch-protection=standard>
-    $<$<C_COMPILER_ID:GNU>:-ftrivial-auto-var-init=zero>
-    $<$<C_COMPILER_ID:GNU>:-fzero-call-used-regs=used-gpr>)
+    $<$<C_COMPILER_ID:GNU>:-ftrivial-auto-var-init=zero>)
   target_link_options(stampede_options INTERFACE LINKER:-z,relro,-z,now,-z,noexecstack)
 endif()
 
