@@ -92,8 +92,11 @@ static void options_set_costs(struct journal_rocksdb *journal, uint64_t write_bu
     rocksdb_options_set_enable_write_thread_adaptive_yield(options, 0);
     rocksdb_options_set_max_background_jobs(options, BACKGROUND_JOBS);
     rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
-    /* Tables past the page cache: no copy into it, no log's sync that waits behind it. */
+    /* Tables past the page cache: no copies, and no log's sync that waits behind them. What reads a
+     * store as a whole and is done with it (an audit, salvage) may use the cache. */
     rocksdb_options_set_use_direct_io_for_flush_and_compaction(options, is_direct);
+    rocksdb_options_set_use_direct_reads(
+        options, is_direct && (journal->mode == JOURNAL_CREATE || journal->mode == JOURNAL_SERVE));
     rocksdb_options_compaction_readahead_size(options, READAHEAD_BYTES);
     rocksdb_options_set_bytes_per_sync(options, 1 << 20);
     /* Records are small and mostly random bits: compressing them costs more than it saves. */
