@@ -9,7 +9,7 @@
 enum {
     RECOVER_ALL = 0,             /* kTolerateCorruptedTailRecords: refuses damage */
     RECOVER_TO_FIRST_DAMAGE = 2, /* kPointInTimeRecovery */
-    INFO_LEVEL_WARN = 2,
+    INFO_LEVEL_FATAL = 4,
     CACHE_BYTES = 16 << 20,
     BLOCK_BYTES = 16 << 10,
     READAHEAD_BYTES = 1 << 20, /* of each table that a compaction reads */
@@ -92,8 +92,11 @@ static void options_set_costs(struct journal_rocksdb *journal, uint64_t write_bu
     rocksdb_options_set_enable_write_thread_adaptive_yield(options, 0);
     rocksdb_options_set_max_background_jobs(options, BACKGROUND_JOBS);
     rocksdb_options_set_max_open_files(options, OPEN_FILES_MAX);
-    /* Tables past the page cache: no copy into it, no log's sync that waits behind it. */
+    /* Tables past the page cache: no copies, and no log's sync that waits behind them. What reads a
+     * store as a whole and is done with it (an audit, salvage) may use the cache. */
     rocksdb_options_set_use_direct_io_for_flush_and_compaction(options, is_direct);
+    rocksdb_options_set_use_direct_reads(
+        options, is_direct && (journal->mode == JOURNAL_CREATE || journal->mode == JOURNAL_SERVE));
     rocksdb_options_compaction_readahead_size(options, READAHEAD_BYTES);
     rocksdb_options_set_bytes_per_sync(options, 1 << 20);
     /* Records are small and mostly random bits: compressing them costs more than it saves. */
@@ -101,7 +104,10 @@ static void options_set_costs(struct journal_rocksdb *journal, uint64_t write_bu
     rocksdb_options_set_skip_stats_update_on_db_open(options, 1);
     rocksdb_options_set_stats_dump_period_sec(options, 0);
     rocksdb_options_set_stats_persist_period_sec(options, 0);
-    rocksdb_options_set_info_log_level(options, INFO_LEVEL_WARN);
+    /* RocksDB's diary is on the disk of the data: where that is full, the second line that cannot
+     * be written aborts the process. So it only says how the store was opened; reasons come with
+     * the errors. */
+    rocksdb_options_set_info_log_level(options, INFO_LEVEL_FATAL);
     rocksdb_options_set_max_log_file_size(options, INFO_LOG_BYTES_MAX);
     rocksdb_options_set_keep_log_file_num(options, INFO_LOGS_KEPT);
     rocksdb_block_based_options_set_block_size(journal->table_options, BLOCK_BYTES);
