@@ -36,7 +36,13 @@ void bench_begin(int *argc, char **argv)
 
 bool bench_wants(const char *name)
 {
-    return bench_options.only == NULL || strstr(name, bench_options.only) != NULL;
+    const char *only = bench_options.only;
+    size_t length = only == NULL ? 0 : strlen(only);
+
+    if (length > 0 && only[length - 1] == '$') /* as a whole, or as its end */
+        return strlen(name) >= length - 1 &&
+               strncmp(name + strlen(name) - (length - 1), only, length - 1) == 0;
+    return only == NULL || strstr(name, only) != NULL;
 }
 
 uint64_t bench_scale(uint64_t operations)

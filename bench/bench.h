@@ -24,7 +24,7 @@ enum {
 
 struct bench_options {
     bool quick;
-    const char *only; /* rows whose names contain this; NULL: all */
+    const char *only; /* rows whose names contain this, or with a $ behind it end so; NULL: all */
 };
 
 extern struct bench_options bench_options;

@@ -3,13 +3,13 @@
  * the real environment (one loop and thread a shard, the committer's thread), answers counted when
  * they come back. A reservation counts when its answer says that it is held, so when it is durable.
  *
- *   reserve/memory, reserve/memory/hot    the journal in memory: codec and hash table, no disk
- *   reserve/synced, reserve/synced/hot    RocksDB, each commit synced
- *   reserve/none, reserve/none/hot        no journal at all: what the engine itself costs
+ *   reserve/memory    all is kept in memory and nowhere else: the journal says at once that it is
+ * done reserve/synced    RocksDB, each commit synced
  *
  * Spread: each next reservation goes to the next of --skus SKUs, one product each, in an order that
- * jumps. Hot: all to one. Holds stay for the whole run (--ttl-ms), so a run also ends when
- * --holds-max of them are kept: the row then says `ended_by`. */
+ * jumps. /wide: the same over ten times as many, which no cache holds. /hot: all to one. Customers
+ * take turns, 100,000 of them. Memory is populated before. Holds stay for the whole run (--ttl-ms),
+ * so a run of RocksDB's is paced (`paced_at`) where memory would not hold what it could sell. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,29 +19,31 @@
 
 #include "bench.h"
 #include "env_real.h"
-#include "journal_memory.h"
+#include "journal_none.h"
 #include "storage.h"
 
 enum {
     SHARDS_DEFAULT = 2,
-    SKUS_DEFAULT = 10000,
+    SKUS_DEFAULT = 1000,
+    WIDE = 10, /* times as many */
+    ROUNDS = 3,
     PRINCIPALS = 100000,
-    SETUP_WINDOW = 64,            /* products on their way at once */
-    SAMPLE_EVERY = 64,            /* one in so many reservations is timed: the clock costs too */
-    BYTES_PER_HOLD = 272,         /* memory set aside for each */
-    BYTES_PER_HOLD_STORED = 1024, /* the same where the journal is in memory too */
-    HOLDS_PER_S_MAX = 4000000,    /* no faster machine is prepared for */
-    HOLDS_PER_S_SYNCED_MAX = 700000,
+    SETUP_WINDOW = 64,         /* products on their way at once */
+    SAMPLE_EVERY = 64,         /* one in so many reservations is timed: the clock costs too */
+    BYTES_PER_HOLD = 272,      /* memory set aside for each */
+    HOLDS_PER_S_MAX = 4000000, /* no faster machine is prepared for */
+    HOLDS_PER_S_SYNCED_MAX = 1500000,
     SETUP_SECONDS_MAX = 120,
     STRIDE = 7919, /* a prime: neighbours in time are no neighbours in the tables */
 };
 
-enum journal_choice { JOURNAL_CHOICE_NONE, JOURNAL_CHOICE_MEMORY, JOURNAL_CHOICE_SYNCED };
+enum journal_choice { JOURNAL_CHOICE_NONE, JOURNAL_CHOICE_SYNCED };
 
 struct settings {
     uint32_t shards;
     uint32_t skus;
     uint32_t window; /* reservations in flight, a shard */
+    double rate;     /* of each shard, a second; 0: as many as it can */
     uint32_t holds_max;
     uint32_t ttl_ms;
     uint32_t retention_ms;
@@ -52,6 +54,7 @@ struct settings {
 /* What one shard's thread writes; the counts are read by the main thread. */
 struct buyer {
     _Alignas(CACHE_LINE) uint64_t sent;
+    uint64_t opened_ns;
     uint32_t open;
     uint32_t next_sku;
     uint32_t next_principal;
@@ -72,62 +75,6 @@ struct sale {
     _Atomic bool is_sampled;
     struct buyer buyers[SHARDS_MAX];
 };
-
-/* ---- the journal that keeps nothing ---- */
-
-static void none_commit(void *self, const struct journal_commit *commit, journal_commit_done done,
-                        void *arg)
-{
-    (void)self;
-    (void)commit;
-    done(arg, COMMIT_OK);
-}
-
-static uint64_t none_last_commit(void *self)
-{
-    (void)self;
-    return 0;
-}
-
-static bool none_load(void *self, uint32_t partition, journal_visit visit, void *arg)
-{
-    (void)self;
-    (void)partition;
-    (void)visit;
-    (void)arg;
-    return true;
-}
-
-static bool none_read(void *self, struct journal_read *read)
-{
-    (void)self;
-    (void)read;
-    return false;
-}
-
-static bool none_is_full(void *self)
-{
-    (void)self;
-    return false;
-}
-
-static const struct journal_port none_port = {.commit = none_commit,
-                                              .last_commit = none_last_commit,
-                                              .load = none_load,
-                                              .read = none_read,
-                                              .is_full = none_is_full};
-
-static uint64_t no_watermark_read(void *self)
-{
-    (void)self;
-    return 0;
-}
-
-static void no_watermark_advance(void *self, uint64_t number)
-{
-    (void)self;
-    (void)number;
-}
 
 /* ---- on the shards' threads ---- */
 
@@ -220,13 +167,23 @@ static void on_turn(void *user, struct shard *shard)
 {
     struct sale *sale = user;
     struct buyer *buyer = &sale->buyers[shard_index(shard)];
+    uint64_t allowed = UINT64_MAX;
 
     if (shard_index(shard) == 0)
         while (sale->products_sent < sale->skus && sale->products_open < SETUP_WINDOW)
             send_product(sale, shard);
     if (!atomic_load_explicit(&sale->is_open, memory_order_relaxed))
         return;
-    while (buyer->open < sale->settings->window && send_reservation(sale, shard, buyer)) {
+    if (sale->settings->rate > 0) {
+        uint64_t now_ns = bench_now_ns();
+
+        if (buyer->opened_ns == 0)
+            buyer->opened_ns = now_ns;
+        allowed = (uint64_t)((double)(now_ns - buyer->opened_ns) * sale->settings->rate / 1e9);
+    }
+    /* One is always on its way: who waits for nothing sleeps. */
+    while (buyer->open < sale->settings->window && (buyer->sent < allowed || buyer->open == 0) &&
+           send_reservation(sale, shard, buyer)) {
     }
 }
 
@@ -291,6 +248,7 @@ struct outcome_of_run {
     double fastest_second;
     double seconds;
     double cpu_seconds; /* of all threads: what is left to others tells nothing of it */
+    double cpu_ns_per_op;
     uint64_t refused;
     struct engine_metrics before; /* when the measured time began */
     struct engine_metrics after;
@@ -349,6 +307,7 @@ static void measure(struct sale *sale, struct outcome_of_run *run_out)
     run_out->seconds = (double)(last.ns - first.ns) / 1e9;
     run_out->ops_per_s = (double)(last.held - first.held) / run_out->seconds;
     run_out->refused = last.refused - first.refused;
+    run_out->cpu_ns_per_op = run_out->cpu_seconds * 1e9 / (double)(last.held - first.held);
 }
 
 static void report(struct sale *sale, const char *name, const struct outcome_of_run *run)
@@ -372,13 +331,14 @@ static void report(struct sale *sale, const char *name, const struct outcome_of_
              "\"cpu_ns_per_op\":%.0f,\"seconds\":%.1f,\"shards\":%u,\"skus\":%u,\"window\":%u,"
              "\"commits\":%lld,"
              "\"records_per_commit\":%.1f,\"commit_mean_ns\":%.0f,\"commit_max_ns\":%lld,"
-             "\"refused\":%llu,\"last_refusal\":\"%s\",\"holds_kept\":%lld,\"ended_by\":\"%s\"",
-             run->cpu_seconds * 1e9 / (run->ops_per_s * run->seconds), run->seconds,
-             settings->shards, sale->skus, settings->window, (long long)commits,
-             (double)records * per_commit,
+             "\"paced_at\":%.0f,\"refused\":%llu,\"last_refusal\":\"%s\",\"holds_kept\":%lld,"
+             "\"ended_by\":\"%s\"",
+             run->cpu_ns_per_op, run->seconds, settings->shards, sale->skus, settings->window,
+             (long long)commits, (double)records * per_commit,
              (double)(run->after.commit_ns - run->before.commit_ns) * per_commit,
-             (long long)run->after.commit_max_ns, (unsigned long long)run->refused,
-             outcome_name((enum outcome)refusal), (long long)run->after.holds_kept,
+             (long long)run->after.commit_max_ns, settings->rate * settings->shards,
+             (unsigned long long)run->refused, outcome_name((enum outcome)refusal),
+             (long long)run->after.holds_kept,
              run->seconds + 0.2 < settings->seconds ? "holds_max" : "time");
     bench_report(&(struct bench_row){.name = name,
                                      .ops_per_s = run->ops_per_s,
@@ -389,8 +349,38 @@ static void report(struct sale *sale, const char *name, const struct outcome_of_
     bench_samples_free(&samples);
 }
 
+static int compare_rates(const void *a, const void *b)
+{
+    const double *left = a;
+    const double *right = b;
+
+    return *left < *right ? -1 : *left > *right;
+}
+
+/* The rates of a row's rounds; after the last, it is reported with their median. */
+struct rounds {
+    double rates[ROUNDS];
+    uint32_t done;
+    uint32_t count;
+};
+
+static void end_round(struct sale *sale, const char *name, struct rounds *rounds,
+                      struct outcome_of_run *run)
+{
+    rounds->rates[rounds->done++] = run->ops_per_s;
+    if (rounds->done < rounds->count)
+        return;
+    if (rounds->count > 1) {
+        qsort(rounds->rates, rounds->count, sizeof(rounds->rates[0]), compare_rates);
+        run->ops_per_s = rounds->rates[rounds->count / 2];
+        run->slowest_second = rounds->rates[0];
+        run->fastest_second = rounds->rates[rounds->count - 1];
+    }
+    report(sale, name, run);
+}
+
 static void run_sale(struct sale *sale, const char *name, const struct engine_options *options,
-                     const struct engine_ports *ports, struct env_real *env)
+                     const struct engine_ports *ports, struct env_real *env, struct rounds *rounds)
 {
     struct env_real_hooks hooks = {.user = sale,
                                    .on_start = on_start,
@@ -410,7 +400,7 @@ static void run_sale(struct sale *sale, const char *name, const struct engine_op
     wait_for_products(sale);
     measure(sale, &run);
     env_real_stop(env, 10000);
-    report(sale, name, &run);
+    end_round(sale, name, rounds, &run);
 }
 
 static struct engine_options choose_options(const struct settings *settings, uint32_t partitions)
@@ -429,8 +419,7 @@ static struct engine_options choose_options(const struct settings *settings, uin
 static uint32_t holds_that_fit(const struct settings *settings, enum journal_choice choice)
 {
     double free_bytes = (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    double by_memory = free_bytes * 3 / 5 /
-                       (choice == JOURNAL_CHOICE_MEMORY ? BYTES_PER_HOLD_STORED : BYTES_PER_HOLD);
+    double by_memory = free_bytes * 3 / 5 / BYTES_PER_HOLD;
     double by_time = (settings->seconds + settings->warm_up_s) *
                      (choice == JOURNAL_CHOICE_SYNCED ? HOLDS_PER_S_SYNCED_MAX : HOLDS_PER_S_MAX);
     double holds = by_memory < by_time ? by_memory : by_time;
@@ -438,12 +427,11 @@ static uint32_t holds_that_fit(const struct settings *settings, enum journal_cho
     return (uint32_t)(holds / settings->shards);
 }
 
-static void run_row(const char *name, enum journal_choice choice, bool is_hot,
-                    struct settings settings)
+static void run_round(const char *name, enum journal_choice choice, struct settings settings,
+                      struct rounds *rounds)
 {
     struct sale *sale;
     struct env_real *env;
-    struct journal_memory *memory = NULL;
     struct storage *storage = NULL;
     struct engine_options options;
     struct engine_ports ports = {
@@ -454,29 +442,24 @@ static void run_row(const char *name, enum journal_choice choice, bool is_hot,
     char folder[256] = "";
     char error[STORAGE_ERROR_BYTES] = "";
 
-    if (!bench_wants(name))
-        return;
     if (settings.holds_max == 0)
         settings.holds_max = holds_that_fit(&settings, choice);
+    if (choice == JOURNAL_CHOICE_SYNCED)
+        settings.rate = settings.holds_max * 0.93 / (settings.seconds + settings.warm_up_s);
     sale = aligned_alloc(CACHE_LINE, sizeof(*sale));
     env = env_real_create(settings.shards);
     if (sale == NULL || env == NULL)
         bench_fail("not enough resources for %u shards", settings.shards);
     memset(sale, 0, sizeof(*sale));
     sale->settings = &settings;
-    sale->skus = is_hot ? 1 : settings.skus;
+    sale->skus = settings.skus;
     for (uint32_t i = 0; i < settings.shards; i++) {
         bench_samples_init(&sale->buyers[i].samples);
         sale->buyers[i].next_sku = sale->skus / settings.shards * i;
     }
     env_real_populate(env);
     ports.env = env_real_port(env);
-    if (choice == JOURNAL_CHOICE_MEMORY) {
-        memory = journal_memory_create(&(struct journal_memory_options){.sync_immediately = true});
-        if (memory == NULL)
-            bench_fail("not enough memory for the journal");
-        ports.journal = journal_memory_port(memory);
-    } else if (choice == JOURNAL_CHOICE_SYNCED) {
+    if (choice == JOURNAL_CHOICE_SYNCED) {
         struct storage_options wanted;
 
         bench_folder_make(folder, sizeof(folder));
@@ -486,7 +469,7 @@ static void run_row(const char *name, enum journal_choice choice, bool is_hot,
         storage_ports_get(storage, &ports.journal, &ports.watermark, &ports.secrets);
     }
     options = choose_options(&settings, PARTITIONS_DEFAULT);
-    run_sale(sale, name, &options, &ports, env);
+    run_sale(sale, name, &options, &ports, env, rounds);
     if (storage != NULL)
         storage_stop_reads(storage);
     engine_destroy(sale->engine);
@@ -494,24 +477,35 @@ static void run_row(const char *name, enum journal_choice choice, bool is_hot,
         storage_close(storage);
         bench_folder_remove(folder);
     }
-    if (memory != NULL)
-        journal_memory_destroy(memory);
     env_real_destroy(env);
     for (uint32_t i = 0; i < settings.shards; i++)
         bench_samples_free(&sale->buyers[i].samples);
     free(sale);
 }
 
+static void run_row(const char *name, enum journal_choice choice, uint32_t times_skus,
+                    struct settings settings)
+{
+    struct rounds rounds = {.count = choice == JOURNAL_CHOICE_SYNCED ? 1 : ROUNDS};
+
+    if (!bench_wants(name))
+        return;
+    settings.skus = times_skus > 0 ? settings.skus * times_skus : 1;
+    for (uint32_t i = 0; i < rounds.count; i++)
+        run_round(name, choice, settings, &rounds);
+}
+
 /* ---- options ---- */
 
 static const char usage[] =
     "usage: bench_reserve [--quick] [--only ROW] [OPTION N]...\n"
-    "  --seconds N       measured time of each row (10; quick 2)\n"
+    "  --seconds N       measured time of each row (3; quick 2)\n"
     "  --warm-up N       seconds before it (1)\n"
     "  --shards N        threads that take and own reservations (2)\n"
-    "  --skus N          of the rows that are spread (10000)\n"
-    "  --window N        reservations in flight on each shard (4096)\n"
-    "  --holds-max N     kept by a shard (what the time needs and half of the memory bears)\n"
+    "  --skus N          of the rows that are spread (1000; ten times as many: /wide)\n"
+    "  --window N        reservations in flight on each shard (2048)\n"
+    "  --holds-max N     kept by a shard (what the time needs and three fifths of the memory "
+    "bear)\n"
     "  --ttl-ms N        how long a hold lasts (a day: for the whole run)\n"
     "  --retention-ms N  how long an ended hold is kept (a day)\n";
 
@@ -558,28 +552,28 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         enum journal_choice journal;
-        bool is_hot;
+        uint32_t times_skus; /* 0: one in all */
     } rows[] = {
-        {"reserve/none", JOURNAL_CHOICE_NONE, false},
-        {"reserve/memory", JOURNAL_CHOICE_MEMORY, false},
-        {"reserve/synced", JOURNAL_CHOICE_SYNCED, false},
-        {"reserve/none/hot", JOURNAL_CHOICE_NONE, true},
-        {"reserve/memory/hot", JOURNAL_CHOICE_MEMORY, true},
-        {"reserve/synced/hot", JOURNAL_CHOICE_SYNCED, true},
+        {"reserve/memory", JOURNAL_CHOICE_NONE, 1},
+        {"reserve/memory/wide", JOURNAL_CHOICE_NONE, WIDE},
+        {"reserve/memory/hot", JOURNAL_CHOICE_NONE, 0},
+        {"reserve/synced", JOURNAL_CHOICE_SYNCED, 1},
+        {"reserve/synced/wide", JOURNAL_CHOICE_SYNCED, WIDE},
+        {"reserve/synced/hot", JOURNAL_CHOICE_SYNCED, 0},
     };
     struct settings settings = {.shards = SHARDS_DEFAULT,
                                 .skus = SKUS_DEFAULT,
-                                .window = 4096,
+                                .window = 2048,
                                 .ttl_ms = HOLD_TTL_MS_MAX,
                                 .retention_ms = HOLD_RETENTION_MS,
                                 .warm_up_s = 1};
 
     bench_begin(&argc, argv);
-    settings.seconds = bench_options.quick ? 2 : 10;
+    settings.seconds = bench_options.quick ? 2 : 3;
     settings_read(argc, argv, &settings);
     if (settings.shards > SHARDS_MAX || settings.skus > 1000000)
         bench_fail("at most %d shards and 1000000 SKUs", (int)SHARDS_MAX);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        run_row(rows[i].name, rows[i].journal, rows[i].is_hot, settings);
+        run_row(rows[i].name, rows[i].journal, rows[i].times_skus, settings);
     return 0;
 }

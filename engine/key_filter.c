@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { GROWTH = 16, NEWEST_STEP_MS = 1000 };
+enum { GROWTH = 4, NEWEST_STEP_MS = 1000 };
 
 static struct key_filter_generation *generation_create(uint32_t keys,
                                                        struct key_filter_generation *older)

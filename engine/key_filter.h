@@ -26,8 +26,8 @@ enum {
     KEY_FILTER_BITS_PER_KEY = 16, /* about 2 % false positives when full, two bits a key */
     KEY_FILTER_KEYS_MIN = 256,
     KEY_FILTER_KEYS_MAX = 1 << 22,
-    KEY_FILTER_EXPECTED_MAX = 4096, /* 8 KiB at most for what is yet to come */
-    KEY_FILTER_GENERATIONS_MAX = 8,
+    KEY_FILTER_EXPECTED_MAX = 16384, /* 32 KiB at most for what is yet to come */
+    KEY_FILTER_GENERATIONS_MAX = 12,
 };
 
 struct key_filter_generation {
@@ -63,8 +63,8 @@ static inline void key_filter_prefetch(const struct key_filter *filter, const st
         atomic_load_explicit(&filter->newest, memory_order_relaxed);
 
     prefetch(newest);
-    prefetch(&newest->words[key->word[0] &
-                            atomic_load_explicit(&filter->mask, memory_order_relaxed)]);
+    prefetch(
+        &newest->words[key->word[0] & atomic_load_explicit(&filter->mask, memory_order_relaxed)]);
 }
 
 /* Whether this key may have claimed. Any thread. */
