@@ -320,7 +320,8 @@ static bool is_for_shard(const struct message *message)
     return message->type == MESSAGE_REPLY || message->type == MESSAGE_PRODUCT_DONE;
 }
 
-static void send_one(struct shard *shard, struct message *message)
+/* Adds to `targets` who is to be notified. */
+static void send_one(struct shard *shard, struct message *message, uint64_t *targets)
 {
     struct engine *engine = shard->engine;
     uint32_t target =
@@ -333,11 +334,13 @@ static void send_one(struct shard *shard, struct message *message)
     if (!mailbox_push(engine_mailbox(engine, shard->index, target), message))
         metric_add(&shard->metrics.saga_dropped, 1); /* its sender repeats it */
     else if (target != shard->index)
-        shard_notify(engine, target);
+        *targets |= 1ULL << target;
 }
 
 void shard_release(struct shard *shard, struct arena *messages, bool ok)
 {
+    uint64_t targets = 0;
+
     for (uint32_t at = 0; at < messages->used;) {
         struct message *message = (struct message *)(void *)(messages->bytes + at);
 
@@ -347,9 +350,11 @@ void shard_release(struct shard *shard, struct arena *messages, bool ok)
             if (!is_for_shard(message))
                 continue; /* nothing reaches another partition that may not be durable */
         }
-        send_one(shard, message);
+        send_one(shard, message, &targets);
     }
     messages->used = 0;
+    for (; targets != 0; targets &= targets - 1)
+        shard_notify(shard->engine, (uint32_t)__builtin_ctzll(targets));
 }
 
 /* ---- the online audit ---- */

@@ -147,7 +147,7 @@ static enum outcome claim_or_refuse(struct shard *shard, struct reservation *res
 
     reservation->filter_generation = 0;
 
-    if (engine_mode(shard->engine) == ENGINE_STORAGE_FULL) {
+    if (shard->engine->ports.journal.is_full(shard->engine->ports.journal.self)) {
         *claim_out = CLAIM_BARRED;
         return key_filter_test(filter, &reservation->key) ? OUTCOME_OK : OUTCOME_STORAGE_FULL;
     }
