@@ -21,7 +21,8 @@ struct env {
     void (*wake_shard)(void *self, uint32_t shard);
     /* Makes the committer's step run soon. Any thread. */
     void (*wake_committer)(void *self);
-    /* Zeroed memory that costs nothing until touched; NULL if refused. Start-up only. */
+    /* Zeroed memory that costs nothing until touched (env_real_populate apart); NULL if refused.
+     * Start-up only. */
     void *(*reserve)(void *self, size_t bytes);
     void (*unreserve)(void *self, void *memory, size_t bytes);
     /* The failure latch fell: no acknowledgement leaves any more. Called once, any thread; the real

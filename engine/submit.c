@@ -165,8 +165,9 @@ static enum outcome claim_or_refuse(struct shard *shard, struct reservation *res
         *claim_out = CLAIM_MADE;
     else if (MUTANT(KEY_FILTER_SKIPPED))
         return OUTCOME_SOLD_OUT;
-    /* Lost in a race: two copies of one key may each have set one of its bits, and the other won.
-     * So the owner, who knows the key or does not, decides. */
+    /* Lost in a race: two copies of one key may each have set it, in the generations before and
+     * after the filter grew, and the other won. So the owner, who knows the key or does not,
+     * decides. */
     return OUTCOME_OK;
 }
 
