@@ -47,7 +47,7 @@ struct found {
     bool more;
 };
 
-/* Keeps the `limit` smallest IDs, in order: insertion from the end, as most come in order. */
+/* Keeps the `limit` smallest IDs, in order: insertion from the end. */
 static void keep(struct found *found, const struct inventory_pool *pool,
                  const struct moment *moment, const struct hold *hold)
 {

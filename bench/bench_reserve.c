@@ -3,8 +3,8 @@
  * the real environment (one loop and thread a shard, the committer's thread), answers counted when
  * they come back. A reservation counts when its answer says that it is held, so when it is durable.
  *
- *   reserve/memory    all is kept in memory and nowhere else: the journal says at once that it is
- * done reserve/synced    RocksDB, each commit synced
+ *   reserve/memory, reserve/memory/wide, /hot    kept in memory alone: the journal says "done"
+ *   reserve/synced, reserve/synced/wide, /hot    RocksDB, each commit synced
  *
  * Spread: each next reservation goes to the next of --skus SKUs, one product each, in an order that
  * jumps. /wide: the same over ten times as many, which no cache holds. /hot: all to one. Customers
@@ -307,7 +307,8 @@ static void measure(struct sale *sale, struct outcome_of_run *run_out)
     run_out->seconds = (double)(last.ns - first.ns) / 1e9;
     run_out->ops_per_s = (double)(last.held - first.held) / run_out->seconds;
     run_out->refused = last.refused - first.refused;
-    run_out->cpu_ns_per_op = run_out->cpu_seconds * 1e9 / (double)(last.held - first.held);
+    run_out->cpu_ns_per_op =
+        run_out->cpu_seconds * 1e9 / (double)(last.held > first.held ? last.held - first.held : 1);
 }
 
 static void report(struct sale *sale, const char *name, const struct outcome_of_run *run)

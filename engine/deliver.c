@@ -124,6 +124,10 @@ static void answer_outcome(struct shard *shard, const struct message *request, e
 /* A message that will not reach its actor: what it carries goes back, who asked gets a word. */
 static void refuse_message(struct shard *shard, struct message *message, enum outcome outcome)
 {
+    if (message->type == MESSAGE_RESERVE && message->reserve.filter_generation != 0)
+        key_filter_count(
+            &directory_find_sku_id(shard_directory(shard), message->reserve.lines[0].sku_id)
+                 ->product->filter);
     if (message->type == MESSAGE_RESERVE && message->reserve.claim == CLAIM_MADE &&
         !MUTANT(CLAIM_LEAKED))
         gates_return(shard, message->reserve.lines, message->reserve.line_count);

@@ -94,6 +94,7 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
         engine->shards[index] = shard;
         shard->engine = engine;
         shard->index = index;
+        shard->has_slept = true; /* recovery takes its time */
         shard->now = engine->ports.env.now(engine->ports.env.self);
         shard->pool = inventory_pool_init(pool, &sizes, &engine->table_key);
         shard->audit_due_ms = shard->now.boot_ms + options->audit_period_ms;

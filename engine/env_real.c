@@ -112,8 +112,10 @@ static void *reserve(void *self, size_t bytes)
     if (memory == MAP_FAILED)
         return NULL;
     (void)madvise(memory, bytes, MADV_HUGEPAGE);
+#ifdef MADV_POPULATE_WRITE
     if (env->populates)
         (void)madvise(memory, bytes, MADV_POPULATE_WRITE);
+#endif
     return memory;
 }
 

@@ -68,24 +68,22 @@ static uint32_t place(const struct timers *timers, int64_t deadline_ms)
     return (TIMER_LEVELS - 1) * TIMER_LEVEL_SLOTS + (uint32_t)(last & LEVEL_MASK);
 }
 
-static int64_t deadline_of(const struct timers *timers, const struct timer_node *node)
+static int64_t deadline_of(const struct timer_node *node)
 {
-    return timers->current_ms + (int32_t)(node->deadline_low - (uint32_t)timers->current_ms);
+    return (int64_t)((uint64_t)node->deadline_high << 32 | node->deadline_low);
 }
 
 void timers_set(struct timers *timers, uint32_t slot, int64_t deadline_ms)
 {
     struct timer_node *node = &timers->nodes[slot];
 
-    assert(slot < timers->slots && deadline_ms >= 0 &&
-           deadline_ms - timers->current_ms <= TIMER_AHEAD_MS_MAX);
-    if (deadline_ms < timers->current_ms) /* so far back, perhaps, that it would look far ahead */
-        deadline_ms = timers->current_ms;
+    assert(slot < timers->slots && deadline_ms >= 0 && deadline_ms >> 48 == 0);
     if (node->list_plus_one != 0)
         unlink_node(timers, slot);
     else
         timers->armed++;
     node->deadline_low = (uint32_t)deadline_ms;
+    node->deadline_high = (uint16_t)(deadline_ms >> 32);
     link_node(timers, slot, place(timers, deadline_ms));
 }
 
@@ -109,7 +107,7 @@ static void scatter(struct timers *timers, uint32_t list)
     while (slot != (uint32_t)NODE_NONE) {
         uint32_t next = timers->nodes[slot].next;
 
-        link_node(timers, slot, place(timers, deadline_of(timers, &timers->nodes[slot])));
+        link_node(timers, slot, place(timers, deadline_of(&timers->nodes[slot])));
         slot = next;
     }
 }

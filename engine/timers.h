@@ -12,14 +12,13 @@
 #include <stdint.h>
 
 enum { TIMER_LEVELS = 5, TIMER_LEVEL_SLOTS = 64, TIMER_LISTS = TIMER_LEVELS * 64 + 1 };
-enum { TIMER_AHEAD_MS_MAX = INT32_MAX }; /* 24 days */
 
 struct timer_node {
-    uint32_t
-        deadline_low; /* its low 32 bits: none is TIMER_AHEAD_MS_MAX away from the current time */
+    uint32_t deadline_low; /* 48 bits of the deadline: 8,900 years */
+    uint16_t deadline_high;
+    uint16_t list_plus_one; /* 0: not set */
     uint32_t next;
     uint32_t previous;
-    uint16_t list_plus_one; /* 0: not set */
 };
 
 struct timers {
@@ -34,8 +33,7 @@ struct timers {
 /* `nodes` is zeroed memory for `slots` timers; it stays the caller's. */
 void timers_init(struct timers *timers, struct timer_node *nodes, uint32_t slots, int64_t now_ms);
 
-/* Sets or moves a slot's timer, TIMER_AHEAD_MS_MAX ahead at most (asserted); a deadline that has
- * passed is due at once. */
+/* Sets or moves a slot's timer; a deadline that has passed is due at once. */
 void timers_set(struct timers *timers, uint32_t slot, int64_t deadline_ms);
 void timers_cancel(struct timers *timers, uint32_t slot);
 
