@@ -267,7 +267,9 @@ static double cpu_seconds(void)
  * holds that fill the memory stay, and end the measured time before they begin to be refused. */
 static bool is_nearly_full(const struct sale *sale, uint64_t held)
 {
-    uint64_t room = (uint64_t)sale->settings->holds_max * sale->settings->shards;
+    /* One SKU has one owner. */
+    uint64_t room =
+        (uint64_t)sale->settings->holds_max * (sale->skus == 1 ? 1 : sale->settings->shards);
 
     return sale->settings->ttl_ms > sale->settings->seconds * 2000 && held > room / 20 * 19;
 }
@@ -446,7 +448,8 @@ static void run_round(const char *name, enum journal_choice choice, struct setti
     if (settings.holds_max == 0)
         settings.holds_max = holds_that_fit(&settings, choice);
     if (choice == JOURNAL_CHOICE_SYNCED)
-        settings.rate = settings.holds_max * 0.93 / (settings.seconds + settings.warm_up_s);
+        settings.rate = settings.holds_max * 0.93 / (settings.seconds + settings.warm_up_s) /
+                        (settings.skus == 1 ? settings.shards : 1);
     sale = aligned_alloc(CACHE_LINE, sizeof(*sale));
     env = env_real_create(settings.shards);
     if (sale == NULL || env == NULL)
