@@ -21,7 +21,9 @@
 #include <string.h>
 
 #include "bench.h"
+#include "bench_product.h"
 #include "env_real.h"
+#include "journal_none.h"
 #include "storage.h"
 
 enum {
@@ -42,49 +44,7 @@ struct sale {
     uint32_t holds_ready;
 };
 
-/* ---- a journal that keeps nothing, an environment whose threads are one ---- */
-
-static void none_commit(void *self, const struct journal_commit *commit, journal_commit_done done,
-                        void *arg)
-{
-    (void)self;
-    (void)commit;
-    done(arg, COMMIT_OK);
-}
-
-static uint64_t none_number(void *self)
-{
-    (void)self;
-    return 0;
-}
-
-static bool none_load(void *self, uint32_t partition, journal_visit visit, void *arg)
-{
-    (void)self;
-    (void)partition;
-    (void)visit;
-    (void)arg;
-    return true;
-}
-
-static bool none_read(void *self, struct journal_read *read)
-{
-    (void)self;
-    (void)read;
-    return false;
-}
-
-static bool none_is_full(void *self)
-{
-    (void)self;
-    return false;
-}
-
-static void none_advance(void *self, uint64_t number)
-{
-    (void)self;
-    (void)number;
-}
+/* ---- an environment whose threads are one ---- */
 
 static void wake_nobody(void *self, uint32_t index)
 {
@@ -114,19 +74,10 @@ static void on_reply(void *user, uint64_t cookie, const struct message *reply)
 
 static void send_product(struct sale *sale)
 {
-    struct product_envelope *envelope = product_envelope_create(2);
-    struct command command = {.type = COMMAND_PRODUCT_PUT, .product = envelope};
+    struct command command = {.type = COMMAND_PRODUCT_PUT,
+                              .product = bench_product(sale->products_sent)};
     struct refusal refusal;
 
-    if (envelope == NULL)
-        bench_fail("not enough memory for a product");
-    snprintf(envelope->id, sizeof(envelope->id), "product-%06u", sale->products_sent);
-    memcpy(envelope->currency, "EUR", 4);
-    memcpy(envelope->document, "{}", 2);
-    envelope->variant_count = 1;
-    snprintf(envelope->variants[0].sku, sizeof(envelope->variants[0].sku), "sku-%06u",
-             sale->products_sent);
-    envelope->variants[0].stock = SKU_STOCK_MAX;
     sale->products_sent++;
     if (engine_submit(sale->shard, &command, 0, &refusal) != OUTCOME_PENDING)
         bench_fail("a product was refused");
@@ -231,12 +182,8 @@ static void measure(const char *name, uint32_t skus, uint32_t holds_max)
     struct env_real *env = env_real_create(1);
     struct engine_options options = engine_options_default(1);
     struct engine_ports ports = {
-        .journal = {.commit = none_commit,
-                    .last_commit = none_number,
-                    .load = none_load,
-                    .read = none_read,
-                    .is_full = none_is_full},
-        .watermark = {.read = none_number, .advance = none_advance},
+        .journal = none_port,
+        .watermark = {.read = no_watermark_read, .advance = no_watermark_advance},
         .secrets = {.id_key = {{1, 2}}, .key_key = {{3, 4}}},
     };
     struct sale sale = {.skus = skus};

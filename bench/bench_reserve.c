@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "bench_product.h"
 #include "env_real.h"
 #include "journal_none.h"
 #include "storage.h"
@@ -78,25 +79,12 @@ struct sale {
 
 /* ---- on the shards' threads ---- */
 
-static void sku_name(uint32_t number, char name_out[16])
-{
-    snprintf(name_out, 16, "sku-%06u", number);
-}
-
 static void send_product(struct sale *sale, struct shard *shard)
 {
-    struct product_envelope *envelope = product_envelope_create(2);
-    struct command command = {.type = COMMAND_PRODUCT_PUT, .product = envelope};
+    struct command command = {.type = COMMAND_PRODUCT_PUT,
+                              .product = bench_product(sale->products_sent)};
     struct refusal refusal;
 
-    if (envelope == NULL)
-        bench_fail("not enough memory for a product");
-    snprintf(envelope->id, sizeof(envelope->id), "product-%06u", sale->products_sent);
-    memcpy(envelope->currency, "EUR", 4);
-    memcpy(envelope->document, "{}", 2);
-    envelope->variant_count = 1;
-    sku_name(sale->products_sent, envelope->variants[0].sku);
-    envelope->variants[0].stock = SKU_STOCK_MAX;
     sale->products_sent++;
     sale->products_open++;
     if (engine_submit(shard, &command, 0, &refusal) != OUTCOME_PENDING)
