@@ -14,8 +14,9 @@
 #include <time.h>
 
 enum {
+    BENCH_PASSES = 5,
     BENCH_ROUNDS = 15,
-    BENCH_ROUNDS_MANY = 101, /* short ones, where threads meet: each round comes out differently */
+    BENCH_ROUNDS_MANY = 105, /* short ones, where threads meet: each round comes out differently */
     BENCH_ROUNDS_QUICK = 3,
     BENCH_ENTRIES_MAX = 8,
     BENCH_QUICK_DIVISOR = 5, /* of a row's operations */
@@ -24,12 +25,14 @@ enum {
 
 struct bench_options {
     bool quick;
+    bool
+        pass; /* one of BENCH_PASSES, with its share of the rounds (bench/run puts them together) */
     const char *only; /* rows whose names contain this, or with a $ behind it end so; NULL: all */
 };
 
 extern struct bench_options bench_options;
 
-/* Takes --quick, --only TEXT and --help out of the arguments; what is left is the program's own
+/* Takes --quick, --pass and --only TEXT out of the arguments; what is left is the program's own
  * (argv[0] stays). Ends the process with status 2 after a --only without text. */
 void bench_begin(int *argc, char **argv);
 
@@ -92,6 +95,7 @@ struct bench_row {
     struct bench_samples *samples; /* sorted by this; gives p50_ns, p99_ns, max_ns */
     const char *beside;            /* the row that it is compared with; NULL: none */
     double ratio;                  /* how many times as fast that one is */
+    size_t rounds_far;             /* taken while the cores were apart (cores.h) */
     const char *more;              /* further members, as JSON: "\"batch\":16,\"records\":3" */
 };
 
@@ -113,15 +117,16 @@ struct bench_entry {
     void *arg;
     uint64_t operations;           /* of one round */
     struct bench_samples *samples; /* of single operations: the body adds to them; NULL: none */
+    bool is_parallel;              /* by threads on both cores */
     bool is_latency;  /* what is compared are the medians of the samples, not the rates */
     const char *more; /* as in struct bench_row */
 };
 
 /* Runs every body once to warm up, then all of them in turn, for `rounds` (at most
- * BENCH_ROUNDS_MANY), so that whatever
- * else the machine does meets all alike; reports the rows. Each row after the first names the first
- * as `beside`, and has a `ratio`: how many times as fast the first is, by the median of the
- * rounds. */
+ * BENCH_ROUNDS_MANY; quick ones and passes have fewer), so that whatever else the machine does
+ * meets all alike; where threads meet, a round with the cores apart is repeated (cores.h). Reports
+ * the rows. Each row after the first names the first as `beside`, and has a `ratio`: how many times
+ * as fast the first is, by the median of the rounds. */
 void bench_contest(const struct bench_entry *entries, size_t count, size_t rounds);
 
 /* Ends the process with status 1 and a line for people; any thread. */

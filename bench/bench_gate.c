@@ -250,7 +250,7 @@ static void run_pair(struct shared *shared, const struct pair *pair, uint32_t th
     bench_contest(
         (struct bench_entry[]){
             {our_name, .body = run_contest, .arg = &ours,
-             .operations = bench_scale(pair->operations)},
+             .operations = bench_scale(pair->operations), .is_parallel = threads > 1},
             {their_name, .body = run_contest, .arg = &theirs,
              .operations = bench_scale(pair->operations_theirs)},
         },

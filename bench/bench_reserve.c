@@ -19,6 +19,7 @@
 
 #include "bench.h"
 #include "bench_product.h"
+#include "cores.h"
 #include "env_real.h"
 #include "journal_none.h"
 #include "storage.h"
@@ -26,8 +27,8 @@
 enum {
     SHARDS_DEFAULT = 2,
     SKUS_DEFAULT = 1000,
-    WIDE = 10, /* times as many */
-    ROUNDS = 3,
+    WIDE = 10,       /* times as many */
+    REPEATS_MAX = 4, /* of a run without a disk, while the cores are apart */
     PRINCIPALS = 100000,
     SETUP_WINDOW = 64,         /* products on their way at once */
     SAMPLE_EVERY = 64,         /* one in so many reservations is timed: the clock costs too */
@@ -238,6 +239,7 @@ struct outcome_of_run {
     double cpu_seconds; /* of all threads: what is left to others tells nothing of it */
     double cpu_ns_per_op;
     uint64_t refused;
+    bool is_near;                 /* the cores were, before and after */
     struct engine_metrics before; /* when the measured time began */
     struct engine_metrics after;
 };
@@ -323,14 +325,15 @@ static void report(struct sale *sale, const char *name, const struct outcome_of_
              "\"commits\":%lld,"
              "\"records_per_commit\":%.1f,\"commit_mean_ns\":%.0f,\"commit_max_ns\":%lld,"
              "\"paced_at\":%.0f,\"refused\":%llu,\"last_refusal\":\"%s\",\"holds_kept\":%lld,"
-             "\"ended_by\":\"%s\"",
+             "\"ended_by\":\"%s\",\"cores_near\":%s",
              run->cpu_ns_per_op, run->seconds, settings->shards, sale->skus, settings->window,
              (long long)commits, (double)records * per_commit,
              (double)(run->after.commit_ns - run->before.commit_ns) * per_commit,
              (long long)run->after.commit_max_ns, settings->rate * settings->shards,
              (unsigned long long)run->refused, outcome_name((enum outcome)refusal),
              (long long)run->after.holds_kept,
-             run->seconds + 0.2 < settings->seconds ? "holds_max" : "time");
+             run->seconds + 0.2 < settings->seconds ? "holds_max" : "time",
+             run->is_near ? "true" : "false");
     bench_report(&(struct bench_row){.name = name,
                                      .ops_per_s = run->ops_per_s,
                                      .ops_per_s_min = run->slowest_second,
@@ -340,38 +343,9 @@ static void report(struct sale *sale, const char *name, const struct outcome_of_
     bench_samples_free(&samples);
 }
 
-static int compare_rates(const void *a, const void *b)
-{
-    const double *left = a;
-    const double *right = b;
-
-    return *left < *right ? -1 : *left > *right;
-}
-
-/* The rates of a row's rounds; after the last, it is reported with their median. */
-struct rounds {
-    double rates[ROUNDS];
-    uint32_t done;
-    uint32_t count;
-};
-
-static void end_round(struct sale *sale, const char *name, struct rounds *rounds,
-                      struct outcome_of_run *run)
-{
-    rounds->rates[rounds->done++] = run->ops_per_s;
-    if (rounds->done < rounds->count)
-        return;
-    if (rounds->count > 1) {
-        qsort(rounds->rates, rounds->count, sizeof(rounds->rates[0]), compare_rates);
-        run->ops_per_s = rounds->rates[rounds->count / 2];
-        run->slowest_second = rounds->rates[0];
-        run->fastest_second = rounds->rates[rounds->count - 1];
-    }
-    report(sale, name, run);
-}
-
-static void run_sale(struct sale *sale, const char *name, const struct engine_options *options,
-                     const struct engine_ports *ports, struct env_real *env, struct rounds *rounds)
+/* Reports it, or returns false: again, the cores were apart. */
+static bool run_sale(struct sale *sale, const char *name, const struct engine_options *options,
+                     const struct engine_ports *ports, struct env_real *env, bool may_repeat)
 {
     struct env_real_hooks hooks = {.user = sale,
                                    .on_start = on_start,
@@ -381,6 +355,7 @@ static void run_sale(struct sale *sale, const char *name, const struct engine_op
                                    .on_stop = nothing};
     struct outcome_of_run run = {0};
     char error[STORAGE_ERROR_BYTES] = "";
+    bool is_near;
 
     sale->engine = engine_create(options, ports);
     if (sale->engine == NULL)
@@ -389,9 +364,14 @@ static void run_sale(struct sale *sale, const char *name, const struct engine_op
         env_real_start(env, sale->engine, &hooks, error, sizeof(error)) != 0)
         bench_fail("%s", error);
     wait_for_products(sale);
+    is_near = cores_are_near();
     measure(sale, &run);
     env_real_stop(env, 10000);
-    end_round(sale, name, rounds, &run);
+    run.is_near = is_near && cores_are_near();
+    if (may_repeat && !run.is_near)
+        return false;
+    report(sale, name, &run);
+    return true;
 }
 
 static struct engine_options choose_options(const struct settings *settings, uint32_t partitions)
@@ -418,9 +398,11 @@ static uint32_t holds_that_fit(const struct settings *settings, enum journal_cho
     return (uint32_t)(holds / settings->shards);
 }
 
-static void run_round(const char *name, enum journal_choice choice, struct settings settings,
-                      struct rounds *rounds)
+/* One run; false as run_sale. */
+static bool run_once(const char *name, enum journal_choice choice, struct settings settings,
+                     bool may_repeat)
 {
+    bool is_reported;
     struct sale *sale;
     struct env_real *env;
     struct storage *storage = NULL;
@@ -461,7 +443,7 @@ static void run_round(const char *name, enum journal_choice choice, struct setti
         storage_ports_get(storage, &ports.journal, &ports.watermark, &ports.secrets);
     }
     options = choose_options(&settings, PARTITIONS_DEFAULT);
-    run_sale(sale, name, &options, &ports, env, rounds);
+    is_reported = run_sale(sale, name, &options, &ports, env, may_repeat);
     if (storage != NULL)
         storage_stop_reads(storage);
     engine_destroy(sale->engine);
@@ -473,18 +455,21 @@ static void run_round(const char *name, enum journal_choice choice, struct setti
     for (uint32_t i = 0; i < settings.shards; i++)
         bench_samples_free(&sale->buyers[i].samples);
     free(sale);
+    return is_reported;
 }
 
 static void run_row(const char *name, enum journal_choice choice, uint32_t times_skus,
                     struct settings settings)
 {
-    struct rounds rounds = {.count = choice == JOURNAL_CHOICE_SYNCED ? 1 : ROUNDS};
+    int repeats = choice == JOURNAL_CHOICE_SYNCED || bench_options.quick ? 0 : REPEATS_MAX;
+    uint64_t budget_ms = bench_options.quick ? 0 : CORES_WAIT_MS_MAX;
 
     if (!bench_wants(name))
         return;
     settings.skus = times_skus > 0 ? settings.skus * times_skus : 1;
-    for (uint32_t i = 0; i < rounds.count; i++)
-        run_round(name, choice, settings, &rounds);
+    do {
+        cores_wait(&budget_ms);
+    } while (!run_once(name, choice, settings, repeats-- > 0));
 }
 
 /* ---- options ---- */

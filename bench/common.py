@@ -15,6 +15,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.join(ROOT, "build", "release")
+CORES = os.path.join(BUILD, "bench", "bench_cores")
 SERVER = os.path.join(BUILD, "stampede")
 START_SECONDS_MAX = 60
 SETTLE_SECONDS_MAX = 5
@@ -50,6 +51,11 @@ def file_system(folder):
 def print_row(**members):
     members["machine"] = {**machine(), **members.get("machine", {})}
     print(json.dumps(members, separators=(",", ":")), flush=True)
+
+
+def cores_are_near(wait=False):
+    """Whether the first two cores are as near as they have been seen (bench/cores.h); first waits for it, if told to."""
+    return subprocess.run([CORES, "--wait" if wait else "--near"], check=False).returncode == 0
 
 
 def on_core(core):
@@ -142,17 +148,18 @@ class Server:
 
 
 def main(name, measure_all):
-    """Runs `measure_all(only, is_quick, folder)`, which yields measurements to be made: one that fails does not stop
+    """Runs `measure_all(only, how, folder)` (`how` says: quick, or one pass of several), which yields measurements to be made: one that fails does not stop
     the others. The folder is gone afterwards, whatever happens. The exit status."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--quick", dest="how", action="store_const", const="quick", default="whole")
+    parser.add_argument("--pass", dest="how", action="store_const", const="pass")
     parser.add_argument("--only", default="")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     folder = tempfile.mkdtemp(prefix="stampede-bench-")
     status = 0
     try:
-        for measure in measure_all(arguments.only, arguments.quick, folder):
+        for measure in measure_all(arguments.only, arguments.how, folder):
             try:
                 measure()
             except (Failure, OSError, ValueError, subprocess.CalledProcessError) as error:
