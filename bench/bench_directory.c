@@ -12,6 +12,7 @@
 
 #include "bench.h"
 #include "directory.h"
+#include "env_real.h"
 
 enum {
     PRODUCTS = 9000,
@@ -26,6 +27,7 @@ enum {
 struct shop {
     char names[2 * SKUS][NAME_BYTES]; /* the second half, between the others, is not there */
     uint32_t ids[SKUS];
+    struct block_pool pool;
     struct directory_builder *builder;
     const struct directory *directory;
     const char *sorted[SKUS];
@@ -38,11 +40,12 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static void shop_fill(struct shop *shop)
+static void shop_fill(struct shop *shop, const struct env *env)
 {
     struct hash_key key = {{1, 2}};
 
-    shop->builder = directory_builder_create(PARTITIONS, &key);
+    block_pool_init(&shop->pool, env);
+    shop->builder = directory_builder_create(PARTITIONS, &key, &shop->pool);
     if (shop->builder == NULL)
         bench_fail("not enough memory for %d SKUs", (int)SKUS);
     pthread_rwlock_init(&shop->lock, NULL);
@@ -124,11 +127,16 @@ static uint64_t locked_find(void *arg, uint64_t operations)
 int main(int argc, char **argv)
 {
     static struct shop shop;
+    struct env_real *real = env_real_create(1);
+    struct env env;
     uint64_t operations;
 
     bench_begin(&argc, argv);
     operations = bench_scale(LOOK_UPS);
-    shop_fill(&shop);
+    if (real == NULL)
+        bench_fail("no environment");
+    env = env_real_port(real);
+    shop_fill(&shop, &env);
     bench_contest(
         (struct bench_entry[]){
             {"directory/ours/hit", .body = ours_find, .arg = &shop, .operations = operations},
@@ -145,5 +153,7 @@ int main(int argc, char **argv)
         2, BENCH_ROUNDS);
     directory_free(shop.directory);
     directory_builder_destroy(shop.builder);
+    block_pool_destroy(&shop.pool);
+    env_real_destroy(real);
     return 0;
 }

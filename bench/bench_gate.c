@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "bench.h"
+#include "env_real.h"
 #include "gate.h"
 #include "key_filter.h"
 
@@ -35,6 +36,7 @@ struct locked_filter {
 struct shared {
     struct gate gate;
     struct locked_counter counter;
+    struct block_pool pool;
     struct key_filter filter;
     struct locked_filter *locked_filter;
     struct hash128 *keys; /* twice KEYS */
@@ -191,8 +193,8 @@ static void shared_reset(struct contest *contest)
     gate_credit(&shared->gate, contest->units);
     if (!contest->clears_filter)
         return;
-    key_filter_destroy(&shared->filter);
-    if (!key_filter_init(&shared->filter, KEYS))
+    block_pool_destroy(&shared->pool);
+    if (!key_filter_init(&shared->filter, &shared->pool, KEYS))
         bench_fail("not enough memory for a filter");
     for (size_t i = 0; i < sizeof(shared->locked_filter->words) / sizeof(uint64_t); i++)
         shared->locked_filter->words[i] = 0;
@@ -267,12 +269,18 @@ int main(int argc, char **argv)
     };
     static struct shared shared = {.counter = {.mutex = PTHREAD_MUTEX_INITIALIZER}};
     struct hash_key seed = {{1, 2}};
+    struct env_real *real = env_real_create(1);
+    struct env env;
 
     bench_begin(&argc, argv);
+    if (real == NULL)
+        bench_fail("no environment");
+    env = env_real_port(real);
+    block_pool_init(&shared.pool, &env);
     shared.keys = malloc(2 * KEYS * sizeof(*shared.keys));
     shared.locked_filter = calloc(1, sizeof(*shared.locked_filter));
     if (shared.keys == NULL || shared.locked_filter == NULL ||
-        !key_filter_init(&shared.filter, KEYS))
+        !key_filter_init(&shared.filter, &shared.pool, KEYS))
         bench_fail("not enough memory for %d keys", 2 * KEYS);
     pthread_mutex_init(&shared.locked_filter->mutex, NULL);
     for (uint32_t i = 0; i < 2 * KEYS; i++)
@@ -280,7 +288,8 @@ int main(int argc, char **argv)
     for (uint32_t threads = 1; threads <= THREADS_MAX; threads++)
         for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
             run_pair(&shared, &pairs[i], threads);
-    key_filter_destroy(&shared.filter);
+    block_pool_destroy(&shared.pool);
+    env_real_destroy(real);
     free(shared.locked_filter);
     free(shared.keys);
     return 0;

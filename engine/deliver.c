@@ -171,10 +171,10 @@ static void tend_filter(struct shard *shard, const struct message *message)
 
     if (shard->retired_count == RETIRED_MAX)
         retention_ms = INT64_MAX;
-    expired = key_filter_tend(&sku->product->filter, &message->reserve.key,
+    expired = key_filter_tend(&sku->product->filter, &shard->blocks, &message->reserve.key,
                               message->reserve.filter_generation, shard->now.boot_ms, retention_ms);
     if (expired != NULL)
-        shard_retire(shard, free, expired);
+        shard_retire(shard, key_filter_generation_free, expired);
 }
 
 /* Claims what the actor asks for; how a reservation is refused is the same as in submit.c. */

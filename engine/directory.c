@@ -28,6 +28,7 @@ struct directory {
 struct directory_builder {
     struct directory master;
     struct name_table sku_ids;
+    struct block_pool *pool;
     uint32_t partitions;
     uint32_t *next_product; /* by partition */
     uint32_t *next_sku;
@@ -173,7 +174,8 @@ uint32_t directory_sku_count(const struct directory *directory)
 /* ---- the builder ---- */
 
 struct directory_builder *directory_builder_create(uint32_t partitions,
-                                                   const struct hash_key *hash_key)
+                                                   const struct hash_key *hash_key,
+                                                   struct block_pool *pool)
 {
     struct directory_builder *builder = calloc(1, sizeof(*builder));
 
@@ -181,6 +183,7 @@ struct directory_builder *directory_builder_create(uint32_t partitions,
         return NULL;
     builder->master.hash_key = *hash_key;
     builder->partitions = partitions;
+    builder->pool = pool;
     builder->next_product = calloc(partitions, sizeof(uint32_t));
     builder->next_sku = calloc(partitions, sizeof(uint32_t));
     if (builder->next_product == NULL || builder->next_sku == NULL) {
@@ -194,12 +197,6 @@ void directory_builder_destroy(struct directory_builder *builder)
 {
     if (builder == NULL)
         return;
-    for (uint32_t i = 0; i < builder->sku_ids.used; i++)
-        free(builder->all_skus[i]);
-    for (uint32_t i = 0; i < builder->master.products.used; i++) {
-        key_filter_destroy(&builder->all_products[i]->filter);
-        free(builder->all_products[i]);
-    }
     free(builder->all_skus);
     free(builder->all_products);
     free(builder->master.skus.entries);
@@ -266,12 +263,11 @@ struct product_entry *directory_builder_product(struct directory_builder *builde
                       master->products.used) ||
         !table_grow(&master->products, product_hash, master))
         return NULL;
-    product = aligned_alloc(CACHE_LINE, sizeof(*product));
+    product = block_take(builder->pool, sizeof(*product));
     if (product == NULL)
         return NULL;
-    memset(product, 0, sizeof(*product));
-    if (!key_filter_init(&product->filter, 0)) {
-        free(product);
+    if (!key_filter_init(&product->filter, builder->pool, 0)) {
+        block_give(builder->pool, product, sizeof(*product));
         return NULL;
     }
     memcpy(product->id, id, strlen(id));
@@ -323,10 +319,9 @@ static struct sku_entry *new_sku(struct directory_builder *builder, const char *
                       builder->sku_ids.used) ||
         !table_grow(&builder->sku_ids, sku_id_hash, master))
         return NULL;
-    entry = aligned_alloc(CACHE_LINE, sizeof(*entry));
+    entry = block_take(builder->pool, sizeof(*entry));
     if (entry == NULL)
         return NULL;
-    memset(entry, 0, sizeof(*entry));
     entry->product = product;
     entry->product_number = product->number;
     entry->sku_id = sku_id_make(product->partition, number);

@@ -51,8 +51,10 @@ uint32_t directory_sku_count(const struct directory *directory);
 
 struct directory_builder;
 
+/* Entries and their filters are in blocks of the pool, and go with it. */
 struct directory_builder *directory_builder_create(uint32_t partitions,
-                                                   const struct hash_key *hash_key);
+                                                   const struct hash_key *hash_key,
+                                                   struct block_pool *pool);
 void directory_builder_destroy(struct directory_builder *builder);
 
 /* Gives a name that was never recorded to another product, under a new number. */

@@ -96,6 +96,7 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
         shard->index = index;
         shard->has_slept = true; /* recovery takes its time */
         shard->now = engine->ports.env.now(engine->ports.env.self);
+        block_pool_init(&shard->blocks, &engine->ports.env);
         shard->pool = inventory_pool_init(pool, &sizes, &engine->table_key);
         shard->audit_due_ms = shard->now.boot_ms + options->audit_period_ms;
         timers_init(&shard->timers, nodes, options->holds_max, shard->now.boot_ms);
@@ -153,17 +154,22 @@ struct engine *engine_create(const struct engine_options *options, const struct 
                                    .hold_extensions_max = options->hold_extensions_max,
                                    .hold_retention_ms = options->hold_retention_ms};
     ports->env.random(ports->env.self, &engine->table_key, sizeof(engine->table_key));
-    engine->builder = directory_builder_create(options->partitions, &engine->table_key);
     lay_out(&carver, engine);
     engine->memory_bytes = carver.used;
     engine->memory = ports->env.reserve(ports->env.self, carver.used);
-    if (engine->builder == NULL || engine->memory == NULL) {
-        engine_destroy(engine);
+    if (engine->memory == NULL) {
+        free(engine);
         return NULL;
     }
     carver = (struct carver){.base = engine->memory};
     lay_out(&carver, engine);
     assert(carver.used == engine->memory_bytes);
+    engine->builder = directory_builder_create(options->partitions, &engine->table_key,
+                                               &engine->shards[DIRECTORY_SHARD]->blocks);
+    if (engine->builder == NULL) {
+        engine_destroy(engine);
+        return NULL;
+    }
     return engine;
 }
 
@@ -218,12 +224,12 @@ void engine_destroy(struct engine *engine)
 {
     if (engine == NULL)
         return;
-    if (engine->memory != NULL) {
-        free_envelopes(engine);
-        engine->ports.env.unreserve(engine->ports.env.self, engine->memory, engine->memory_bytes);
-    }
+    free_envelopes(engine);
     directory_free(atomic_load(&engine->directory));
     directory_builder_destroy(engine->builder);
+    for (uint32_t i = 0; i < engine->options.shards; i++)
+        block_pool_destroy(&engine->shards[i]->blocks);
+    engine->ports.env.unreserve(engine->ports.env.self, engine->memory, engine->memory_bytes);
     free(engine);
 }
 

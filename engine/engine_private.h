@@ -5,6 +5,7 @@
 #ifndef STAMPEDE_ENGINE_PRIVATE_H
 #define STAMPEDE_ENGINE_PRIVATE_H
 
+#include "block_pool.h"
 #include "engine.h"
 #include "inventory.h"
 #include "mailbox.h"
@@ -52,6 +53,7 @@ struct shard {
 
     /* Its own thread's. */
     struct inventory_pool *pool;
+    struct block_pool blocks; /* the directory's shard: its entries too */
     struct timers timers;
     struct effects effects;
     struct moment now;

@@ -22,7 +22,7 @@ struct env {
     /* Makes the committer's step run soon. Any thread. */
     void (*wake_committer)(void *self);
     /* Zeroed memory that costs nothing until touched (env_real_populate apart); NULL if refused.
-     * Start-up only. */
+     * Start-up, and rarely a shard. */
     void *(*reserve)(void *self, size_t bytes);
     void (*unreserve)(void *self, void *memory, size_t bytes);
     /* The failure latch fell: no acknowledgement leaves any more. Called once, any thread; the real

@@ -2,23 +2,34 @@
 #include "key_filter.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 enum { GROWTH = 4, NEWEST_STEP_MS = 1000 };
 
-static struct key_filter_generation *generation_create(uint32_t keys,
+/* The header takes a few words from the keys: a block is a power of two. */
+static size_t generation_bytes(uint32_t keys)
+{
+    size_t bytes = (size_t)keys * KEY_FILTER_BITS_PER_KEY / 8;
+    size_t least = sizeof(struct key_filter_generation) + CACHE_LINE;
+
+    return block_bytes(bytes > least ? bytes : least);
+}
+
+/* NULL without memory, or when the pool has more in use than `bytes_max` with it. */
+static struct key_filter_generation *generation_create(struct block_pool *pool, uint32_t keys,
+                                                       uint64_t bytes_max,
                                                        struct key_filter_generation *older)
 {
-    uint64_t words = 1;
+    size_t bytes = generation_bytes(keys);
     struct key_filter_generation *generation;
 
-    while (words * 64 < (uint64_t)keys * KEY_FILTER_BITS_PER_KEY)
-        words *= 2;
-    generation = calloc(1, sizeof(*generation) + words * sizeof(generation->words[0]));
+    if (pool->bytes + bytes > bytes_max)
+        return NULL;
+    generation = block_take(pool, bytes);
     if (generation == NULL)
         return NULL;
     generation->older = older;
-    generation->mask = words - 1;
+    generation->words_count =
+        (uint32_t)((bytes - sizeof(*generation)) / sizeof(generation->words[0]));
     generation->keys_max = keys;
     generation->number = older == NULL ? 1 : (uint16_t)(older->number + 1);
     if (generation->number == 0) /* which would mean: not set */
@@ -31,11 +42,11 @@ static void put_in_front(struct key_filter *filter, struct key_filter_generation
     filter->keys_max = generation->keys_max;
     filter->number = generation->number;
     atomic_store_explicit(&filter->keys, 0, memory_order_relaxed);
-    atomic_store_explicit(&filter->mask, generation->mask, memory_order_relaxed);
+    atomic_store_explicit(&filter->words_count, generation->words_count, memory_order_relaxed);
     atomic_store_explicit(&filter->newest, generation, memory_order_release);
 }
 
-bool key_filter_init(struct key_filter *filter, uint32_t keys)
+bool key_filter_init(struct key_filter *filter, struct block_pool *pool, uint32_t keys)
 {
     struct key_filter_generation *generation;
 
@@ -43,18 +54,22 @@ bool key_filter_init(struct key_filter *filter, uint32_t keys)
         keys = KEY_FILTER_KEYS_MIN;
     if (keys > KEY_FILTER_KEYS_MAX)
         keys = KEY_FILTER_KEYS_MAX;
-    generation = generation_create(keys, NULL);
+    generation = generation_create(pool, keys, UINT64_MAX, NULL);
     if (generation == NULL)
         return false;
     filter->newest_ms = 0;
+    filter->expected = 0;
     put_in_front(filter, generation);
     return true;
 }
 
 /* False without memory: then there are more false positives. */
-static bool grow(struct key_filter *filter, struct key_filter_generation *newest, uint32_t keys)
+static bool grow(struct key_filter *filter, struct block_pool *pool, uint32_t keys,
+                 uint64_t bytes_max)
 {
-    struct key_filter_generation *grown = generation_create(keys, newest);
+    struct key_filter_generation *newest =
+        atomic_load_explicit(&filter->newest, memory_order_relaxed);
+    struct key_filter_generation *grown = generation_create(pool, keys, bytes_max, newest);
 
     if (grown == NULL)
         return false;
@@ -63,29 +78,27 @@ static bool grow(struct key_filter *filter, struct key_filter_generation *newest
     return true;
 }
 
-void key_filter_expect(struct key_filter *filter, uint32_t keys)
+void key_filter_generation_free(void *generation)
+{
+    struct key_filter_generation *freed = generation;
+
+    block_give(freed->pool, freed, generation_bytes(freed->keys_max));
+}
+
+void key_filter_expect(struct key_filter *filter, struct block_pool *pool, uint32_t keys)
 {
     struct key_filter_generation *newest = atomic_load(&filter->newest);
     uint32_t used = atomic_load(&filter->keys);
 
-    if (keys > KEY_FILTER_EXPECTED_MAX)
-        keys = KEY_FILTER_EXPECTED_MAX;
-    if (filter->keys_max >= used + keys || !grow(filter, newest, keys) || used > 0)
+    filter->expected += keys;
+    if (filter->expected < keys || filter->expected > KEY_FILTER_EXPECTED_MAX)
+        filter->expected = KEY_FILTER_EXPECTED_MAX;
+    if (filter->keys_max >= used + filter->expected ||
+        !grow(filter, pool, filter->expected, KEY_FILTER_EXPECTED_BYTES_MAX) || used > 0)
         return;
     atomic_store(&atomic_load(&filter->newest)->older, newest->older);
-    free(newest); /* nothing is in it */
-}
-
-void key_filter_destroy(struct key_filter *filter)
-{
-    struct key_filter_generation *generation = atomic_load(&filter->newest);
-
-    while (generation != NULL) {
-        struct key_filter_generation *older = generation->older;
-
-        free(generation);
-        generation = older;
-    }
+    newest->pool = pool;
+    key_filter_generation_free(newest); /* nothing is in it */
 }
 
 static uint64_t bits_of(const struct hash128 *key)
@@ -97,7 +110,7 @@ static bool generation_test(struct key_filter_generation *generation, const stru
 {
     uint64_t bits = bits_of(key);
 
-    return (atomic_load_explicit(&generation->words[key->word[0] & generation->mask],
+    return (atomic_load_explicit(&generation->words[key_filter_word(key, generation->words_count)],
                                  memory_order_acquire) &
             bits) == bits;
 }
@@ -106,8 +119,9 @@ static bool generation_set(struct key_filter_generation *generation, const struc
 {
     uint64_t bits = bits_of(key);
 
-    return (atomic_fetch_or_explicit(&generation->words[key->word[0] & generation->mask], bits,
-                                     memory_order_acq_rel) &
+    return (atomic_fetch_or_explicit(
+                &generation->words[key_filter_word(key, generation->words_count)], bits,
+                memory_order_acq_rel) &
             bits) == bits;
 }
 
@@ -166,11 +180,12 @@ static uint32_t chain_length(const struct key_filter_generation *generation)
     return length;
 }
 
-struct key_filter_generation *key_filter_tend(struct key_filter *filter, const struct hash128 *key,
-                                              uint16_t generation, int64_t now_ms,
-                                              int64_t retention_ms)
+struct key_filter_generation *key_filter_tend(struct key_filter *filter, struct block_pool *pool,
+                                              const struct hash128 *key, uint16_t generation,
+                                              int64_t now_ms, int64_t retention_ms)
 {
     struct key_filter_generation *newest;
+    struct key_filter_generation *expired;
     bool was_set = generation != 0;
 
     if (now_ms - filter->newest_ms >= NEWEST_STEP_MS)
@@ -190,9 +205,13 @@ struct key_filter_generation *key_filter_tend(struct key_filter *filter, const s
         return NULL;
     newest = atomic_load_explicit(&filter->newest, memory_order_relaxed);
     if (chain_length(newest) < KEY_FILTER_GENERATIONS_MAX)
-        grow(filter, newest,
+        grow(filter, pool,
              newest->keys_max >= KEY_FILTER_KEYS_MAX / GROWTH ? KEY_FILTER_KEYS_MAX
-                                                              : newest->keys_max * GROWTH);
-    return take_expired(atomic_load_explicit(&filter->newest, memory_order_relaxed), now_ms,
-                        retention_ms);
+                                                              : newest->keys_max * GROWTH,
+             KEY_FILTER_BYTES_MAX);
+    expired = take_expired(atomic_load_explicit(&filter->newest, memory_order_relaxed), now_ms,
+                           retention_ms);
+    if (expired != NULL)
+        expired->pool = pool;
+    return expired;
 }

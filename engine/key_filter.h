@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "block_pool.h"
 #include "gate.h"
 #include "hash.h"
 #include "hints.h"
@@ -28,33 +29,43 @@ enum {
     KEY_FILTER_KEYS_MAX = 1 << 22,
     KEY_FILTER_EXPECTED_MAX = 4096, /* 8 KiB at most for what is yet to come */
     KEY_FILTER_GENERATIONS_MAX = 12,
+    /* Of a pool: beyond, filters are not made larger than they must be; and no larger at all. */
+    KEY_FILTER_EXPECTED_BYTES_MAX = 64 << 20,
+    KEY_FILTER_BYTES_MAX = 512 << 20,
 };
 
 struct key_filter_generation {
-    _Atomic(struct key_filter_generation *) older; /* cleared by the owner when that is dropped */
-    uint64_t mask;                                 /* words - 1 */
+    _Alignas(CACHE_LINE) _Atomic(struct key_filter_generation *) older; /* until that is dropped */
+    uint32_t words_count;
     int64_t newest_ms; /* when a key may last have been set in it, once another is in front */
     uint32_t keys_max;
-    uint16_t number;          /* counted from 1 */
-    _Atomic uint64_t words[]; /* both bits of a key are in one */
+    uint16_t number;                               /* counted from 1 */
+    struct block_pool *pool;                       /* that it goes to, set by who unlinks it */
+    _Alignas(CACHE_LINE) _Atomic uint64_t words[]; /* both bits of a key are in one */
 };
 
 struct key_filter {
     _Atomic(struct key_filter_generation *) newest;
-    _Atomic uint64_t mask; /* its; for prefetches alone, as the two are not read at one moment */
+    _Atomic uint32_t words_count; /* its; for prefetches alone: the two are not read at once */
     /* The owner's, apart from what every core reads; of the newest generation. */
     _Alignas(CACHE_LINE) int64_t newest_ms;
     uint32_t keys_max;
+    uint32_t expected;
     uint16_t number;
     _Atomic uint32_t keys; /* set in it, won or refused, about */
 };
 
-/* Makes the first generation, for `keys` keys. False without memory. Before publication. */
-bool key_filter_init(struct key_filter *filter, uint32_t keys);
+/* Makes the first generation, for `keys` keys. False without memory. Before publication. There is
+ * no way to destroy a filter: what it has goes with the pools. */
+bool key_filter_init(struct key_filter *filter, struct block_pool *pool, uint32_t keys);
 /* So many more keys are expected, in a rush that leaves the owner no time to tend: makes room for
- * them, up to a bound. Before publication. */
-void key_filter_expect(struct key_filter *filter, uint32_t keys);
-void key_filter_destroy(struct key_filter *filter);
+ * all that were, up to a bound. Before publication. */
+void key_filter_expect(struct key_filter *filter, struct block_pool *pool, uint32_t keys);
+
+static inline uint32_t key_filter_word(const struct hash128 *key, uint32_t words_count)
+{
+    return (uint32_t)((key->word[0] & UINT32_MAX) * words_count >> 32);
+}
 
 /* A hint that it is tested for this key soon. */
 static inline void key_filter_prefetch(const struct key_filter *filter, const struct hash128 *key)
@@ -63,8 +74,8 @@ static inline void key_filter_prefetch(const struct key_filter *filter, const st
         atomic_load_explicit(&filter->newest, memory_order_relaxed);
 
     prefetch(newest);
-    prefetch(
-        &newest->words[key->word[0] & atomic_load_explicit(&filter->mask, memory_order_relaxed)]);
+    prefetch(&newest->words[key_filter_word(
+        key, atomic_load_explicit(&filter->words_count, memory_order_relaxed))]);
 }
 
 /* Whether this key may have claimed. Any thread. */
@@ -82,9 +93,13 @@ void key_filter_count(struct key_filter *filter);
  * makes sure that it is in the newest, whose keys are all kept at least as long as it; puts a
  * larger generation in front when the newest is full (without memory it goes on with more false
  * positives, which cost a message, not a unit). Returns a generation whose keys are all past
- * `retention_ms`, unlinked, for the caller to free once every shard has passed a tick; or NULL. */
-struct key_filter_generation *key_filter_tend(struct key_filter *filter, const struct hash128 *key,
-                                              uint16_t generation, int64_t now_ms,
-                                              int64_t retention_ms);
+ * `retention_ms`, unlinked, for the caller to free once every shard has passed a tick; or NULL.
+ * `pool` is the caller's, for both. */
+struct key_filter_generation *key_filter_tend(struct key_filter *filter, struct block_pool *pool,
+                                              const struct hash128 *key, uint16_t generation,
+                                              int64_t now_ms, int64_t retention_ms);
+
+/* Back to the pool of who unlinked it; it takes a struct key_filter_generation. */
+void key_filter_generation_free(void *generation);
 
 #endif

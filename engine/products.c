@@ -100,7 +100,7 @@ static enum outcome give_numbers(struct shard *shard, struct product_envelope *e
         shard->publish_due = true;
         if (product == NULL)
             return OUTCOME_OVERLOADED;
-        key_filter_expect(&product->filter, units_of(envelope));
+        key_filter_expect(&product->filter, &shard->blocks, units_of(envelope));
     }
     *product_out = product;
     for (uint32_t i = 0; i < envelope->variant_count; i++) {

@@ -50,7 +50,8 @@ static void restore_key(struct recovery *recovery, const struct record *record)
 
     if (hold->owner_partition != record->partition || hold->owner_sequence != record->sequence)
         return;
-    key_filter_tend(&sku->product->filter, &hold->key, 0, recovery->now.boot_ms, INT64_MAX);
+    key_filter_tend(&sku->product->filter, &recovery->shard->blocks, &hold->key, 0,
+                    recovery->now.boot_ms, INT64_MAX);
 }
 
 static bool visit(void *arg, const struct record *record)
@@ -73,7 +74,8 @@ static bool visit(void *arg, const struct record *record)
 static void rebuild_gates(struct engine *engine)
 {
     for (uint32_t i = 0; i < engine->options.shards; i++) {
-        const struct inventory_pool *pool = engine->shards[i]->pool;
+        struct shard *shard = engine->shards[i];
+        const struct inventory_pool *pool = shard->pool;
 
         for (uint32_t number = 0; number < inventory_pool_skus(pool); number++) {
             struct stock_view view;
@@ -83,7 +85,7 @@ static void rebuild_gates(struct engine *engine)
             inventory_pool_audit_sku(pool, number, UINT32_MAX, &view);
             sku = directory_builder_find_sku_id(engine->builder, view.sku_id);
             gate = &sku->gate;
-            key_filter_expect(&sku->product->filter, view.available);
+            key_filter_expect(&sku->product->filter, &shard->blocks, view.available);
             if (MUTANT(GATE_NOT_REBUILT))
                 view.available += view.reserved;
             atomic_store_explicit(&gate->word, view.available, memory_order_relaxed);

@@ -141,34 +141,42 @@ static void gate_gives_out_exactly_its_units(void **state)
 static void key_filter_expects_a_rush(void **state)
 {
     enum { KEYS = 4096 };
+    struct env_real *env = env_real_create(1);
+    struct env port = env_real_port(env);
+    struct block_pool pool;
     struct key_filter filter;
     struct hash_key seed = {{3, 4}};
     uint32_t false_positives = 0;
     uint16_t generation;
 
     (void)state;
-    assert_true(key_filter_init(&filter, 0));
-    key_filter_expect(&filter, KEYS);
-    key_filter_expect(&filter, KEYS); /* there already is room */
+    block_pool_init(&pool, &port);
+    assert_true(key_filter_init(&filter, &pool, 0));
+    key_filter_expect(&filter, &pool, KEYS);
+    key_filter_expect(&filter, &pool, KEYS); /* there already is room */
     for (uint32_t i = 0; i < KEYS; i++) {
         struct hash128 key = hash_bytes_128(&seed, &i, sizeof(i));
 
         false_positives += key_filter_set(&filter, &key, &generation);
     }
     assert_true(false_positives < KEYS / 50);
-    key_filter_tend(&filter, &(struct hash128){{1, 2}}, 0, 1, INT64_MAX);
-    key_filter_expect(&filter, KEYS); /* a generation in front: what was set stays */
+    key_filter_tend(&filter, &pool, &(struct hash128){{1, 2}}, 0, 1, INT64_MAX);
+    key_filter_expect(&filter, &pool, KEYS); /* a generation in front: what was set stays */
     for (uint32_t i = 0; i < KEYS; i++) {
         struct hash128 key = hash_bytes_128(&seed, &i, sizeof(i));
 
         assert_true(key_filter_test(&filter, &key));
     }
-    key_filter_destroy(&filter);
+    block_pool_destroy(&pool);
+    env_real_destroy(env);
 }
 
 static void key_filter_forgets_no_key(void **state)
 {
     enum { KEYS = 5000 };
+    struct env_real *env = env_real_create(1);
+    struct env port = env_real_port(env);
+    struct block_pool pool;
     struct key_filter filter;
     struct hash_key seed = {{1, 2}};
     uint32_t false_positives = 0;
@@ -176,13 +184,14 @@ static void key_filter_forgets_no_key(void **state)
     uint16_t again;
 
     (void)state;
-    assert_true(key_filter_init(&filter, 100));
+    block_pool_init(&pool, &port);
+    assert_true(key_filter_init(&filter, &pool, 100));
     for (uint32_t i = 0; i < KEYS; i++) {
         struct hash128 key = hash_bytes_128(&seed, &i, sizeof(i));
 
         key_filter_set(&filter, &key, &generation);
         assert_true(key_filter_set(&filter, &key, &again)); /* the second one must not claim */
-        assert_null(key_filter_tend(&filter, &key, generation, i, INT64_MAX));
+        assert_null(key_filter_tend(&filter, &pool, &key, generation, i, INT64_MAX));
     }
     for (uint32_t i = 0; i < 2 * KEYS; i++) {
         struct hash128 key = hash_bytes_128(&seed, &i, sizeof(i));
@@ -197,9 +206,14 @@ static void key_filter_forgets_no_key(void **state)
     for (uint32_t i = 0; i < 100000; i++) {
         struct hash128 key = hash_bytes_128(&seed, &i, sizeof(i));
 
-        free(key_filter_tend(&filter, &key, 0, 1000000 + i, 10));
+        struct key_filter_generation *expired =
+            key_filter_tend(&filter, &pool, &key, 0, 1000000 + i, 10);
+
+        if (expired != NULL)
+            key_filter_generation_free(expired);
     }
-    key_filter_destroy(&filter);
+    block_pool_destroy(&pool);
+    env_real_destroy(env);
 }
 
 /* ---- a whole engine on threads ---- */
