@@ -4,7 +4,7 @@
  *   cores/round_trip   of a cache line, in ns: the nearest in ten seconds (quick: two)
  *
  *   bench_cores            prints the row
- *   bench_cores --wait     waits until the cores are near, at most a minute: exit status 0 if so
+ *   bench_cores --wait     waits until the cores are near, at most 20 s: exit status 0 if so
  *   bench_cores --near     exit status 0 if they are */
 #include <string.h>
 

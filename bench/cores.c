@@ -113,7 +113,7 @@ bool cores_are_near(void)
     ns = cores_round_trip_ns();
     if (ns < nearest_ns)
         nearest_ns = ns;
-    return ns <= nearest_ns + nearest_ns / 2;
+    return ns <= 2 * nearest_ns;
 }
 
 void cores_wait(uint64_t *budget_ms)

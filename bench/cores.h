@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 enum {
-    CORES_WAIT_MS_MAX = 60000, /* for one row, or one contest, in all */
+    CORES_WAIT_MS_MAX = 20000, /* for one row, or one contest, in all */
 };
 
 /* The median of many round trips, in nanoseconds; 0 on a machine with one core. */
@@ -24,7 +24,8 @@ uint64_t cores_round_trip_ns(void);
 /* The shortest of what is measured for so long. */
 uint64_t cores_nearest_ns(uint64_t milliseconds);
 
-/* Whether the cores are as near as they have been seen, by half as much again. */
+/* Whether the cores are near: at most twice as far as they have been seen. (Two that share all of a
+ * core, and two that share a cache, are told from two that do not.) */
 bool cores_are_near(void);
 
 /* Waits until they are, as long as *budget_ms lasts, and takes the wait from it. */
