@@ -33,15 +33,18 @@ static void print_line(const char *what)
 {
     char line[1024];
     char mutant[32] = "";
+    char steps[40] = "";
     int length;
 
     if (current.mutant != 0)
         snprintf(mutant, sizeof(mutant), " --mutant %" PRIu32, current.mutant);
+    if (!current.rush)
+        snprintf(steps, sizeof(steps), " --steps %" PRIu64, current.steps);
     length = snprintf(line, sizeof(line),
                       "violation: %.800s (step %" PRIu64
-                      "), reproduce: stampede-sim --seed %" PRIu64 " --steps %" PRIu64 "%s\n",
-                      what, current_step == NULL ? 0 : *current_step, current.seed, current.steps,
-                      mutant);
+                      "), reproduce: stampede-sim %s--seed %" PRIu64 "%s%s\n",
+                      what, current_step == NULL ? 0 : *current_step, current.rush ? "--rush " : "",
+                      current.seed, steps, mutant);
     fflush(stdout);
     if (length > 0 && write(STDOUT_FILENO, line, (size_t)length) < 0)
         _exit(1);

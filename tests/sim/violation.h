@@ -3,6 +3,7 @@
 #ifndef STAMPEDE_SIM_VIOLATION_H
 #define STAMPEDE_SIM_VIOLATION_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What the reproduce line names. Set before each run. */
@@ -10,6 +11,7 @@ struct run_identity {
     uint64_t seed;
     uint64_t steps;
     uint32_t mutant;
+    bool rush;
 };
 
 /* Names the run under way, and how far it is: the counter is read when something breaks. */
