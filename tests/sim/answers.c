@@ -410,6 +410,9 @@ void answers_take(void *user, uint64_t cookie, const struct message *message)
         world_mark(world, MARK_OUTCOME_UNKNOWN_SEEN);
     if (world_now(world) - request->counted_from_ms > world->profile.engine.request_timeout_ms)
         world->overdue++;
+    oracles_check_served(world, request, (enum outcome)reply->outcome);
+    if (request->answer_lost)
+        world_mark(world, MARK_DISCONNECTED);
     dispatch(world, request, reply);
     clients_give_request(world, request);
 }

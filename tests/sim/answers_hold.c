@@ -201,6 +201,8 @@ static void take_ok(struct world *world, const struct request *request,
 {
     enum hold_state state = (enum hold_state)reply->hold.state;
 
+    if (world->disk_full && request->type != COMMAND_HOLD_GET)
+        world_mark(world, MARK_CHANGED_WHEN_FULL);
     if (request->type == COMMAND_HOLD_EXTEND) {
         take_extended(world, request, reply);
         return;

@@ -31,6 +31,9 @@ void env_controlled_init(struct env_controlled *env, uint64_t seed);
 /* The port to give to engine_create; valid as long as `env`. */
 struct env env_controlled_port(struct env_controlled *env);
 
+/* The world's time at which the boot clock showed this. */
+int64_t env_controlled_world_ms(const struct env_controlled *env, int64_t boot_ms);
+
 /* Before a new engine: no wake-up and no failure of the old one is left. */
 void env_controlled_restart(struct env_controlled *env, bool reboot);
 

@@ -488,6 +488,8 @@ void world_heal(struct world *world)
     world->dies_at_step = 0;
     world->disk_full = false;
     journal_memory_set_full(world->journal, false);
+    world_release_held(world);
+    world->slow_until = 0;
     for (uint32_t i = 0; i < world->profile.engine.shards; i++)
         world->shards[i].stalled_until = 0;
 

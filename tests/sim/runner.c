@@ -19,6 +19,7 @@
 struct progress {
     struct marks marks;
     uint64_t seeds;
+    uint64_t crashed; /* of them, in how many the process died */
     uint64_t events;
     uint64_t seed; /* under way */
 };
@@ -26,6 +27,7 @@ struct progress {
 struct run_result {
     uint64_t trace;
     uint64_t events;
+    uint64_t crashes;
 };
 
 static struct run_result run_seed(const struct run_plan *plan, uint64_t seed, struct marks *marks)
@@ -42,7 +44,8 @@ static struct run_result run_seed(const struct run_plan *plan, uint64_t seed, st
     for (uint64_t i = 0; i < plan->steps; i++)
         world_step(world);
     world_heal(world);
-    result = (struct run_result){.trace = world->trace.hash, .events = world->trace.events};
+    result = (struct run_result){
+        .trace = world->trace.hash, .events = world->trace.events, .crashes = world->crashes};
     world_end(world);
     violation_set_run(&identity, NULL);
     free(world);
@@ -81,7 +84,10 @@ static void run_share(const struct run_plan *plan, uint64_t share, double until,
         if (until > 0 && seconds_now() > until)
             return;
         progress->seed = plan->from + i;
-        progress->events += run_seed(plan, progress->seed, &progress->marks).events;
+        const struct run_result result = run_seed(plan, progress->seed, &progress->marks);
+
+        progress->events += result.events;
+        progress->crashed += result.crashes > 0;
         progress->seeds++;
     }
 }
@@ -144,6 +150,7 @@ static bool run_shares(const struct run_plan *plan, double until, struct progres
     for (uint64_t job = 1; job < plan->jobs; job++) {
         progress[0].seeds += progress[job].seeds;
         progress[0].events += progress[job].events;
+        progress[0].crashed += progress[job].crashed;
         for (uint32_t i = 0; i < MARK_COUNT; i++)
             progress[0].marks.hits[i] += progress[job].marks.hits[i];
     }
@@ -170,6 +177,9 @@ int run_many(const struct run_plan *plan)
         return 1;
     took = seconds_now() - started;
     missing = marks_print(&progress->marks);
+    printf("a crash in %.0f %% of the seeds, %" PRIu64 " events a seed\n",
+           100.0 * (double)progress->crashed / (double)progress->seeds,
+           progress->events / progress->seeds);
     printf("ok: %" PRIu64 " seeds, %" PRIu64 " events in %.1f s, %.0f events/s\n", progress->seeds,
            progress->events, took, (double)progress->events / took);
     if (missing > 0 && plan->count >= RUN_MARKS_SEEDS_MIN && plan->mutant == 0) {
