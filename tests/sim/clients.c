@@ -178,6 +178,8 @@ static void opened_reserve(struct world *world, const struct request *request)
 {
     struct attempt *attempt = &world->books.attempts[request->attempt];
 
+    if (attempt->requests == 0)
+        attempt->first_ms = request->submitted_ms;
     attempt->open++;
     attempt->requests++;
     attempt->other_sent = attempt->other_sent || request->other_body;
@@ -410,7 +412,7 @@ void clients_ask_hold(struct world *world, enum command_type type, uint32_t clie
     request->extends_sent = hold->extends_sent;
     request->known_convert_maybe = hold->convert_maybe || hold->converts_open > 0;
     request->none_open = hold->ends_open == 0 && hold->extends_open == 0;
-    request->known_deadline_ms = hold->deadline_ms;
+    request->known_deadline_wall_ms = hold->deadline_wall_ms;
     request->deadline_max_ms = book_hold_deadline_max(hold, world->profile.engine.hold_cap_ms);
     if (clients_submit(world, shard, &command, request, &refusal) == OUTCOME_PENDING)
         opened_hold_request(world, request);

@@ -86,6 +86,8 @@
     X(SENT_TWICE, "a request was sent twice at once")                                              \
     X(DISCONNECTED, "an answer came for a client that had left")                                   \
     X(STALE_CLOCK, "a request was counted from a turn before the time at which it came")           \
+    X(WALL_FORWARD, "the wall clock was set forward")                                              \
+    X(WALL_BACK, "the wall clock was set back")                                                    \
     X(PAUSED, "far more time passed at once than requests may take, with some under way")          \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 

@@ -95,6 +95,10 @@ static void draw_crashes(struct profile *profile, struct sim_random *random)
 
 static void draw_faults(struct profile *profile, struct sim_random *random)
 {
+    static const uint32_t settings[][2] = {{20, 100}, {200, 2000}};
+
+    if (sim_random_chance(random, 400000))
+        profile->wall_parts = draw_ranges(random, settings, 2);
     if (sim_random_chance(random, 300000))
         profile->step_weights[STEP_DISK] = 1;
     if (sim_random_chance(random, 400000))
@@ -144,6 +148,7 @@ void profile_heal(struct profile *profile)
     profile->crash_parts = 0;
     profile->drain_parts = 0;
     profile->jump_parts = 0;
+    profile->wall_parts = 0;
     profile->stall_steps_max = 0;
     profile->hold_back_steps_max = 0;
     profile->slow_steps_max = 0;

@@ -25,6 +25,7 @@ enum {
     X(COMPLETE)  /* the pending commit ends */                                                     \
     X(READ_DONE) /* a pending read ends */                                                         \
     X(CLOCK)     /* time passes */                                                                 \
+    X(WALL)      /* the wall clock is set */                                                       \
     X(CLIENT)    /* a client acts */                                                               \
     X(CRASH)     /* the process dies and recovers */                                               \
     X(DISK)      /* the disk fills up, or has room again */                                        \
@@ -82,6 +83,7 @@ struct profile {
     uint32_t tick_max_ms;
     uint32_t jump_parts; /* of a million clock steps, how many jump far */
     int64_t jump_max_ms;
+    uint32_t wall_parts;         /* of a million steps, in how many the wall clock is set */
     uint32_t commit_delay_steps; /* a commit stays pending for at least 0 to so many steps */
     uint32_t commit_fault_parts; /* of a million commits */
     uint32_t no_space_parts;     /* of a million commits on a full disk, how many fail */

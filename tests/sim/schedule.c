@@ -287,6 +287,8 @@ static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
         return STEP_CRASH;
     if (crash_is_due(world))
         return STEP_CRASH;
+    if (sim_random_chance(&world->random, world->profile.wall_parts))
+        return STEP_WALL;
     if (world->profile.slow_steps_max > 0 && sim_random_chance(&world->random, 300))
         return STEP_SLOW;
     if (sim_random_chance(&world->random, world->profile.drain_parts) && !world->draining)
@@ -320,6 +322,9 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
         break;
     case STEP_CLOCK:
         pass_time(world);
+        break;
+    case STEP_WALL:
+        wall_draw(world);
         break;
     case STEP_CLIENT:
         clients_act(world);

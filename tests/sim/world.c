@@ -159,6 +159,9 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     if (reboot)
         world_mark(world, MARK_REBOOT);
     env_controlled_restart(&world->env, reboot);
+    if (world->profile.wall_parts > 0 && sim_random_chance(&world->random, 200000))
+        wall_draw(world);
+    wall_restart(world);
     if (fits_one_shard && sim_random_below(&world->random, 100) < world->profile.reshard_percent) {
         world->profile.engine.shards = sim_random_range(&world->random, 1, SIM_SHARDS_MAX);
         world_mark(world, MARK_RESHARDED);
@@ -234,6 +237,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     world->journal = journal_memory_create(
         &(struct journal_memory_options){.partitions = world->profile.engine.partitions});
     assert(world->journal != NULL);
+    wall_start(world);
     books_init(&world->books);
     clients_restart(world);
     world->settled = true;

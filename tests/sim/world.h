@@ -7,6 +7,7 @@
  *   staff.c      what the shop's staff submit
  *   answers.c    what comes back, held against the books
  *   oracles.c    what must be so between answers: gates, records, books
+ *   wall.c       the wall clock, which may be set, and what the books make of it
  *   damage.c     what a start may find: stores that lost something or rotted
  *   heal.c       no more faults: everything ends, every unit can be sold
  */
@@ -26,6 +27,8 @@ enum {
     SIM_RECENT_MAX = 24,    /* attempts and holds that a client still thinks of */
     SIM_TEXT_MAX = 256,
     SIM_TURNS_MAX = 64, /* a power of two */
+    SIM_WALL_SETS_MAX = 128,
+    SIM_RESTARTS_MAX = 4096,
 };
 
 enum thread_state {
@@ -46,6 +49,31 @@ struct sim_thread {
 struct turn {
     int64_t at_ms;
     uint64_t last_step;
+};
+
+/* From a moment on the wall clock is so far ahead of the world's time. */
+struct wall_setting {
+    int64_t at_ms;
+    int64_t ahead_ms;
+};
+
+struct wall_restart {
+    int64_t at_ms;
+    int64_t wall_ms; /* what the wall clock showed */
+};
+
+/* All settings and restarts of the run. */
+struct wall {
+    struct wall_setting sets[SIM_WALL_SETS_MAX];
+    struct wall_restart restarts[SIM_RESTARTS_MAX];
+    uint32_t set_count; /* at least 1: the beginning */
+    uint32_t restart_count;
+};
+
+/* Two moments, both included. */
+struct span {
+    int64_t first_ms;
+    int64_t last_ms;
 };
 
 /* A command that was accepted and not answered. Its cookie names its slot and its turn. */
@@ -79,7 +107,7 @@ struct request {
     uint32_t extends_sent;
     bool known_convert_maybe;
     bool none_open; /* nothing that could end or extend it was under way */
-    int64_t known_deadline_ms;
+    int64_t known_deadline_wall_ms;
     int64_t deadline_max_ms;
 
     /* STOCK_*, PRODUCT_PUT */
@@ -125,6 +153,7 @@ struct world {
 
     struct env_controlled env;
     struct journal_memory *journal;
+    struct wall wall;
     struct sim_watermark watermark;
     struct hash_key mac_key;
     struct secrets_port secrets;
@@ -266,7 +295,6 @@ void answers_product(struct world *world, const struct request *request,
 /* Whether a view shows exactly these lines. */
 bool answers_lines_equal(const struct world *world, const struct hold_view *view,
                          const struct model_line *lines, uint32_t line_count);
-int64_t answers_world_ms(int64_t wall_ms);
 
 /* ---- oracles.c ---- */
 
@@ -285,6 +313,25 @@ void oracles_quiet(struct world *world);
 void oracles_check_served(struct world *world, const struct request *request, enum outcome outcome);
 /* A request was accepted: its deadline counts from no other time than it may. */
 void oracles_check_counted(struct world *world, const struct request *request);
+
+/* ---- wall.c ---- */
+
+void wall_start(struct world *world);
+/* What the wall clock shows now. */
+int64_t world_wall_ms(const struct world *world);
+/* Sets the wall clock, so far ahead of the world's time. */
+void wall_set(struct world *world, int64_t ahead_ms);
+void wall_draw(struct world *world);
+/* The process starts again: what the books know of deadlines follows the wall clock. */
+void wall_restart(struct world *world);
+/* Enters what the first view of a new hold, or one in a list, says of its times. */
+void wall_enter_hold(struct world *world, struct book_hold *hold, const struct hold_view *view,
+                     int64_t from_ms, bool replayed);
+void wall_explain_hold(struct world *world, struct book_hold *hold, const struct hold_view *view,
+                       const struct request *request);
+/* A view shows the hold alive. */
+void wall_see_deadline(struct world *world, struct book_hold *hold, const struct hold_view *view,
+                       const struct request *request);
 
 /* ---- damage.c ---- */
 
