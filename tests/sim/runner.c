@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,7 +22,8 @@ struct progress {
     uint64_t seeds;
     uint64_t crashed; /* of them, in how many the process died */
     uint64_t events;
-    uint64_t seed; /* under way */
+    uint64_t seed;         /* under way */
+    _Atomic bool violated; /* of the first: one of all has printed what it found */
 };
 
 struct run_result {
@@ -118,9 +120,11 @@ static bool wait_for_all(const struct run_plan *plan, pid_t *pids, struct progre
         pids[job] = 0;
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
             continue;
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != 1)
-            printf("violation: the simulator itself died (status %d)\n", status);
-        printf("seed %" PRIu64 " failed\n", progress[job].seed);
+        if ((!WIFEXITED(status) || WEXITSTATUS(status) != 1) &&
+            !atomic_exchange(&progress->violated, true))
+            printf("violation: the simulator itself died (status %d), reproduce: stampede-sim "
+                   "--seed %" PRIu64 " --steps %" PRIu64 "\n",
+                   status, progress[job].seed, plan->steps);
         stop_others(pids, plan->jobs);
         return false;
     }
@@ -141,6 +145,7 @@ static bool run_shares(const struct run_plan *plan, double until, struct progres
             return false;
         }
         if (pids[job] == 0) {
+            violation_print_once(&progress->violated);
             run_share(plan, job, until, &progress[job]);
             exit(0); /* not _exit: a sanitizer looks for leaks */
         }

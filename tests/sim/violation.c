@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,11 +22,17 @@
 
 static struct run_identity current;
 static const uint64_t *current_step;
+static _Atomic bool *already_printed;
 
 void violation_set_run(const struct run_identity *run, const uint64_t *step)
 {
     current = *run;
     current_step = step;
+}
+
+void violation_print_once(_Atomic bool *printed)
+{
+    already_printed = printed;
 }
 
 /* One write, so that lines of several processes do not mix. */
@@ -46,6 +53,8 @@ static void print_line(const char *what)
                       what, current_step == NULL ? 0 : *current_step, current.rush ? "--rush " : "",
                       current.seed, steps, mutant);
     fflush(stdout);
+    while (already_printed != NULL && atomic_exchange(already_printed, true))
+        pause(); /* who printed ends now, and whoever started us ends us */
     if (length > 0 && write(STDOUT_FILENO, line, (size_t)length) < 0)
         _exit(1);
 }

@@ -17,6 +17,10 @@ struct run_identity {
 /* Names the run under way, and how far it is: the counter is read when something breaks. */
 void violation_set_run(const struct run_identity *run, const uint64_t *step);
 
+/* Of several processes only the one that finds this false, and makes it true, prints its line. The
+ * memory is shared between them. */
+void violation_print_once(_Atomic bool *printed);
+
 /* From now on a failed assertion of the engine, and outside of sanitizers a fault, ends the process
  * like a violation. */
 void violation_catch_aborts(void);
