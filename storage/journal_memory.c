@@ -394,64 +394,6 @@ void journal_memory_fail_load_after(struct journal_memory *journal, uint64_t rec
     journal->loads_left = records;
 }
 
-/* The entry at a place in the order of kinds, partitions, keys. */
-static struct memory_entry *entry_at(const struct journal_memory *journal, uint64_t place)
-{
-    for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
-        for (uint32_t partition = 0; partition < journal->table.partitions; partition++) {
-            const struct memory_chain *chain =
-                memory_table_chain(&journal->table, (enum record_kind)kind, partition);
-            size_t count;
-
-            if (place >= chain->count) {
-                place -= chain->count;
-                continue;
-            }
-            struct memory_entry **entries =
-                memory_table_sorted(&journal->table, (enum record_kind)kind, partition, &count);
-            struct memory_entry *entry = entries[place];
-            free(entries);
-            return entry;
-        }
-    }
-    return NULL;
-}
-
-static uint8_t *damaged_byte(struct journal_memory *journal, uint64_t record, uint64_t offset,
-                             struct memory_entry **entry_out)
-{
-    if (journal->table.entry_count == 0)
-        return NULL;
-    *entry_out = entry_at(journal, record % journal->table.entry_count);
-    assert(*entry_out != NULL);
-    return (*entry_out)->bytes + (*entry_out)->key_length + offset % (*entry_out)->value_length;
-}
-
-bool journal_memory_flip_bit(struct journal_memory *journal, uint64_t record, uint64_t bit)
-{
-    struct memory_entry *entry;
-    uint8_t *byte = damaged_byte(journal, record, bit / 8, &entry);
-
-    if (byte == NULL)
-        return false;
-    *byte = (uint8_t)(*byte ^ 1u << bit % 8);
-    memory_table_rehash(&journal->table, entry);
-    return true;
-}
-
-bool journal_memory_set_byte(struct journal_memory *journal, uint64_t record, uint64_t offset,
-                             uint8_t value)
-{
-    struct memory_entry *entry;
-    uint8_t *byte = damaged_byte(journal, record, offset, &entry);
-
-    if (byte == NULL)
-        return false;
-    *byte = value;
-    memory_table_rehash(&journal->table, entry);
-    return true;
-}
-
 /* Damages the values of one kind and partition from a place in key order on; what is left of
  * `bytes`. */
 static uint64_t garble_chain(struct journal_memory *journal, const struct journal_memory_place *at,

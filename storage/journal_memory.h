@@ -83,17 +83,10 @@ struct journal_memory_place {
 /* Damages `bytes` stored bytes of values, from one byte of one record's value on and over the
  * records of its kind that follow in key order: 1 byte and a mask of one bit for a flipped bit, a
  * few thousand for a block, UINT64_MAX for the rest of a file. Each is changed by `mask`, which is
- * not 0. False if nothing is stored. */
+ * not 0; done again, it is undone. `record` picks by its place in key order, modulo what there is,
+ * `offset` modulo the value's length. False if nothing is stored. */
 bool journal_memory_garble(struct journal_memory *journal, uint64_t record, uint64_t offset,
                            uint64_t bytes, uint8_t mask, struct journal_memory_place *first_out);
-
-/* Damages the stored value of one record: `record` picks it by its place in key order, `bit` one of
- * its bits, both modulo what there is. False if nothing is stored. */
-bool journal_memory_flip_bit(struct journal_memory *journal, uint64_t record, uint64_t bit);
-
-/* The same with a whole byte. */
-bool journal_memory_set_byte(struct journal_memory *journal, uint64_t record, uint64_t offset,
-                             uint8_t value);
 
 /* ---- what is in it ---- */
 
