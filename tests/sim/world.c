@@ -125,6 +125,7 @@ static void kill_engine(struct world *world, bool keep_pending)
 {
     world->dying = true;
     journal_memory_crash(world->journal, keep_pending); /* the batch is still in memory */
+    world_release_held(world); /* what waits there is freed with the rest */
     engine_destroy(world->engine);
     world->engine = NULL;
     world->dying = false;
