@@ -167,7 +167,8 @@ static void take_extension_key(struct world *world, const struct request *reques
                                const struct reply_body *reply)
 {
     struct book_hold *hold = &world->books.holds[request->hold];
-    bool alone = request->none_open && hold->extends_sent == request->extends_sent + 1;
+    bool alone = request->none_open && !request->known_extend_maybe &&
+                 hold->extends_sent == request->extends_sent + 1;
 
     if (reply->replayed && request->extend_key == 0)
         violation("an extension without a key got a replay");
@@ -179,7 +180,7 @@ static void take_extension_key(struct world *world, const struct request *reques
         violation("a new extension got a replay");
     if (!reply->replayed && hold->extend_done)
         violation("I3: a hold was extended twice under one key");
-    /* With others under way it can't be told whether this one gained anything. */
+    /* With others under way, or in doubt, it can't be told whether this one gained anything. */
     if (!reply->replayed && alone && reply->hold.extensions > request->known_extensions)
         hold->extend_done = true;
 }

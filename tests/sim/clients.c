@@ -411,6 +411,7 @@ void clients_ask_hold(struct world *world, enum command_type type, uint32_t clie
     request->known_extensions = hold->extensions;
     request->extends_sent = hold->extends_sent;
     request->known_convert_maybe = hold->convert_maybe || hold->converts_open > 0;
+    request->known_extend_maybe = hold->extend_maybe;
     request->none_open = hold->ends_open == 0 && hold->extends_open == 0;
     request->known_deadline_wall_ms = hold->deadline_wall_ms;
     request->deadline_max_ms = book_hold_deadline_max(hold, world->profile.engine.hold_cap_ms);

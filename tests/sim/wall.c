@@ -100,13 +100,15 @@ static void restart_deadline(const struct world *world, struct book_hold *hold,
     int64_t ttl_ms = world->profile.engine.hold_ttl_ms;
     int64_t left_ms = hold->deadline_wall_ms - restart->wall_ms;
     int64_t again_ms = restart->at_ms + within(left_ms, ttl_ms);
+    int64_t more_ms = world->profile.engine.hold_cap_ms -
+                      (hold->deadline_wall_ms - hold->id.created_ms); /* by extensions */
 
     if (hold->deadline_ms > restart->at_ms)
         hold->deadline_ms = hold->deadline_late_ms = again_ms;
     else
         hold->deadline_late_ms = again_ms;
-    /* An extension that may have been made counts only as far as neither bound cuts it off. */
-    hold->deadline_exact = !hold->extend_maybe || (left_ms > 0 && left_ms < ttl_ms);
+    /* If an extension may have been made: exact only if neither bound could have cut it off. */
+    hold->deadline_exact = !hold->extend_maybe || (left_ms > 0 && left_ms + more_ms <= ttl_ms);
     hold->wall_lead_ms = hold->deadline_wall_ms - again_ms;
 }
 

@@ -106,6 +106,7 @@ struct request {
     uint32_t extend_key; /* number, 0: none */
     uint32_t extends_sent;
     bool known_convert_maybe;
+    bool known_extend_maybe;
     bool none_open; /* nothing that could end or extend it was under way */
     int64_t known_deadline_wall_ms;
     int64_t deadline_max_ms;
