@@ -112,6 +112,7 @@ void hold_end(struct inventory *inventory, const struct moment *moment, struct h
     hold_move(inventory, hold, state);
     count_end(&pool->statistics, hold);
     hold->ended_wall_ms = moment->wall_ms;
+    hold->deadline_boot_ms = moment->boot_ms;
     for (uint32_t line = hold->line_first; line != SLOT_NONE; line = pool->lines[line].next) {
         uint32_t quantity = pool->lines[line].quantity;
         struct sku *sku;
@@ -145,13 +146,11 @@ void hold_schedule_purge(const struct inventory *inventory, const struct moment 
 {
     int64_t keep_ms = (hold->flags & HOLD_PARTICIPANT) != 0 ? LINE_RETENTION_MS
                                                             : inventory->options->hold_retention_ms;
-    int64_t left_ms = hold->ended_wall_ms + keep_ms - moment->wall_ms;
+    int64_t left_ms = hold->deadline_boot_ms + keep_ms - moment->boot_ms;
 
     assert(!hold_is_live(hold) && hold->waiting == 0);
     if (hold->state == HOLD_ABORTED && (hold->flags & HOLD_PARTICIPANT) == 0)
         left_ms = 0;
-    if (left_ms > keep_ms) /* the wall clock was set back */
-        left_ms = keep_ms;
     effects_timer(effects, pool_hold_slot(inventory->pool, hold),
                   moment->boot_ms + (left_ms > 0 ? left_ms : 1));
 }

@@ -125,12 +125,20 @@ static void restore_timer(struct inventory *inventory, const struct moment *mome
     if (left_ms < 0)
         left_ms = 0;
     hold->deadline_boot_ms = moment->boot_ms + left_ms;
-    if (!hold_is_live(hold))
-        hold_schedule_purge(inventory, moment, hold, effects);
-    else if (hold->state == HOLD_HELD)
+    if (hold->state == HOLD_HELD)
         effects_timer(effects, slot, hold->deadline_boot_ms);
     else
         effects_timer(effects, slot, moment->boot_ms + 1); /* abort an intent; ask the owner */
+}
+
+/* How long ago it ended is what the wall clock says, but not less than nothing. */
+static void restore_end(struct inventory *inventory, const struct moment *moment, struct hold *hold,
+                        struct effects *effects)
+{
+    int64_t ago_ms = moment->wall_ms - hold->ended_wall_ms;
+
+    hold->deadline_boot_ms = moment->boot_ms - (ago_ms > 0 ? ago_ms : 0);
+    hold_schedule_purge(inventory, moment, hold, effects);
 }
 
 static bool restore_hold(struct inventory *inventory, const struct moment *moment,
@@ -174,7 +182,10 @@ static bool restore_hold(struct inventory *inventory, const struct moment *momen
     }
     if (hold->state == HOLD_INTENT)
         hold->waiting = (uint32_t)((1ULL << hold_participants(pool, hold, partitions)) - 1);
-    restore_timer(inventory, moment, hold, effects);
+    if (hold_is_live(hold))
+        restore_timer(inventory, moment, hold, effects);
+    else
+        restore_end(inventory, moment, hold, effects);
     return true;
 }
 

@@ -21,6 +21,9 @@ struct mailbox {
     _Alignas(CACHE_LINE) unsigned int head; /* messages popped; read by the producer */
     uint32_t tail_seen;
     struct message *popped; /* being read until the next pop */
+#ifdef STAMPEDE_MUTANTS
+    bool held_back;
+#endif
 };
 
 static uint32_t ring_size(uint32_t requests_max, uint32_t completions_max)
@@ -97,6 +100,10 @@ bool mailbox_push(struct mailbox *mailbox, const struct message *message)
 
 uint32_t mailbox_ready(struct mailbox *mailbox)
 {
+#ifdef STAMPEDE_MUTANTS
+    if (mailbox->held_back)
+        return 0;
+#endif
     if (mailbox->tail_seen == mailbox->head) {
         mailbox->tail_seen = ck_pr_load_uint(&mailbox->tail);
         ck_pr_fence_acquire();
@@ -137,3 +144,10 @@ uint32_t mailbox_depth(const struct mailbox *mailbox)
     ck_pr_fence_load();
     return ck_pr_load_uint(&mailbox->tail) - head;
 }
+
+#ifdef STAMPEDE_MUTANTS
+void mailbox_hold_back(struct mailbox *mailbox, bool held_back)
+{
+    mailbox->held_back = held_back;
+}
+#endif

@@ -10,11 +10,6 @@
 #include "inspect.h"
 #include "violation.h"
 
-int64_t answers_world_ms(int64_t wall_ms)
-{
-    return wall_ms - SIM_WALL_START_MS;
-}
-
 bool answers_lines_equal(const struct world *world, const struct hold_view *view,
                          const struct model_line *lines, uint32_t line_count)
 {
@@ -64,7 +59,6 @@ static void check_first_view(const struct world *world, const struct request *re
 {
     const struct hold_view *view = &reply->hold;
     const struct principal principal = world_principal(world, request->client);
-    int64_t created_ms = answers_world_ms(view->id.created_ms);
 
     if (view->state != HOLD_HELD || view->extensions != 0 ||
         view->ttl_ms != world->profile.engine.hold_ttl_ms ||
@@ -77,8 +71,6 @@ static void check_first_view(const struct world *world, const struct request *re
         violation("a reservation was answered with other lines than asked for");
     if (view->id.partition != sku_id_partition(view->lines[0].sku_id) || view->fence == 0)
         violation("a reservation's ID or fence does not belong to it");
-    if (created_ms > world_now(world) || (!reply->replayed && created_ms < request->submitted_ms))
-        violation("a reservation was not made between question and answer");
 }
 
 /* A key had another effect before or after: the older hold must have been past its retention when
@@ -87,9 +79,7 @@ static void succeed(struct world *world, struct attempt *attempt, uint32_t index
 {
     const struct book_hold *known = &world->books.holds[attempt->hold];
     const struct book_hold *other = &world->books.holds[index];
-    bool is_newer =
-        other->created_ms > known->created_ms ||
-        (other->created_ms == known->created_ms && other->id.sequence > known->id.sequence);
+    bool is_newer = other->id.sequence > known->id.sequence; /* a partition's numbers only grow */
     const struct book_hold *older = is_newer ? known : other;
     const struct book_hold *newer = is_newer ? other : known;
 
@@ -110,13 +100,12 @@ static uint32_t enter_new_hold(struct world *world, const struct request *reques
                              .client = request->client,
                              .attempt = request->attempt,
                              .line_count = request->summed.count,
-                             .created_ms = answers_world_ms(reply->hold.id.created_ms),
-                             .deadline_ms = answers_world_ms(reply->hold.deadline_wall_ms),
-                             .ended_earliest_ms = INT64_MAX,
                              .state = HOLD_HELD};
     uint32_t index;
 
     memcpy(hold.lines, request->summed.lines, sizeof(hold.lines));
+    wall_enter_hold(world, &hold, &reply->hold,
+                    reply->replayed ? attempt->first_ms : request->submitted_ms, reply->replayed);
     if (reply->replayed && attempt->requests < 2)
         violation("a new key got a replay");
     index = books_add_hold(&world->books, &hold);
@@ -249,8 +238,7 @@ void answers_reserve(struct world *world, const struct request *request,
     check_refused(world, request, outcome);
     if (reply->hold.id.sequence != 0 && request->spans) {
         world_mark(world, MARK_INTENT_ABORTED);
-        if (outcome == OUTCOME_OVERLOADED &&
-            world_now(world) >= answers_world_ms(reply->hold.deadline_wall_ms))
+        if (outcome == OUTCOME_OVERLOADED && world_wall_ms(world) >= reply->hold.deadline_wall_ms)
             world_mark(world, MARK_BORN_DEAD);
     }
     if (outcome == OUTCOME_LIMIT_REACHED)
@@ -410,6 +398,9 @@ void answers_take(void *user, uint64_t cookie, const struct message *message)
         world_mark(world, MARK_OUTCOME_UNKNOWN_SEEN);
     if (world_now(world) - request->counted_from_ms > world->profile.engine.request_timeout_ms)
         world->overdue++;
+    oracles_check_served(world, request, (enum outcome)reply->outcome);
+    if (request->answer_lost)
+        world_mark(world, MARK_DISCONNECTED);
     dispatch(world, request, reply);
     clients_give_request(world, request);
 }

@@ -156,10 +156,11 @@ bool book_hold_is_live(const struct book_hold *hold, int64_t now_ms)
 
 int64_t book_hold_deadline_max(const struct book_hold *hold, int64_t cap_ms)
 {
+    int64_t granted_ms = hold->deadline_wall_ms - hold->id.created_ms;
+
     if (hold->extends_open == 0 && !hold->extend_maybe)
-        return hold->deadline_ms;
-    return hold->created_ms + cap_ms > hold->deadline_ms ? hold->created_ms + cap_ms
-                                                         : hold->deadline_ms;
+        return hold->deadline_late_ms;
+    return hold->deadline_late_ms + (cap_ms > granted_ms ? cap_ms - granted_ms : 0);
 }
 
 bool book_hold_may_be_forgotten(const struct book_hold *hold, int64_t now_ms, int64_t retention_ms)
@@ -167,7 +168,7 @@ bool book_hold_may_be_forgotten(const struct book_hold *hold, int64_t now_ms, in
     int64_t ended_ms =
         hold->deadline_ms < hold->ended_earliest_ms ? hold->deadline_ms : hold->ended_earliest_ms;
 
-    return now_ms >= ended_ms + retention_ms;
+    return now_ms >= ended_ms + retention_ms || now_ms >= hold->forget_earliest_ms;
 }
 
 static uint32_t units_of(const struct book_hold *hold, uint32_t sku)

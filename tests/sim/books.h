@@ -7,7 +7,7 @@
  *   book_hold   one reservation that some answer showed (I2, I5)
  *
  * A request without an answer (the process died) leaves a `maybe` behind: it may have had its
- * effect, forever, until an answer tells. Times are the world's, in ms. */
+ * effect, forever, until an answer tells. Times are the world's, in ms, unless they say `wall`. */
 #ifndef STAMPEDE_SIM_BOOKS_H
 #define STAMPEDE_SIM_BOOKS_H
 
@@ -72,6 +72,7 @@ struct attempt {
     uint32_t hold;     /* what the key is known to have made, or NONE */
     uint32_t open;     /* requests under way */
     uint32_t requests; /* ever sent */
+    int64_t first_ms;  /* when the first was */
     bool body_sent;    /* the order below */
     bool other_sent;   /* another body under this key */
     bool maybe;        /* some request never got a definite answer */
@@ -85,12 +86,16 @@ struct book_hold {
     uint32_t attempt; /* NONE: seen in a list only, so far */
     uint32_t line_count;
     struct model_line lines[SIM_LINES_MAX]; /* equal SKUs summed */
-    int64_t created_ms;
-    int64_t deadline_ms;       /* the latest that was shown */
-    int64_t ended_earliest_ms; /* it may have ended since then, INT64_MAX: not that we know of */
-    uint32_t list_round;       /* the last walk that showed it */
-    uint64_t seen_step;        /* of the run, when it was last shown as it was */
-    uint32_t ends_open;        /* releases and conversions under way */
+    int64_t created_ms;                     /* at the latest */
+    int64_t deadline_ms;        /* the newest that was shown: it lives until then at least */
+    int64_t deadline_late_ms;   /* and this long at most; more only by where the wall was set */
+    int64_t deadline_wall_ms;   /* as shown, by the wall clock */
+    int64_t wall_lead_ms;       /* of that before deadline_ms, until the next restart */
+    int64_t ended_earliest_ms;  /* it may have ended since then, INT64_MAX: not that we know of */
+    int64_t forget_earliest_ms; /* it may be forgotten since then, as the wall clock was set */
+    uint32_t list_round;        /* the last walk that showed it */
+    uint64_t seen_step;         /* of the run, when it was last shown as it was */
+    uint32_t ends_open;         /* releases and conversions under way */
     uint32_t converts_open;
     uint32_t extends_open;
     uint32_t extend_key;      /* the number of the newest key that it was to be extended with */
@@ -102,12 +107,13 @@ struct book_hold {
     bool end_maybe;           /* a release or conversion without an answer */
     bool convert_maybe;
     bool extend_maybe;
-    bool release_sent; /* ever */
-    bool convert_sent; /* ever */
-    bool fresh_seen;   /* an answer without `replayed` was seen */
-    bool forgotten;    /* past its retention the key had a new effect, or it was not found */
-    bool remembered;   /* by its customer's device */
-    bool listed;       /* in the SKUs' lists of holds */
+    bool release_sent;   /* ever */
+    bool convert_sent;   /* ever */
+    bool fresh_seen;     /* an answer without `replayed` was seen */
+    bool forgotten;      /* past its retention the key had a new effect, or it was not found */
+    bool remembered;     /* by its customer's device */
+    bool listed;         /* in the SKUs' lists of holds */
+    bool deadline_exact; /* wall_lead_ms is known, and both bounds are one */
     uint8_t extensions;
     uint8_t state; /* HOLD_HELD until an answer showed an end */
 };

@@ -43,6 +43,8 @@ struct request *clients_take_request(struct world *world, enum command_type type
                                 .type = type,
                                 .client = client,
                                 .submitted_ms = world_now(world),
+                                .submitted_step = world->step,
+                                .target = NONE,
                                 .attempt = NONE,
                                 .hold = NONE,
                                 .known_hold = NONE,
@@ -85,6 +87,29 @@ static const char *command_name(enum command_type type)
     return names[type];
 }
 
+static uint32_t serving_shard(const struct world *world, const struct request *request)
+{
+    uint32_t sku = request->type == COMMAND_RESERVE ? request->summed.lines[0].sku : request->sku;
+
+    switch (request->type) {
+    case COMMAND_HOLD_GET:
+    case COMMAND_HOLD_RELEASE:
+    case COMMAND_HOLD_EXTEND:
+    case COMMAND_HOLD_CONVERT:
+        return engine_partition_shard(world->engine,
+                                      world->books.holds[request->hold].id.partition);
+    case COMMAND_RESERVE:
+    case COMMAND_STOCK_GET:
+    case COMMAND_STOCK_ADJUST:
+        return engine_partition_shard(world->engine,
+                                      sku_id_partition(world->books.skus[sku].sku_id));
+    case COMMAND_PRODUCT_PUT: /* by several, one after the other */
+    case COMMAND_HOLD_LIST:
+    default:
+        return NONE;
+    }
+}
+
 enum outcome clients_submit(struct world *world, uint32_t shard, const struct command *command,
                             struct request *request, struct refusal *refusal_out)
 {
@@ -96,7 +121,8 @@ enum outcome clients_submit(struct world *world, uint32_t shard, const struct co
     world->in_submit = true;
     outcome = engine_submit(target, command, request->cookie, refusal_out);
     world->in_submit = false;
-    request->counted_from_ms = engine_inspect_now(target).wall_ms - SIM_WALL_START_MS;
+    request->counted_from_ms =
+        env_controlled_world_ms(&world->env, engine_inspect_now(target).boot_ms);
     trace_add(&world->trace, TRACE_SUBMIT,
               (uint64_t)command->type << 32 | request->client << 8 | outcome, request->cookie);
     world_log(world, "shard %u: client %u sends %" PRIu64 ": %s, attempt %d hold %d sku %d: %s",
@@ -105,7 +131,10 @@ enum outcome clients_submit(struct world *world, uint32_t shard, const struct co
     if (outcome != OUTCOME_PENDING) {
         answers_refused(world, request, outcome, refusal_out);
         clients_give_request(world, request);
+        return outcome;
     }
+    request->target = serving_shard(world, request);
+    oracles_check_counted(world, request);
     return outcome;
 }
 
@@ -149,6 +178,8 @@ static void opened_reserve(struct world *world, const struct request *request)
 {
     struct attempt *attempt = &world->books.attempts[request->attempt];
 
+    if (attempt->requests == 0)
+        attempt->first_ms = request->submitted_ms;
     attempt->open++;
     attempt->requests++;
     attempt->other_sent = attempt->other_sent || request->other_body;
@@ -242,8 +273,11 @@ static void reserve_new(struct world *world, uint32_t client_index)
     world->books.attempts[attempt].order = order;
     client->attempts[client->attempt_count++ % SIM_RECENT_MAX] = attempt;
     clients_reserve(world, attempt, &order, false);
-    if (sim_random_below(&world->random, 100) < world->profile.double_percent)
+    if (sim_random_below(&world->random, 100) < world->profile.double_percent) {
         clients_reserve(world, attempt, &order, false); /* a double click */
+        if (world->books.attempts[attempt].open > 1)
+            world_mark(world, MARK_SENT_TWICE);
+    }
 }
 
 static uint32_t recent(struct world *world, const uint32_t *ring, uint32_t count)
@@ -377,8 +411,9 @@ void clients_ask_hold(struct world *world, enum command_type type, uint32_t clie
     request->known_extensions = hold->extensions;
     request->extends_sent = hold->extends_sent;
     request->known_convert_maybe = hold->convert_maybe || hold->converts_open > 0;
+    request->known_extend_maybe = hold->extend_maybe;
     request->none_open = hold->ends_open == 0 && hold->extends_open == 0;
-    request->known_deadline_ms = hold->deadline_ms;
+    request->known_deadline_wall_ms = hold->deadline_wall_ms;
     request->deadline_max_ms = book_hold_deadline_max(hold, world->profile.engine.hold_cap_ms);
     if (clients_submit(world, shard, &command, request, &refusal) == OUTCOME_PENDING)
         opened_hold_request(world, request);
