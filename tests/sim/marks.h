@@ -68,6 +68,7 @@
     X(COMMIT_UNKNOWN_END, "a commit's end stayed unknown")                                         \
     X(OUTCOME_UNKNOWN_SEEN, "a client was told that the outcome is unknown")                       \
     X(WATERMARK_REFUSED, "a store behind its watermark was refused")                               \
+    X(DAMAGE_REFUSED, "a store that is damaged was refused")                                       \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {

@@ -84,29 +84,61 @@ static void create_engine(struct world *world)
     assert(world->engine != NULL);
 }
 
-/* What must be refused is refused: a store behind its watermark, or one that cannot be read. */
+/* A stored record that recovery loads, by its place among all; false if there is none. The ledger
+ * is not loaded, and its places are passed over. */
+static bool draw_loaded_record(struct world *world, uint64_t *place_out)
+{
+    uint64_t ledger = journal_memory_count(world->journal, RECORD_LEDGER);
+    uint64_t before_ledger = 0;
+    uint64_t all = 0;
+
+    for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
+        uint64_t count = journal_memory_count(world->journal, (enum record_kind)kind);
+
+        before_ledger += kind < RECORD_LEDGER ? count : 0;
+        all += count;
+    }
+    if (all == ledger)
+        return false;
+    *place_out = sim_random_next(&world->random) % (all - ledger);
+    if (*place_out >= before_ledger)
+        *place_out += ledger;
+    return true;
+}
+
+/* What must be refused is refused: a store behind its watermark, one that cannot be read, and one
+ * with a flipped bit. */
 static void refuse_to_recover(struct world *world)
 {
-    bool behind = sim_random_chance(&world->random, 500000);
+    static const char *const whats[] = {"a store behind its watermark",
+                                        "a store that cannot be read", "a damaged record"};
+    uint32_t what = sim_random_below(&world->random, 3);
+    uint64_t bit = sim_random_next(&world->random);
+    uint64_t place = 0;
+    bool behind = what == 0;
     char error[256] = "";
 
+    if (what == 2 && !draw_loaded_record(world, &place))
+        what = 1;
     if (behind)
         world->watermark.on_file_at_open =
             journal_memory_port(world->journal).last_commit(world->journal) + 1;
-    else
+    else if (what == 1)
         journal_memory_fail_reads(world->journal, 1);
+    else
+        journal_memory_flip_bit(world->journal, place, bit);
     create_engine(world);
     if (engine_recover(world->engine, error, sizeof(error)) == 0)
-        violation("%s was not refused",
-                  behind ? "a store behind its watermark" : "a store that cannot be read");
+        violation("%s was not refused", whats[what]);
+    if (what == 2)
+        journal_memory_flip_bit(world->journal, place, bit);
     if (error[0] == '\0')
         violation("a store was refused without a word");
     engine_destroy(world->engine);
     journal_memory_fail_reads(world->journal, 0);
     sim_watermark_open(&world->watermark);
     env_controlled_restart(&world->env, false);
-    if (behind)
-        world_mark(world, MARK_WATERMARK_REFUSED);
+    world_mark(world, behind ? MARK_WATERMARK_REFUSED : MARK_DAMAGE_REFUSED);
 }
 
 static void start_engine(struct world *world)
