@@ -75,8 +75,10 @@ static void check_first_view(const struct world *world, const struct request *re
         violation("a reservation was answered with another customer's hold");
     if (!answers_lines_equal(world, view, request->summed.lines, request->summed.count))
         violation("a reservation was answered with other lines than asked for");
-    if (view->id.partition != sku_id_partition(view->lines[0].sku_id) || view->fence == 0)
-        violation("a reservation's ID or fence does not belong to it");
+    if (view->id.partition != sku_id_partition(view->lines[0].sku_id))
+        violation("a reservation's ID does not belong to it");
+    if (!reply->replayed)
+        answers_check_fence(request, view);
     if (created_ms > world_now(world) || (!reply->replayed && created_ms < request->submitted_ms))
         violation("a reservation was not made between question and answer");
 }
@@ -154,6 +156,7 @@ static void take_held(struct world *world, const struct request *request,
     struct book_hold *hold;
 
     check_first_view(world, request, reply);
+    answers_see_fence(world, &reply->hold);
     if (index == NONE)
         index = enter_new_hold(world, request, reply);
     hold = &world->books.holds[index];
@@ -401,6 +404,7 @@ void answers_take(void *user, uint64_t cookie, const struct message *message)
     const struct reply_body *reply = &message->reply;
 
     check_answer(world, request, cookie, message);
+    answers_check_order(world, request, (enum outcome)reply->outcome);
     trace_add(&world->trace, TRACE_REPLY,
               cookie << 16 | (uint64_t)reply->outcome << 8 | reply->replayed, reply->limit);
     world_log(world, "shard %u: client %u gets  %" PRIu64 ": %s%s", request->shard, request->client,

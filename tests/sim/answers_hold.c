@@ -94,6 +94,7 @@ static void see_view(struct world *world, const struct request *request, uint32_
     const struct principal principal = world_principal(world, hold->client);
 
     hold->seen_step = world->step;
+    answers_see_fence(world, view);
     trace_view(world, view);
     world_log(world, "    hold %u: %s until %" PRId64 ", %u extensions", index,
               hold_state_name((enum hold_state)view->state),

@@ -20,6 +20,7 @@ void clients_restart(struct world *world)
     }
     world->free_request_count = SIM_REQUESTS_MAX;
     world->spans_open = 0;
+    memset(world->answered, 0, sizeof(world->answered));
     for (uint32_t i = 0; i < world->books.product_count; i++) {
         struct product_model *product = &world->books.products[i];
 
@@ -194,6 +195,8 @@ void clients_reserve(struct world *world, uint32_t attempt_index, const struct o
     request->known_hold = attempt->hold;
     request->limits_version = world->books.limits_version;
     entry = world_sku_entry(world, order->lines[0].sku);
+    if (entry != NULL)
+        request->fence_seen = world->fences[sku_id_partition(entry->sku_id)];
     claimed = entry == NULL ? 0 : gate_claimed(&entry->gate);
     if (clients_submit(world, shard, &command, request, &refusal) == OUTCOME_PENDING) {
         mark_false_positive(world, request, claimed);
@@ -342,11 +345,13 @@ static void opened_hold_request(struct world *world, const struct request *reque
     hold->extend_requests += request->extend_key != 0 && request->extend_key == hold->extend_key;
 }
 
-void clients_ask_hold(struct world *world, enum command_type type, uint32_t client_index,
-                      uint32_t hold_index, bool staff)
+/* `stale`: by an ID of the same number that was given before a backup was restored. */
+static void ask_hold(struct world *world, enum command_type type, uint32_t client_index,
+                     uint32_t hold_index, bool staff, bool stale)
 {
     struct request *request = clients_take_request(world, type, client_index);
     const struct book_hold *hold = &world->books.holds[hold_index];
+    struct reservation_id asked = hold->id;
     char id[RESERVATION_ID_LENGTH + 1];
     char key[32];
     struct command command = {.type = type,
@@ -368,11 +373,12 @@ void clients_ask_hold(struct world *world, enum command_type type, uint32_t clie
         snprintf(key, sizeof(key), "extend-%u", request->extend_key);
         command.key = slice_of(key);
     }
-    engine_reservation_id(world->engine, &hold->id, id);
+    asked.created_ms -= stale ? 1 : 0;
+    engine_reservation_id(world->engine, &asked, id);
     command.reservation_id = slice_of(id);
     request->hold = hold_index;
     request->staff = staff;
-    request->stranger = !staff && client_index != hold->client;
+    request->stranger = stale || (!staff && client_index != hold->client);
     request->known_state = hold->state;
     request->known_extensions = hold->extensions;
     request->extends_sent = hold->extends_sent;
@@ -382,6 +388,12 @@ void clients_ask_hold(struct world *world, enum command_type type, uint32_t clie
     request->deadline_max_ms = book_hold_deadline_max(hold, world->profile.engine.hold_cap_ms);
     if (clients_submit(world, shard, &command, request, &refusal) == OUTCOME_PENDING)
         opened_hold_request(world, request);
+}
+
+void clients_ask_hold(struct world *world, enum command_type type, uint32_t client_index,
+                      uint32_t hold, bool staff)
+{
+    ask_hold(world, type, client_index, hold, staff, false);
 }
 
 static void ask_own_hold(struct world *world, enum command_type type, uint32_t client_index)
@@ -404,9 +416,10 @@ static void ask_foreign_hold(struct world *world, uint32_t client_index)
     if (world->books.hold_count == 0)
         return;
     hold = sim_random_below(&world->random, world->books.hold_count);
-    if (world->books.holds[hold].client == client_index)
-        return;
-    clients_ask_hold(world, types[sim_random_below(&world->random, 3)], client_index, hold, false);
+    if (sim_random_chance(&world->random, 300000))
+        client_index = world->books.holds[hold].client;
+    ask_hold(world, types[sim_random_below(&world->random, 3)], client_index, hold, false,
+             world->books.holds[hold].client == client_index);
 }
 
 void clients_list(struct world *world, uint32_t client_index, uint32_t asked,

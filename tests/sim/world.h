@@ -58,6 +58,7 @@ struct request {
     bool alone; /* the first request ever with this key */
     uint32_t limits_version;
     uint32_t known_hold; /* what the key was known to have made, or NONE */
+    uint64_t fence_seen; /* the largest of the partition when it was sent */
 
     /* HOLD_*: what was known when it was sent */
     uint32_t hold;
@@ -135,6 +136,9 @@ struct world {
     uint32_t free_requests[SIM_REQUESTS_MAX];
     uint32_t free_request_count;
     uint64_t submitted;
+    uint64_t fences[SIM_PARTITIONS_MAX]; /* the largest that some answer showed */
+    /* The last request of a shard [first] that another has answered, of this engine. */
+    uint64_t answered[SIM_SHARDS_MAX][SIM_SHARDS_MAX];
     uint32_t spans_open; /* requests for holds over several partitions under way */
 
     uint64_t overdue; /* answered requests that were older than the time-out, of this engine */
@@ -238,6 +242,11 @@ void answers_stock(struct world *world, const struct request *request,
                    const struct reply_body *reply);
 void answers_product(struct world *world, const struct request *request,
                      const struct reply_body *reply);
+/* Among each other (answers_order.c): this answer comes after those of earlier requests; a hold's
+ * fence is seen; a new hold's is larger than any that was seen when it was asked for. */
+void answers_check_order(struct world *world, const struct request *request, enum outcome outcome);
+void answers_see_fence(struct world *world, const struct hold_view *view);
+void answers_check_fence(const struct request *request, const struct hold_view *view);
 /* Whether a view shows exactly these lines. */
 bool answers_lines_equal(const struct world *world, const struct hold_view *view,
                          const struct model_line *lines, uint32_t line_count);
