@@ -71,6 +71,8 @@ struct batch *batch_take_returned(struct shard *shard)
     struct batch *newest = atomic_exchange_explicit(&shard->returned, NULL, memory_order_acquire);
     struct batch *oldest = NULL;
 
+    if (MUTANT(ANSWERS_OUT_OF_ORDER))
+        return newest;
     while (newest != NULL) { /* pushed newest first */
         struct batch *next = newest->next;
 
@@ -119,7 +121,7 @@ static void on_committed(void *arg, enum commit_outcome outcome)
     metric_add(&committer->total_ns, took_ns);
     if (took_ns > atomic_load_explicit(&committer->max_ns, memory_order_relaxed))
         atomic_store_explicit(&committer->max_ns, took_ns, memory_order_relaxed);
-    if (outcome == COMMIT_OK) {
+    if (outcome == COMMIT_OK || (MUTANT(LATCH_NOT_SET) && outcome == COMMIT_UNKNOWN)) {
         atomic_store_explicit(&committer->durable, committer->number, memory_order_release);
         engine->ports.watermark.advance(engine->ports.watermark.self, committer->number);
     } else {
@@ -142,7 +144,9 @@ static uint32_t gather(struct engine *engine)
     assert(committer->batch_count == 0);
     for (uint32_t i = 0; i < engine->options.shards; i++) {
         struct batch *batch =
-            atomic_exchange_explicit(&engine->shards[i]->ready, NULL, memory_order_acq_rel);
+            MUTANT(BATCH_TAKEN_BACK)
+                ? atomic_load(&engine->shards[i]->ready)
+                : atomic_exchange_explicit(&engine->shards[i]->ready, NULL, memory_order_acq_rel);
 
         if (batch == NULL)
             continue;
@@ -194,7 +198,8 @@ bool committer_try_sleep(struct engine *engine)
     if (atomic_load_explicit(&committer->busy, memory_order_acquire))
         return true; /* whoever finishes it wakes */
     for (uint32_t i = 0; i < engine->options.shards; i++)
-        if (atomic_load_explicit(&engine->shards[i]->ready, memory_order_relaxed) != NULL) {
+        if (atomic_load_explicit(&engine->shards[i]->ready, memory_order_relaxed) != NULL &&
+            !MUTANT(COMMITTER_SLEEPS_ON)) {
             atomic_store_explicit(&committer->asleep, false, memory_order_relaxed);
             return false;
         }

@@ -79,7 +79,8 @@ static enum outcome resolve_lines(const struct directory *directory, const struc
             refusal->line = i;
             return OUTCOME_NOT_FOUND;
         }
-        while (at < reservation->line_count && reservation->lines[at].sku_id != sku->sku_id)
+        while (at < reservation->line_count &&
+               (reservation->lines[at].sku_id != sku->sku_id || MUTANT(LINES_NOT_SUMMED)))
             at++;
         if (at == reservation->line_count) {
             reservation->skus[at] = sku;
