@@ -32,7 +32,7 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     options->batch_messages = draw_ranges(random, messages, 3);
     options->batches = sim_random_range(random, 2, 4);
     options->audit_period_ms = sim_random_range(random, 10, 5000);
-    options->skus_max = SIM_SKUS_MAX + 4;
+    options->skus_max = SIM_SKUS_MAX + SIM_THIEVES + SIM_CONTESTS;
     options->limit_rows_max = sim_random_chance(random, 100000) ? 8 : 4096;
     /* Ended holds stay for the retention: a small pool that keeps them long only refuses. */
     options->holds_max = 8192;

@@ -16,6 +16,8 @@ enum {
     SIM_SKUS_MAX = SIM_PRODUCTS_MAX * SIM_VARIANTS_MAX,
     SIM_CLIENTS_MAX = 60,
     SIM_LINES_MAX = 5,
+    SIM_THIEVES = 4,
+    SIM_CONTESTS = 2,
 };
 
 /* What the scheduler may do in a step: exactly one. */

@@ -185,8 +185,10 @@ static void draw_put(struct world *world, const struct product_model *product,
     }
 }
 
-/* Someone else's product claims a SKU that exists. */
-static void steal_sku(struct world *world, uint32_t shard)
+/* Another product, which the books do not follow, claims a SKU. `contest`: of the names that nobody
+ * has at first, or NONE. */
+static void put_thief(struct world *world, uint32_t shard, uint32_t thief, const char *name,
+                      uint32_t contest)
 {
     struct request *request = clients_take_request(world, COMMAND_PRODUCT_PUT, 0);
     struct product_envelope *envelope;
@@ -199,7 +201,9 @@ static void steal_sku(struct world *world, uint32_t shard)
     assert(envelope != NULL);
     memcpy(envelope->document, "{}", 2);
     envelope->document_length = 2;
-    snprintf(envelope->id, sizeof(envelope->id), "thief-%u", sim_random_below(&world->random, 4));
+    request->thief = thief;
+    request->contest = contest;
+    snprintf(envelope->id, sizeof(envelope->id), "thief-%u", thief);
     memcpy(envelope->currency, "EUR", 4);
     envelope->put_mode = PUT_UPSERT;
     envelope->variant_count = 1;
@@ -208,6 +212,24 @@ static void steal_sku(struct world *world, uint32_t shard)
     command.product = envelope;
     if (clients_submit(world, shard, &command, request, &refusal) != OUTCOME_PENDING)
         envelope_free(envelope);
+}
+
+/* A SKU that exists; or two products at once claim one that nobody has, at least at first. */
+static void steal_sku(struct world *world, uint32_t shard)
+{
+    uint32_t thief = sim_random_below(&world->random, SIM_THIEVES);
+    uint32_t contest = sim_random_below(&world->random, SIM_CONTESTS);
+    char name[SKU_LENGTH_MAX + 1];
+
+    if (sim_random_chance(&world->random, 500000)) {
+        put_thief(world, shard, thief, world->books.skus[0].name, NONE);
+        return;
+    }
+    snprintf(name, sizeof(name), "contest-%u", contest);
+    put_thief(world, shard, thief, name, contest);
+    shard = clients_draw_shard(world);
+    if (shard != NONE)
+        put_thief(world, shard, (thief + 1) % SIM_THIEVES, name, contest);
 }
 
 void staff_put_product(struct world *world, uint32_t index, enum put_mode mode)

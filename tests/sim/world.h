@@ -77,6 +77,8 @@ struct request {
     bool is_set;
     int64_t value;
     uint32_t adjustment; /* with a key, or NONE */
+    uint32_t thief;      /* PRODUCT_PUT without a product of the books: which claims a SKU */
+    uint32_t contest;    /* of the SKUs that several want, or NONE: one that is another's */
     uint8_t put_mode;
     bool dry_run;
     uint8_t stock_mode;
@@ -136,7 +138,8 @@ struct world {
     uint32_t free_requests[SIM_REQUESTS_MAX];
     uint32_t free_request_count;
     uint64_t submitted;
-    uint64_t fences[SIM_PARTITIONS_MAX]; /* the largest that some answer showed */
+    uint32_t contest_winners[SIM_CONTESTS]; /* thief + 1, or 0 */
+    uint64_t fences[SIM_PARTITIONS_MAX];    /* the largest that some answer showed */
     /* The last request of a shard [first] that another has answered, of this engine. */
     uint64_t answered[SIM_SHARDS_MAX][SIM_SHARDS_MAX];
     uint32_t spans_open; /* requests for holds over several partitions under way */
