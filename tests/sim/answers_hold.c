@@ -174,8 +174,23 @@ static void take_extension_key(struct world *world, const struct request *reques
     if (!reply->replayed && hold->extend_done)
         violation("I3: a hold was extended twice under one key");
     /* With others under way it can't be told whether this one gained anything. */
-    if (!reply->replayed && alone && reply->hold.extensions > request->known_extensions)
+    if (!reply->replayed && alone && reply->hold.extensions > request->known_extensions) {
         hold->extend_done = true;
+        hold->extends_known[reply->hold.extensions - 1] = request->extend_key;
+    }
+}
+
+/* What a key did before it was sent is answered again, whatever became of the hold since. */
+static void check_extension_repeated(struct world *world, const struct request *request,
+                                     const struct reply_body *reply)
+{
+    if (!request->extend_known)
+        return;
+    if (reply->outcome != OUTCOME_OK || !reply->replayed)
+        violation("I3: the key of an extension that was made was answered %s instead of repeated",
+                  outcome_name((enum outcome)reply->outcome));
+    if (world->books.holds[request->hold].state != HOLD_HELD)
+        world_mark(world, MARK_EXTEND_REPLAYED_ENDED);
 }
 
 static void take_extended(struct world *world, const struct request *request,
@@ -250,6 +265,7 @@ void answers_hold(struct world *world, const struct request *request,
         take_not_found(world, request);
         return;
     }
+    check_extension_repeated(world, request, reply);
     if (request->stranger)
         violation("a stranger's request for a hold was answered %s", outcome_name(outcome));
     if (outcome == OUTCOME_OK)

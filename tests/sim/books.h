@@ -97,9 +97,10 @@ struct book_hold {
     uint32_t extends_sent;    /* ever */
     uint32_t extend_requests; /* with that key */
     bool extend_done;         /* that key's own answer was seen */
-    uint32_t next_of_client;  /* an older one of the same customer, or NONE */
-    uint32_t incarnation;     /* of the engine that first showed it */
-    bool end_maybe;           /* a release or conversion without an answer */
+    uint32_t extends_known[HOLD_EXTENSIONS_MAX]; /* keys that extended it for certain; 0: none */
+    uint32_t next_of_client;                     /* an older one of the same customer, or NONE */
+    uint32_t incarnation;                        /* of the engine that first showed it */
+    bool end_maybe;                              /* a release or conversion without an answer */
     bool convert_maybe;
     bool extend_maybe;
     bool release_sent; /* ever */

@@ -369,7 +369,11 @@ static void ask_hold(struct world *world, enum command_type type, uint32_t clien
     if (type == COMMAND_HOLD_EXTEND && sim_random_chance(&world->random, 600000)) {
         bool again = hold->extend_key != 0 && sim_random_chance(&world->random, 400000);
 
-        request->extend_key = again ? hold->extend_key : hold->extend_key + 1;
+        request->extend_key =
+            again ? sim_random_range(&world->random, 1, hold->extend_key) : hold->extend_key + 1;
+        for (uint32_t i = 0; i < HOLD_EXTENSIONS_MAX; i++)
+            request->extend_known =
+                request->extend_known || hold->extends_known[i] == request->extend_key;
         snprintf(key, sizeof(key), "extend-%u", request->extend_key);
         command.key = slice_of(key);
     }

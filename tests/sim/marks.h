@@ -14,6 +14,7 @@
     X(CONVERTED, "a hold was converted")                                                           \
     X(EXTENDED, "a hold was extended")                                                             \
     X(EXTEND_REPLAYED, "an extension's key was repeated")                                          \
+    X(EXTEND_REPLAYED_ENDED, "an extension's key was repeated after the hold's end")               \
     X(CAP_REACHED, "an extension was refused at the cap")                                          \
     X(ENDED_REFUSED, "a change was refused because the hold had ended")                            \
     X(LATE_CONVERT, "a conversion came past the deadline and was refused")                         \

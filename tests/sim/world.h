@@ -65,6 +65,7 @@ struct request {
     uint8_t known_state;
     uint8_t known_extensions;
     uint32_t extend_key; /* number, 0: none */
+    bool extend_known;   /* it was known to have extended the hold */
     uint32_t extends_sent;
     bool known_convert_maybe;
     bool none_open; /* nothing that could end or extend it was under way */
