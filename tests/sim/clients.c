@@ -238,9 +238,21 @@ static void reserve_new(struct world *world, uint32_t client_index)
     struct client *client = &world->clients[client_index];
     struct order_lines order;
     uint32_t sku = draw_sku(world);
-    uint32_t attempt = books_add_attempt(&world->books, client_index, client->next_key++,
-                                         world->books.skus[sku].product);
+    uint32_t product = world->books.skus[sku].product;
+    uint32_t last = client->attempt_count == 0
+                        ? NONE
+                        : client->attempts[(client->attempt_count - 1) % SIM_RECENT_MAX];
+    uint32_t key = client->next_key++;
+    uint32_t attempt;
 
+    /* A key is one product's: with another product the same text is another key. */
+    if (last != NONE && world->books.attempts[last].key + 1 == key &&
+        world->books.attempts[last].product != product &&
+        sim_random_chance(&world->random, 100000)) {
+        key--;
+        world_mark(world, MARK_KEY_OTHER_PRODUCT);
+    }
+    attempt = books_add_attempt(&world->books, client_index, key, product);
     draw_order(world, sku, &order);
     world->books.attempts[attempt].order = order;
     client->attempts[client->attempt_count++ % SIM_RECENT_MAX] = attempt;

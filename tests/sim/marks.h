@@ -24,6 +24,7 @@
     X(REPLAY_RESTART, "a repeated key was answered after a restart")                               \
     X(KEY_IN_FLIGHT, "a key was in flight")                                                        \
     X(KEY_REUSED, "a key came with another body")                                                  \
+    X(KEY_OTHER_PRODUCT, "a key came again for another product")                                   \
     X(KEY_FORGOTTEN, "a key was past its retention and had a new effect")                          \
     X(FILTER_FALSE_POSITIVE, "the key filter took a new key for a repeated one")                   \
     X(SOLD_OUT, "a gate was empty, and nothing could come back")                                   \
