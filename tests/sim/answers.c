@@ -171,6 +171,8 @@ static void take_held(struct world *world, const struct request *request,
         violation("two keys got the same hold");
     if (attempt->hold != index && !hold->forgotten)
         violation("I3: one key made two holds");
+    if (!reply->replayed && request->disk_full)
+        violation("I7: units were held for a request that came with the disk full");
     if (!reply->replayed && (hold->fresh_seen || request->known_hold == index))
         violation("one key had its effect twice: the same hold was answered as new again");
     hold->fresh_seen = hold->fresh_seen || !reply->replayed;

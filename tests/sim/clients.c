@@ -103,6 +103,12 @@ enum outcome clients_submit(struct world *world, uint32_t shard, const struct co
     world_log(world, "shard %u: client %u sends %" PRIu64 ": %s, attempt %d hold %d sku %d: %s",
               shard, request->client, request->cookie, command_name(command->type),
               (int)request->attempt, (int)request->hold, (int)request->sku, outcome_name(outcome));
+    request->disk_full = world->disk_full;
+    if (outcome == OUTCOME_PENDING && world->draining &&
+        (command->type == COMMAND_RESERVE || command->type == COMMAND_PRODUCT_PUT))
+        violation("a draining engine took a %s on", command_name(command->type));
+    if (outcome == OUTCOME_PENDING && world->disk_full && command->type == COMMAND_PRODUCT_PUT)
+        violation("I7: a product was taken on with the disk full");
     if (outcome != OUTCOME_PENDING) {
         answers_refused(world, request, outcome, refusal_out);
         clients_give_request(world, request);

@@ -58,6 +58,7 @@ struct request {
     bool alone; /* the first request ever with this key */
     uint32_t limits_version;
     uint32_t known_hold; /* what the key was known to have made, or NONE */
+    bool disk_full;      /* when it was sent */
     uint64_t fence_seen; /* the largest of the partition when it was sent */
 
     /* HOLD_*: what was known when it was sent */
