@@ -296,6 +296,8 @@ static void on_ledger(struct engine_read *read)
     if (!world->read_open || read != &world->read)
         violation("a read ended twice");
     world->read_open = false;
+    if (world->env.failed && !read->read.failed)
+        violation("after the latch fell stored records were read");
     trace_add(&world->trace, TRACE_REPLY, read->read.count, read->read.failed);
     for (uint32_t i = 0; !read->read.failed && i < read->read.count; i++) {
         const struct record *record = (const struct record *)(const void *)at;
@@ -329,6 +331,8 @@ void staff_read_ledger(struct world *world, uint32_t sku)
     if (sim_random_chance(&world->random, 50000))
         journal_memory_fail_reads(world->journal, 1);
     outcome = engine_read_submit(clients_enter_shard(world, shard), &world->read);
+    if (outcome == OUTCOME_PENDING && world->env.failed)
+        violation("after the latch fell a read was taken on");
     if (outcome == OUTCOME_PENDING)
         world->read_open = true;
     else if (outcome != OUTCOME_OVERLOADED && outcome != OUTCOME_OUTCOME_UNKNOWN)
