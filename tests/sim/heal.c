@@ -509,6 +509,7 @@ void world_heal(struct world *world)
     check_ledger(world);
     world_crash(world, false, true); /* what stands must be found again */
     let_lapse(world);
+    world_forget(world, settle);
     drain(world);
     check_ledger(world);
     trace_add(&world->trace, TRACE_DIGEST, engine_inspect_digest(world->engine),

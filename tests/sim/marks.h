@@ -71,6 +71,7 @@
     X(OUTCOME_UNKNOWN_SEEN, "a client was told that the outcome is unknown")                       \
     X(WATERMARK_REFUSED, "a store behind its watermark was refused")                               \
     X(DAMAGE_REFUSED, "a store that is damaged was refused")                                       \
+    X(ALL_FORGOTTEN, "everything that had ended was forgotten past its retention")                 \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {

@@ -270,6 +270,12 @@ void oracles_restarted(struct world *world);
 /* Nothing can happen before time passes: nobody may wait for a wake-up that was lost. */
 void oracles_quiet(struct world *world);
 
+/* ---- forget.c ---- */
+
+/* Everything has ended: past its retention it must be forgotten. `settle` lets everything under way
+ * end. */
+void world_forget(struct world *world, void (*settle)(struct world *));
+
 /* ---- heal.c ---- */
 
 void world_heal(struct world *world);
