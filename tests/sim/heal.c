@@ -405,6 +405,8 @@ static void sum_entry(struct ledger_sums *sums, const struct record *record)
 
     if (record->kind != RECORD_LEDGER || record->ledger.entry >= LEDGER_ENTRY_COUNT)
         violation("the ledger has an entry of no kind");
+    if ((record->ledger.entry == LEDGER_SOLD) != (record->ledger.hold_sequence != 0))
+        violation("a ledger entry names no hold that was sold, or one that was not");
     sums->stock += stock_signs[record->ledger.entry] * (int64_t)record->ledger.quantity;
     sums->sold += sold_signs[record->ledger.entry] * (int64_t)record->ledger.quantity;
     sums->last = record->sequence;
