@@ -207,7 +207,7 @@ static void put_thief(struct world *world, uint32_t shard, uint32_t thief, const
     memcpy(envelope->currency, "EUR", 4);
     envelope->put_mode = PUT_UPSERT;
     envelope->variant_count = 1;
-    memcpy(envelope->variants[0].sku, world->books.skus[0].name, SKU_LENGTH_MAX + 1);
+    snprintf(envelope->variants[0].sku, sizeof(envelope->variants[0].sku), "%s", name);
     envelope->variants[0].stock = 1000;
     command.product = envelope;
     if (clients_submit(world, shard, &command, request, &refusal) != OUTCOME_PENDING)
