@@ -144,7 +144,7 @@ void inventory_ledger(struct inventory *inventory, const struct moment *moment, 
     record->sequence = sku->ledger_sequence;
     record->ledger.entry = (uint8_t)entry;
     record->ledger.quantity = quantity;
-    record->ledger.hold_sequence = hold_sequence;
+    record->ledger.hold_sequence = MUTANT(SALE_WITHOUT_HOLD) ? 0 : hold_sequence;
     record->ledger.wall_ms = moment->wall_ms;
     memcpy(record->ledger.reason, reason, strnlen(reason, REASON_LENGTH_MAX));
 

@@ -214,9 +214,11 @@ void hold_timer(struct inventory *inventory, const struct moment *moment, struct
         else
             effects_timer(effects, slot, hold->deadline_boot_ms);
     } else if ((hold->flags & HOLD_PARTICIPANT) != 0) {
+        if (MUTANT(LINES_KEPT))
+            return;
         lines_ask(inventory, moment, hold, effects); /* whether it may be forgotten */
     } else if ((hold->flags & HOLD_RESTORED) != 0 && hold->state != HOLD_ABORTED &&
-               hold_await_all(inventory, hold)) {
+               !MUTANT(END_FORGOTTEN_UNHEARD) && hold_await_all(inventory, hold)) {
         lines_send(inventory, moment, hold, effects);
     } else {
         hold_forget(inventory, hold, effects);
@@ -248,7 +250,7 @@ static enum outcome extend(struct inventory *inventory, const struct moment *mom
     hold->deadline_wall_ms += gained_ms;
     hold->extensions++;
     if (key != 0) {
-        for (uint32_t i = HOLD_EXTENSIONS_MAX - 1; i > 0; i--)
+        for (uint32_t i = HOLD_EXTENSIONS_MAX - 1; i > 0 && !MUTANT(OLDER_EXTEND_KEY_LOST); i--)
             hold->extend_keys[i] = hold->extend_keys[i - 1];
         hold->extend_keys[0] = key;
     }
@@ -273,7 +275,8 @@ static enum outcome apply(struct inventory *inventory, const struct moment *mome
 {
     if (is_past_deadline(moment, hold) && !MUTANT(NO_TTL_GUARD))
         hold_end(inventory, moment, hold, HOLD_EXPIRED, effects);
-    if (is_repeated_extension(message, hold))
+    if (is_repeated_extension(message, hold) &&
+        (!MUTANT(EXTEND_KEY_ENDS) || hold->state == HOLD_HELD))
         return OUTCOME_OK; /* whatever became of the hold since */
     if (message->type == MESSAGE_HOLD_GET)
         return OUTCOME_OK;

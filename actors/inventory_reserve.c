@@ -64,7 +64,7 @@ enum outcome inventory_take_limits(struct inventory *inventory, const struct pri
         }
         if ((uint64_t)row->held + row->sold + lines[i].quantity > limit) {
             pool_drop_limit_if_empty(pool, row);
-            give_limits(inventory, principal, lines, skus, i);
+            give_limits(inventory, principal, lines, skus, MUTANT(LIMIT_LINES_KEPT) ? 0 : i);
             *limit_out = limit;
             return OUTCOME_LIMIT_REACHED;
         }

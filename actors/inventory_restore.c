@@ -126,6 +126,8 @@ static void restore_timer(struct inventory *inventory, const struct moment *mome
     if (left_ms < 0)
         left_ms = 0;
     hold->deadline_boot_ms = moment->boot_ms + left_ms;
+    if (!hold_is_live(hold) && MUTANT(ENDED_KEPT))
+        return;
     if (!hold_is_live(hold))
         hold_schedule_purge(inventory, moment, hold, effects);
     else if (hold->state == HOLD_HELD)

@@ -58,7 +58,26 @@
     X(44, PREPARED_FORGOTTEN, "after a restart nobody asks what became of prepared lines")         \
     X(45, PREPARED_LAPSES, "prepared lines lapse by themselves")                                   \
     X(46, ABORT_KEEPS_UNITS, "an aborted reservation's lines stay reserved")                       \
-    X(47, ACKNOWLEDGED_TWICE, "a repeated acknowledgement gives the claim back again")
+    X(47, ACKNOWLEDGED_TWICE, "a repeated acknowledgement gives the claim back again")             \
+    /* ---- those that a reader planted and the simulator missed at first ---- */                  \
+    X(48, DRAIN_TAKES_HOLDS, "a draining engine takes reservations on")                            \
+    X(49, FULL_TAKES_HOLDS, "with a full disk a reservation that may be a repeat is new")          \
+    X(50, FULL_TAKES_PRODUCTS, "with a full disk products are taken on")                           \
+    X(51, OLDER_EXTEND_KEY_LOST, "a second extension's key drives out the first one's")            \
+    X(52, EXTEND_KEY_ENDS, "an extension's key is not repeated once the hold has ended")           \
+    X(53, ENDED_KEPT, "what had ended before a restart is never forgotten")                        \
+    X(54, LINES_KEPT, "another partition's ended lines are never forgotten")                       \
+    X(55, SALE_WITHOUT_HOLD, "a sale's ledger entry names no hold")                                \
+    X(56, KEY_IN_OLD_FILTER, "a key that an older filter has by chance is not set anew")           \
+    X(57, DRY_RUN_SHOWS_PRICE, "a product put for trial shows its price")                          \
+    X(58, NAME_GIVEN_TWICE, "a SKU that is being stored is given to another product")              \
+    X(59, READ_AFTER_LATCH, "stored records are read after the latch fell")                        \
+    X(60, KEY_WITHOUT_PRODUCT, "one key counts for all products of a partition")                   \
+    X(61, COMMIT_END_WAKES_NOBODY, "the committer is not woken when its commit ends")              \
+    X(62, FULL_BATCH_WAKES_NOBODY, "who waits for a full batch to be taken is not woken")          \
+    X(63, WATERMARK_NOT_ADVANCED, "the watermark stays where it was")                              \
+    X(64, END_FORGOTTEN_UNHEARD, "after a restart an end is forgotten before all heard of it")     \
+    X(65, LIMIT_LINES_KEPT, "lines before the one that a limit refuses still count")
 
 enum mutant {
     MUTANT_NONE,

@@ -123,7 +123,8 @@ static void on_committed(void *arg, enum commit_outcome outcome)
         atomic_store_explicit(&committer->max_ns, took_ns, memory_order_relaxed);
     if (outcome == COMMIT_OK || (MUTANT(LATCH_NOT_SET) && outcome == COMMIT_UNKNOWN)) {
         atomic_store_explicit(&committer->durable, committer->number, memory_order_release);
-        engine->ports.watermark.advance(engine->ports.watermark.self, committer->number);
+        if (!MUTANT(WATERMARK_NOT_ADVANCED))
+            engine->ports.watermark.advance(engine->ports.watermark.self, committer->number);
     } else {
         engine_fail(engine, outcome == COMMIT_FAILED
                                 ? "the journal refused a commit; it may be durable all the same"
@@ -132,7 +133,8 @@ static void on_committed(void *arg, enum commit_outcome outcome)
     give_back(engine, outcome);
     atomic_store_explicit(&committer->busy, false, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst); /* as in batch_hand_over */
-    if (atomic_exchange_explicit(&committer->asleep, false, memory_order_relaxed))
+    if (!MUTANT(COMMIT_END_WAKES_NOBODY) &&
+        atomic_exchange_explicit(&committer->asleep, false, memory_order_relaxed))
         engine->ports.env.wake_committer(engine->ports.env.self);
 }
 
@@ -150,7 +152,8 @@ static uint32_t gather(struct engine *engine)
 
         if (batch == NULL)
             continue;
-        if (!batch_has_room(batch)) /* its shard waits for the slot */
+        if (!batch_has_room(batch) &&
+            !MUTANT(FULL_BATCH_WAKES_NOBODY)) /* its shard waits for the slot */
             shard_notify(engine, i);
         committer->arenas[committer->batch_count] = &batch->records;
         committer->batches[committer->batch_count++] = batch;

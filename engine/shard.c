@@ -122,7 +122,9 @@ static void take_reads(struct shard *shard)
         read = read->next;
         shard->reads--;
         if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed))
-            done->read.failed = true; /* when the latch falls, reads stop too */
+            done->read.failed =
+                done->read.failed ||
+                !MUTANT(READ_AFTER_LATCH); /* when the latch falls, reads stop too */
         done->done(done);
     }
 }
