@@ -209,6 +209,9 @@ static void take_limit(struct world *world, const struct request *request,
     }
     if (!found || reply->limit == 0)
         violation("a limit of %u refused, which no product has", reply->limit);
+    if (request->summed.count > 1)
+        books_suspect(&world->books, SUSPECT_REFUSED, request->client, request->summed.lines,
+                      request->summed.count);
     world_mark(world, own ? MARK_LIMIT : MARK_LIMIT_LINES);
 }
 

@@ -64,6 +64,11 @@ static void see_live(struct world *world, const struct request *request, uint32_
 static void see_end(struct world *world, struct book_hold *hold, enum hold_state state)
 {
     hold->state = (uint8_t)state;
+    books_suspect(&world->books, SUSPECT_ENDED, hold->client, hold->lines, hold->line_count);
+    /* Other partitions have yet to hear of it: a good moment to die. */
+    if (hold->line_count > 1 && world->profile.crash_parts > 0 && world->dies_at_step == 0 &&
+        sim_random_chance(&world->random, 30000))
+        world->dies_at_step = world->step + sim_random_range(&world->random, 1, 30);
     if (state == HOLD_EXPIRED) {
         if (world_now(world) < hold->deadline_ms)
             violation("a hold lapsed %lld ms before its deadline",

@@ -259,6 +259,13 @@ uint64_t books_customer_units(const struct books *books, uint32_t client, uint32
     return units;
 }
 
+void books_suspect(struct books *books, enum suspect why, uint32_t client,
+                   const struct model_line *lines, uint32_t line_count)
+{
+    for (uint32_t i = 0; i < line_count; i++)
+        books->products[books->skus[lines[i].sku].product].suspects[why] = client;
+}
+
 void books_restart(struct books *books)
 {
     books->incarnation++;

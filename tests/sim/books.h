@@ -41,6 +41,13 @@ struct sku_model {
     uint32_t hold_capacity;
 };
 
+/* Whose limit is to be looked at in the end, as what counts against it may be wrong. */
+enum suspect {
+    SUSPECT_ENDED,   /* his hold ended */
+    SUSPECT_REFUSED, /* one of his lines was refused for a limit, and others had been counted */
+    SUSPECT_COUNT,
+};
+
 struct product_model {
     char id[PRODUCT_ID_LENGTH_MAX + 1];
     uint32_t limit; /* a customer; 0: none */
@@ -51,6 +58,7 @@ struct product_model {
     bool vague; /* a change was under way when the process died: limit and price are unknown */
     enum product_presence presence;
     bool put_open;
+    uint32_t suspects[SUSPECT_COUNT]; /* customers, or NONE */
 };
 
 /* One line of a reservation, by the model's index of the SKU. */
@@ -187,6 +195,10 @@ void books_list_hold(struct books *books, uint32_t hold);
 /* Units that a customer certainly has of a product and that count against its limit. */
 uint64_t books_customer_units(const struct books *books, uint32_t client, uint32_t product,
                               int64_t now_ms);
+
+/* What limits count against this customer is to be looked at, for all products of these lines. */
+void books_suspect(struct books *books, enum suspect why, uint32_t client,
+                   const struct model_line *lines, uint32_t line_count);
 
 /* The process died: what was under way may have happened. Requests are the caller's to close. */
 void books_restart(struct books *books);

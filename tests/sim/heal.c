@@ -365,6 +365,16 @@ static void probe_limit(struct world *world, uint32_t sku, uint32_t client)
         violation("I6: customer %u got one unit more than the limit of %s", client, product->id);
 }
 
+static void probe_limits(struct world *world, uint32_t sku)
+{
+    const uint32_t *suspects = world->books.products[world->books.skus[sku].product].suspects;
+
+    for (uint32_t i = 0; i < SUSPECT_COUNT; i++)
+        if (suspects[i] < world->profile.clients && (i == 0 || suspects[i] != suspects[i - 1]))
+            probe_limit(world, sku, suspects[i]);
+    probe_limit(world, sku, sim_random_below(&world->random, world->profile.clients));
+}
+
 /* ---- wake-ups ---- */
 
 /* With the clock stopped: single questions from every shard to every partition must be answered by
@@ -502,7 +512,7 @@ void world_heal(struct world *world)
     let_lapse(world);
     for (uint32_t i = 0; i < world->books.sku_count; i++)
         if (can_be_bought_empty(world, i))
-            probe_limit(world, i, sim_random_below(&world->random, world->profile.clients));
+            probe_limits(world, i);
     let_lapse(world);
     for (uint32_t i = 0; i < world->books.sku_count; i++)
         if (can_be_bought_empty(world, i))
