@@ -189,6 +189,34 @@ static void take_held(struct world *world, const struct request *request,
         check_limits(world, request, hold);
 }
 
+/* Whether the customer may have been at the limit of one of these products: none is refused below
+ * it (I6). */
+static bool may_be_at_limit(const struct world *world, const struct request *request,
+                            uint32_t limit)
+{
+    const struct books *books = &world->books;
+
+    if (request->limits_version != books->limits_version || request->client >= SIM_CLIENTS_MAX)
+        return true;
+    for (uint32_t i = 0; i < request->summed.count; i++) {
+        uint32_t index = books->skus[request->summed.lines[i].sku].product;
+        const struct product_model *product = &books->products[index];
+        uint64_t units;
+
+        if (product->vague || product->put_open)
+            return true;
+        if (product->limit != limit)
+            continue;
+        units = books_customer_units_max(books, request->client, index, request->sent_step);
+        for (uint32_t line = 0; line < request->summed.count && units <= limit; line++)
+            if (books->skus[request->summed.lines[line].sku].product == index)
+                units += request->summed.lines[line].quantity;
+        if (units > limit)
+            return true;
+    }
+    return false;
+}
+
 static void take_limit(struct world *world, const struct request *request,
                        const struct reply_body *reply)
 {
@@ -209,6 +237,9 @@ static void take_limit(struct world *world, const struct request *request,
     }
     if (!found || reply->limit == 0)
         violation("a limit of %u refused, which no product has", reply->limit);
+    if (!may_be_at_limit(world, request, reply->limit))
+        violation("I6: customer %u was refused for a limit of %u that he can't have reached",
+                  request->client, reply->limit);
     if (request->summed.count > 1)
         books_suspect(&world->books, SUSPECT_REFUSED, request->client, request->summed.lines,
                       request->summed.count);
@@ -255,6 +286,7 @@ void answers_reserve(struct world *world, const struct request *request,
     if (reply->replayed)
         violation("a refusal was replayed");
     check_refused(world, request, outcome);
+    attempt->aborted = attempt->aborted || request->spans;
     if (reply->hold.id.sequence != 0 && request->spans) {
         world_mark(world, MARK_INTENT_ABORTED);
         if (outcome == OUTCOME_OVERLOADED &&

@@ -64,6 +64,7 @@ static void see_live(struct world *world, const struct request *request, uint32_
 static void see_end(struct world *world, struct book_hold *hold, enum hold_state state)
 {
     hold->state = (uint8_t)state;
+    hold->ended_step = world->step;
     books_suspect(&world->books, SUSPECT_ENDED, hold->client, hold->lines, hold->line_count);
     /* Other partitions have yet to hear of it: a good moment to die. */
     if (hold->line_count > 1 && world->profile.crash_parts > 0 && world->dies_at_step == 0 &&

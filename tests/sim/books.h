@@ -84,6 +84,8 @@ struct attempt {
     bool other_sent;   /* another body under this key */
     bool maybe;        /* some request never got a definite answer */
     bool answer_lost;  /* the client gave up waiting for one */
+    bool aborted;      /* it was refused after other partitions were asked, who may not know yet */
+    uint32_t next_of_client; /* an older one of the same customer + 1, or 0 */
     struct order_lines order;
 };
 
@@ -98,6 +100,7 @@ struct book_hold {
     int64_t ended_earliest_ms; /* it may have ended since then, INT64_MAX: not that we know of */
     uint32_t list_round;       /* the last walk that showed it */
     uint64_t seen_step;        /* of the run, when it was last shown as it was */
+    uint64_t ended_step;       /* when an answer first showed its end; 0: none did */
     uint32_t ends_open;        /* releases and conversions under way */
     uint32_t converts_open;
     uint32_t extends_open;
@@ -151,7 +154,8 @@ struct books {
     struct book_hold *holds;
     uint32_t hold_count;
     uint32_t hold_capacity;
-    uint32_t *newest_of_client; /* hold + 1 by client */
+    uint32_t newest_attempts[SIM_CLIENTS_MAX]; /* attempt + 1 by client */
+    uint32_t *newest_of_client;                /* hold + 1 by client */
     uint32_t newest_capacity;
     uint32_t *index; /* of holds by ID: open addressing, slot + 1 */
     uint32_t index_mask;
@@ -195,6 +199,11 @@ void books_list_hold(struct books *books, uint32_t hold);
 /* Units that a customer certainly has of a product and that count against its limit. */
 uint64_t books_customer_units(const struct books *books, uint32_t client, uint32_t product,
                               int64_t now_ms);
+
+/* Units that a customer may have had of a product, at most, when a request that was sent in this
+ * step was decided. */
+uint64_t books_customer_units_max(const struct books *books, uint32_t client, uint32_t product,
+                                  uint64_t sent_step);
 
 /* What limits count against this customer is to be looked at, for all products of these lines. */
 void books_suspect(struct books *books, enum suspect why, uint32_t client,

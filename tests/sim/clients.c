@@ -104,6 +104,7 @@ enum outcome clients_submit(struct world *world, uint32_t shard, const struct co
               shard, request->client, request->cookie, command_name(command->type),
               (int)request->attempt, (int)request->hold, (int)request->sku, outcome_name(outcome));
     request->disk_full = world->disk_full;
+    request->sent_step = world->step;
     if (outcome == OUTCOME_PENDING && world->draining &&
         (command->type == COMMAND_RESERVE || command->type == COMMAND_PRODUCT_PUT))
         violation("a draining engine took a %s on", command_name(command->type));
@@ -284,7 +285,7 @@ static void reserve_again(struct world *world, uint32_t client_index, bool other
         return;
     order = world->books.attempts[index].order;
     if (other_body) { /* the same product first, since that is part of the key's scope */
-        order.lines[0].quantity = order.lines[0].quantity % 5 + 1;
+        order.lines[0].quantity = order.lines[0].quantity % SIM_OTHER_BODY_UNITS_MAX + 1;
         order.count = 1;
     }
     clients_reserve(world, index, &order, other_body);

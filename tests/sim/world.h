@@ -59,6 +59,7 @@ struct request {
     uint32_t limits_version;
     uint32_t known_hold; /* what the key was known to have made, or NONE */
     bool disk_full;      /* when it was sent */
+    uint64_t sent_step;
     uint64_t fence_seen; /* the largest of the partition when it was sent */
 
     /* HOLD_*: what was known when it was sent */
