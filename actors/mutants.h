@@ -77,7 +77,8 @@
     X(62, FULL_BATCH_WAKES_NOBODY, "who waits for a full batch to be taken is not woken")          \
     X(63, WATERMARK_NOT_ADVANCED, "the watermark stays where it was")                              \
     X(64, END_FORGOTTEN_UNHEARD, "after a restart an end is forgotten before all heard of it")     \
-    X(65, LIMIT_LINES_KEPT, "lines before the one that a limit refuses still count")
+    X(65, LIMIT_LINES_KEPT, "lines before the one that a limit refuses still count")               \
+    X(66, AGE_FROM_BEFORE_SLEEP, "a request's age counts from before its shard slept")
 
 enum mutant {
     MUTANT_NONE,

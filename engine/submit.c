@@ -29,7 +29,8 @@ static struct message *begin_request(struct shard *shard, uint32_t target, enum 
     message->type = (uint8_t)type;
     message->shard = (uint16_t)shard->index;
     message->cookie = cookie;
-    if (shard->has_slept) { /* the turn's time is from before that */
+    if (shard->has_slept &&
+        !MUTANT(AGE_FROM_BEFORE_SLEEP)) { /* the turn's time is from before that */
         shard->now = engine_now(engine);
         shard->has_slept = false;
     }

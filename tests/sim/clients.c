@@ -89,6 +89,7 @@ static const char *command_name(enum command_type type)
 enum outcome clients_submit(struct world *world, uint32_t shard, const struct command *command,
                             struct request *request, struct refusal *refusal_out)
 {
+    bool slept = world->shards[shard].state == THREAD_ASLEEP;
     struct shard *target = clients_enter_shard(world, shard);
     enum outcome outcome;
 
@@ -105,6 +106,9 @@ enum outcome clients_submit(struct world *world, uint32_t shard, const struct co
               (int)request->attempt, (int)request->hold, (int)request->sku, outcome_name(outcome));
     request->disk_full = world->disk_full;
     request->sent_step = world->step;
+    if (outcome == OUTCOME_PENDING && slept && request->counted_from_ms != world_now(world))
+        violation("a request is as old as its shard's sleep: %lld ms",
+                  (long long)(world_now(world) - request->counted_from_ms));
     if (outcome == OUTCOME_PENDING && world->draining &&
         (command->type == COMMAND_RESERVE || command->type == COMMAND_PRODUCT_PUT))
         violation("a draining engine took a %s on", command_name(command->type));
