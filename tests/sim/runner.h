@@ -9,7 +9,7 @@
 enum {
     RUN_STEPS_DEFAULT = 50000u,
     RUN_JOBS_MAX = 64,
-    RUN_MUTANT_SECONDS_MAX = 20u, /* then it counts as not caught */
+    RUN_MUTANT_SECONDS_MAX = 60u, /* then it counts as not caught */
     /* With fewer seeds a situation that was not met says nothing. */
     RUN_MARKS_SEEDS_MIN = 100,
 };
