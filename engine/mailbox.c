@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gate.h"
+#include "mutants.h"
 #include "tsan.h"
 
 /* Each side keeps what it last saw of the other's count on its own line, and looks again only when
@@ -61,7 +62,9 @@ struct mailbox *mailbox_init(void *memory, uint32_t requests_max, uint32_t compl
 
 struct message *mailbox_begin(struct mailbox *mailbox, enum message_class class)
 {
-    uint32_t room = class == MESSAGE_CLASS_COMPLETION ? mailbox->mask : mailbox->requests_max;
+    uint32_t room = class == MESSAGE_CLASS_COMPLETION && !MUTANT(COMPLETION_REFUSED)
+                        ? mailbox->mask
+                        : mailbox->requests_max;
     struct message *message = &mailbox->slots[mailbox->tail & mailbox->mask];
 
     if (mailbox->tail - mailbox->head_seen >= room) {
@@ -69,7 +72,7 @@ struct message *mailbox_begin(struct mailbox *mailbox, enum message_class class)
         /* The consumer's count was read: the slot's last reader is done before we write. */
         ck_pr_fence_acquire();
         if (mailbox->tail - mailbox->head_seen >= room) {
-            assert(class != MESSAGE_CLASS_COMPLETION);
+            assert(class != MESSAGE_CLASS_COMPLETION || MUTANT(COMPLETION_REFUSED));
             return NULL;
         }
     }

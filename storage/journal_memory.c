@@ -8,6 +8,7 @@
 #include "codec.h"
 #include "journal_result.h"
 #include "memory_table.h"
+#include "mutants.h"
 
 /* What one record was before a commit that a lying disk may forget. */
 struct undo {
@@ -266,7 +267,7 @@ static bool kind_load(struct journal_memory *journal, enum record_kind kind, uin
     struct memory_entry **entries = memory_table_sorted(&journal->table, kind, partition, &count);
     bool is_intact = true;
 
-    for (size_t i = 0; i < count && is_intact && *go_on; i++) {
+    for (size_t i = 0; i + MUTANT(RECOVERY_STOPS_EARLY) < count && is_intact && *go_on; i++) {
         const struct memory_entry *entry = entries[i];
 
         if (journal->loads_left == 0) {

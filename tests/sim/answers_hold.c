@@ -71,6 +71,12 @@ static void see_live(struct world *world, const struct request *request, uint32_
 static void see_end(struct world *world, struct book_hold *hold, enum hold_state state)
 {
     hold->state = (uint8_t)state;
+    hold->ended_step = world->step;
+    books_suspect(&world->books, SUSPECT_ENDED, hold->client, hold->lines, hold->line_count);
+    /* Other partitions have yet to hear of it: a good moment to die. */
+    if (hold->line_count > 1 && world->profile.crash_parts > 0 && world->dies_at_step == 0 &&
+        sim_random_chance(&world->random, 30000))
+        world->dies_at_step = world->step + sim_random_range(&world->random, 1, 30);
     if (state == HOLD_EXPIRED) {
         if (world_now(world) < hold->deadline_ms)
             violation("a hold lapsed %lld ms before its deadline",
@@ -101,6 +107,7 @@ static void see_view(struct world *world, const struct request *request, uint32_
     const struct principal principal = world_principal(world, hold->client);
 
     hold->seen_step = world->step;
+    answers_see_fence(world, view);
     trace_view(world, view);
     world_log(world, "    hold %u: %s until %" PRId64 ", %u extensions", index,
               hold_state_name((enum hold_state)view->state),
@@ -181,8 +188,23 @@ static void take_extension_key(struct world *world, const struct request *reques
     if (!reply->replayed && hold->extend_done)
         violation("I3: a hold was extended twice under one key");
     /* With others under way, or in doubt, it can't be told whether this one gained anything. */
-    if (!reply->replayed && alone && reply->hold.extensions > request->known_extensions)
+    if (!reply->replayed && alone && reply->hold.extensions > request->known_extensions) {
         hold->extend_done = true;
+        hold->extends_known[reply->hold.extensions - 1] = request->extend_key;
+    }
+}
+
+/* What a key did before it was sent is answered again, whatever became of the hold since. */
+static void check_extension_repeated(struct world *world, const struct request *request,
+                                     const struct reply_body *reply)
+{
+    if (!request->extend_known)
+        return;
+    if (reply->outcome != OUTCOME_OK || !reply->replayed)
+        violation("I3: the key of an extension that was made was answered %s instead of repeated",
+                  outcome_name((enum outcome)reply->outcome));
+    if (world->books.holds[request->hold].state != HOLD_HELD)
+        world_mark(world, MARK_EXTEND_REPLAYED_ENDED);
 }
 
 static void take_extended(struct world *world, const struct request *request,
@@ -259,6 +281,7 @@ void answers_hold(struct world *world, const struct request *request,
         take_not_found(world, request);
         return;
     }
+    check_extension_repeated(world, request, reply);
     if (request->stranger)
         violation("a stranger's request for a hold was answered %s", outcome_name(outcome));
     if (outcome == OUTCOME_OK)

@@ -41,6 +41,13 @@ struct sku_model {
     uint32_t hold_capacity;
 };
 
+/* Whose limit is to be looked at in the end, as what counts against it may be wrong. */
+enum suspect {
+    SUSPECT_ENDED,   /* his hold ended */
+    SUSPECT_REFUSED, /* one of his lines was refused for a limit, and others had been counted */
+    SUSPECT_COUNT,
+};
+
 struct product_model {
     char id[PRODUCT_ID_LENGTH_MAX + 1];
     uint32_t limit; /* a customer; 0: none */
@@ -51,6 +58,7 @@ struct product_model {
     bool vague; /* a change was under way when the process died: limit and price are unknown */
     enum product_presence presence;
     bool put_open;
+    uint32_t suspects[SUSPECT_COUNT]; /* customers, or NONE */
 };
 
 /* One line of a reservation, by the model's index of the SKU. */
@@ -77,6 +85,8 @@ struct attempt {
     bool other_sent;   /* another body under this key */
     bool maybe;        /* some request never got a definite answer */
     bool answer_lost;  /* the client gave up waiting for one */
+    bool aborted;      /* it was refused after other partitions were asked, who may not know yet */
+    uint32_t next_of_client; /* an older one of the same customer + 1, or 0 */
     struct order_lines order;
 };
 
@@ -95,6 +105,7 @@ struct book_hold {
     int64_t forget_earliest_ms; /* it may be forgotten since then, as the wall clock was set */
     uint32_t list_round;        /* the last walk that showed it */
     uint64_t seen_step;         /* of the run, when it was last shown as it was */
+    uint64_t ended_step;        /* when an answer first showed its end; 0: none did */
     uint32_t ends_open;         /* releases and conversions under way */
     uint32_t converts_open;
     uint32_t extends_open;
@@ -102,9 +113,10 @@ struct book_hold {
     uint32_t extends_sent;    /* ever */
     uint32_t extend_requests; /* with that key */
     bool extend_done;         /* that key's own answer was seen */
-    uint32_t next_of_client;  /* an older one of the same customer, or NONE */
-    uint32_t incarnation;     /* of the engine that first showed it */
-    bool end_maybe;           /* a release or conversion without an answer */
+    uint32_t extends_known[HOLD_EXTENSIONS_MAX]; /* keys that extended it for certain; 0: none */
+    uint32_t next_of_client;                     /* an older one of the same customer, or NONE */
+    uint32_t incarnation;                        /* of the engine that first showed it */
+    bool end_maybe;                              /* a release or conversion without an answer */
     bool convert_maybe;
     bool extend_maybe;
     bool release_sent;   /* ever */
@@ -148,7 +160,8 @@ struct books {
     struct book_hold *holds;
     uint32_t hold_count;
     uint32_t hold_capacity;
-    uint32_t *newest_of_client; /* hold + 1 by client */
+    uint32_t newest_attempts[SIM_CLIENTS_MAX]; /* attempt + 1 by client */
+    uint32_t *newest_of_client;                /* hold + 1 by client */
     uint32_t newest_capacity;
     uint32_t *index; /* of holds by ID: open addressing, slot + 1 */
     uint32_t index_mask;
@@ -192,6 +205,15 @@ void books_list_hold(struct books *books, uint32_t hold);
 /* Units that a customer certainly has of a product and that count against its limit. */
 uint64_t books_customer_units(const struct books *books, uint32_t client, uint32_t product,
                               int64_t now_ms);
+
+/* Units that a customer may have had of a product, at most, when a request that was sent in this
+ * step was decided. */
+uint64_t books_customer_units_max(const struct books *books, uint32_t client, uint32_t product,
+                                  uint64_t sent_step);
+
+/* What limits count against this customer is to be looked at, for all products of these lines. */
+void books_suspect(struct books *books, enum suspect why, uint32_t client,
+                   const struct model_line *lines, uint32_t line_count);
 
 /* The process died: what was under way may have happened. Requests are the caller's to close. */
 void books_restart(struct books *books);

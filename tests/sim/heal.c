@@ -375,6 +375,16 @@ static void probe_limit(struct world *world, uint32_t sku, uint32_t client)
         violation("I6: customer %u got one unit more than the limit of %s", client, product->id);
 }
 
+static void probe_limits(struct world *world, uint32_t sku)
+{
+    const uint32_t *suspects = world->books.products[world->books.skus[sku].product].suspects;
+
+    for (uint32_t i = 0; i < SUSPECT_COUNT; i++)
+        if (suspects[i] < world->profile.clients && (i == 0 || suspects[i] != suspects[i - 1]))
+            probe_limit(world, sku, suspects[i]);
+    probe_limit(world, sku, sim_random_below(&world->random, world->profile.clients));
+}
+
 /* ---- wake-ups ---- */
 
 /* With the clock stopped: single questions from every shard to every partition must be answered by
@@ -415,6 +425,8 @@ static void sum_entry(struct ledger_sums *sums, const struct record *record)
 
     if (record->kind != RECORD_LEDGER || record->ledger.entry >= LEDGER_ENTRY_COUNT)
         violation("the ledger has an entry of no kind");
+    if ((record->ledger.entry == LEDGER_SOLD) != (record->ledger.hold_sequence != 0))
+        violation("a ledger entry names no hold that was sold, or one that was not");
     sums->stock += stock_signs[record->ledger.entry] * (int64_t)record->ledger.quantity;
     sums->sold += sold_signs[record->ledger.entry] * (int64_t)record->ledger.quantity;
     sums->last = record->sequence;
@@ -513,7 +525,7 @@ void world_heal(struct world *world)
     let_lapse(world);
     for (uint32_t i = 0; i < world->books.sku_count; i++)
         if (can_be_bought_empty(world, i))
-            probe_limit(world, i, sim_random_below(&world->random, world->profile.clients));
+            probe_limits(world, i);
     let_lapse(world);
     for (uint32_t i = 0; i < world->books.sku_count; i++)
         if (can_be_bought_empty(world, i))
@@ -522,6 +534,7 @@ void world_heal(struct world *world)
     check_ledger(world);
     world_crash(world, false, true); /* what stands must be found again */
     let_lapse(world);
+    world_forget(world, settle);
     drain(world);
     check_ledger(world);
     trace_add(&world->trace, TRACE_DIGEST, engine_inspect_digest(world->engine),

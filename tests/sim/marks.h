@@ -14,6 +14,7 @@
     X(CONVERTED, "a hold was converted")                                                           \
     X(EXTENDED, "a hold was extended")                                                             \
     X(EXTEND_REPLAYED, "an extension's key was repeated")                                          \
+    X(EXTEND_REPLAYED_ENDED, "an extension's key was repeated after the hold's end")               \
     X(CAP_REACHED, "an extension was refused at the cap")                                          \
     X(ENDED_REFUSED, "a change was refused because the hold had ended")                            \
     X(LATE_CONVERT, "a conversion came past the deadline and was refused")                         \
@@ -23,6 +24,7 @@
     X(REPLAY_RESTART, "a repeated key was answered after a restart")                               \
     X(KEY_IN_FLIGHT, "a key was in flight")                                                        \
     X(KEY_REUSED, "a key came with another body")                                                  \
+    X(KEY_OTHER_PRODUCT, "a key came again for another product")                                   \
     X(KEY_FORGOTTEN, "a key was past its retention and had a new effect")                          \
     X(FILTER_FALSE_POSITIVE, "the key filter took a new key for a repeated one")                   \
     X(SOLD_OUT, "a gate was empty, and nothing could come back")                                   \
@@ -89,6 +91,7 @@
     X(WALL_FORWARD, "the wall clock was set forward")                                              \
     X(WALL_BACK, "the wall clock was set back")                                                    \
     X(PAUSED, "far more time passed at once than requests may take, with some under way")          \
+    X(ALL_FORGOTTEN, "everything that had ended was forgotten past its retention")                 \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {

@@ -67,12 +67,43 @@ void oracles_check_sku(struct world *world, uint32_t sku)
                   view.stock, (long long)model->stock_min, (long long)model->stock_max);
 }
 
+/* What is on show is what was last acknowledged. */
+static void check_price(struct world *world, uint32_t sku)
+{
+    const struct sku_model *model = &world->books.skus[sku];
+    const struct product_model *product = &world->books.products[model->product];
+    const struct sku_entry *entry = world_sku_entry(world, sku);
+
+    if (entry == NULL || product->presence != PRODUCT_PRESENT || product->vague ||
+        product->put_open)
+        return;
+    if (atomic_load(&entry->price_minor) != staff_price(model, product->version))
+        violation("%s is shown at a price of %lld, not %lld", model->name,
+                  (long long)atomic_load(&entry->price_minor),
+                  (long long)staff_price(model, product->version));
+}
+
+/* Whoever sleeps and was not woken has nothing to do: looking again, as it did when it fell asleep,
+ * must not find anything. */
+static void check_sleepers(struct world *world)
+{
+    for (uint32_t i = 0; i < world->profile.engine.shards; i++)
+        if (world->shards[i].state == THREAD_ASLEEP && !world->env.shard_woken[i] &&
+            !shard_try_sleep(engine_shard(world->engine, i)))
+            violation("shard %u sleeps, has something to do, and was not woken", i);
+    if (world->committer.state == THREAD_ASLEEP && !world->env.committer_woken &&
+        !committer_try_sleep(world->engine))
+        violation("the committer sleeps, a batch waits, and it was not woken");
+}
+
 void oracles_step(struct world *world)
 {
     for (uint32_t i = 0; i < SKUS_PER_STEP; i++) {
         world->audit_sku = (world->audit_sku + 1) % world->books.sku_count;
         check_gate(world, world->audit_sku);
+        check_price(world, world->audit_sku);
     }
+    check_sleepers(world);
 }
 
 /* ---- counters ---- */

@@ -20,7 +20,7 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     uint32_t ttl = draw_ranges(random, ttl_ms, 4);
 
     *options = engine_options_default(sim_random_range(random, 1, SIM_SHARDS_MAX));
-    options->partitions = 1u << sim_random_range(random, 1, 4);
+    options->partitions = 1u << sim_random_range(random, 1, SIM_PARTITIONS_BITS_MAX);
     options->hold_ttl_ms = ttl;
     options->hold_cap_ms = ttl + sim_random_below(random, 2 * ttl + 1);
     options->hold_extensions_max = sim_random_below(random, HOLD_EXTENSIONS_MAX + 1);
@@ -32,7 +32,7 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     options->batch_messages = draw_ranges(random, messages, 3);
     options->batches = sim_random_range(random, 2, 4);
     options->audit_period_ms = sim_random_range(random, 10, 5000);
-    options->skus_max = SIM_SKUS_MAX + 4;
+    options->skus_max = SIM_SKUS_MAX + SIM_THIEVES + SIM_CONTESTS;
     options->limit_rows_max = sim_random_chance(random, 100000) ? 8 : 4096;
     /* Ended holds stay for the retention: a small pool that keeps them long only refuses. */
     options->holds_max = 8192;

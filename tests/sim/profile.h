@@ -9,6 +9,8 @@
 
 enum {
     SIM_SHARDS_MAX = 3,
+    SIM_PARTITIONS_BITS_MAX = 4,
+    SIM_PARTITIONS_MAX = 1 << SIM_PARTITIONS_BITS_MAX,
     SIM_PRODUCTS_MAX = 10,
     SIM_VARIANTS_MAX = 3,
     SIM_SKUS_MAX = SIM_PRODUCTS_MAX * SIM_VARIANTS_MAX,
@@ -16,6 +18,9 @@ enum {
     SIM_LINES_MAX = 5,
     SIM_CRASH_PERCENT = 70,      /* of worlds */
     SIM_FIRST_CRASH_MAX = 20000, /* step */
+    SIM_OTHER_BODY_UNITS_MAX = 5,
+    SIM_THIEVES = 4,
+    SIM_CONTESTS = 2,
 };
 
 /* What the scheduler may do in a step: exactly one. */

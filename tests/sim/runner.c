@@ -199,10 +199,14 @@ int run_mutant(const struct run_plan *plan)
     struct run_plan search = *plan;
     struct progress *progress = share_memory(plan->jobs);
     double started = seconds_now();
+    uint64_t seeds = 0;
 
     search.count = UINT64_MAX - plan->from;
     if (!run_shares(&search, started + RUN_MUTANT_SECONDS_MAX, progress)) {
-        printf("caught: mutant %" PRIu64 " in %.1f s\n", plan->mutant, seconds_now() - started);
+        for (uint64_t job = 0; job < plan->jobs; job++)
+            seeds += progress[job].seeds;
+        printf("caught: mutant %" PRIu64 " in %.1f s, after %" PRIu64 " clean seeds\n",
+               plan->mutant, seconds_now() - started, seeds);
         return 1;
     }
     printf("NOT caught: mutant %" PRIu64 ", %" PRIu64 " seeds in %.1f s\n", plan->mutant,

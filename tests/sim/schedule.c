@@ -109,6 +109,7 @@ static void complete_commit(struct world *world)
 {
     enum commit_outcome outcome = COMMIT_OK;
     bool durable = true;
+    uint64_t number;
 
     if (world->disk_full && !world->commit_failed &&
         sim_random_chance(&world->random, world->profile.no_space_parts)) {
@@ -126,12 +127,12 @@ static void complete_commit(struct world *world)
         world->commit_failed = true;
         world->dies_at_step = world->step + sim_random_range(&world->random, 1, 80);
     }
+    number = journal_memory_pending(world->journal);
     journal_memory_complete(world->journal, outcome, durable);
+    if (outcome == COMMIT_OK && world->watermark.told != number)
+        violation("the watermark was not told of a durable commit");
     if (world->commit_failed && !world->env.failed)
         violation("a commit that was not ok did not end the engine");
-    /* Its end is an event of the committer's thread, which then has its turn. */
-    committer_wake_up(world->engine);
-    world->committer.state = THREAD_RUNNABLE;
     trace_add(&world->trace, TRACE_JOURNAL, outcome, journal_memory_state_hash(world->journal));
 }
 

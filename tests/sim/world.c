@@ -183,7 +183,8 @@ static void draw_product(struct world *world, uint32_t index)
 {
     struct product_model *product = &world->books.products[index];
 
-    *product = (struct product_model){.sku_first = world->books.sku_count};
+    *product =
+        (struct product_model){.sku_first = world->books.sku_count, .suspects = {NONE, NONE}};
     snprintf(product->id, sizeof(product->id), "product-%u", index);
     product->sku_count = sim_random_range(&world->random, 1, SIM_VARIANTS_MAX);
     if (sim_random_below(&world->random, 100) < world->profile.limit_percent)

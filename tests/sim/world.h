@@ -98,12 +98,16 @@ struct request {
     bool alone; /* the first request ever with this key */
     uint32_t limits_version;
     uint32_t known_hold; /* what the key was known to have made, or NONE */
+    bool disk_full;      /* when it was sent */
+    uint64_t sent_step;
+    uint64_t fence_seen; /* the largest of the partition when it was sent */
 
     /* HOLD_*: what was known when it was sent */
     uint32_t hold;
     uint8_t known_state;
     uint8_t known_extensions;
     uint32_t extend_key; /* number, 0: none */
+    bool extend_known;   /* it was known to have extended the hold */
     uint32_t extends_sent;
     bool known_convert_maybe;
     bool known_extend_maybe;
@@ -117,6 +121,8 @@ struct request {
     bool is_set;
     int64_t value;
     uint32_t adjustment; /* with a key, or NONE */
+    uint32_t thief;      /* PRODUCT_PUT without a product of the books: which claims a SKU */
+    uint32_t contest;    /* of the SKUs that several want, or NONE: one that is another's */
     uint8_t put_mode;
     bool dry_run;
     uint8_t stock_mode;
@@ -186,6 +192,10 @@ struct world {
     uint32_t free_requests[SIM_REQUESTS_MAX];
     uint32_t free_request_count;
     uint64_t submitted;
+    uint32_t contest_winners[SIM_CONTESTS]; /* thief + 1, or 0 */
+    uint64_t fences[SIM_PARTITIONS_MAX];    /* the largest that some answer showed */
+    /* The last request of a shard [first] that another has answered, of this engine. */
+    uint64_t answered[SIM_SHARDS_MAX][SIM_SHARDS_MAX];
     uint32_t spans_open; /* requests for holds over several partitions under way */
 
     uint64_t overdue; /* answered requests that were older than the time-out, of this engine */
@@ -293,6 +303,11 @@ void answers_stock(struct world *world, const struct request *request,
                    const struct reply_body *reply);
 void answers_product(struct world *world, const struct request *request,
                      const struct reply_body *reply);
+/* Among each other (answers_order.c): this answer comes after those of earlier requests; a hold's
+ * fence is seen; a new hold's is larger than any that was seen when it was asked for. */
+void answers_check_order(struct world *world, const struct request *request, enum outcome outcome);
+void answers_see_fence(struct world *world, const struct hold_view *view);
+void answers_check_fence(const struct request *request, const struct hold_view *view);
 /* Whether a view shows exactly these lines. */
 bool answers_lines_equal(const struct world *world, const struct hold_view *view,
                          const struct model_line *lines, uint32_t line_count);
@@ -340,6 +355,11 @@ void wall_see_deadline(struct world *world, struct book_hold *hold, const struct
 void damage_keep_suffix(struct world *world);
 /* Before the engine is started: what is damaged must be refused, what is whole recovered. */
 void damage_before_start(struct world *world);
+/* ---- forget.c ---- */
+
+/* Everything has ended: past its retention it must be forgotten. `settle` lets everything under way
+ * end. */
+void world_forget(struct world *world, void (*settle)(struct world *));
 
 /* ---- heal.c ---- */
 
