@@ -157,6 +157,7 @@ struct http_request {
     bool value_begun;  /* the current header has a value already */
     bool name_begun;
     bool expects_continue;
+    bool says_close; /* Connection: close */
     uint8_t leading; /* 0, 1: CR seen, 2: CR LF seen, before the first byte */
     enum http_method method;
     uint32_t url_offset;
@@ -413,6 +414,8 @@ int http_connection_refuse(struct http_connection *connection, enum http_refusal
 bool http_request_take_header(struct http_connection *connection);
 /* The head is complete: method, version, target, host, framing, route. False: refused. */
 bool http_request_check_head(struct http_connection *connection);
+/* Whether another request may follow this one. */
+bool http_request_keeps_alive(const struct http_connection *connection);
 struct http_slice http_request_header(const struct http_request *request, enum http_header header);
 struct http_slice http_request_path(const struct http_request *request);
 
