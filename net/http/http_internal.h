@@ -242,7 +242,8 @@ struct http_connection {
     llhttp_t parser;
     struct http_buffer writing;
     uint64_t write_progress_ms;
-    size_t write_left; /* when write_progress_ms was set */
+    uint64_t write_looked_ms;
+    size_t write_left; /* at write_looked_ms */
     uv_write_t write;
     struct http_peer peer;
     struct http_request request;
