@@ -92,7 +92,7 @@ def cases():
         yield Case(name, data, (want,), closed=True)
     # The longest things that the contract lets in.
     key = CALLER.split(b"\r\n")[0] + b"\r\nIdempotency-Key: " + b"k" * 255 + b"\r\n"
-    body = b'{"sku":"TORTURE-0000","quantity":1}'
+    body = b'{"sku":"TORTURE-00000","quantity":1}'
     data = b"POST /v1/reservations HTTP/1.1\r\n" + HOST + key + JSON + length(body) + b"\r\n" + body
     yield served("key of 255 signs", data, splits=False)
     staff = b"Authorization: Bearer " + STAFF + b"\r\n"

@@ -224,7 +224,7 @@ def resets_within_pipelines_and_answers(full):
 
 @scene
 def who_never_reads_is_cut_off_and_costs_no_memory(full):
-    """Each asks for far more than the buffers hold and reads nothing: not read on after 64 KiB, cut off after 10 to 12.5 s."""
+    """Each asks for far more than the buffers hold and reads nothing: cut off after 10 to 12.5 s."""
     server = Server()
     serves(server)
     before, kernel, count = rss_mib(server), 0, 200

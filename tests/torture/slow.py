@@ -19,8 +19,8 @@ GOOD_CLIENTS = 3
 # On an idle machine it is some milliseconds; the suite's other scenes run beside it, on two cores.
 P99_SECONDS = 0.25
 SLACK_SECONDS = 3
-# Buffers of two shards, and what a process grows by when it first serves.
-MEMORY_MIB = 2 * 64 + 16
+# Buffers of two shards, what the allocator puts around them, and what a process grows by when it first serves.
+MEMORY_MIB = 2 * 64 + 32
 
 
 class Mode:
@@ -41,7 +41,7 @@ MODES = (
     Mode("slow headers", "/healthz", "-H -i 1 -x 24".split(), 5, 24),
     # Some 24 bytes a second: after 2 s a body must have come at 1 KiB a second.
     Mode("slow body", "/v1/sessions", "-B -i 1 -x 24 -s 8192 -f application/json".split(), 2, 24),
-    # Ten answers of 60 KB each, read through a window of some bytes: no progress of writing for 10 s, found out in 12.5.
+    # Ten answers of 60 KB each, read through a window of some bytes: no progress for 10 s, found out in 12.5.
     Mode("slow read", "/openapi.json", "-X -w 1 -y 16 -n 1 -z 8 -k 10".split(), 12.5, 512),
 )
 
@@ -109,11 +109,11 @@ def attack(mode, full):
     time.sleep(0.5)
     before = sum(len(client.times) for client in good)
     watch = Watch(server, rss_mib(server))
-    ramp = count / rate
+    ramp = count / rate * 1.1  # slowhttptest keeps its rate not quite
+    last = ramp + mode.cut_seconds + SLACK_SECONDS
     url = f"http://{server.address[0]}:{server.address[1]}"
-    seconds = int(ramp + mode.cut_seconds + SLACK_SECONDS + 1)
     started = time.monotonic()
-    command = mode.command(url, count, rate, seconds)
+    command = mode.command(url, count, rate, int(last + 2))  # it is not the slow ones who leave
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run(command, **quiet, check=False)
     time.sleep(0.3)
@@ -130,12 +130,13 @@ def attack(mode, full):
     note = f"{int(watch.most_open)} slow connections at most"
     note += f"; {len(times)} good requests, p99 {p99 * 1000:.1f} ms, slowest {times[-1] * 1000:.1f} ms"
     note += f"; memory grew by {grown:.1f} MiB"
-    assert watch.most_open > count * (0.05 if full else 0.5), f"the slow ones hardly came: {note}"
+    expected = min(count, rate * mode.cut_seconds)
+    assert watch.most_open > expected / 2, f"the slow ones hardly came: {note}"
     assert p99 < P99_SECONDS, f"good clients wait: {note}"
     assert grown < bound, f"more than {bound:.0f} MiB: {note}"
     assert watch.gone is not None, f"some are never cut off: {note}"
     note += f"; all cut off {watch.gone - started:.1f} s after the first came"
-    assert watch.gone - started < ramp + mode.cut_seconds + SLACK_SECONDS, note
+    assert watch.gone - started < last, note
     ends(server)
     return note
 

@@ -18,7 +18,7 @@ from wire import Closed, Wire
 
 # What stands in a case's bytes for its own SKU, the shopper's token and the staff's key. Those that are counted by a
 # Content-Length or a chunk size (not the token) have the length of what takes their place.
-SKU = b"TORTURE-0000"
+SKU = b"TORTURE-00000"
 TOKEN = b"@token@"
 STAFF = b"@" * 64
 # Ways to write a SKU that mean the same: what takes the place of what in it.
@@ -151,7 +151,7 @@ class Bench:
     def new_sku(self):
         with self.lock:
             if not self.ready:
-                names = [f"TORTURE-{next(self.numbers):04}" for _ in range(100)]
+                names = [f"TORTURE-{next(self.numbers):05}" for _ in range(100)]
                 variants = [
                     {"sku": name, "options": {"n": name}, "stock": UNITS} for name in names
                 ]
