@@ -54,7 +54,10 @@ def rss_mib(server):
 
 def metric(server, name):
     with Wire(server.address) as wire:
-        text = wire.request("GET", "/metrics").body.decode()
+        return figure(wire.request("GET", "/metrics").body.decode(), name)
+
+
+def figure(text, name):
     for line in text.splitlines():
         if line.startswith(name + " "):
             return float(line.rsplit(" ", 1)[1])

@@ -11,14 +11,16 @@ import threading
 import time
 
 from harness import Server, new_key
-from scenes import Skip, ends, metric, need_files, rss_mib
-from wire import Closed
+from scenes import Skip, ends, figure, need_files, rss_mib
+from wire import Closed, Wire
 
 SCENES = {}
 GOOD_CLIENTS = 3
 # On an idle machine it is some milliseconds; the suite's other scenes run beside it, on two cores.
 P99_SECONDS = 0.25
 SLACK_SECONDS = 3
+# Connections of slowhttptest's own, to see whether the server still answers: one a second.
+PROBES = 2
 # Buffers of two shards, what the allocator puts around them, and what a process grows by when it first serves.
 MEMORY_MIB = 2 * 64 + 32
 
@@ -74,7 +76,7 @@ class GoodClient(threading.Thread):
 
 
 class Watch(threading.Thread):
-    """Looks at the server every 100 ms: the most connections and memory, and when the slow ones were gone."""
+    """Looks at the server every 100 ms: the most connections and memory, when the last came and when all were gone."""
 
     def __init__(self, server, first):
         super().__init__(daemon=True)
@@ -82,20 +84,26 @@ class Watch(threading.Thread):
         self.first = first
         self.most_rss = first
         self.most_open = 0
-        self.gone = None  # since when none was there
+        self.came = self.gone = time.monotonic()  # the last slow one; since when none was there, None: some are
         self.done = threading.Event()
         self.start()
 
     def run(self):
-        while not self.done.is_set():
-            self.most_rss = max(self.most_rss, rss_mib(self.server))
-            count = metric(self.server, "stampede_http_connections_open")
-            self.most_open = max(self.most_open, count)
-            if count > GOOD_CLIENTS + 2:
-                self.gone = None
-            elif self.gone is None:
-                self.gone = time.monotonic()
-            time.sleep(0.1)
+        accepted = 0
+        with Wire(self.server.address) as wire:
+            while not self.done.is_set():
+                text = wire.request("GET", "/metrics").body.decode()
+                self.most_rss = max(self.most_rss, rss_mib(self.server))
+                count = figure(text, "stampede_http_connections_open") - GOOD_CLIENTS - 1
+                self.most_open = max(self.most_open, count)
+                before, accepted = accepted, figure(text, "stampede_http_connections_accepted_total")
+                if accepted > before + PROBES:
+                    self.came = time.monotonic()
+                if count > 0:
+                    self.gone = None
+                elif self.gone is None:
+                    self.gone = time.monotonic()
+                time.sleep(0.1)
 
 
 def attack(mode, full):
@@ -109,11 +117,10 @@ def attack(mode, full):
     time.sleep(0.5)
     before = sum(len(client.times) for client in good)
     watch = Watch(server, rss_mib(server))
-    ramp = count / rate * 1.1  # slowhttptest keeps its rate not quite
-    last = ramp + mode.cut_seconds + SLACK_SECONDS
     url = f"http://{server.address[0]}:{server.address[1]}"
-    started = time.monotonic()
-    command = mode.command(url, count, rate, int(last + 2))  # it is not the slow ones who leave
+    bound = mode.cut_seconds + SLACK_SECONDS
+    # Long enough that it is not the slow ones who leave; slowhttptest ends with the last of them.
+    command = mode.command(url, count, rate, int(count / rate * 1.5 + bound + 2))
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     subprocess.run(command, **quiet, check=False)
     time.sleep(0.3)
@@ -126,17 +133,17 @@ def attack(mode, full):
     assert len(times) > before + 100, f"only {len(times)} good requests"
     p99 = times[len(times) * 99 // 100]
     grown = watch.most_rss - watch.first
-    bound = min(MEMORY_MIB, 16 + count * mode.connection_kib / 1024)
+    memory = min(MEMORY_MIB, 16 + count * mode.connection_kib / 1024)
     note = f"{int(watch.most_open)} slow connections at most"
     note += f"; {len(times)} good requests, p99 {p99 * 1000:.1f} ms, slowest {times[-1] * 1000:.1f} ms"
     note += f"; memory grew by {grown:.1f} MiB"
     expected = min(count, rate * mode.cut_seconds)
     assert watch.most_open > expected / 2, f"the slow ones hardly came: {note}"
     assert p99 < P99_SECONDS, f"good clients wait: {note}"
-    assert grown < bound, f"more than {bound:.0f} MiB: {note}"
+    assert grown < memory, f"more than {memory:.0f} MiB: {note}"
     assert watch.gone is not None, f"some are never cut off: {note}"
-    note += f"; all cut off {watch.gone - started:.1f} s after the first came"
-    assert watch.gone - started < last, note
+    note += f"; all cut off {watch.gone - watch.came:.1f} s after the last came"
+    assert watch.gone - watch.came < bound, note
     ends(server)
     return note
 
