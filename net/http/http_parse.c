@@ -166,7 +166,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t length)
 static int on_message_complete(llhttp_t *parser)
 {
     struct http_connection *connection = connection_of(parser);
-    connection->request.keep_alive = llhttp_should_keep_alive(parser) != 0;
+    connection->request.keep_alive = http_request_keeps_alive(connection);
     connection->pause = HTTP_PAUSE_MESSAGE;
     return HPE_PAUSED;
 }
@@ -371,7 +371,7 @@ static void head_done(struct http_connection *connection, uint32_t head_length, 
         return;
     }
     if (route != NULL && (route->flags & ROUTE_STREAM_BODY) != 0) {
-        request->keep_alive = llhttp_should_keep_alive(&connection->parser) != 0;
+        request->keep_alive = http_request_keeps_alive(connection);
         http_dispatch(connection);
         request->base = NULL;
     }
