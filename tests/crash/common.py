@@ -12,6 +12,7 @@ so that a case that fails shows how far it came. It fails by an exception, and b
 skipped by `raise Skip(reason)`. What it starts, mounts or writes it gets from `test`, which ends it all with the case.
 """
 import contextlib
+import functools
 import json
 import os
 import random
@@ -114,9 +115,6 @@ class Test:
         self.defer(end_process, load)
         return load
 
-    def note(self, row, text):
-        row.notes.append(text)
-
 
 def end_process(owner):
     """kill -9 to what an object runs as its `process`, if it still does."""
@@ -201,13 +199,17 @@ class Shop:
     def __init__(self, test, *flags, **options):
         self.test = test
         self.server = test.server(*flags, **options)
+        self.renew()
+        self.probe_sku = self.server.admin().create_sku(stock=self.STOCK)
+        self.probe = self.server.guest()
+
+    def renew(self):
+        """Other products, for the loads that begin from now on."""
         admin = self.server.admin()
         self.skus = [admin.create_sku(stock=self.STOCK) for _ in range(self.PRODUCTS)]
-        self.probe_sku = admin.create_sku(stock=self.STOCK)
         admin.close()
-        self.skus_path = test.path("skus")
+        self.skus_path = self.test.path("skus")
         Path(self.skus_path).write_text("\n".join(self.skus) + "\n", encoding="ascii")
-        self.probe = self.server.guest()
 
     def load(self, rate=1500):
         load = self.test.load(self.server, *buyers(self.skus_path, rate))
@@ -238,6 +240,60 @@ def check(server):
     done = server.check()
     if done.returncode != 0 or "check: ok" not in done.stdout:
         raise AssertionError(f"check: exit {done.returncode}: {done.stdout} {done.stderr}")
+
+
+def books(server, skus):
+    """The IDs of all reservations of these SKUs, as staff see them, with their states: {id: status}."""
+    admin = server.admin()
+    found = {}
+    for sku in skus:
+        for entry in admin.pages(f"/v1/admin/reservations?limit=100&sku={harness.quote(sku)}"):
+            found[entry["id"]] = entry["status"]
+    admin.close()
+    return found
+
+
+@functools.cache
+def faults_library():
+    """faults.c, built once a run."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        raise Skip("needs a C compiler (cc)")
+    target = os.path.join(harness.SETTINGS.scratch, "faults.so")
+    flags = ["-std=c17", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC"]
+    subprocess.run([compiler, *flags, "-o", target, Path(__file__).with_name("faults.c")], check=True)
+    return target
+
+
+def fault(calls=None, paths="*", nth=1, action="kill", times=1, armed=None, odds=None):
+    """The environment of a server in which this fault strikes; see faults.c."""
+    settings = {"LD_PRELOAD": faults_library()}
+    if calls is not None:
+        settings |= {"FAULT_CALLS": calls, "FAULT_PATHS": paths, "FAULT_NTH": str(nth)}
+        settings |= {"FAULT_ACTION": str(action), "FAULT_TIMES": str(times)}
+    if armed is not None:
+        settings["FAULT_ARMED"] = armed
+    if odds is not None:
+        settings["FAULT_ODDS"] = str(odds)
+    return settings
+
+
+class Strike:
+    """What a fault told of itself."""
+
+    def __init__(self, line):
+        _, self.call, self.path, self.nth, nanoseconds = line.split()
+        self.ns = int(nanoseconds)
+
+
+def strike(server):
+    """The fault of this server's last life, or None where it did not come to it."""
+    for line in server.stderr().splitlines():
+        if line.startswith("fault: "):
+            return Strike(line)
+        if line.startswith("faults: "):
+            raise AssertionError(line)
+    return None
 
 
 def count(row, report):
