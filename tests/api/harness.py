@@ -86,7 +86,7 @@ class Server:
     """A running `stampede serve`. `restart()` serves the same data again, on a new port."""
 
     def __init__(
-        self, *flags, data=None, env=None, rate_limits="off", give_key=True, per_address=0
+        self, *flags, data=None, env=None, rate_limits="off", give_key=True, per_address=0, start=True
     ):
         self.data = data or fresh_path()
         # Port 0 is any free one; a test that restarts under load stays at the port it got first.
@@ -104,7 +104,8 @@ class Server:
             with os.fdopen(descriptor, "w") as handle:
                 handle.write(self.admin_key + "\n")
         self.process = None
-        self.start()
+        if start:
+            self.start()
 
     def start(self):
         command = [SETTINGS.binary, "serve", "--data", self.data, "--listen", self.listen]
