@@ -24,6 +24,11 @@ PLACES = (
 )
 
 
+def acknowledged_late(load, struck):
+    """Holds that were asked for after the fault, and acknowledged."""
+    return [hold for hold in load.acknowledged() if hold[0] > struck.ns]
+
+
 def fail_once(shop, load, row, place, nth, times, error):
     """A life in which the disk fails under load, and the next, in which all is there."""
     calls, paths, is_log = place
@@ -44,7 +49,7 @@ def fail_once(shop, load, row, place, nth, times, error):
     struck = strike(shop.server)
     time.sleep(CAUGHT_UP_SECONDS)
     if is_log:
-        late = [hold for hold in load.acknowledged() if hold[0] > struck.ns]
+        late = acknowledged_late(load, struck)
         if late:
             raise AssertionError(f"{name}: {len(late)} holds acknowledged that were asked for after it: {late[0]}")
     os.unlink(armed)
@@ -76,6 +81,22 @@ def failing_disk(test, row):
     unknown = sum(code["count"] for code in report["by_code"] if code["code"] == "outcome_unknown")
     row.notes.append(f"from the error to exit 3: {max(exits):.3f} s at most; {unknown} answers of outcome_unknown")
     shop.audit()
+
+
+@case("errors-control")
+def unnoticed_errors(test, row):
+    """A control: a disk whose syncs fail without a word. It goes on selling, and this must see that."""
+    shop = Shop(test)
+    shop.server.stop()
+    shop.server.env = fault("fdatasync", "*/journal/*.log", nth=20, action="lie", times=0)
+    shop.server.restart()
+    load = shop.load()
+    time.sleep(0.5)
+    late = acknowledged_late(load, strike(shop.server))
+    if not late or shop.server.process.poll() is not None:
+        raise AssertionError("it went on, and was not seen to")
+    row.rounds, row.acknowledged = 1, len(load.acknowledged())
+    row.notes.append(f"{len(late)} holds acknowledged after the first sync that did nothing")
 
 
 @case("errors-tables", rounds=4, only_full=True)
