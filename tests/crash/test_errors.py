@@ -97,35 +97,3 @@ def unnoticed_errors(test, row):
         raise AssertionError("it went on, and was not seen to")
     row.rounds, row.acknowledged = 1, len(load.acknowledged())
     row.notes.append(f"{len(late)} holds acknowledged after the first sync that did nothing")
-
-
-@case("errors-tables", rounds=4, only_full=True)
-def failing_tables(test, row):
-    """Errors in the background, while what is in memory is written as tables and logs change: much load, much data."""
-    calls = "write,pwrite,fsync,fdatasync,open,rename"
-    places = (("*.sst", 1), ("*.sst", 40), ("*/journal/MANIFEST-*", 1), ("*/journal/*.log", 3000))
-    for number in range(test.rounds):
-        paths, nth = places[number % len(places)]
-        shop = Shop(test)
-        shop.server.stop()
-        armed = test.path("armed")
-        shop.server.env = fault(calls, paths, nth, test.random.choice(ERRNOS), 0, armed)
-        shop.server.restart()
-        Path(armed).touch()
-        load = test.load(
-            shop.server,
-            *("spread", "--skus", shop.skus_path, "--closed", "--connections", 64, "--pipeline", 16),
-            *("--requests", 1000000, "--duration", 60, "--retries", 1000),
-        )
-        status = shop.server.process.wait(60)
-        ended = time.monotonic()
-        if status not in (STATUS_STORE_FAILED, -6):
-            raise AssertionError(f"{paths}: exit {status}: {shop.server.stderr()[-1000:]}")
-        if status == -6:
-            row.notes.append(f"{paths}: RocksDB aborted")
-        shop.server.env = {}
-        row.back.append(shop.restart(ended))
-        row.rounds += 1
-        load.wait_for_more()
-        count(row, load.finish())
-        shop.audit()
