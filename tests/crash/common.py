@@ -34,6 +34,9 @@ CASES = []
 DOWN_SECONDS_A_DAY = 86400 * 0.0001
 LOAD_SECONDS_MAX = 3000
 FINISH_SECONDS = 120
+# A loopback address of this run's own: a client that dials 127.0.0.1:PORT while nobody listens there may be given that
+# very port as its own end, and then the server does not get it back.
+ADDRESS = "127." + ".".join(str(random.SystemRandom().randint(1, 254)) for _ in range(3))
 # All that faults.c can strike.
 EVERY_CALL = "write,pwrite,fsync,fdatasync,open,rename,unlink,ftruncate,fallocate"
 
@@ -107,6 +110,7 @@ class Test:
         """A server on new data (or `data`), which comes back at the same address when it is restarted. With
         `start=False` it is the case's to start."""
         options.setdefault("data", self.path("data"))
+        options.setdefault("listen", f"{ADDRESS}:0")
         server = harness.Server(*flags, **options)
         self.defer(end_process, server)
         if server.process is not None:

@@ -83,6 +83,26 @@ def failing_disk(test, row):
     shop.audit()
 
 
+@case("errors-short")
+def short_writes(test, row):
+    """The log's writes take half of what they are given, for a while: no error, and nothing is missing."""
+    shop = Shop(test)
+    shop.server.stop()
+    shop.server.env = fault("write", "*/journal/*.log", nth=10, action="short", times=100)
+    shop.server.restart()
+    load = shop.load()
+    time.sleep(0.5)
+    if strike(shop.server) is None:
+        raise AssertionError("no write was short")
+    shop.server.kill()
+    shop.server.env = {}
+    row.back.append(shop.restart(time.monotonic()))
+    load.wait_for_more()
+    row.rounds = 1
+    count(row, load.finish())
+    shop.audit()
+
+
 @case("errors-control")
 def unnoticed_errors(test, row):
     """A control: a disk whose syncs fail without a word. It goes on selling, and this must see that."""
