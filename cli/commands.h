@@ -11,7 +11,7 @@
     X(DONE, 0, "done; serve: drained after SIGTERM or SIGINT")                                     \
     X(FOUND, 1, "check, repair: found something broken; import: rows were rejected")               \
     X(USAGE, 2, "could not begin: an option, a folder, a port, a damaged journal: the line says")  \
-    X(FAILED, 3, "serve: the store failed to write, or its disk is full: may be started again")    \
+    X(FAILED, 3, "serve: the store failed to write; nothing unacknowledged was answered")          \
     X(DAMAGED, 4, "serve: the store holds less than was acknowledged; see stampede repair")        \
     X(INTERRUPTED, 130, "ended at once: the same signal came again while it drained")
 

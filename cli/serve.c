@@ -129,13 +129,10 @@ static void log_storage(void *arg, const char *text)
     service_log(arg, LOG_ERROR, "storage", "detail", text);
 }
 
-/* On a full disk the status is the one by which a service manager starts again: there may be space
- * by then. */
-static bool open_store(struct service *service, int *status_out)
+static bool open_store(struct service *service)
 {
     const struct options *options = service->options;
     struct storage_options wanted = storage_options_default(options->data);
-    int result;
 
     wanted.partitions = (uint32_t)options->partitions;
     if (options_is_given(options, OPTION_ballast_mb))
@@ -144,11 +141,8 @@ static bool open_store(struct service *service, int *status_out)
         wanted.low_water_bytes = options->low_water_mb << 20;
     wanted.log = log_storage;
     wanted.log_arg = service;
-    result = storage_open(&wanted, &service->storage, service->error, sizeof(service->error));
-    if (result != 0) {
+    if (storage_open(&wanted, &service->storage, service->error, sizeof(service->error)) != 0) {
         complain("%s", service->error);
-        if (result == STORAGE_NO_SPACE)
-            *status_out = STATUS_FAILED;
         return false;
     }
     storage_info_get(service->storage, &service->storage_info);
@@ -350,7 +344,7 @@ int command_serve(const struct options *options)
     service.env_port = env_real_port(service.env);
     if (!open_port(&service))
         goto destroy_env;
-    if (!open_store(&service, &status) || !open_admin_key(&service))
+    if (!open_store(&service) || !open_admin_key(&service))
         goto close_store;
     if (!create_engine(&service) || !create_api(&service))
         goto destroy_engine;

@@ -196,9 +196,9 @@ static int journal_open(struct storage *storage, uint64_t watermark, char *error
         char reason[256];
 
         snprintf(reason, sizeof(reason), "%s", error);
-        files_error(error, error_size, "cannot open the journal in %s: %s%s", storage->folder.path,
-                    reason, result == JOURNAL_NO_SPACE ? ": free some space on its disk" : "");
-        return result == JOURNAL_NO_SPACE ? STORAGE_NO_SPACE : -1;
+        return files_error(error, error_size, "cannot open the journal in %s: %s%s",
+                           storage->folder.path, reason,
+                           result == JOURNAL_NO_SPACE ? ": free some space on its disk" : "");
     }
     }
     if (journal_check_identity(storage, error, error_size) != 0) {
@@ -240,7 +240,7 @@ static int watermark_open(struct storage *storage, char *error, size_t error_siz
     return watermark_file_open(&options, &storage->watermark, error, error_size);
 }
 
-/* All parts of a locked folder. Results are those of storage_open. */
+/* All parts of a locked folder. */
 static int parts_open(struct storage *storage, char *error, size_t error_size)
 {
     struct ballast_options ballast = {.folder = storage->folder.path,
@@ -253,9 +253,8 @@ static int parts_open(struct storage *storage, char *error, size_t error_size)
         return -1;
     ballast_open(&storage->ballast, &ballast);
     watermark_load(storage->watermark_path, &watermark);
-    int result = journal_open(storage, watermark.commit_number, error, error_size);
-    if (result != 0)
-        return result;
+    if (journal_open(storage, watermark.commit_number, error, error_size) != 0)
+        return -1;
     if (watermark_open(storage, error, error_size) != 0)
         goto close_journal;
     if (storage->is_new && data_folder_set_ready(&storage->folder, storage->folder.incarnation,
@@ -286,14 +285,12 @@ int storage_open(const struct storage_options *options, struct storage **storage
         storage->options.log = log_to_standard_error;
     atomic_flag_clear(&storage->watermark_failure_logged);
     pthread_mutex_init(&storage->journal_lock, NULL);
-    int result = -1;
     if (data_folder_open(options->path, DATA_FOLDER_CREATE, &storage->folder, error, error_size) !=
         0)
         goto free_storage;
     storage->is_new = !storage->folder.is_ready;
     paths_set(storage);
-    result = parts_open(storage, error, error_size);
-    if (result != 0)
+    if (parts_open(storage, error, error_size) != 0)
         goto close_folder;
     *storage_out = storage;
     return 0;
@@ -304,7 +301,7 @@ close_folder:
 free_storage:
     pthread_mutex_destroy(&storage->journal_lock);
     free(storage);
-    return result;
+    return -1;
 }
 
 void storage_stop_reads(struct storage *storage)

@@ -13,10 +13,7 @@
 
 #include "ports.h"
 
-enum {
-    STORAGE_ERROR_BYTES = 512, /* enough for every error line of this layer */
-    STORAGE_NO_SPACE = -2,
-};
+enum { STORAGE_ERROR_BYTES = 512 }; /* enough for every error line of this layer */
 
 struct storage_options {
     const char *path;    /* the data folder, `--data` */
@@ -44,9 +41,7 @@ struct storage_info {
 struct storage_options storage_options_default(const char *path);
 
 /* Opens the store, or creates it where the folder is missing or empty. 0, or -1 with one line for
- * people in `error` that says what is wrong and how to mend it; STORAGE_NO_SPACE instead of -1
- * where nothing is wrong but that the disk is full: it opens as soon as there is space. Start-up
- * thread. */
+ * people in `error` that says what is wrong and how to mend it. Start-up thread. */
 int storage_open(const struct storage_options *options, struct storage **storage_out, char *error,
                  size_t error_size);
 
