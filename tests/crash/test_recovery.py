@@ -6,7 +6,7 @@ import shutil
 import time
 
 import harness
-from common import EVERY_CALL, Shop, books, case, check, end_process, fault, strike
+from common import EVERY_CALL, Shop, books, case, check, copy_store, end_process, fault, strike
 
 HOLDS = 1000000
 READY_SECONDS_MAX = 3.0
@@ -31,7 +31,7 @@ def disturb(test, row, shop, holds, nth, action):
     """A start on a copy of the store, struck at its nth call; then one that is not, and must find every hold. Gives the
     first one's exit status (None: it served), or False where it has fewer calls."""
     server = test.server("--ballast-mb", "1", data=test.path("copy"), start=False)
-    shutil.copytree(shop.server.data, server.data)
+    copy_store(shop.server.data, server.data)
     server.admin_key, server.key_file = shop.server.admin_key, shop.server.key_file
     server.env = fault(EVERY_CALL, f"{server.data}/*", nth, action)
     status = None
