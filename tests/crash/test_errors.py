@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The disk says no: a write or a sync of a running server fails. It must acknowledge nothing that it is asked for from
-then on, end with status 3 at once, and be whole when it starts again, without any client having been told a falsehood."""
+then on, end with status 3 at once, and be whole when it starts again. No client may have been told a falsehood."""
 import errno
 import itertools
 import os
@@ -14,8 +14,8 @@ STATUS_STORE_FAILED = 3
 EXIT_SECONDS_MAX = 5
 CAUGHT_UP_SECONDS = 0.3
 ERRNOS = (errno.EIO, errno.ENOSPC, errno.EDQUOT)
-# What fails; whether no commit may be acknowledged from that moment on. (Commits go on until the watermark's thread has
-# told of its failure: they are durable.)
+# What fails; whether no commit may be acknowledged from that moment on. (Commits go on until the watermark's thread
+# has told of its failure: they are durable.)
 PLACES = (
     ("fdatasync", "*/journal/*.log", True),
     ("write", "*/journal/*.log", True),

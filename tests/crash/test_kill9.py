@@ -36,7 +36,7 @@ def kill_under_load(test, row):
 
 @case("kill9-control")
 def old_data_is_seen(test, row):
-    """A control: after a crash an older copy of the data is put in place. The witness must miss what was sold since."""
+    """A control: after a crash an older copy of the data is put in place. The witness must miss what came since."""
     shop = Shop(test)
     load = shop.load()
     time.sleep(LOAD_SECONDS[0])

@@ -122,8 +122,8 @@ def kill_points(test, row):
 
 @case("kill-creation", rounds=10, full=1000)
 def kill_while_created(test, row):
-    """Death at one call after another of a first start (by default at some of them, further and further apart): the next
-    start makes a whole store, or finds one."""
+    """Death at one call after another of a first start (by default at some, further and further apart): the next start
+    makes a whole store, or finds one."""
     nth = 1
     while row.rounds < test.rounds:
         server = test.server("--ballast-mb", "1", start=False)

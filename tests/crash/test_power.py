@@ -8,7 +8,7 @@ import threading
 import time
 
 import harness
-from common import Shop, books, case, check, fault
+from common import Shop, books, case, fault
 from disk import FLAGS, LOGFLUSH, NOLOGFLUSH, Disk
 
 DISK_MIB = 1024
@@ -72,9 +72,9 @@ def power_cut(test, row):
 
 @case("power-control", rounds=2)
 def power_cut_without_syncs(test, row):
-    """Controls: with syncs that do nothing, the same cut costs what was acknowledged. Where only the log's did nothing,
-    the watermark must refuse to serve. Where none did anything, all is as if it had never been, and it is for this test's
-    own check to see what is missing."""
+    """Controls: with syncs that do nothing, the same cut costs what was acknowledged. Where only the log's did
+    nothing, the watermark must refuse to serve. Where none did anything, all is as if it had never been, and it is for
+    this test's own check to see what is missing."""
     for paths, seen in (("*/journal/*.log", refused), ("*", missed)):
         disk = Disk(test, DISK_MIB)
         shop = Shop(test, *FLAGS, data=disk.data())

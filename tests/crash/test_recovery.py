@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recovery that is disturbed itself: death, or a failing disk, at one call after another of it. And how long it takes."""
+"""Recovery that is disturbed itself: death, or a failing disk, at one call of it after another. And the time it takes."""
 import contextlib
 import errno
 import os
@@ -32,8 +32,8 @@ def crashed_shop(test):
 
 
 def disturb(test, row, shop, holds, nth, action):
-    """A start on a copy of the store, struck at its nth call; then one that is not, and must find every hold. Gives the
-    first one's exit status (None: it served), or False where it has fewer calls."""
+    """A start on a copy of the store, struck at its nth call; then one that is not, and must find every hold. Gives
+    the first one's exit status (None: it served), or False where it has fewer calls."""
     server = test.server("--ballast-mb", "1", data=test.path("copy"), start=False)
     copy_store(shop.server.data, server.data)
     server.admin_key, server.key_file = shop.server.admin_key, shop.server.key_file
