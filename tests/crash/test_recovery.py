@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recovery that is disturbed itself: death, or a failing disk, at one call of it after another. And the time it takes."""
+"""Recovery that is disturbed itself: death, or a failing disk at one call of it after another. And the time it takes."""
 import contextlib
 import errno
 import os
