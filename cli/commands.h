@@ -9,7 +9,7 @@
 /* status, meaning */
 #define EXIT_STATUSES(X)                                                                           \
     X(DONE, 0, "done; serve: drained after SIGTERM or SIGINT")                                     \
-    X(FOUND, 1, "check, repair: found something broken; import: rows were rejected")               \
+    X(FOUND, 1, "check, repair, restore: found something broken; import: rows were rejected")      \
     X(USAGE, 2, "could not begin: an option, a folder, a port, a damaged journal: the line says")  \
     X(FAILED, 3, "serve: the store failed to write; nothing unacknowledged was answered")          \
     X(DAMAGED, 4, "serve: the store holds less than was acknowledged; see stampede repair")        \
@@ -25,6 +25,8 @@ int command_serve(const struct options *options);
 int command_import(const struct options *options);
 int command_check(const struct options *options);
 int command_repair(const struct options *options);
+int command_backup(const struct options *options);
+int command_restore(const struct options *options);
 int command_config_check(const struct options *options);
 
 /* Prints "stampede: ", the line and an end of line on standard error; returns STATUS_USAGE. */

@@ -134,6 +134,10 @@ static void check_watermark(struct check *check, const struct data_folder *folde
 
 static enum check_result verdict(struct check *check, char *error, size_t error_size)
 {
+    uint64_t state = 0;
+
+    if (check->broken == 0 && !journal_rocksdb_content_hash(check->journal, &state))
+        check_broken(check, "the journal cannot be read to its end");
     if (check->out_of_memory) {
         files_error(error, error_size, "out of memory");
         return CHECK_REFUSED;
@@ -144,9 +148,9 @@ static enum check_result verdict(struct check *check, char *error, size_t error_
     }
     fprintf(check->out,
             "check: ok %" PRIu64 " SKUs, %" PRIu64 " holds, %" PRIu64
-            " ledger entries, commit %" PRIu64 ", %" PRIu64 " unfinished\n",
+            " ledger entries, commit %" PRIu64 ", %" PRIu64 " unfinished, state %016" PRIx64 "\n",
             check->sku_count, check->reservation_count, check->ledger_count,
-            journal_rocksdb_last_commit(check->journal), check->unfinished);
+            journal_rocksdb_last_commit(check->journal), check->unfinished, state);
     return CHECK_OK;
 }
 

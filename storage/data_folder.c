@@ -226,36 +226,80 @@ static int folder_adopt(struct data_folder *folder, char *error, size_t error_si
     return marker_write(folder, error, error_size);
 }
 
-int data_folder_open(const char *path, enum data_folder_mode mode, struct data_folder *folder_out,
-                     char *error, size_t error_size)
+static int path_set(struct data_folder *folder, const char *path, char *error, size_t error_size)
 {
-    struct data_folder folder = {.lock_file = -1};
-    char marker[DATA_FOLDER_PATH_MAX];
     size_t length = strlen(path);
 
     while (length > 1 && path[length - 1] == '/')
         length--;
-    if (length == 0 || length >= sizeof(folder.path))
+    if (length == 0 || length >= sizeof(folder->path))
         return files_error(error, error_size, "--data needs the path of a folder");
-    memcpy(folder.path, path, length);
-    if (mode == DATA_FOLDER_CREATE && folder_make(folder.path, error, error_size) != 0)
+    memcpy(folder->path, path, length);
+    return 0;
+}
+
+static int folder_check_restorable(const struct data_folder *folder, char *error, size_t error_size)
+{
+    char marker[DATA_FOLDER_PATH_MAX];
+
+    data_folder_path(folder, marker_name, marker);
+    if (!files_exist(marker))
+        return 0;
+    return files_error(error, error_size,
+                       "there is a store in %s already: give an empty or a new folder with --data",
+                       folder->path);
+}
+
+/* The marker of a locked folder, or a new one. */
+static int folder_begin(struct data_folder *folder, enum data_folder_mode mode, char *error,
+                        size_t error_size)
+{
+    char marker[DATA_FOLDER_PATH_MAX];
+
+    if (mode == DATA_FOLDER_RESTORE)
+        return 0;
+    data_folder_path(folder, marker_name, marker);
+    if (!files_exist(marker))
+        return folder_adopt(folder, error, error_size);
+    if (marker_read(folder, error, error_size) != 0)
+        return -1;
+    if (mode == DATA_FOLDER_EXISTING && !folder->is_ready)
+        return files_error(error, error_size,
+                           "the store in %s was never completed: start the server on it first",
+                           folder->path);
+    return 0;
+}
+
+int data_folder_open(const char *path, enum data_folder_mode mode, struct data_folder *folder_out,
+                     char *error, size_t error_size)
+{
+    struct data_folder folder = {.lock_file = -1};
+
+    if (path_set(&folder, path, error, error_size) != 0)
+        return -1;
+    if (mode == DATA_FOLDER_RESTORE && folder_check_restorable(&folder, error, error_size) != 0)
+        return -1;
+    if (mode != DATA_FOLDER_EXISTING && folder_make(folder.path, error, error_size) != 0)
         return -1;
     if (folder_examine(&folder, mode, error, error_size) != 0 ||
         lock_take(&folder, error, error_size) != 0)
         return -1;
-    data_folder_path(&folder, marker_name, marker);
-    int result = files_exist(marker) ? marker_read(&folder, error, error_size)
-                                     : folder_adopt(&folder, error, error_size);
-    if (result == 0 && mode == DATA_FOLDER_EXISTING && !folder.is_ready)
-        result = files_error(error, error_size,
-                             "the store in %s was never completed: start the server on it first",
-                             folder.path);
-    if (result != 0) {
+    if (folder_begin(&folder, mode, error, error_size) != 0) {
         data_folder_close(&folder);
         return -1;
     }
     *folder_out = folder;
     return 0;
+}
+
+int data_folder_read(const char *path, struct data_folder *folder_out, char *error,
+                     size_t error_size)
+{
+    *folder_out = (struct data_folder){.lock_file = -1};
+    if (path_set(folder_out, path, error, error_size) != 0 ||
+        folder_examine(folder_out, DATA_FOLDER_EXISTING, error, error_size) != 0)
+        return -1;
+    return marker_read(folder_out, error, error_size);
 }
 
 int data_folder_set_ready(struct data_folder *folder, uint64_t incarnation, char *error,

@@ -7,6 +7,8 @@
  *   watermark    newest durable commit (watermark_file.h)
  *   ballast      space kept back for a full disk (ballast.h)
  *   secret.key, admin.key
+ *   control      socket of the server, for `stampede backup` (control.h)
+ *   journal.backup  a copy of the journal, by links, while a backup is made from it
  *
  * A new store is `creating` until all of it is on disk; nothing is served before that, so an
  * interrupted creation is simply continued. A `ready` store must have all its parts. */
@@ -22,6 +24,8 @@ enum { DATA_FOLDER_PATH_MAX = 4096, STORE_FORMAT = 2 };
 enum data_folder_mode {
     DATA_FOLDER_CREATE,   /* made where it is missing or empty */
     DATA_FOLDER_EXISTING, /* must be there and ready */
+    DATA_FOLDER_RESTORE,  /* made where it is missing or empty; without a marker until it is ready,
+                             so that nobody takes half a restored store for one */
 };
 
 struct data_folder {
@@ -37,6 +41,11 @@ struct data_folder {
  */
 int data_folder_open(const char *path, enum data_folder_mode mode, struct data_folder *folder_out,
                      char *error, size_t error_size);
+
+/* Reads the marker of a folder that another process may have open: everything but the lock. 0, or
+ * -1 with `error`. */
+int data_folder_read(const char *path, struct data_folder *folder_out, char *error,
+                     size_t error_size);
 
 /* Path of a name in the folder. */
 void data_folder_path(const struct data_folder *folder, const char *name,

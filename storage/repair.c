@@ -144,7 +144,7 @@ static int copy_salvage(struct repair *repair, uint64_t incarnation, char *error
         return files_error(error, error_size, "cannot open the copy %s: %s", repair->copy_path,
                            reason);
     repair->findings.last_commit = journal_rocksdb_last_commit(journal);
-    int result = journal_rocksdb_set_incarnation(journal, incarnation, reason, sizeof(reason));
+    int result = journal_rocksdb_begin_incarnation(journal, incarnation, reason, sizeof(reason));
     journal_rocksdb_close(journal);
     if (result != 0)
         return files_error(error, error_size, "cannot write the copy %s: %s", repair->copy_path,

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "ballast.h"
+#include "control.h"
 #include "data_folder.h"
 #include "files.h"
 #include "journal_rocksdb.h"
@@ -34,6 +35,7 @@ struct storage {
     struct ballast ballast;
     struct watermark_file *watermark;
     struct journal_rocksdb *journal;
+    struct control *control;      /* NULL: no backup while it is open */
     pthread_mutex_t journal_lock; /* of: */
     bool is_journal_open;
     bool is_new;
@@ -42,6 +44,7 @@ struct storage {
     char journal_path[DATA_FOLDER_PATH_MAX];
     char watermark_path[DATA_FOLDER_PATH_MAX];
     char ballast_path[DATA_FOLDER_PATH_MAX];
+    char backup_path[DATA_FOLDER_PATH_MAX]; /* a copy of the journal while a backup is made */
 };
 
 struct storage_options storage_options_default(const char *path)
@@ -209,6 +212,45 @@ static int journal_open(struct storage *storage, uint64_t watermark, char *error
     return 0;
 }
 
+/* ---- backup while open ---- */
+
+static void copy_drop(void *arg)
+{
+    struct storage *storage = arg;
+    char reason[STORAGE_ERROR_BYTES];
+
+    if (files_exist(storage->backup_path) &&
+        files_remove_folder(storage->backup_path, reason, sizeof(reason)) != 0)
+        storage_log(storage, reason);
+}
+
+static int copy_make(void *arg, uint64_t *commit_out, char *error, size_t error_size)
+{
+    struct storage *storage = arg;
+
+    copy_drop(storage);
+    *commit_out = journal_rocksdb_last_commit(storage->journal);
+    return journal_rocksdb_checkpoint(storage->journal, storage->backup_path,
+                                      ballast_is_full(&storage->ballast), error, error_size);
+}
+
+/* Without it there is no backup while serving, and no reason not to serve. */
+static void control_begin(struct storage *storage)
+{
+    struct control_options options = {.folder = storage->folder.path,
+                                      .copy_make = copy_make,
+                                      .copy_drop = copy_drop,
+                                      .arg = storage};
+    char reason[STORAGE_ERROR_BYTES];
+    char line[STORAGE_ERROR_BYTES + 64];
+
+    copy_drop(storage); /* of a server that was killed: its links keep tables on the disk */
+    if (control_open(&options, &storage->control, reason, sizeof(reason)) == 0)
+        return;
+    snprintf(line, sizeof(line), "storage: %s: no backup can be made while serving", reason);
+    storage_log(storage, line);
+}
+
 /* ---- open and close ---- */
 
 static void paths_set(struct storage *storage)
@@ -216,6 +258,7 @@ static void paths_set(struct storage *storage)
     data_folder_path(&storage->folder, "journal", storage->journal_path);
     data_folder_path(&storage->folder, "watermark", storage->watermark_path);
     data_folder_path(&storage->folder, "ballast", storage->ballast_path);
+    data_folder_path(&storage->folder, "journal.backup", storage->backup_path);
 }
 
 static int secrets_get(struct storage *storage, char *error, size_t error_size)
@@ -292,6 +335,7 @@ int storage_open(const struct storage_options *options, struct storage **storage
     paths_set(storage);
     if (parts_open(storage, error, error_size) != 0)
         goto close_folder;
+    control_begin(storage);
     *storage_out = storage;
     return 0;
 
@@ -311,6 +355,8 @@ void storage_stop_reads(struct storage *storage)
 
 void storage_close(struct storage *storage)
 {
+    if (storage->control != NULL)
+        control_close(storage->control);
     /* The journal first: what it acknowledged last is then on file before the lock goes. */
     journal_close(storage);
     watermark_file_close(storage->watermark);
