@@ -89,6 +89,8 @@ class Server:
         self, *flags, data=None, env=None, rate_limits="off", give_key=True, per_address=0
     ):
         self.data = data or fresh_path()
+        # Port 0 is any free one; a test that restarts under load stays at the port it got first.
+        self.listen = "127.0.0.1:0"
         # All clients of these tests come from one address.
         self.per_address = per_address
         self.flags = list(flags)
@@ -105,7 +107,7 @@ class Server:
         self.start()
 
     def start(self):
-        command = [SETTINGS.binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0"]
+        command = [SETTINGS.binary, "serve", "--data", self.data, "--listen", self.listen]
         command += ["--rate-limits", self.rate_limits]
         command += ["--connections-per-ip-max", str(self.per_address)]
         if self.key_file:
