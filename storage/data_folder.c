@@ -77,10 +77,11 @@ static int marker_read(struct data_folder *folder, char *error, size_t error_siz
                            folder->path, format, STORE_FORMAT);
     folder->is_ready = strcmp(state, "ready") == 0;
     marker_format(folder, again);
-    if (fields != 4 || strcmp(text, again) != 0 || folder->incarnation == 0)
-        return files_error(error, error_size,
-                           "%s is damaged: restore it from a backup of this data folder", path);
-    return 0;
+    if (fields == 4 && strcmp(text, again) == 0 && folder->incarnation != 0)
+        return 0;
+    files_error(error, error_size, "%s is damaged: restore it from a backup of this data folder",
+                path);
+    return DATA_FOLDER_DAMAGED;
 }
 
 /* ---- whose folder ---- */
@@ -261,8 +262,9 @@ static int folder_begin(struct data_folder *folder, enum data_folder_mode mode, 
     data_folder_path(folder, marker_name, marker);
     if (!files_exist(marker))
         return folder_adopt(folder, error, error_size);
-    if (marker_read(folder, error, error_size) != 0)
-        return -1;
+    int result = marker_read(folder, error, error_size);
+    if (result != 0)
+        return result;
     if (mode == DATA_FOLDER_EXISTING && !folder->is_ready)
         return files_error(error, error_size,
                            "the store in %s was never completed: start the server on it first",
@@ -284,9 +286,10 @@ int data_folder_open(const char *path, enum data_folder_mode mode, struct data_f
     if (folder_examine(&folder, mode, error, error_size) != 0 ||
         lock_take(&folder, error, error_size) != 0)
         return -1;
-    if (folder_begin(&folder, mode, error, error_size) != 0) {
+    int result = folder_begin(&folder, mode, error, error_size);
+    if (result != 0) {
         data_folder_close(&folder);
-        return -1;
+        return result;
     }
     *folder_out = folder;
     return 0;

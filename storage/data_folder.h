@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DATA_FOLDER_PATH_MAX = 4096, STORE_FORMAT = 2 };
+enum { DATA_FOLDER_PATH_MAX = 4096, STORE_FORMAT = 2, DATA_FOLDER_DAMAGED = -2 };
 
 enum data_folder_mode {
     DATA_FOLDER_CREATE,   /* made where it is missing or empty */
@@ -37,8 +37,8 @@ struct data_folder {
 };
 
 /* Opens and locks the folder. 0, or -1 with one line for people in `error`: foreign folder, not
- * writable, in use (by which pid), unknown format. Nothing is changed in a folder that is refused.
- */
+ * writable, in use (by which pid), unknown format; DATA_FOLDER_DAMAGED, likewise, for a marker that
+ * is. Nothing is changed in a folder that is refused. */
 int data_folder_open(const char *path, enum data_folder_mode mode, struct data_folder *folder_out,
                      char *error, size_t error_size);
 

@@ -176,7 +176,8 @@ static int journal_check_identity(struct storage *storage, char *error, size_t e
                        storage->folder.path);
 }
 
-static int journal_open(struct storage *storage, uint64_t watermark, char *error, size_t error_size)
+static enum storage_result journal_open(struct storage *storage, uint64_t watermark, char *error,
+                                        size_t error_size)
 {
     /* Recovery writes tables before anything can be served; on a full disk RocksDB may even abort
      * there, so the ballast goes first. */
@@ -193,23 +194,24 @@ static int journal_open(struct storage *storage, uint64_t watermark, char *error
         break;
     case JOURNAL_DAMAGED:
         damage_explain(storage, watermark, error, error_size);
-        return -1;
+        return STORAGE_DAMAGED;
     case JOURNAL_NO_SPACE:
     case JOURNAL_REFUSED: {
         char reason[256];
 
         snprintf(reason, sizeof(reason), "%s", error);
-        return files_error(error, error_size, "cannot open the journal in %s: %s%s",
-                           storage->folder.path, reason,
-                           result == JOURNAL_NO_SPACE ? ": free some space on its disk" : "");
+        files_error(error, error_size, "cannot open the journal in %s: %s%s", storage->folder.path,
+                    reason, result == JOURNAL_NO_SPACE ? ": free some space on its disk" : "");
+        return result == JOURNAL_NO_SPACE || strncmp(reason, "IO error", 8) == 0 ? STORAGE_NO_DISK
+                                                                                 : STORAGE_REFUSED;
     }
     }
     if (journal_check_identity(storage, error, error_size) != 0) {
         journal_rocksdb_close(storage->journal);
-        return -1;
+        return STORAGE_DAMAGED;
     }
     journal_set_open(storage, true);
-    return 0;
+    return STORAGE_OPENED;
 }
 
 /* ---- backup while open ---- */
@@ -284,8 +286,10 @@ static int watermark_open(struct storage *storage, char *error, size_t error_siz
 }
 
 /* All parts of a locked folder. */
-static int parts_open(struct storage *storage, char *error, size_t error_size)
+static enum storage_result parts_open(struct storage *storage, char *error, size_t error_size)
 {
+    enum storage_result result;
+
     struct ballast_options ballast = {.folder = storage->folder.path,
                                       .path = storage->ballast_path,
                                       .bytes = storage->options.ballast_bytes,
@@ -293,51 +297,62 @@ static int parts_open(struct storage *storage, char *error, size_t error_size)
     struct watermark watermark = {0};
 
     if (secrets_get(storage, error, error_size) != 0)
-        return -1;
+        return storage->folder.is_ready ? STORAGE_DAMAGED : STORAGE_NO_DISK;
     ballast_open(&storage->ballast, &ballast);
     watermark_load(storage->watermark_path, &watermark);
-    if (journal_open(storage, watermark.commit_number, error, error_size) != 0)
-        return -1;
+    result = journal_open(storage, watermark.commit_number, error, error_size);
+    if (result != STORAGE_OPENED)
+        return result;
+    result = storage->folder.is_ready ? STORAGE_DAMAGED : STORAGE_NO_DISK;
     if (watermark_open(storage, error, error_size) != 0)
         goto close_journal;
+    result = STORAGE_NO_DISK;
     if (storage->is_new && data_folder_set_ready(&storage->folder, storage->folder.incarnation,
                                                  error, error_size) != 0)
         goto close_watermark;
     if (ballast_is_full(&storage->ballast))
         space_log(storage, 0);
-    return 0;
+    return STORAGE_OPENED;
 
 close_watermark:
     watermark_file_close(storage->watermark);
 close_journal:
     journal_close(storage);
-    return -1;
+    return result;
 }
 
-int storage_open(const struct storage_options *options, struct storage **storage_out, char *error,
-                 size_t error_size)
+enum storage_result storage_open(const struct storage_options *options,
+                                 struct storage **storage_out, char *error, size_t error_size)
 {
+    enum storage_result result = STORAGE_REFUSED;
+
     assert(options->partitions >= 1 && options->partitions <= PARTITIONS_MAX);
     assert(error_size >= STORAGE_ERROR_BYTES);
     struct storage *storage = calloc(1, sizeof(*storage));
-    if (storage == NULL)
-        return files_error(error, error_size, "out of memory");
+    if (storage == NULL) {
+        files_error(error, error_size, "out of memory");
+        return STORAGE_NO_DISK;
+    }
     storage->options = *options;
     storage->options.path = NULL; /* the caller's */
     if (storage->options.log == NULL)
         storage->options.log = log_to_standard_error;
     atomic_flag_clear(&storage->watermark_failure_logged);
     pthread_mutex_init(&storage->journal_lock, NULL);
-    if (data_folder_open(options->path, DATA_FOLDER_CREATE, &storage->folder, error, error_size) !=
-        0)
+    int opened =
+        data_folder_open(options->path, DATA_FOLDER_CREATE, &storage->folder, error, error_size);
+    if (opened == DATA_FOLDER_DAMAGED)
+        result = STORAGE_DAMAGED;
+    if (opened != 0)
         goto free_storage;
     storage->is_new = !storage->folder.is_ready;
     paths_set(storage);
-    if (parts_open(storage, error, error_size) != 0)
+    result = parts_open(storage, error, error_size);
+    if (result != STORAGE_OPENED)
         goto close_folder;
     control_begin(storage);
     *storage_out = storage;
-    return 0;
+    return STORAGE_OPENED;
 
 close_folder:
     secrets_close(&storage->secrets);
@@ -345,7 +360,7 @@ close_folder:
 free_storage:
     pthread_mutex_destroy(&storage->journal_lock);
     free(storage);
-    return -1;
+    return result;
 }
 
 void storage_stop_reads(struct storage *storage)
