@@ -27,6 +27,16 @@ struct backup {
 
 /* ---- the source ---- */
 
+static int secret_check(struct backup *backup, char *error, size_t error_size)
+{
+    struct secrets secrets;
+
+    if (data_folder_secret(&backup->folder, &secrets, error, error_size) != 0)
+        return -1;
+    secrets_close(&secrets);
+    return 0;
+}
+
 /* A copy by the server, or the folder itself where there is none. */
 static int source_open(struct backup *backup, const char *data, char *error, size_t error_size)
 {
@@ -39,6 +49,8 @@ static int source_open(struct backup *backup, const char *data, char *error, siz
                            "the store in %s was never completed: there is "
                            "nothing to back up",
                            data);
+    if (secret_check(backup, error, error_size) != 0)
+        return -1;
     switch (control_request_backup(backup->folder.path, &backup->socket, &backup->acknowledged,
                                    error, error_size)) {
     case CONTROL_GRANTED:

@@ -242,27 +242,6 @@ static void log_keep(void *arg, const char *line)
     snprintf(logged, sizeof(logged), "%s", line);
 }
 
-static bool pass(void *arg, const struct record *record)
-{
-    (void)arg;
-    (void)record;
-    return true;
-}
-
-/* Every record, decoded, and their state. */
-static bool records_read(struct journal_rocksdb *journal, uint64_t *state_out)
-{
-    uint32_t partitions = journal_rocksdb_identity(journal).partitions;
-
-    for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
-        for (uint32_t i = 0; i < partitions; i++) {
-            if (!journal_rocksdb_scan(journal, (enum record_kind)kind, i, pass, NULL, NULL))
-                return false;
-        }
-    }
-    return journal_rocksdb_content_hash(journal, state_out);
-}
-
 int backup_journal_read(const char *folder, struct backup_manifest *found_out,
                         struct journal_rocksdb **kept_out, char *error, size_t error_size)
 {
@@ -282,7 +261,7 @@ int backup_journal_read(const char *folder, struct backup_manifest *found_out,
                            folder, reason);
     found_out->identity = journal_rocksdb_identity(journal);
     found_out->last_commit = journal_rocksdb_last_commit(journal);
-    if (!records_read(journal, &found_out->state)) {
+    if (!journal_rocksdb_verify(journal, &found_out->state)) {
         journal_rocksdb_close(journal);
         return files_error(error, error_size, "the copy of the journal in %s is damaged: %s",
                            folder, logged);

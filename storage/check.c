@@ -102,8 +102,21 @@ static void check_names(struct check *check)
     }
 }
 
+static void check_secret(struct check *check, const struct data_folder *folder)
+{
+    struct data_folder copy = *folder; /* its lock stays the other's */
+    struct secrets secrets;
+    char reason[512];
+
+    if (data_folder_secret(&copy, &secrets, reason, sizeof(reason)) == 0)
+        secrets_close(&secrets);
+    else
+        check_broken(check, "%s", reason);
+}
+
 static void check_watermark(struct check *check, const struct data_folder *folder)
 {
+    char reason[512];
     uint64_t last_commit = journal_rocksdb_last_commit(check->journal);
     struct journal_identity identity = journal_rocksdb_identity(check->journal);
     struct watermark watermark;
@@ -124,6 +137,9 @@ static void check_watermark(struct check *check, const struct data_folder *folde
     }
     if (watermark.store_id != folder->store_id || watermark.incarnation != folder->incarnation)
         check_broken(check, "the watermark is of another store or incarnation than its folder");
+    data_folder_path(folder, "journal", path);
+    if (manifest_mark_check(path, &watermark.manifest, reason, sizeof(reason)) != 0)
+        check_broken(check, "%s", reason);
     if (last_commit < watermark.commit_number)
         check_broken(check,
                      "commits %" PRIu64 " to %" PRIu64 " are missing: the journal ends at %" PRIu64
@@ -165,6 +181,7 @@ static enum check_result audit(struct check *check, const struct data_folder *fo
     check_names(check);
     check_links(check);
     check_watermark(check, folder);
+    check_secret(check, folder);
     enum check_result result = verdict(check, error, error_size);
     check_vector_free(&check->names);
     check_vector_free(&check->promises);

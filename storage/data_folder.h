@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The folder given by `--data`: whose it is, that only one process has it, and the names in it.
  *
- *   STAMPEDE     marker: format, store ID, incarnation, and whether creation was completed
+ *   STAMPEDE     marker: format, store ID, incarnation, what secret.key it goes with, and whether
+ *                creation was completed
  *   lock         flock(2) by the process that has the store open; its pid inside
  *   journal/     RocksDB
  *   watermark    newest durable commit (watermark_file.h)
@@ -19,7 +20,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DATA_FOLDER_PATH_MAX = 4096, STORE_FORMAT = 2, DATA_FOLDER_DAMAGED = -2 };
+#include "secrets_file.h"
+
+enum { DATA_FOLDER_PATH_MAX = 4096, STORE_FORMAT = 3, DATA_FOLDER_DAMAGED = -2 };
 
 enum data_folder_mode {
     DATA_FOLDER_CREATE,   /* made where it is missing or empty */
@@ -34,6 +37,7 @@ struct data_folder {
     bool is_ready;
     uint64_t store_id;    /* random; the parts of one store name the same */
     uint64_t incarnation; /* from 1, grows with each repair or restore */
+    uint64_t secret_mark; /* secrets_mark of its secret.key; 0: not known yet */
 };
 
 /* Opens and locks the folder. 0, or -1 with one line for people in `error`: foreign folder, not
@@ -50,6 +54,12 @@ int data_folder_read(const char *path, struct data_folder *folder_out, char *err
 /* Path of a name in the folder. */
 void data_folder_path(const struct data_folder *folder, const char *name,
                       char path_out[DATA_FOLDER_PATH_MAX]);
+
+/* Reads `secret.key`, which must be the one that the marker knows: another one would make other IDs
+ * of the same holds. In a store that is not ready yet it is made where it is missing, and goes into
+ * the marker with data_folder_set_ready. 0, or -1 with `error`. */
+int data_folder_secret(struct data_folder *folder, struct secrets *secrets_out, char *error,
+                       size_t error_size);
 
 /* Rewrites the marker, durably: the store is complete, in this incarnation. 0, or -1 with `error`.
  */

@@ -101,6 +101,10 @@ bool journal_rocksdb_state_hash(struct journal_rocksdb *journal, uint64_t *hash_
  * backup. Reads every record, past the cache, and so finds damaged blocks. */
 bool journal_rocksdb_content_hash(struct journal_rocksdb *journal, uint64_t *hash_out);
 
+/* Reads and decodes every record, the ledger included. False if one cannot be: the reason is
+ * logged. `hash_out` as of journal_rocksdb_content_hash. */
+bool journal_rocksdb_verify(struct journal_rocksdb *journal, uint64_t *hash_out);
+
 /* Bytes of disk that the next merge of all holds needs until it is done; 0 while it (or any other)
  * is under way, as it has taken them then. Any thread. */
 uint64_t journal_rocksdb_headroom(const struct journal_rocksdb *journal);

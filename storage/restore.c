@@ -113,6 +113,7 @@ static int steps_run(struct restore *restore, char *error, size_t error_size)
     struct watermark watermark = {.store_id = restore->wanted.identity.store_id,
                                   .incarnation = restore->incarnation,
                                   .commit_number = restore->wanted.last_commit};
+    struct secrets secrets;
     char path[DATA_FOLDER_PATH_MAX];
 
     if (space_check(restore, error, error_size) != 0 ||
@@ -123,6 +124,9 @@ static int steps_run(struct restore *restore, char *error, size_t error_size)
     if (watermark_replace(path, &watermark, error, error_size) != 0)
         return -1;
     restore->folder.store_id = restore->wanted.identity.store_id;
+    if (data_folder_secret(&restore->folder, &secrets, error, error_size) != 0)
+        return -1;
+    secrets_close(&secrets);
     return data_folder_set_ready(&restore->folder, restore->incarnation, error, error_size);
 }
 

@@ -131,6 +131,14 @@ static enum journal_rocksdb_result reason_classify(const char *reason)
     return JOURNAL_REFUSED;
 }
 
+static bool has_current(const char *path)
+{
+    char current[DATA_FOLDER_PATH_MAX];
+    int length = snprintf(current, sizeof(current), "%s/CURRENT", path);
+
+    return length > 0 && length < DATA_FOLDER_PATH_MAX && files_exist(current);
+}
+
 static enum journal_rocksdb_result database_open(struct journal_rocksdb *journal, const char *path,
                                                  char *error, size_t error_size)
 {
@@ -139,6 +147,11 @@ static enum journal_rocksdb_result database_open(struct journal_rocksdb *journal
     bool is_read_only = journal->mode == JOURNAL_READ_ONLY;
     char *reason = NULL;
 
+    /* RocksDB would make the folder of a journal that is not there. */
+    if (journal->mode != JOURNAL_CREATE && !has_current(path)) {
+        files_error(error, error_size, "No such file or directory: %s/CURRENT", path);
+        return JOURNAL_DAMAGED;
+    }
     for (unsigned i = 0; i < FAMILY_COUNT; i++) {
         names[i] = i == FAMILY_DEFAULT ? "default" : codec_kind_name((enum record_kind)i);
         options[i] = i == RECORD_HOLD ? journal->hold_options : journal->options;

@@ -103,6 +103,11 @@ struct secrets_port secrets_port_of(struct secrets *secrets)
     };
 }
 
+uint64_t secrets_mark(const struct secrets *secrets)
+{
+    return key_for(secrets, "mark of the secret").word[0];
+}
+
 void secrets_close(struct secrets *secrets)
 {
     sodium_memzero(secrets->secret, SECRET_BYTES);

@@ -113,10 +113,22 @@ static void journal_close(struct storage *storage)
     journal_rocksdb_close(storage->journal);
 }
 
+/* What the MANIFEST has come to is kept with the watermark, once it is durable. */
+static void manifest_note(struct storage *storage)
+{
+    struct manifest_mark known = watermark_file_manifest(storage->watermark);
+    struct manifest_mark found;
+
+    if (manifest_mark_find(storage->journal_path, &found) &&
+        manifest_mark_is_older(&known, &found) && manifest_mark_sync(storage->journal_path, &found))
+        watermark_file_set_manifest(storage->watermark, &found);
+}
+
 static void watermark_tick(void *arg)
 {
     struct storage *storage = arg;
 
+    manifest_note(storage);
     if (++storage->ticks % SPACE_TICKS != 0)
         return;
     uint64_t headroom = journal_headroom(storage);
@@ -263,12 +275,14 @@ static void paths_set(struct storage *storage)
     data_folder_path(&storage->folder, "journal.backup", storage->backup_path);
 }
 
-static int secrets_get(struct storage *storage, char *error, size_t error_size)
+/* Before RocksDB opens the journal: it deletes tables that its MANIFEST does not name. */
+static int manifest_check(struct storage *storage, const struct watermark *watermark, char *error,
+                          size_t error_size)
 {
-    char path[DATA_FOLDER_PATH_MAX];
-
-    data_folder_path(&storage->folder, "secret.key", path);
-    return secrets_open(path, !storage->folder.is_ready, &storage->secrets, error, error_size);
+    if (!storage->folder.is_ready || watermark->store_id != storage->folder.store_id ||
+        watermark->incarnation != storage->folder.incarnation)
+        return 0; /* it is refused later */
+    return manifest_mark_check(storage->journal_path, &watermark->manifest, error, error_size);
 }
 
 static int watermark_open(struct storage *storage, char *error, size_t error_size)
@@ -296,10 +310,12 @@ static enum storage_result parts_open(struct storage *storage, char *error, size
                                       .low_water_bytes = storage->options.low_water_bytes};
     struct watermark watermark = {0};
 
-    if (secrets_get(storage, error, error_size) != 0)
+    if (data_folder_secret(&storage->folder, &storage->secrets, error, error_size) != 0)
         return storage->folder.is_ready ? STORAGE_DAMAGED : STORAGE_NO_DISK;
     ballast_open(&storage->ballast, &ballast);
     watermark_load(storage->watermark_path, &watermark);
+    if (manifest_check(storage, &watermark, error, error_size) != 0)
+        return STORAGE_DAMAGED;
     result = journal_open(storage, watermark.commit_number, error, error_size);
     if (result != STORAGE_OPENED)
         return result;
