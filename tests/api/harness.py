@@ -86,11 +86,18 @@ class Server:
     """A running `stampede serve`. `restart()` serves the same data again, on a new port."""
 
     def __init__(
-        self, *flags, data=None, env=None, rate_limits="off", give_key=True, per_address=0
+        self,
+        *flags,
+        data=None,
+        env=None,
+        rate_limits="off",
+        give_key=True,
+        per_address=0,
+        listen="127.0.0.1:0",
+        start=True,
     ):
         self.data = data or fresh_path()
-        # Port 0 is any free one; a test that restarts under load stays at the port it got first.
-        self.listen = "127.0.0.1:0"
+        self.listen = listen
         # All clients of these tests come from one address.
         self.per_address = per_address
         self.flags = list(flags)
@@ -104,7 +111,8 @@ class Server:
             with os.fdopen(descriptor, "w") as handle:
                 handle.write(self.admin_key + "\n")
         self.process = None
-        self.start()
+        if start:
+            self.start()
 
     def start(self):
         command = [SETTINGS.binary, "serve", "--data", self.data, "--listen", self.listen]

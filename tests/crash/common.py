@@ -34,6 +34,11 @@ CASES = []
 DOWN_SECONDS_A_DAY = 86400 * 0.0001
 LOAD_SECONDS_MAX = 3000
 FINISH_SECONDS = 120
+# A loopback address of this run's own: a client that dials 127.0.0.1:PORT while nobody listens there may be given that
+# very port as its own end, and then the server does not get it back.
+ADDRESS = "127." + ".".join(str(random.SystemRandom().randint(1, 254)) for _ in range(3))
+# All that faults.c can strike.
+EVERY_CALL = "write,pwrite,fsync,fdatasync,open,rename,unlink,ftruncate,fallocate"
 
 
 class Skip(Exception):
@@ -102,11 +107,14 @@ class Test:
         return os.path.join(self.folder, f"{self.names}-{name}")
 
     def server(self, *flags, **options):
-        """A server on new data (or `data`), which comes back at the same address when it is restarted."""
+        """A server on new data (or `data`), which comes back at the same address when it is restarted. With
+        `start=False` it is the case's to start."""
         options.setdefault("data", self.path("data"))
+        options.setdefault("listen", f"{ADDRESS}:0")
         server = harness.Server(*flags, **options)
         self.defer(end_process, server)
-        server.listen = "{}:{}".format(*server.address)
+        if server.process is not None:
+            server.listen = "{}:{}".format(*server.address)
         return server
 
     def load(self, server, *arguments):
@@ -282,8 +290,8 @@ class Strike:
     """What a fault told of itself."""
 
     def __init__(self, line):
-        _, self.call, self.path, self.nth, nanoseconds = line.split()
-        self.ns = int(nanoseconds)
+        _, self.call, nth, nanoseconds, self.path = line.split(" ", 4)
+        self.nth, self.ns = int(nth), int(nanoseconds)
 
 
 def strike(server):

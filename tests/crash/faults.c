@@ -14,7 +14,7 @@
  *   FAULT_ARMED   calls count only while this file exists (optional)
  *   FAULT_ODDS    RocksDB's own kill points, one in so many (optional; works alone)
  *
- * The first call that is struck is told on standard error: `fault: CALL PATH NTH NANOSECONDS`, the
+ * The first call that is struck is told on standard error: `fault: CALL NTH NANOSECONDS PATH`, the
  * time by CLOCK_MONOTONIC. RocksDB tells its own on standard output: `Crashing at FILE:LINE`. It
  * ends itself there by SIGTERM, which the server would take for a polite request: `kill` below. */
 #define _GNU_SOURCE
@@ -154,8 +154,8 @@ static void fault_tell(enum call call, const char *path, long nth)
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    int length = snprintf(line, sizeof(line), "fault: %s %s %ld %lld\n", calls[call], path, nth,
-                          (long long)now.tv_sec * 1000000000 + now.tv_nsec);
+    int length = snprintf(line, sizeof(line), "fault: %s %ld %lld %s\n", calls[call], nth,
+                          (long long)now.tv_sec * 1000000000 + now.tv_nsec, path);
     syscall(SYS_write, STDERR_FILENO, line, (size_t)length);
 }
 

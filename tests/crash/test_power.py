@@ -54,9 +54,9 @@ def power_cut_without_syncs(test, row):
     """Controls: with syncs that do nothing, the same cut costs what was acknowledged. Where only the log's did nothing,
     the watermark must refuse to serve. Where none did anything, all is as if it had never been, and it is for this test's
     own check to see what is missing."""
-    disk = Disk(test, DISK_MIB)
-    shop = Shop(test, *FLAGS, data=disk.data())
     for paths, seen in (("*/journal/*.log", refused), ("*", missed)):
+        disk = Disk(test, DISK_MIB)
+        shop = Shop(test, *FLAGS, data=disk.data())
         shop.server.stop()
         shop.server.env = fault(SYNCS, paths, action="lie", times=0)
         shop.server.restart()
@@ -65,7 +65,6 @@ def power_cut_without_syncs(test, row):
         row.rounds += 1
         row.acknowledged += len(before)
         row.notes.append(seen(shop, before))
-        shop = Shop(test, *FLAGS, data=disk.data() + "-2")
 
 
 def refused(shop, _):
