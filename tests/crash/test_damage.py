@@ -19,6 +19,7 @@ SERVE = ("--listen", "127.0.0.1:0", "--shards", "1", "--rate-limits", "off", "--
 FLAGS = ("--ballast-mb", "1", "--low-water-mb", "1", "--partitions", "8", "--hold-ttl-ms", "86400000")
 SECONDS = 60
 HOLDS = 60
+ENTRIES = 100
 NOTES_MAX = 20
 
 # What may be struck: the pattern of its files, how often it is drawn, and what a refusal of it must name.
@@ -90,6 +91,8 @@ DAMAGES = (flip_bit, flip_bit, change_byte, zero_range, cut_off, append_junk, re
 def sell(server, shop, count):
     """Holds, one after another, so that what is lost from the end is what was acknowledged last."""
     guest, admin = server.guest(), server.admin()
+    for index in range(ENTRIES):  # history, which no start reads
+        admin.adjust(shop.skus[index % len(shop.skus)], delta=1)
     for index in range(count):
         hold = guest.hold(shop.skus[index % len(shop.skus)], 1 + index % 3)
         shop.acknowledged.append(hold["id"])
