@@ -250,6 +250,16 @@ def check(server):
         raise AssertionError(f"check: exit {done.returncode}: {done.stdout} {done.stderr}")
 
 
+def copy_store(source, target):
+    """The files of a store that nobody serves (a socket that a crash left is none)."""
+
+    def others(folder, names):
+        paths = {name: os.path.join(folder, name) for name in names}
+        return [name for name, path in paths.items() if not (os.path.isfile(path) or os.path.isdir(path))]
+
+    shutil.copytree(source, target, ignore=others)
+
+
 def books(server, skus):
     """The IDs of all reservations of these SKUs, as staff see them, with their states: {id: status}."""
     admin = server.admin()

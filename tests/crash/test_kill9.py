@@ -7,7 +7,7 @@ import threading
 import time
 
 import harness
-from common import Shop, case, check, count, crashes_a_day
+from common import Shop, case, check, copy_store, count, crashes_a_day
 from wire import Closed
 
 THREADS = 8
@@ -42,7 +42,7 @@ def old_data_is_seen(test, row):
     time.sleep(LOAD_SECONDS[0])
     shop.server.kill()
     copy = test.path("copy")
-    shutil.copytree(shop.server.data, copy)
+    copy_store(shop.server.data, copy)
     shop.server.restart()
     load.wait_for_more()
     time.sleep(LOAD_SECONDS[0])

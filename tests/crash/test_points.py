@@ -36,7 +36,7 @@ PLACES_SELLING = (
     ("pwrite,fsync,fdatasync", "*/watermark", 8),
     (EVERY_CALL, "*", 300),
 )
-ODDS = (20, 5000)
+ODDS = (40, 4000)
 SERVE_SECONDS = 0.8
 SOME = 100  # with more rounds than these, every call is tried
 # As long as a call cannot be reached, another is drawn.
@@ -45,7 +45,7 @@ TRIES_A_ROUND = 4
 
 def draw(random, armed):
     """A fault to be started with: RocksDB's own, or one that counts from the start, or only once the server sells."""
-    if random.random() < 0.35:
+    if random.random() < 0.25:
         low, high = ODDS
         return fault(odds=int(low * (high / low) ** random.random()))
     sells = random.random() < 0.5
@@ -92,7 +92,7 @@ def life(shop, row, environment, armed, crashed):
     return where, True
 
 
-@case("kill-points", rounds=12, full=200)
+@case("kill-points", rounds=30, full=200)
 def kill_points(test, row):
     shop = Shop(test)
     load = shop.load()

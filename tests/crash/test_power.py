@@ -3,6 +3,8 @@
 
 A sync that is under way in that moment may still say that it went well. So only answers that were complete before the
 cut count, and the witness keeps them in another file system."""
+import contextlib
+import threading
 import time
 
 import harness
@@ -11,6 +13,7 @@ from disk import FLAGS, LOGFLUSH, NOLOGFLUSH, Disk
 
 DISK_MIB = 1024
 LOAD_SECONDS = (0.1, 0.6)
+START_SECONDS = (0.01, 0.2)
 SYNCS = "fsync,fdatasync"
 
 
@@ -27,6 +30,22 @@ def load_until_cut(test, shop, disk, how, seconds):
     return [hold_id for _, answered_ns, hold_id, _ in load.acknowledged() if answered_ns < cut_ns]
 
 
+def cut_while_starting(test, server, disk):
+    """A start into which the next cut falls, if it is not done sooner; then the power is on again."""
+
+    def cut():
+        disk.cut(NOLOGFLUSH)
+        server.process.kill()
+
+    timer = threading.Timer(test.random.uniform(*START_SECONDS), cut)
+    timer.start()
+    with contextlib.suppress(harness.StartFailed):
+        server.start()
+    timer.join()
+    server.kill()
+    disk.power_on()
+
+
 @case("power-cut", rounds=5, full=50)
 def power_cut(test, row):
     disk = Disk(test, DISK_MIB)
@@ -36,6 +55,8 @@ def power_cut(test, row):
     for number in range(test.rounds):
         how = NOLOGFLUSH if number % 3 else LOGFLUSH
         before = load_until_cut(test, shop, disk, how, test.random.uniform(*LOAD_SECONDS))
+        if number % 2:
+            cut_while_starting(test, shop.server, disk)
         row.back.append(shop.restart(time.monotonic()))
         found = books(shop.server, shop.skus)
         row.lost += sum(found.get(hold_id) != "held" for hold_id in before)
