@@ -362,7 +362,7 @@ int command_serve(const struct options *options)
     service.env_port = env_real_port(service.env);
     if (!open_port(&service))
         goto destroy_env;
-    status = open_store(&service);
+    status = (int)open_store(&service);
     if (status != STATUS_DONE)
         goto close_store;
     status = STATUS_USAGE;
