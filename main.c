@@ -11,6 +11,8 @@ static int (*const command_functions[COMMAND_ID_COUNT])(const struct options *op
     [COMMAND_ID_IMPORT] = command_import,
     [COMMAND_ID_CHECK] = command_check,
     [COMMAND_ID_REPAIR] = command_repair,
+    [COMMAND_ID_BACKUP] = command_backup,
+    [COMMAND_ID_RESTORE] = command_restore,
     [COMMAND_ID_CONFIG_CHECK] = command_config_check,
 };
 

@@ -119,6 +119,19 @@ void inventory_persist_floor(const struct inventory *inventory, struct effects *
     record->floor.next_sequence = inventory->next_sequence;
 }
 
+/* For MUTANT(COUNTER_STALE): whether the batch has a counter of this SKU. */
+static bool has_counter(const struct arena *records, uint32_t sku_id)
+{
+    for (uint32_t at = 0; at < records->used;) {
+        const struct record *record = (const struct record *)(const void *)(records->bytes + at);
+
+        if (record->kind == RECORD_COUNTER && record->subject == sku_id)
+            return true;
+        at += record->size;
+    }
+    return false;
+}
+
 void inventory_ledger(struct inventory *inventory, const struct moment *moment, struct sku *sku,
                       enum ledger_entry entry, uint32_t quantity, uint64_t hold_sequence,
                       const char *reason, struct effects *effects)
@@ -131,10 +144,12 @@ void inventory_ledger(struct inventory *inventory, const struct moment *moment, 
     record->sequence = sku->ledger_sequence;
     record->ledger.entry = (uint8_t)entry;
     record->ledger.quantity = quantity;
-    record->ledger.hold_sequence = hold_sequence;
+    record->ledger.hold_sequence = MUTANT(SALE_WITHOUT_HOLD) ? 0 : hold_sequence;
     record->ledger.wall_ms = moment->wall_ms;
     memcpy(record->ledger.reason, reason, strnlen(reason, REASON_LENGTH_MAX));
 
+    if (MUTANT(COUNTER_STALE) && has_counter(effects->records, sku->sku_id))
+        return;
     record = effects_record(effects, RECORD_COUNTER, inventory->partition, 0, 0);
     record->subject = sku->sku_id;
     record->counter.stock = sku->stock;

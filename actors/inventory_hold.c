@@ -33,7 +33,8 @@ bool hold_is_live(const struct hold *hold)
 
 void hold_move(struct inventory *inventory, struct hold *hold, enum hold_state state)
 {
-    assert((successors[hold->state] & (1u << state)) != 0);
+    assert(MUTANT(RELEASED_IS_CONVERTED) || MUTANT(RELEASE_COUNTED_TWICE) ||
+           (successors[hold->state] & (1u << state)) != 0);
     hold->state = (uint8_t)state;
     if (!hold_is_live(hold)) {
         assert(inventory->pool->active > 0);
@@ -78,6 +79,8 @@ static void return_line(struct inventory *inventory, const struct hold *hold, st
         sku_moves(sku, GATE_CREDIT, quantity, effects);
     if (row == NULL || pool->products[sku->product].limit_per_customer == 0)
         return;
+    if (MUTANT(LIMIT_NOT_RETURNED) && hold->state == HOLD_EXPIRED)
+        return;
     assert(row->held >= quantity);
     row->held -= quantity;
     pool_drop_limit_if_empty(pool, row);
@@ -112,6 +115,7 @@ void hold_end(struct inventory *inventory, const struct moment *moment, struct h
     hold_move(inventory, hold, state);
     count_end(&pool->statistics, hold);
     hold->ended_wall_ms = moment->wall_ms;
+    hold->deadline_boot_ms = moment->boot_ms;
     for (uint32_t line = hold->line_first; line != SLOT_NONE; line = pool->lines[line].next) {
         uint32_t quantity = pool->lines[line].quantity;
         struct sku *sku;
@@ -122,12 +126,12 @@ void hold_end(struct inventory *inventory, const struct moment *moment, struct h
         assert(sku->reserved >= quantity);
         if (state == HOLD_CONVERTED)
             sell_line(inventory, moment, hold, sku, quantity, effects);
-        else
+        else if (!MUTANT(ABORT_KEEPS_UNITS) || state != HOLD_ABORTED)
             return_line(inventory, hold, sku, quantity, effects);
     }
     if (state == HOLD_ABORTED)
         persist_gone(inventory, hold, effects);
-    else
+    else if (!MUTANT(EXPIRY_NOT_RECORDED) || state != HOLD_EXPIRED)
         hold_persist(inventory, hold, effects);
     if ((hold->flags & HOLD_PARTICIPANT) == 0 && state != HOLD_ABORTED) {
         uint32_t count = hold_participants(pool, hold, partitions);
@@ -145,13 +149,11 @@ void hold_schedule_purge(const struct inventory *inventory, const struct moment 
 {
     int64_t keep_ms = (hold->flags & HOLD_PARTICIPANT) != 0 ? LINE_RETENTION_MS
                                                             : inventory->options->hold_retention_ms;
-    int64_t left_ms = hold->ended_wall_ms + keep_ms - moment->wall_ms;
+    int64_t left_ms = hold->deadline_boot_ms + keep_ms - moment->boot_ms;
 
     assert(!hold_is_live(hold) && hold->waiting == 0);
     if (hold->state == HOLD_ABORTED && (hold->flags & HOLD_PARTICIPANT) == 0)
         left_ms = 0;
-    if (left_ms > keep_ms) /* the wall clock was set back */
-        left_ms = keep_ms;
     effects_timer(effects, pool_hold_slot(inventory->pool, hold),
                   moment->boot_ms + (left_ms > 0 ? left_ms : 1));
 }
@@ -169,7 +171,8 @@ void hold_forget(struct inventory *inventory, struct hold *hold, struct effects 
 
 static bool is_past_deadline(const struct moment *moment, const struct hold *hold)
 {
-    return hold->state == HOLD_HELD && moment->boot_ms >= hold->deadline_boot_ms &&
+    return hold->state == HOLD_HELD &&
+           moment->boot_ms >= hold->deadline_boot_ms + MUTANT(DEADLINE_INCLUSIVE) &&
            (hold->flags & HOLD_PARTICIPANT) == 0;
 }
 
@@ -200,16 +203,21 @@ void hold_timer(struct inventory *inventory, const struct moment *moment, struct
         else
             lines_send(inventory, moment, hold, effects);
     } else if (hold->state == HOLD_PREPARED) {
-        lines_ask(inventory, moment, hold, effects);
+        if (MUTANT(PREPARED_LAPSES) && moment->boot_ms >= hold->deadline_boot_ms)
+            hold_end(inventory, moment, hold, HOLD_EXPIRED, effects);
+        else
+            lines_ask(inventory, moment, hold, effects);
     } else if (hold->state == HOLD_HELD) {
         if (is_past_deadline(moment, hold))
             hold_end(inventory, moment, hold, HOLD_EXPIRED, effects);
         else
             effects_timer(effects, slot, hold->deadline_boot_ms);
     } else if ((hold->flags & HOLD_PARTICIPANT) != 0) {
+        if (MUTANT(LINES_KEPT))
+            return;
         lines_ask(inventory, moment, hold, effects); /* whether it may be forgotten */
     } else if ((hold->flags & HOLD_RESTORED) != 0 && hold->state != HOLD_ABORTED &&
-               hold_await_all(inventory, hold)) {
+               !MUTANT(END_FORGOTTEN_UNHEARD) && hold_await_all(inventory, hold)) {
         lines_send(inventory, moment, hold, effects);
     } else {
         hold_forget(inventory, hold, effects);
@@ -232,7 +240,7 @@ static enum outcome extend(struct inventory *inventory, const struct moment *mom
     cap_boot_ms += options->hold_cap_ms - (hold->deadline_wall_ms - hold->created_wall_ms);
     if (cap_boot_ms <= hold->deadline_boot_ms)
         return OUTCOME_HOLD_CAP_REACHED;
-    if (deadline_boot_ms > cap_boot_ms)
+    if (deadline_boot_ms > cap_boot_ms && !MUTANT(EXTENSION_WITHOUT_CAP))
         deadline_boot_ms = cap_boot_ms;
     gained_ms = deadline_boot_ms - hold->deadline_boot_ms;
     if (gained_ms <= 0)
@@ -241,7 +249,7 @@ static enum outcome extend(struct inventory *inventory, const struct moment *mom
     hold->deadline_wall_ms += gained_ms;
     hold->extensions++;
     if (key != 0) {
-        for (uint32_t i = HOLD_EXTENSIONS_MAX - 1; i > 0; i--)
+        for (uint32_t i = HOLD_EXTENSIONS_MAX - 1; i > 0 && !MUTANT(OLDER_EXTEND_KEY_LOST); i--)
             hold->extend_keys[i] = hold->extend_keys[i - 1];
         hold->extend_keys[0] = key;
     }
@@ -266,20 +274,22 @@ static enum outcome apply(struct inventory *inventory, const struct moment *mome
 {
     if (is_past_deadline(moment, hold) && !MUTANT(NO_TTL_GUARD))
         hold_end(inventory, moment, hold, HOLD_EXPIRED, effects);
-    if (is_repeated_extension(message, hold))
+    if (is_repeated_extension(message, hold) &&
+        (!MUTANT(EXTEND_KEY_ENDS) || hold->state == HOLD_HELD))
         return OUTCOME_OK; /* whatever became of the hold since */
     if (message->type == MESSAGE_HOLD_GET)
         return OUTCOME_OK;
     if (message->type == MESSAGE_HOLD_RELEASE) {
         if (hold->state == HOLD_CONVERTED)
             return OUTCOME_HOLD_ENDED;
-        if (hold->state == HOLD_HELD)
+        if (hold->state == HOLD_HELD || MUTANT(RELEASE_COUNTED_TWICE))
             hold_end(inventory, moment, hold, HOLD_RELEASED, effects);
         return OUTCOME_OK; /* idempotent: its units are back either way */
     }
     if (message->type == MESSAGE_HOLD_CONVERT && hold->state == HOLD_CONVERTED)
         return OUTCOME_OK;
-    if (hold->state != HOLD_HELD)
+    if (hold->state != HOLD_HELD &&
+        !(MUTANT(RELEASED_IS_CONVERTED) && hold->state == HOLD_RELEASED))
         return OUTCOME_HOLD_ENDED;
     if (message->type == MESSAGE_HOLD_EXTEND)
         return extend(inventory, moment, hold, message->hold.key, effects);
@@ -298,7 +308,8 @@ void inventory_hold_request(struct inventory *inventory, const struct moment *mo
     bool repeated;
 
     if (hold == NULL || (hold->flags & HOLD_PARTICIPANT) != 0 || hold->state == HOLD_INTENT ||
-        hold->state == HOLD_ABORTED || hold->created_wall_ms != message->hold.created_wall_ms ||
+        hold->state == HOLD_ABORTED ||
+        (hold->created_wall_ms != message->hold.created_wall_ms && !MUTANT(NO_FENCE_CHECK)) ||
         (message->hold.authority != AUTHORITY_STAFF &&
          !principal_equal(&hold->principal, &message->hold.principal))) {
         inventory_reply(inventory, message, OUTCOME_NOT_FOUND, 0, effects);

@@ -205,7 +205,7 @@ static void owner_hears(struct inventory *inventory, const struct moment *moment
     if (hold == NULL || (hold->flags & HOLD_PARTICIPANT) != 0)
         return;
     rank = participant_rank(inventory->pool, hold, body->participant, &count);
-    if (rank == count || (hold->waiting & 1u << rank) == 0)
+    if (rank == count || ((hold->waiting & 1u << rank) == 0 && !MUTANT(ACKNOWLEDGED_TWICE)))
         return; /* heard before */
     if (message->type == MESSAGE_LINE_ENDED) {
         if (hold_is_live(hold))
@@ -309,7 +309,8 @@ static void record_prepared(struct inventory *inventory, const struct moment *mo
     inventory_reserve_lines(inventory, hold, skus);
     for (uint32_t i = 0; i < body->line_count; i++)
         sku_moves(skus[i], GATE_RESOLVE, body->lines[i].quantity, effects);
-    hold_persist(inventory, hold, effects);
+    if (!MUTANT(PREPARED_NOT_RECORDED))
+        hold_persist(inventory, hold, effects);
     /* LINE_STANDS sets it to the deadline; if none comes, it is asked for. */
     effects_timer(effects, pool_hold_slot(inventory->pool, hold),
                   moment->boot_ms + 10 * SAGA_RETRY_MS);

@@ -28,7 +28,7 @@ struct hold {
     uint64_t sequence;
     uint64_t fingerprint;
     int64_t created_wall_ms;
-    int64_t deadline_boot_ms;
+    int64_t deadline_boot_ms; /* when it has ended: when it did */
     int64_t deadline_wall_ms;
     int64_t ended_wall_ms;
     union {

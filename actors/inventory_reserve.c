@@ -64,7 +64,7 @@ enum outcome inventory_take_limits(struct inventory *inventory, const struct pri
         }
         if ((uint64_t)row->held + row->sold + lines[i].quantity > limit) {
             pool_drop_limit_if_empty(pool, row);
-            give_limits(inventory, principal, lines, skus, i);
+            give_limits(inventory, principal, lines, skus, MUTANT(LIMIT_LINES_KEPT) ? 0 : i);
             *limit_out = limit;
             return OUTCOME_LIMIT_REACHED;
         }
@@ -128,7 +128,8 @@ static void refuse(struct inventory *inventory, struct message *message, enum ou
     reply->reply.limit = limit;
     reply->reply.hold.line_count = body->line_count;
     memcpy(reply->reply.hold.lines, body->lines, body->line_count * sizeof(body->lines[0]));
-    return_claim(body, effects);
+    if (!MUTANT(CLAIM_KEPT_AT_LIMIT) || outcome != OUTCOME_LIMIT_REACHED)
+        return_claim(body, effects);
 }
 
 static void repeat(struct inventory *inventory, struct message *message, const struct hold *hold,
@@ -137,7 +138,7 @@ static void repeat(struct inventory *inventory, struct message *message, const s
     struct message *reply;
 
     return_claim(&message->reserve, effects);
-    if (hold->fingerprint != message->reserve.fingerprint) {
+    if (hold->fingerprint != message->reserve.fingerprint && !MUTANT(BODY_NOT_COMPARED)) {
         inventory_reply(inventory, message, OUTCOME_KEY_REUSED, 0, effects);
     } else if (hold->state == HOLD_INTENT) {
         inventory_reply(inventory, message, OUTCOME_KEY_IN_FLIGHT, 0, effects);

@@ -67,7 +67,8 @@ static bool restore_limit(struct inventory *inventory, const struct record *reco
     row = pool_add_limit(pool, (uint32_t)(product - pool->products), &record->limit.principal);
     if (row == NULL)
         return false;
-    row->sold = record->limit.sold;
+    if (!MUTANT(LIMIT_NOT_RESTORED))
+        row->sold = record->limit.sold;
     return true;
 }
 
@@ -120,17 +121,27 @@ static void restore_timer(struct inventory *inventory, const struct moment *mome
     int64_t left_ms = hold->deadline_wall_ms - moment->wall_ms;
 
     /* What remains is the smaller of the wall clock's word and the TTL (design.md, deadlines). */
-    if (left_ms > (int64_t)hold->ttl_ms)
+    if (left_ms > (int64_t)hold->ttl_ms || MUTANT(TTL_STARTS_ANEW))
         left_ms = hold->ttl_ms;
     if (left_ms < 0)
         left_ms = 0;
     hold->deadline_boot_ms = moment->boot_ms + left_ms;
-    if (!hold_is_live(hold))
-        hold_schedule_purge(inventory, moment, hold, effects);
-    else if (hold->state == HOLD_HELD)
+    if (hold->state == HOLD_HELD)
         effects_timer(effects, slot, hold->deadline_boot_ms);
-    else
+    else if (!MUTANT(PREPARED_FORGOTTEN) || hold->state != HOLD_PREPARED)
         effects_timer(effects, slot, moment->boot_ms + 1); /* abort an intent; ask the owner */
+}
+
+/* How long ago it ended is what the wall clock says, but not less than nothing. */
+static void restore_end(struct inventory *inventory, const struct moment *moment, struct hold *hold,
+                        struct effects *effects)
+{
+    int64_t ago_ms = moment->wall_ms - hold->ended_wall_ms;
+
+    if (MUTANT(ENDED_KEPT))
+        return;
+    hold->deadline_boot_ms = moment->boot_ms - (ago_ms > 0 ? ago_ms : 0);
+    hold_schedule_purge(inventory, moment, hold, effects);
 }
 
 static bool restore_hold(struct inventory *inventory, const struct moment *moment,
@@ -154,6 +165,8 @@ static bool restore_hold(struct inventory *inventory, const struct moment *momen
     hold->key = (hold->flags & HOLD_PARTICIPANT) == 0
                     ? stored->key
                     : participant_key(stored->owner_partition, stored->owner_sequence);
+    if (MUTANT(KEY_NOT_RESTORED) && stored->ended_wall_ms != 0)
+        hold->key.word[0] = ~stored->key.word[0];
     hold->fingerprint = stored->fingerprint;
     hold->principal = stored->principal;
     hold->sequence = record->sequence;
@@ -164,7 +177,8 @@ static bool restore_hold(struct inventory *inventory, const struct moment *momen
     hold->ttl_ms = stored->ttl_ms;
     hold->state = stored->state;
     hold->extensions = stored->extensions;
-    memcpy(hold->extend_keys, stored->extend_keys, sizeof(hold->extend_keys));
+    if (!MUTANT(EXTEND_KEY_NOT_RESTORED))
+        memcpy(hold->extend_keys, stored->extend_keys, sizeof(hold->extend_keys));
     pool_link_hold(pool, hold, skus);
     raise_floor(inventory, record->sequence + 1);
     if (hold_is_live(hold)) {
@@ -174,7 +188,10 @@ static bool restore_hold(struct inventory *inventory, const struct moment *momen
     }
     if (hold->state == HOLD_INTENT)
         hold->waiting = (uint32_t)((1ULL << hold_participants(pool, hold, partitions)) - 1);
-    restore_timer(inventory, moment, hold, effects);
+    if (hold_is_live(hold))
+        restore_timer(inventory, moment, hold, effects);
+    else
+        restore_end(inventory, moment, hold, effects);
     return true;
 }
 
@@ -207,10 +224,12 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
     case RECORD_LIMIT:
         return restore_limit(inventory, record);
     case RECORD_FLOOR:
+        if (MUTANT(NUMBER_USED_AGAIN))
+            return true;
         raise_floor(inventory, record->floor.next_sequence);
         return true;
     case RECORD_KEY:
-        return restore_key(inventory, moment, record);
+        return MUTANT(ADJUST_KEY_NOT_RESTORED) || restore_key(inventory, moment, record);
     case RECORD_HOLD:
         return restore_hold(inventory, moment, record, effects);
     case RECORD_LEDGER: /* history: not loaded */

@@ -123,7 +123,8 @@ void inventory_stock_adjust(struct inventory *inventory, const struct moment *mo
     } else if (delta > 0) {
         receive_units(inventory, moment, sku, (uint32_t)delta, body->reason, effects);
     }
-    if (outcome == OUTCOME_OK && delta != 0 && body->has_key)
+    if (outcome == OUTCOME_OK && delta != 0 && body->has_key &&
+        !(MUTANT(WRITE_OFF_KEY_NOT_KEPT) && body->claim == CLAIM_MADE))
         keep_adjustment(inventory, moment, body, sku, effects);
     reply = inventory_reply(inventory, message, outcome, 0, effects);
     reply->reply.stock = inventory_stock_view(sku);
@@ -287,7 +288,8 @@ static void put_product(struct inventory *inventory, const struct moment *moment
         envelope->outcome = OUTCOME_OVERLOADED;
         return;
     }
-    product->limit_per_customer = envelope->limit_per_customer;
+    if (!MUTANT(LIMIT_STALE) || product->digest == 0)
+        product->limit_per_customer = envelope->limit_per_customer;
     product->digest = digest;
     persist_product(inventory, moment, envelope, effects);
     for (uint32_t i = 0; i < envelope->variant_count; i++)

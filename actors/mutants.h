@@ -13,7 +13,72 @@
     X(5, CLAIM_LEAKED, "a request dropped by a full mailbox keeps its claim")                      \
     X(6, CLAIM_OFF_BY_ONE, "a gate lets one unit more be claimed than there is")                   \
     X(7, EXPIRY_TWICE, "a lapsed hold gives its units back twice")                                 \
-    X(8, PARTIAL_HOLD_VISIBLE, "a reservation is answered before all its partitions prepared")
+    X(8, PARTIAL_HOLD_VISIBLE, "a reservation is answered before all its partitions prepared")     \
+    /* ---- shards, batches, commits ---- */                                                       \
+    X(9, LOST_WAKE_UP, "a shard that falls asleep does not look once more")                        \
+    X(10, COMMITTER_SLEEPS_ON, "the committer sleeps on while a batch waits for it")               \
+    X(11, ANSWERS_OUT_OF_ORDER, "of two batches that come back the newer is answered first")       \
+    X(12, READ_BEFORE_DURABLE, "what is read leaves before what it reflects is durable")           \
+    X(13, LATCH_NOT_SET, "after a commit of unknown outcome the engine goes on")                   \
+    X(14, ANSWER_AFTER_LATCH, "an answer that was on its way when the latch fell is delivered")    \
+    X(15, FAILED_CALLED_REFUSED, "a failed commit's requests are answered as refused")             \
+    X(16, COMPLETION_REFUSED, "a full mailbox refuses answers too")                                \
+    X(17, BATCH_TAKEN_BACK, "a shard takes its batch back while it is being written")              \
+    X(18, TIMER_LOST, "a timer that is set again is lost")                                         \
+    /* ---- stored and found again ---- */                                                         \
+    X(19, WATERMARK_IGNORED, "a store that is behind its watermark is served")                     \
+    X(20, CHECKSUM_NOT_VERIFIED, "a record's checksum is not looked at")                           \
+    X(21, RECOVERY_STOPS_EARLY, "the last record of a partition is not loaded")                    \
+    X(22, FILTER_NOT_RESTORED, "after a restart the key filter does not know the kept keys")       \
+    X(23, KEY_NOT_RESTORED, "after a restart keys of ended holds are new again")                   \
+    X(24, EXTEND_KEY_NOT_RESTORED, "after a restart an extension's key is new again")              \
+    X(25, ADJUST_KEY_NOT_RESTORED, "after a restart an adjustment's key is new again")             \
+    X(26, LIMIT_NOT_RESTORED, "after a restart what was bought does not count for limits")         \
+    X(27, NUMBER_USED_AGAIN, "after a restart a forgotten hold's number is given again")           \
+    X(28, TTL_STARTS_ANEW, "after a restart each hold has its whole TTL again")                    \
+    X(29, EXPIRY_NOT_RECORDED, "a lapse is not written to the journal")                            \
+    X(30, COUNTER_STALE, "a SKU's second counter in a batch is not written")                       \
+    /* ---- keys ---- */                                                                           \
+    X(31, FILTER_DROPPED_EARLY, "the key filter forgets keys of holds that are still kept")        \
+    X(32, BODY_NOT_COMPARED, "a key with another body gets the first one's answer")                \
+    X(33, WRITE_OFF_KEY_NOT_KEPT, "a write-off's key is not kept")                                 \
+    /* ---- holds ---- */                                                                          \
+    X(34, NO_FENCE_CHECK, "a hold is found by its number alone, whenever it was made")             \
+    X(35, DEADLINE_INCLUSIVE, "at its deadline a hold still lives")                                \
+    X(36, EXTENSION_WITHOUT_CAP, "extensions go beyond the cap")                                   \
+    X(37, RELEASED_IS_CONVERTED, "a released hold can be converted")                               \
+    X(38, RELEASE_COUNTED_TWICE, "a repeated release gives the units back again")                  \
+    X(39, LINES_NOT_SUMMED, "two lines of one SKU are not summed")                                 \
+    /* ---- limits and claims ---- */                                                              \
+    X(40, LIMIT_STALE, "a changed limit counts only after a restart")                              \
+    X(41, LIMIT_NOT_RETURNED, "a lapsed hold's units still count for its customer's limit")        \
+    X(42, CLAIM_KEPT_AT_LIMIT, "a reservation refused for its limit keeps its claim")              \
+    /* ---- several partitions ---- */                                                             \
+    X(43, PREPARED_NOT_RECORDED, "prepared lines are not written to the journal")                  \
+    X(44, PREPARED_FORGOTTEN, "after a restart nobody asks what became of prepared lines")         \
+    X(45, PREPARED_LAPSES, "prepared lines lapse by themselves")                                   \
+    X(46, ABORT_KEEPS_UNITS, "an aborted reservation's lines stay reserved")                       \
+    X(47, ACKNOWLEDGED_TWICE, "a repeated acknowledgement gives the claim back again")             \
+    /* ---- those that a reader planted and the simulator missed at first ---- */                  \
+    X(48, DRAIN_TAKES_HOLDS, "a draining engine takes reservations on")                            \
+    X(49, FULL_TAKES_HOLDS, "with a full disk a reservation that may be a repeat is new")          \
+    X(50, FULL_TAKES_PRODUCTS, "with a full disk products are taken on")                           \
+    X(51, OLDER_EXTEND_KEY_LOST, "a second extension's key drives out the first one's")            \
+    X(52, EXTEND_KEY_ENDS, "an extension's key is not repeated once the hold has ended")           \
+    X(53, ENDED_KEPT, "what had ended before a restart is never forgotten")                        \
+    X(54, LINES_KEPT, "another partition's ended lines are never forgotten")                       \
+    X(55, SALE_WITHOUT_HOLD, "a sale's ledger entry names no hold")                                \
+    X(56, KEY_IN_OLD_FILTER, "a key that an older filter has by chance is not set anew")           \
+    X(57, DRY_RUN_SHOWS_PRICE, "a product put for trial shows its price")                          \
+    X(58, NAME_GIVEN_TWICE, "a SKU that is being stored is given to another product")              \
+    X(59, READ_AFTER_LATCH, "stored records are read after the latch fell")                        \
+    X(60, KEY_WITHOUT_PRODUCT, "one key counts for all products of a partition")                   \
+    X(61, COMMIT_END_WAKES_NOBODY, "the committer is not woken when its commit ends")              \
+    X(62, FULL_BATCH_WAKES_NOBODY, "who waits for a full batch to be taken is not woken")          \
+    X(63, WATERMARK_NOT_ADVANCED, "the watermark stays where it was")                              \
+    X(64, END_FORGOTTEN_UNHEARD, "after a restart an end is forgotten before all heard of it")     \
+    X(65, LIMIT_LINES_KEPT, "lines before the one that a limit refuses still count")               \
+    X(66, AGE_FROM_BEFORE_SLEEP, "a request's age counts from before its shard slept")
 
 enum mutant {
     MUTANT_NONE,

@@ -19,6 +19,8 @@ enum { FLAG_COLUMN = 34 };
     X(CHECK, "stampede check --data /var/lib/stampede")                                            \
     X(REPAIR, "stampede repair --data /var/lib/stampede")                                          \
     X(REPAIR, "stampede repair --data /var/lib/stampede --accept-loss")                            \
+    X(BACKUP, "stampede backup /mnt/backups/friday --data /var/lib/stampede")                      \
+    X(RESTORE, "stampede restore /mnt/backups/friday --data /var/lib/stampede")                    \
     X(CONFIG_CHECK, "stampede config check --config /etc/stampede.yaml")                           \
     X(CONFIG_CHECK, "STAMPEDE_SHARDS=4 stampede config check > stampede.yaml")
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The commands that need no server: check, repair, config check. */
+/* The commands that work on a data folder, or on nothing: check, repair, backup, restore, config
+ * check. */
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "backup.h"
 #include "check.h"
 #include "commands.h"
 #include "env_real.h"
@@ -36,22 +38,62 @@ int command_check(const struct options *options)
     return (int)result;
 }
 
+_Static_assert(BACKUP_DAMAGED == (int)STATUS_FOUND && BACKUP_REFUSED == (int)STATUS_USAGE,
+               "and so is a restore's");
+
+/* False, with a line on standard error, without memory. */
+static bool wall_now(int64_t *wall_ms_out)
+{
+    struct env_real *env_real = env_real_create(1); /* for its clock */
+    struct env env;
+
+    if (env_real == NULL) {
+        complain("out of memory");
+        return false;
+    }
+    env = env_real_port(env_real);
+    *wall_ms_out = env.now(env.self).wall_ms;
+    env_real_destroy(env_real);
+    return true;
+}
+
 int command_repair(const struct options *options)
 {
     char error[STORAGE_ERROR_BYTES];
     struct repair_options repair = {.path = options->data, .accept_loss = options->accept_loss};
     enum repair_result result;
-    struct env_real *env_real = env_real_create(1); /* for its clock */
-    struct env env;
 
-    if (env_real == NULL)
-        return complain("out of memory");
-    env = env_real_port(env_real);
-    repair.wall_ms = env.now(env.self).wall_ms;
+    if (!wall_now(&repair.wall_ms))
+        return STATUS_USAGE;
     result = repair_store(&repair, stdout, error, sizeof(error));
-    env_real_destroy(env_real);
     if (result == REPAIR_REFUSED)
         return complain("%s", error);
+    return (int)result;
+}
+
+int command_backup(const struct options *options)
+{
+    char error[STORAGE_ERROR_BYTES];
+    enum backup_result result =
+        backup_make(options->data, options->argument, stdout, error, sizeof(error));
+
+    if (result != BACKUP_OK)
+        complain("%s", error);
+    return (int)result;
+}
+
+int command_restore(const struct options *options)
+{
+    char error[STORAGE_ERROR_BYTES];
+    enum backup_result result;
+    int64_t wall_ms;
+
+    if (!wall_now(&wall_ms))
+        return STATUS_USAGE;
+    result =
+        backup_restore(options->argument, options->data, wall_ms, stdout, error, sizeof(error));
+    if (result != BACKUP_OK)
+        complain("%s", error);
     return (int)result;
 }
 

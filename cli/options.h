@@ -29,6 +29,8 @@
     X(IMPORT, "import", "FILE", "Send a catalogue (CSV) to a running server")                      \
     X(CHECK, "check", "", "Audit a store that is not being served: recompute every promise")       \
     X(REPAIR, "repair", "", "Say what is doubtful in a damaged store; open it again at your word") \
+    X(BACKUP, "backup", "DIR", "Back up a store, served or not, to a folder")                      \
+    X(RESTORE, "restore", "DIR", "Make a store, where there is none, from the backup in a folder") \
     X(CONFIG_CHECK, "config check", "", "Say which options would apply, and where they come from")
 
 enum command_id {
@@ -44,7 +46,9 @@ enum {
     IN_IMPORT = 1U << COMMAND_ID_IMPORT,
     IN_CHECK = 1U << COMMAND_ID_CHECK,
     IN_REPAIR = 1U << COMMAND_ID_REPAIR,
-    IN_ALL = IN_SERVE | IN_IMPORT | IN_CHECK | IN_REPAIR,
+    IN_BACKUP = 1U << COMMAND_ID_BACKUP,
+    IN_RESTORE = 1U << COMMAND_ID_RESTORE,
+    IN_ALL = IN_SERVE | IN_IMPORT | IN_CHECK | IN_REPAIR | IN_BACKUP | IN_RESTORE,
 };
 
 /* ---- the table ---- */

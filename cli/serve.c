@@ -129,9 +129,26 @@ static void log_storage(void *arg, const char *text)
     service_log(arg, LOG_ERROR, "storage", "detail", text);
 }
 
-static bool open_store(struct service *service)
+static enum exit_status store_status(enum storage_result result)
+{
+    switch (result) {
+    case STORAGE_OPENED:
+        return STATUS_DONE;
+    case STORAGE_REFUSED:
+        break;
+    case STORAGE_DAMAGED:
+        return STATUS_DAMAGED;
+    case STORAGE_NO_DISK:
+        return STATUS_FAILED;
+    }
+    return STATUS_USAGE;
+}
+
+/* DONE, or with what the process ends. */
+static enum exit_status open_store(struct service *service)
 {
     const struct options *options = service->options;
+    enum storage_result result;
     struct storage_options wanted = storage_options_default(options->data);
 
     wanted.partitions = (uint32_t)options->partitions;
@@ -141,9 +158,10 @@ static bool open_store(struct service *service)
         wanted.low_water_bytes = options->low_water_mb << 20;
     wanted.log = log_storage;
     wanted.log_arg = service;
-    if (storage_open(&wanted, &service->storage, service->error, sizeof(service->error)) != 0) {
+    result = storage_open(&wanted, &service->storage, service->error, sizeof(service->error));
+    if (result != STORAGE_OPENED) {
         complain("%s", service->error);
-        return false;
+        return store_status(result);
     }
     storage_info_get(service->storage, &service->storage_info);
     if (options_is_given(options, OPTION_partitions) &&
@@ -151,9 +169,9 @@ static bool open_store(struct service *service)
         complain("partitions is %llu, but the store in %s was made with %u: leave the option out",
                  (unsigned long long)options->partitions, options->data,
                  service->storage_info.partitions);
-        return false;
+        return STATUS_USAGE;
     }
-    return true;
+    return STATUS_DONE;
 }
 
 static bool open_admin_key(struct service *service)
@@ -344,7 +362,11 @@ int command_serve(const struct options *options)
     service.env_port = env_real_port(service.env);
     if (!open_port(&service))
         goto destroy_env;
-    if (!open_store(&service) || !open_admin_key(&service))
+    status = (int)open_store(&service);
+    if (status != STATUS_DONE)
+        goto close_store;
+    status = STATUS_USAGE;
+    if (!open_admin_key(&service))
         goto close_store;
     if (!create_engine(&service) || !create_api(&service))
         goto destroy_engine;

@@ -71,6 +71,8 @@ struct batch *batch_take_returned(struct shard *shard)
     struct batch *newest = atomic_exchange_explicit(&shard->returned, NULL, memory_order_acquire);
     struct batch *oldest = NULL;
 
+    if (MUTANT(ANSWERS_OUT_OF_ORDER))
+        return newest;
     while (newest != NULL) { /* pushed newest first */
         struct batch *next = newest->next;
 
@@ -119,9 +121,10 @@ static void on_committed(void *arg, enum commit_outcome outcome)
     metric_add(&committer->total_ns, took_ns);
     if (took_ns > atomic_load_explicit(&committer->max_ns, memory_order_relaxed))
         atomic_store_explicit(&committer->max_ns, took_ns, memory_order_relaxed);
-    if (outcome == COMMIT_OK) {
+    if (outcome == COMMIT_OK || (MUTANT(LATCH_NOT_SET) && outcome == COMMIT_UNKNOWN)) {
         atomic_store_explicit(&committer->durable, committer->number, memory_order_release);
-        engine->ports.watermark.advance(engine->ports.watermark.self, committer->number);
+        if (!MUTANT(WATERMARK_NOT_ADVANCED))
+            engine->ports.watermark.advance(engine->ports.watermark.self, committer->number);
     } else {
         engine_fail(engine, outcome == COMMIT_FAILED
                                 ? "the journal refused a commit; it may be durable all the same"
@@ -130,7 +133,8 @@ static void on_committed(void *arg, enum commit_outcome outcome)
     give_back(engine, outcome);
     atomic_store_explicit(&committer->busy, false, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst); /* as in batch_hand_over */
-    if (atomic_exchange_explicit(&committer->asleep, false, memory_order_relaxed))
+    if (!MUTANT(COMMIT_END_WAKES_NOBODY) &&
+        atomic_exchange_explicit(&committer->asleep, false, memory_order_relaxed))
         engine->ports.env.wake_committer(engine->ports.env.self);
 }
 
@@ -142,11 +146,14 @@ static uint32_t gather(struct engine *engine)
     assert(committer->batch_count == 0);
     for (uint32_t i = 0; i < engine->options.shards; i++) {
         struct batch *batch =
-            atomic_exchange_explicit(&engine->shards[i]->ready, NULL, memory_order_acq_rel);
+            MUTANT(BATCH_TAKEN_BACK)
+                ? atomic_load(&engine->shards[i]->ready)
+                : atomic_exchange_explicit(&engine->shards[i]->ready, NULL, memory_order_acq_rel);
 
         if (batch == NULL)
             continue;
-        if (!batch_has_room(batch)) /* its shard waits for the slot */
+        if (!batch_has_room(batch) &&
+            !MUTANT(FULL_BATCH_WAKES_NOBODY)) /* its shard waits for the slot */
             shard_notify(engine, i);
         committer->arenas[committer->batch_count] = &batch->records;
         committer->batches[committer->batch_count++] = batch;
@@ -194,7 +201,8 @@ bool committer_try_sleep(struct engine *engine)
     if (atomic_load_explicit(&committer->busy, memory_order_acquire))
         return true; /* whoever finishes it wakes */
     for (uint32_t i = 0; i < engine->options.shards; i++)
-        if (atomic_load_explicit(&engine->shards[i]->ready, memory_order_relaxed) != NULL) {
+        if (atomic_load_explicit(&engine->shards[i]->ready, memory_order_relaxed) != NULL &&
+            !MUTANT(COMMITTER_SLEEPS_ON)) {
             atomic_store_explicit(&committer->asleep, false, memory_order_relaxed);
             return false;
         }

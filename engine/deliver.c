@@ -169,6 +169,8 @@ static void tend_filter(struct shard *shard, const struct message *message)
                            shard->engine->options.hold_cap_ms + 60 * 1000;
     struct key_filter_generation *expired;
 
+    if (MUTANT(FILTER_DROPPED_EARLY))
+        retention_ms = shard->engine->options.hold_ttl_ms;
     if (shard->retired_count == RETIRED_MAX)
         retention_ms = INT64_MAX;
     expired = key_filter_tend(&sku->product->filter, &shard->blocks, &message->reserve.key,
@@ -226,7 +228,8 @@ static void make_unknown(struct message *message)
             envelope_free(message->reply.list);
             message->reply.list = NULL;
         }
-        message->reply.outcome = OUTCOME_OUTCOME_UNKNOWN;
+        message->reply.outcome =
+            MUTANT(FAILED_CALLED_REFUSED) ? OUTCOME_OVERLOADED : OUTCOME_OUTCOME_UNKNOWN;
         message->reply.replayed = 0;
     } else if (message->type == MESSAGE_PRODUCT_DONE) {
         message->product.envelope->outcome = OUTCOME_OUTCOME_UNKNOWN;
@@ -259,7 +262,8 @@ static void receive_reply(struct shard *shard, struct message *message)
     assert(shard->in_flight > 0);
     shard->in_flight--;
     /* Also what was on its way when the latch fell: nothing is acknowledged any more. */
-    if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed))
+    if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed) &&
+        !MUTANT(ANSWER_AFTER_LATCH))
         make_unknown(message);
     shard->reply(shard->reply_user, message->cookie, message);
 }

@@ -8,6 +8,20 @@ bool engine_inspect_stock(struct engine *engine, uint32_t sku_id, struct stock_v
     return inventory_stock(&engine->inventories[sku_id_partition(sku_id)], sku_id, out);
 }
 
+bool engine_inspect_hold(struct engine *engine, const struct principal *principal,
+                         const struct reservation_id *id, struct hold_view *out)
+{
+    const struct shard *shard = engine->shards[engine_shard_of(engine, id->partition)];
+    struct list_body query = {
+        .principal = *principal, .sku_id = UINT32_MAX, .state = -1, .limit = 1, .after = *id};
+    bool more;
+
+    query.after.sequence--; /* IDs sort by time, partition, sequence: the next one is this */
+    return inventory_list(shard->pool, &shard->now, &query, out, 1, &more) == 1 &&
+           out->id.created_ms == id->created_ms && out->id.partition == id->partition &&
+           out->id.sequence == id->sequence;
+}
+
 struct moment engine_inspect_now(const struct shard *shard)
 {
     return shard->now;
@@ -46,3 +60,16 @@ const struct directory *engine_inspect_directory(struct engine *engine)
 {
     return atomic_load(&engine->directory);
 }
+
+#ifdef STAMPEDE_MUTANTS
+void engine_inspect_hold_back(struct engine *engine, uint32_t source, uint32_t target,
+                              bool held_back)
+{
+    mailbox_hold_back(engine_mailbox(engine, source, target), held_back);
+}
+
+uint32_t engine_inspect_waiting(const struct engine *engine, uint32_t source, uint32_t target)
+{
+    return mailbox_depth(engine_mailbox(engine, source, target));
+}
+#endif

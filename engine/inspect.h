@@ -9,6 +9,10 @@
 /* The owner's figures of a SKU; false if it has no record. */
 bool engine_inspect_stock(struct engine *engine, uint32_t sku_id, struct stock_view *out);
 
+/* A hold as its owner has it now, whatever its state; false if it is not known. */
+bool engine_inspect_hold(struct engine *engine, const struct principal *principal,
+                         const struct reservation_id *id, struct hold_view *out);
+
 /* The time from which a request that was just submitted here counts its deadline: that of the
  * shard's turn, or of its waking after it. */
 struct moment engine_inspect_now(const struct shard *shard);
@@ -20,5 +24,13 @@ uint32_t engine_inspect_audit(struct engine *engine);
 uint64_t engine_inspect_digest(struct engine *engine);
 
 const struct directory *engine_inspect_directory(struct engine *engine);
+
+#ifdef STAMPEDE_MUTANTS
+/* The simulator: messages from one shard to another are not seen for a while. */
+void engine_inspect_hold_back(struct engine *engine, uint32_t source, uint32_t target,
+                              bool held_back);
+/* How many wait there. */
+uint32_t engine_inspect_waiting(const struct engine *engine, uint32_t source, uint32_t target);
+#endif
 
 #endif

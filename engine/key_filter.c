@@ -194,7 +194,7 @@ struct key_filter_generation *key_filter_tend(struct key_filter *filter, struct 
      * that one goes when its own keys are past retention, which may be before this key is. */
     if (generation != filter->number) {
         newest = atomic_load_explicit(&filter->newest, memory_order_relaxed);
-        if (!generation_test(newest, key)) {
+        if (!(MUTANT(KEY_IN_OLD_FILTER) ? chain_test : generation_test)(newest, key)) {
             generation_set(newest, key);
             was_set = true;
         }

@@ -25,8 +25,13 @@
 
 enum {
     KEY_FILTER_BITS_PER_KEY = 16, /* about 2 % false positives when full, two bits a key */
+#ifdef STAMPEDE_KEY_FILTER_SMALL /* in the simulator, so that it often grows and forgets */
+    KEY_FILTER_KEYS_MIN = 8,
+    KEY_FILTER_KEYS_MAX = 32,
+#else
     KEY_FILTER_KEYS_MIN = 256,
     KEY_FILTER_KEYS_MAX = 1 << 22,
+#endif
     KEY_FILTER_EXPECTED_MAX = 4096, /* 8 KiB at most for what is yet to come */
     KEY_FILTER_GENERATIONS_MAX = 12,
     /* Of a pool: beyond, filters are not made larger than they must be; and no larger at all. */

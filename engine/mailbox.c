@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gate.h"
+#include "mutants.h"
 #include "tsan.h"
 
 /* Each side keeps what it last saw of the other's count on its own line, and looks again only when
@@ -21,6 +22,9 @@ struct mailbox {
     _Alignas(CACHE_LINE) unsigned int head; /* messages popped; read by the producer */
     uint32_t tail_seen;
     struct message *popped; /* being read until the next pop */
+#ifdef STAMPEDE_MUTANTS
+    bool held_back;
+#endif
 };
 
 static uint32_t ring_size(uint32_t requests_max, uint32_t completions_max)
@@ -58,7 +62,9 @@ struct mailbox *mailbox_init(void *memory, uint32_t requests_max, uint32_t compl
 
 struct message *mailbox_begin(struct mailbox *mailbox, enum message_class class)
 {
-    uint32_t room = class == MESSAGE_CLASS_COMPLETION ? mailbox->mask : mailbox->requests_max;
+    uint32_t room = class == MESSAGE_CLASS_COMPLETION && !MUTANT(COMPLETION_REFUSED)
+                        ? mailbox->mask
+                        : mailbox->requests_max;
     struct message *message = &mailbox->slots[mailbox->tail & mailbox->mask];
 
     if (mailbox->tail - mailbox->head_seen >= room) {
@@ -66,7 +72,7 @@ struct message *mailbox_begin(struct mailbox *mailbox, enum message_class class)
         /* The consumer's count was read: the slot's last reader is done before we write. */
         ck_pr_fence_acquire();
         if (mailbox->tail - mailbox->head_seen >= room) {
-            assert(class != MESSAGE_CLASS_COMPLETION);
+            assert(class != MESSAGE_CLASS_COMPLETION || MUTANT(COMPLETION_REFUSED));
             return NULL;
         }
     }
@@ -97,6 +103,10 @@ bool mailbox_push(struct mailbox *mailbox, const struct message *message)
 
 uint32_t mailbox_ready(struct mailbox *mailbox)
 {
+#ifdef STAMPEDE_MUTANTS
+    if (mailbox->held_back)
+        return 0;
+#endif
     if (mailbox->tail_seen == mailbox->head) {
         mailbox->tail_seen = ck_pr_load_uint(&mailbox->tail);
         ck_pr_fence_acquire();
@@ -137,3 +147,10 @@ uint32_t mailbox_depth(const struct mailbox *mailbox)
     ck_pr_fence_load();
     return ck_pr_load_uint(&mailbox->tail) - head;
 }
+
+#ifdef STAMPEDE_MUTANTS
+void mailbox_hold_back(struct mailbox *mailbox, bool held_back)
+{
+    mailbox->held_back = held_back;
+}
+#endif

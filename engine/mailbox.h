@@ -40,6 +40,12 @@ uint32_t mailbox_ready(struct mailbox *mailbox);
  * must be so many ready. */
 const struct message *mailbox_peek(const struct mailbox *mailbox, uint32_t ahead);
 
+#ifdef STAMPEDE_MUTANTS
+/* The simulator: while held back, what waits is not seen to be ready, as when it had been written a
+ * moment later than what other producers wrote. */
+void mailbox_hold_back(struct mailbox *mailbox, bool held_back);
+#endif
+
 /* Messages waiting; exact for the consumer while the producer rests, a bound for others. Any
  * thread. */
 uint32_t mailbox_depth(const struct mailbox *mailbox);

@@ -48,7 +48,8 @@ static enum outcome check_names(struct shard *shard, struct product_envelope *en
         const struct sku_entry *sku =
             directory_builder_find_sku(builder, envelope->variants[i].sku);
         bool taken = sku != NULL && sku->product != product &&
-                     (sku->puts > 0 || atomic_load_explicit(&sku->recorded, memory_order_relaxed));
+                     ((sku->puts > 0 && !MUTANT(NAME_GIVEN_TWICE)) ||
+                      atomic_load_explicit(&sku->recorded, memory_order_relaxed));
 
         *variant_out = i;
         if (taken)
@@ -230,7 +231,7 @@ void directory_done(struct shard *shard, struct message *message)
     assert(shard->index == DIRECTORY_SHARD && shard->products > 0);
     shard->products--;
     count_puts(shard, envelope, -1);
-    if (envelope->outcome == OUTCOME_OK && !envelope->dry_run)
+    if (envelope->outcome == OUTCOME_OK && (!envelope->dry_run || MUTANT(DRY_RUN_SHOWS_PRICE)))
         show_product(shard, envelope);
     answer(shard, envelope, (enum outcome)envelope->outcome, 0);
 }

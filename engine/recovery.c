@@ -64,7 +64,7 @@ static bool visit(void *arg, const struct record *record)
         recovery->contradiction = true;
         return false;
     }
-    if (record->kind == RECORD_HOLD)
+    if (record->kind == RECORD_HOLD && !MUTANT(FILTER_NOT_RESTORED))
         restore_key(recovery, record);
     shard_apply_effects(shard);
     return true;
@@ -131,7 +131,7 @@ int engine_recover(struct engine *engine, char *error, size_t error_size)
     uint64_t recovered = ports->journal.last_commit(ports->journal.self);
     uint64_t watermark = ports->watermark.read(ports->watermark.self);
 
-    if (recovered < watermark) {
+    if (recovered < watermark && !MUTANT(WATERMARK_IGNORED)) {
         snprintf(error, error_size,
                  "the journal ends at commit %llu, but commit %llu was durable once: commits %llu "
                  "to %llu are missing; restore a backup, or see `stampede repair`",

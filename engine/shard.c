@@ -49,7 +49,7 @@ bool shard_try_sleep(struct shard *shard)
 {
     atomic_store_explicit(&shard->asleep, true, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst);
-    if (has_work(shard) && !is_stalled(shard)) {
+    if (has_work(shard) && !is_stalled(shard) && !MUTANT(LOST_WAKE_UP)) {
         atomic_store_explicit(&shard->asleep, false, memory_order_relaxed);
         return false;
     }
@@ -122,7 +122,9 @@ static void take_reads(struct shard *shard)
         read = read->next;
         shard->reads--;
         if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed))
-            done->read.failed = true; /* when the latch falls, reads stop too */
+            done->read.failed =
+                done->read.failed ||
+                !MUTANT(READ_AFTER_LATCH); /* when the latch falls, reads stop too */
         done->done(done);
     }
 }
@@ -138,7 +140,8 @@ static void take_returned(struct shard *shard)
 
         assert(shard->batches_out > 0);
         shard->batches_out--;
-        shard_release(shard, &batch->messages, batch->outcome == COMMIT_OK);
+        shard_release(shard, &batch->messages,
+                      batch->outcome == COMMIT_OK || MUTANT(ANSWER_AFTER_LATCH));
         batch_recycle(shard, batch);
         batch = next;
     }
@@ -219,7 +222,8 @@ static void close_batch(struct shard *shard)
     batch->record_count = count_records(&batch->records);
     if (MUTANT(ACK_BEFORE_SYNC))
         shard_release(shard, &batch->messages, true);
-    if (batch->record_count > 0 || (batch->messages.used > 0 && shard->batches_out > 0)) {
+    if (batch->record_count > 0 ||
+        (batch->messages.used > 0 && shard->batches_out > 0 && !MUTANT(READ_BEFORE_DURABLE))) {
         batch_hand_over(shard);
         return;
     }

@@ -29,7 +29,8 @@ static struct message *begin_request(struct shard *shard, uint32_t target, enum 
     message->type = (uint8_t)type;
     message->shard = (uint16_t)shard->index;
     message->cookie = cookie;
-    if (shard->has_slept) { /* the turn's time is from before that */
+    if (shard->has_slept &&
+        !MUTANT(AGE_FROM_BEFORE_SLEEP)) { /* the turn's time is from before that */
         shard->now = engine_now(engine);
         shard->has_slept = false;
     }
@@ -79,7 +80,8 @@ static enum outcome resolve_lines(const struct directory *directory, const struc
             refusal->line = i;
             return OUTCOME_NOT_FOUND;
         }
-        while (at < reservation->line_count && reservation->lines[at].sku_id != sku->sku_id)
+        while (at < reservation->line_count &&
+               (reservation->lines[at].sku_id != sku->sku_id || MUTANT(LINES_NOT_SUMMED)))
             at++;
         if (at == reservation->line_count) {
             reservation->skus[at] = sku;
@@ -112,7 +114,7 @@ static struct hash128 key_of(const struct engine *engine, const struct command *
     scope.principal = command->principal;
     scope.call = command->type;
     scope.partition = sku_id_partition(sku->sku_id);
-    scope.product = sku->product_number;
+    scope.product = MUTANT(KEY_WITHOUT_PRODUCT) ? 0 : sku->product_number;
     assert(key.length >= 1 && key.length <= IDEMPOTENCY_KEY_LENGTH_MAX);
     memcpy(scope.key, key.text, key.length);
     return hash_bytes_128(&engine->ports.secrets.key_key, &scope,
@@ -148,7 +150,7 @@ static enum outcome claim_or_refuse(struct shard *shard, struct reservation *res
     reservation->filter_generation = 0;
 
     if (shard->engine->ports.journal.is_full(shard->engine->ports.journal.self)) {
-        *claim_out = CLAIM_BARRED;
+        *claim_out = MUTANT(FULL_TAKES_HOLDS) ? CLAIM_NONE : CLAIM_BARRED;
         return key_filter_test(filter, &reservation->key) ? OUTCOME_OK : OUTCOME_STORAGE_FULL;
     }
     *claim_out = CLAIM_NONE;
@@ -346,13 +348,15 @@ static enum outcome submit_list(struct shard *shard, const struct command *comma
 /* What may not be begun in this mode; when storage is full, claim_or_refuse looks further. */
 static enum outcome mode_refuses(const struct engine *engine, enum command_type type)
 {
-    bool obliges = type == COMMAND_RESERVE || type == COMMAND_PRODUCT_PUT;
+    bool obliges =
+        (type == COMMAND_RESERVE && !MUTANT(DRAIN_TAKES_HOLDS)) || type == COMMAND_PRODUCT_PUT;
 
     switch (engine_mode(engine)) {
     case ENGINE_FAILED:
         return OUTCOME_OUTCOME_UNKNOWN;
     case ENGINE_STORAGE_FULL:
-        return type == COMMAND_PRODUCT_PUT ? OUTCOME_STORAGE_FULL : OUTCOME_OK;
+        return type == COMMAND_PRODUCT_PUT && !MUTANT(FULL_TAKES_PRODUCTS) ? OUTCOME_STORAGE_FULL
+                                                                           : OUTCOME_OK;
     case ENGINE_DRAINING:
         return obliges ? OUTCOME_OVERLOADED : OUTCOME_OK;
     case ENGINE_SERVING:

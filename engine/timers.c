@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "mutants.h"
+
 enum { NODE_NONE = UINT32_MAX, LIST_DUE = TIMER_LISTS - 1, LEVEL_BITS = 6, LEVEL_MASK = 63 };
 
 void timers_init(struct timers *timers, struct timer_node *nodes, uint32_t slots, int64_t now_ms)
@@ -78,6 +80,10 @@ void timers_set(struct timers *timers, uint32_t slot, int64_t deadline_ms)
     struct timer_node *node = &timers->nodes[slot];
 
     assert(slot < timers->slots && deadline_ms >= 0 && deadline_ms >> 48 == 0);
+    if (node->list_plus_one != 0 && MUTANT(TIMER_LOST)) {
+        timers_cancel(timers, slot);
+        return;
+    }
     if (node->list_plus_one != 0)
         unlink_node(timers, slot);
     else

@@ -102,8 +102,21 @@ static void check_names(struct check *check)
     }
 }
 
+static void check_secret(struct check *check, const struct data_folder *folder)
+{
+    struct data_folder copy = *folder; /* its lock stays the other's */
+    struct secrets secrets;
+    char reason[512];
+
+    if (data_folder_secret(&copy, &secrets, reason, sizeof(reason)) == 0)
+        secrets_close(&secrets);
+    else
+        check_broken(check, "%s", reason);
+}
+
 static void check_watermark(struct check *check, const struct data_folder *folder)
 {
+    char reason[512];
     uint64_t last_commit = journal_rocksdb_last_commit(check->journal);
     struct journal_identity identity = journal_rocksdb_identity(check->journal);
     struct watermark watermark;
@@ -124,6 +137,9 @@ static void check_watermark(struct check *check, const struct data_folder *folde
     }
     if (watermark.store_id != folder->store_id || watermark.incarnation != folder->incarnation)
         check_broken(check, "the watermark is of another store or incarnation than its folder");
+    data_folder_path(folder, "journal", path);
+    if (manifest_mark_check(path, &watermark.manifest, reason, sizeof(reason)) != 0)
+        check_broken(check, "%s", reason);
     if (last_commit < watermark.commit_number)
         check_broken(check,
                      "commits %" PRIu64 " to %" PRIu64 " are missing: the journal ends at %" PRIu64
@@ -134,6 +150,10 @@ static void check_watermark(struct check *check, const struct data_folder *folde
 
 static enum check_result verdict(struct check *check, char *error, size_t error_size)
 {
+    uint64_t state = 0;
+
+    if (check->broken == 0 && !journal_rocksdb_content_hash(check->journal, &state))
+        check_broken(check, "the journal cannot be read to its end");
     if (check->out_of_memory) {
         files_error(error, error_size, "out of memory");
         return CHECK_REFUSED;
@@ -144,9 +164,9 @@ static enum check_result verdict(struct check *check, char *error, size_t error_
     }
     fprintf(check->out,
             "check: ok %" PRIu64 " SKUs, %" PRIu64 " holds, %" PRIu64
-            " ledger entries, commit %" PRIu64 ", %" PRIu64 " unfinished\n",
+            " ledger entries, commit %" PRIu64 ", %" PRIu64 " unfinished, state %016" PRIx64 "\n",
             check->sku_count, check->reservation_count, check->ledger_count,
-            journal_rocksdb_last_commit(check->journal), check->unfinished);
+            journal_rocksdb_last_commit(check->journal), check->unfinished, state);
     return CHECK_OK;
 }
 
@@ -161,6 +181,7 @@ static enum check_result audit(struct check *check, const struct data_folder *fo
     check_names(check);
     check_links(check);
     check_watermark(check, folder);
+    check_secret(check, folder);
     enum check_result result = verdict(check, error, error_size);
     check_vector_free(&check->names);
     check_vector_free(&check->promises);

@@ -17,8 +17,9 @@ enum check_result {
 enum { CHECK_LINES_MAX = 100 };
 
 /* Audits the store in the data folder `path` and prints to `out` either one line
- *     check: ok 40 SKUs, 500 holds, 1040 ledger entries, commit 812, 0 unfinished
- * or lines `check: broken: ...`, the last of which counts them. The result is the exit status. */
+ *     check: ok 40 SKUs, 500 holds, 1040 ledger entries, commit 812, 0 unfinished, state 89ab…
+ * (journal_rocksdb_content_hash: the same in a store and in what was restored from its backup) or
+ * lines `check: broken: ...`, the last of which counts them. The result is the exit status. */
 enum check_result check_store(const char *path, FILE *out, char *error, size_t error_size);
 
 #endif

@@ -43,8 +43,37 @@ struct audit {
     struct vector keys;     /* struct check_key: of adjustments, ascending, then of reservations */
     size_t adjustment;      /* the next key of an adjustment whose entry is to come */
     size_t adjustment_count;
-    uint8_t *numbers; /* a bit a number: given to a reservation or an entry */
+    /* A bit a number: given to a reservation or an entry. In pages, for a new incarnation leaves
+     * out many numbers; a page that is needed is made. */
+    uint8_t **numbers;
 };
+
+enum { NUMBERS_PAGE_BITS = 20 };
+
+static size_t numbers_page_count(const struct audit *audit)
+{
+    return (size_t)(audit->next_sequence >> NUMBERS_PAGE_BITS) + 1;
+}
+
+/* The byte with the number's bit, or NULL without memory. */
+static uint8_t *numbers_byte(struct audit *audit, uint64_t sequence)
+{
+    uint8_t **page = &audit->numbers[sequence >> NUMBERS_PAGE_BITS];
+
+    if (*page == NULL)
+        *page = calloc(1, (UINT64_C(1) << NUMBERS_PAGE_BITS) / 8);
+    if (*page != NULL)
+        return *page + (sequence & ((UINT64_C(1) << NUMBERS_PAGE_BITS) - 1)) / 8;
+    audit->check->out_of_memory = true;
+    return NULL;
+}
+
+static void numbers_free(struct audit *audit)
+{
+    for (size_t i = 0; i < numbers_page_count(audit); i++)
+        free(audit->numbers[i]);
+    free(audit->numbers);
+}
 
 static void raise_next(struct audit *audit, uint64_t sequence)
 {
@@ -328,10 +357,13 @@ static void take_number(struct audit *audit, uint64_t sequence)
                      sequence, audit->partition);
         return;
     }
-    if ((audit->numbers[sequence / 8] & bit) != 0)
+    uint8_t *byte = numbers_byte(audit, sequence);
+    if (byte == NULL)
+        return;
+    if ((*byte & bit) != 0)
         check_broken(audit->check, "number %" PRIu64 " of partition %" PRIu32 " was given twice",
                      sequence, audit->partition);
-    audit->numbers[sequence / 8] |= bit;
+    *byte |= bit;
 }
 
 static void add_entry(struct check_sku *sku, const struct ledger_record *entry)
@@ -476,7 +508,7 @@ static void scan_ledger(struct audit *audit)
 {
     const struct check_hold *holds = (const struct check_hold *)(const void *)audit->holds.items;
 
-    audit->numbers = calloc(1, (size_t)(audit->next_sequence / 8) + 1);
+    audit->numbers = calloc(numbers_page_count(audit), sizeof(*audit->numbers));
     if (audit->numbers == NULL) {
         audit->check->out_of_memory = true;
         return;
@@ -485,7 +517,7 @@ static void scan_ledger(struct audit *audit)
         take_number(audit, holds[i].sequence);
     scan(audit, RECORD_LEDGER, visit_entry);
     pass_keys(audit, UINT32_MAX, UINT64_MAX); /* those after the last entry */
-    free(audit->numbers);
+    numbers_free(audit);
 }
 
 void check_partition(struct check *check, uint32_t partition)

@@ -13,10 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crc32c.h"
 #include "files.h"
 #include "secrets_file.h"
 
-enum { MARKER_BYTES_MAX = 256 };
+enum { MARKER_BYTES_MAX = 256, MARKER_CHECKSUM_BYTES = 32 };
 
 static const char marker_name[] = "STAMPEDE";
 static const char lock_name[] = "lock";
@@ -36,12 +37,13 @@ static void marker_format(const struct data_folder *folder, char text_out[MARKER
 {
     int length = snprintf(text_out, MARKER_BYTES_MAX,
                           "Stampede data folder\nformat %d\nstore %016" PRIx64
-                          "\nincarnation %" PRIu64 "\nstate %s\n",
-                          STORE_FORMAT, folder->store_id, folder->incarnation,
+                          "\nincarnation %" PRIu64 "\nsecret %016" PRIx64 "\nstate %s\n",
+                          STORE_FORMAT, folder->store_id, folder->incarnation, folder->secret_mark,
                           folder->is_ready ? "ready" : "creating");
 
-    assert(length > 0 && length < MARKER_BYTES_MAX);
-    (void)length;
+    assert(length > 0 && length < MARKER_BYTES_MAX - MARKER_CHECKSUM_BYTES);
+    snprintf(text_out + length, MARKER_CHECKSUM_BYTES, "checksum %08" PRIx32 "\n",
+             crc32c(0, text_out, (size_t)length));
 }
 
 static int marker_write(const struct data_folder *folder, char *error, size_t error_size)
@@ -60,16 +62,20 @@ static int marker_read(struct data_folder *folder, char *error, size_t error_siz
     char text[MARKER_BYTES_MAX] = {0};
     char again[MARKER_BYTES_MAX];
     char state[16] = {0};
+    char reason[384];
     int format = 0;
 
     data_folder_path(folder, marker_name, path);
-    if (files_read(path, text, sizeof(text) - 1, NULL, error, error_size) < 0)
-        return -1;
+    if (files_read(path, text, sizeof(text) - 1, NULL, reason, sizeof(reason)) < 0) {
+        files_error(error, error_size, "%s: restore it from a backup of this data folder", reason);
+        return DATA_FOLDER_DAMAGED;
+    }
     /* NOLINTNEXTLINE(cert-err34-c): what was read must give the same text again, below */
-    int fields = sscanf(text,
-                        "Stampede data folder format %d store %16" SCNx64 " incarnation %" SCNu64
-                        " state %15s",
-                        &format, &folder->store_id, &folder->incarnation, state);
+    int fields =
+        sscanf(text,
+               "Stampede data folder format %d store %16" SCNx64 " incarnation %" SCNu64
+               " secret %16" SCNx64 " state %15s",
+               &format, &folder->store_id, &folder->incarnation, &folder->secret_mark, state);
     if (fields >= 1 && format != STORE_FORMAT)
         return files_error(error, error_size,
                            "%s was made by another version of Stampede (format %d, this one knows "
@@ -77,10 +83,11 @@ static int marker_read(struct data_folder *folder, char *error, size_t error_siz
                            folder->path, format, STORE_FORMAT);
     folder->is_ready = strcmp(state, "ready") == 0;
     marker_format(folder, again);
-    if (fields != 4 || strcmp(text, again) != 0 || folder->incarnation == 0)
-        return files_error(error, error_size,
-                           "%s is damaged: restore it from a backup of this data folder", path);
-    return 0;
+    if (fields == 5 && strcmp(text, again) == 0 && folder->incarnation != 0)
+        return 0;
+    files_error(error, error_size, "%s is damaged: restore it from a backup of this data folder",
+                path);
+    return DATA_FOLDER_DAMAGED;
 }
 
 /* ---- whose folder ---- */
@@ -226,36 +233,100 @@ static int folder_adopt(struct data_folder *folder, char *error, size_t error_si
     return marker_write(folder, error, error_size);
 }
 
-int data_folder_open(const char *path, enum data_folder_mode mode, struct data_folder *folder_out,
-                     char *error, size_t error_size)
+static int path_set(struct data_folder *folder, const char *path, char *error, size_t error_size)
 {
-    struct data_folder folder = {.lock_file = -1};
-    char marker[DATA_FOLDER_PATH_MAX];
     size_t length = strlen(path);
 
     while (length > 1 && path[length - 1] == '/')
         length--;
-    if (length == 0 || length >= sizeof(folder.path))
+    if (length == 0 || length >= sizeof(folder->path))
         return files_error(error, error_size, "--data needs the path of a folder");
-    memcpy(folder.path, path, length);
-    if (mode == DATA_FOLDER_CREATE && folder_make(folder.path, error, error_size) != 0)
+    memcpy(folder->path, path, length);
+    return 0;
+}
+
+static int folder_check_restorable(const struct data_folder *folder, char *error, size_t error_size)
+{
+    char marker[DATA_FOLDER_PATH_MAX];
+
+    data_folder_path(folder, marker_name, marker);
+    if (!files_exist(marker))
+        return 0;
+    return files_error(error, error_size,
+                       "there is a store in %s already: give an empty or a new folder with --data",
+                       folder->path);
+}
+
+/* The marker of a locked folder, or a new one. */
+static int folder_begin(struct data_folder *folder, enum data_folder_mode mode, char *error,
+                        size_t error_size)
+{
+    char marker[DATA_FOLDER_PATH_MAX];
+
+    if (mode == DATA_FOLDER_RESTORE)
+        return 0;
+    data_folder_path(folder, marker_name, marker);
+    if (!files_exist(marker))
+        return folder_adopt(folder, error, error_size);
+    int result = marker_read(folder, error, error_size);
+    if (result != 0)
+        return result;
+    if (mode == DATA_FOLDER_EXISTING && !folder->is_ready)
+        return files_error(error, error_size,
+                           "the store in %s was never completed: start the server on it first",
+                           folder->path);
+    return 0;
+}
+
+int data_folder_open(const char *path, enum data_folder_mode mode, struct data_folder *folder_out,
+                     char *error, size_t error_size)
+{
+    struct data_folder folder = {.lock_file = -1};
+
+    if (path_set(&folder, path, error, error_size) != 0)
+        return -1;
+    if (mode == DATA_FOLDER_RESTORE && folder_check_restorable(&folder, error, error_size) != 0)
+        return -1;
+    if (mode != DATA_FOLDER_EXISTING && folder_make(folder.path, error, error_size) != 0)
         return -1;
     if (folder_examine(&folder, mode, error, error_size) != 0 ||
         lock_take(&folder, error, error_size) != 0)
         return -1;
-    data_folder_path(&folder, marker_name, marker);
-    int result = files_exist(marker) ? marker_read(&folder, error, error_size)
-                                     : folder_adopt(&folder, error, error_size);
-    if (result == 0 && mode == DATA_FOLDER_EXISTING && !folder.is_ready)
-        result = files_error(error, error_size,
-                             "the store in %s was never completed: start the server on it first",
-                             folder.path);
+    int result = folder_begin(&folder, mode, error, error_size);
     if (result != 0) {
         data_folder_close(&folder);
-        return -1;
+        return result;
     }
     *folder_out = folder;
     return 0;
+}
+
+int data_folder_read(const char *path, struct data_folder *folder_out, char *error,
+                     size_t error_size)
+{
+    *folder_out = (struct data_folder){.lock_file = -1};
+    if (path_set(folder_out, path, error, error_size) != 0 ||
+        folder_examine(folder_out, DATA_FOLDER_EXISTING, error, error_size) != 0)
+        return -1;
+    return marker_read(folder_out, error, error_size);
+}
+
+int data_folder_secret(struct data_folder *folder, struct secrets *secrets_out, char *error,
+                       size_t error_size)
+{
+    char path[DATA_FOLDER_PATH_MAX];
+
+    data_folder_path(folder, "secret.key", path);
+    if (secrets_open(path, !folder->is_ready, secrets_out, error, error_size) != 0)
+        return -1;
+    uint64_t mark = secrets_mark(secrets_out);
+    if (!folder->is_ready)
+        folder->secret_mark = mark;
+    if (folder->secret_mark == mark)
+        return 0;
+    secrets_close(secrets_out);
+    return files_error(error, error_size,
+                       "%s is damaged, or of another store: restore it from a backup", path);
 }
 
 int data_folder_set_ready(struct data_folder *folder, uint64_t incarnation, char *error,

@@ -8,6 +8,7 @@
 #include "codec.h"
 #include "journal_result.h"
 #include "memory_table.h"
+#include "mutants.h"
 
 /* What one record was before a commit that a lying disk may forget. */
 struct undo {
@@ -38,6 +39,7 @@ struct journal_memory {
     uint32_t read_first;
     uint32_t read_count;
     uint32_t reads_to_fail;
+    uint64_t loads_left; /* records until loads fail */
 
     uint8_t value[CODEC_VALUE_BYTES_MAX];
     _Alignas(struct record) uint8_t record[CODEC_RECORD_BYTES_MAX];
@@ -56,7 +58,29 @@ struct journal_memory *journal_memory_create(const struct journal_memory_options
     }
     journal->sync_immediately = options->sync_immediately;
     journal->lie = options->lie;
+    journal->loads_left = UINT64_MAX;
     return journal;
+}
+
+struct journal_memory *journal_memory_copy(const struct journal_memory *journal)
+{
+    struct journal_memory_options options = {.partitions = journal->table.partitions};
+    struct journal_memory *copy = journal_memory_create(&options);
+
+    if (copy == NULL)
+        return NULL;
+    copy->last_commit = journal->last_commit;
+    for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
+        for (uint32_t partition = 0; partition < options.partitions; partition++) {
+            const struct memory_entry *entry =
+                memory_table_chain(&journal->table, (enum record_kind)kind, partition)->first;
+
+            for (; entry != NULL; entry = entry->next)
+                memory_table_put(&copy->table, (enum record_kind)kind, entry->bytes,
+                                 entry->key_length, memory_entry_value(entry), entry->value_length);
+        }
+    }
+    return copy;
 }
 
 void journal_memory_destroy(struct journal_memory *journal)
@@ -221,6 +245,7 @@ void journal_memory_crash(struct journal_memory *journal, bool keep_pending)
     journal->is_stuck = false;
     journal->read_count = 0;
     journal->reads_to_fail = 0;
+    journal->loads_left = UINT64_MAX;
 }
 
 /* ---- loads and reads ---- */
@@ -242,9 +267,14 @@ static bool kind_load(struct journal_memory *journal, enum record_kind kind, uin
     struct memory_entry **entries = memory_table_sorted(&journal->table, kind, partition, &count);
     bool is_intact = true;
 
-    for (size_t i = 0; i < count && is_intact && *go_on; i++) {
+    for (size_t i = 0; i + MUTANT(RECOVERY_STOPS_EARLY) < count && is_intact && *go_on; i++) {
         const struct memory_entry *entry = entries[i];
 
+        if (journal->loads_left == 0) {
+            is_intact = false;
+            break;
+        }
+        journal->loads_left -= journal->loads_left != UINT64_MAX;
         is_intact = codec_decode(kind, entry->bytes, entry->key_length, memory_entry_value(entry),
                                  entry->value_length, record) == CODEC_OK;
         if (is_intact)
@@ -360,61 +390,51 @@ void journal_memory_fail_reads(struct journal_memory *journal, uint32_t count)
     journal->reads_to_fail = count;
 }
 
-/* The entry at a place in the order of kinds, partitions, keys. */
-static struct memory_entry *entry_at(const struct journal_memory *journal, uint64_t place)
+void journal_memory_fail_load_after(struct journal_memory *journal, uint64_t records)
 {
-    for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
-        for (uint32_t partition = 0; partition < journal->table.partitions; partition++) {
-            const struct memory_chain *chain =
-                memory_table_chain(&journal->table, (enum record_kind)kind, partition);
-            size_t count;
+    journal->loads_left = records;
+}
 
-            if (place >= chain->count) {
-                place -= chain->count;
-                continue;
-            }
-            struct memory_entry **entries =
-                memory_table_sorted(&journal->table, (enum record_kind)kind, partition, &count);
-            struct memory_entry *entry = entries[place];
-            free(entries);
-            return entry;
-        }
+/* Damages the values of one kind and partition from a place in key order on; what is left of
+ * `bytes`. */
+static uint64_t garble_chain(struct journal_memory *journal, const struct journal_memory_place *at,
+                             uint64_t place, uint64_t offset, uint64_t bytes, uint8_t mask)
+{
+    size_t count;
+    struct memory_entry **entries =
+        memory_table_sorted(&journal->table, at->kind, at->partition, &count);
+
+    for (size_t i = place; i < count && bytes > 0; i++, offset = 0) {
+        struct memory_entry *entry = entries[i];
+
+        for (uint64_t n = offset % entry->value_length; n < entry->value_length && bytes > 0;
+             n++, bytes--)
+            entry->bytes[entry->key_length + n] ^= mask;
+        memory_table_rehash(&journal->table, entry);
     }
-    return NULL;
+    free(entries);
+    return bytes;
 }
 
-static uint8_t *damaged_byte(struct journal_memory *journal, uint64_t record, uint64_t offset,
-                             struct memory_entry **entry_out)
+bool journal_memory_garble(struct journal_memory *journal, uint64_t record, uint64_t offset,
+                           uint64_t bytes, uint8_t mask, struct journal_memory_place *first_out)
 {
-    if (journal->table.entry_count == 0)
-        return NULL;
-    *entry_out = entry_at(journal, record % journal->table.entry_count);
-    assert(*entry_out != NULL);
-    return (*entry_out)->bytes + (*entry_out)->key_length + offset % (*entry_out)->value_length;
-}
+    const struct memory_table *table = &journal->table;
+    struct journal_memory_place at = {0};
+    uint64_t place;
 
-bool journal_memory_flip_bit(struct journal_memory *journal, uint64_t record, uint64_t bit)
-{
-    struct memory_entry *entry;
-    uint8_t *byte = damaged_byte(journal, record, bit / 8, &entry);
-
-    if (byte == NULL)
+    assert(bytes > 0 && mask != 0);
+    if (table->entry_count == 0)
         return false;
-    *byte = (uint8_t)(*byte ^ 1u << bit % 8);
-    memory_table_rehash(&journal->table, entry);
-    return true;
-}
-
-bool journal_memory_set_byte(struct journal_memory *journal, uint64_t record, uint64_t offset,
-                             uint8_t value)
-{
-    struct memory_entry *entry;
-    uint8_t *byte = damaged_byte(journal, record, offset, &entry);
-
-    if (byte == NULL)
-        return false;
-    *byte = value;
-    memory_table_rehash(&journal->table, entry);
+    place = record % table->entry_count;
+    while (place >= memory_table_chain(table, at.kind, at.partition)->count) {
+        place -= memory_table_chain(table, at.kind, at.partition)->count;
+        at.partition = (at.partition + 1) % table->partitions;
+        at.kind += at.partition == 0;
+    }
+    *first_out = at;
+    for (; at.partition < table->partitions && bytes > 0; at.partition++, place = 0, offset = 0)
+        bytes = garble_chain(journal, &at, place, offset, bytes, mask);
     return true;
 }
 

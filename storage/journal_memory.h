@@ -70,15 +70,29 @@ void journal_memory_set_full(struct journal_memory *journal, bool is_full);
 /* The next `count` loads and reads fail. */
 void journal_memory_fail_reads(struct journal_memory *journal, uint32_t count);
 
-/* Damages the stored value of one record: `record` picks it by its place in key order, `bit` one of
- * its bits, both modulo what there is. False if nothing is stored. */
-bool journal_memory_flip_bit(struct journal_memory *journal, uint64_t record, uint64_t bit);
+/* Loads fail after so many more records have been visited, until the next crash or a count of
+ * UINT64_MAX: a process that dies, or cannot go on, in the midst of recovery. */
+void journal_memory_fail_load_after(struct journal_memory *journal, uint64_t records);
 
-/* The same with a whole byte. */
-bool journal_memory_set_byte(struct journal_memory *journal, uint64_t record, uint64_t offset,
-                             uint8_t value);
+/* Where stored bytes were damaged first. */
+struct journal_memory_place {
+    enum record_kind kind;
+    uint32_t partition;
+};
+
+/* Damages `bytes` stored bytes of values, from one byte of one record's value on and over the
+ * records of its kind that follow in key order: 1 byte and a mask of one bit for a flipped bit, a
+ * few thousand for a block, UINT64_MAX for the rest of a file. Each is changed by `mask`, which is
+ * not 0; done again, it is undone. `record` picks by its place in key order, modulo what there is,
+ * `offset` modulo the value's length. False if nothing is stored. */
+bool journal_memory_garble(struct journal_memory *journal, uint64_t record, uint64_t offset,
+                           uint64_t bytes, uint8_t mask, struct journal_memory_place *first_out);
 
 /* ---- what is in it ---- */
+
+/* What is durable now, as a journal of its own (controlled, no faults); NULL if memory is refused.
+ */
+struct journal_memory *journal_memory_copy(const struct journal_memory *journal);
 
 uint64_t journal_memory_count(const struct journal_memory *journal, enum record_kind kind);
 

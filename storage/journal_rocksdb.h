@@ -28,6 +28,7 @@ enum journal_rocksdb_mode {
     JOURNAL_SERVE,     /* must be there */
     JOURNAL_READ_ONLY, /* for audits: no commit, no reader pool */
     JOURNAL_SALVAGE,   /* for a copy: writable, up to the first damage of the log (mode 2) */
+    JOURNAL_RESTORE,   /* for a copy: writable, damage refuses it; no commit, no reader pool */
 };
 
 /* What the journal says about itself. */
@@ -61,9 +62,22 @@ enum journal_rocksdb_result journal_rocksdb_open(const struct journal_rocksdb_op
 struct journal_identity journal_rocksdb_identity(const struct journal_rocksdb *journal);
 uint64_t journal_rocksdb_last_commit(const struct journal_rocksdb *journal);
 
-/* Writes the next incarnation, durably. Salvage. 0, or -1 with `error`. */
-int journal_rocksdb_set_incarnation(struct journal_rocksdb *journal, uint64_t incarnation,
-                                    char *error, size_t error_size);
+/* Numbers that a new incarnation leaves out in each partition. */
+#define JOURNAL_INCARNATION_JUMP (UINT64_C(1) << 32)
+
+/* Begins the next incarnation, durably: what follows the newest commit in here may have been
+ * acknowledged once and be lost, so every partition's next number is raised by
+ * JOURNAL_INCARNATION_JUMP (FLOOR records), and no ID that the outside has seen is given again.
+ * Reads all holds. Salvage and restore. 0, or -1 with `error`. */
+int journal_rocksdb_begin_incarnation(struct journal_rocksdb *journal, uint64_t incarnation,
+                                      char *error, size_t error_size);
+
+/* Makes a copy of the journal as it is now in `target`, a folder that must not exist, on the same
+ * file system: hard links where files never change. Commits go on meanwhile. All that was durable
+ * at the call is in it, and of later commits the first ones. With `is_tight` (a full disk) nothing
+ * is flushed for it. Any thread, one at a time. 0, or -1 with `error`. */
+int journal_rocksdb_checkpoint(struct journal_rocksdb *journal, const char *target, bool is_tight,
+                               char *error, size_t error_size);
 
 /* commit, load and read of the journal port. */
 void journal_rocksdb_commit(struct journal_rocksdb *journal, const struct journal_commit *commit,
@@ -81,6 +95,15 @@ bool journal_rocksdb_scan(struct journal_rocksdb *journal, enum record_kind kind
 
 /* As journal_memory_state_hash. Reads everything: tests. False if something cannot be read. */
 bool journal_rocksdb_state_hash(struct journal_rocksdb *journal, uint64_t *hash_out);
+
+/* The same of what the shop's state is: without the FLOOR records, which a restore raises, and the
+ * commit number. `stampede check` prints it; equal in a store and in what was restored from its
+ * backup. Reads every record, past the cache, and so finds damaged blocks. */
+bool journal_rocksdb_content_hash(struct journal_rocksdb *journal, uint64_t *hash_out);
+
+/* Reads and decodes every record, the ledger included. False if one cannot be: the reason is
+ * logged. `hash_out` as of journal_rocksdb_content_hash. */
+bool journal_rocksdb_verify(struct journal_rocksdb *journal, uint64_t *hash_out);
 
 /* Bytes of disk that the next merge of all holds needs until it is done; 0 while it (or any other)
  * is under way, as it has taken them then. Any thread. */

@@ -2,6 +2,7 @@
 #include "repair.h"
 
 #include <assert.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -15,6 +16,8 @@
 #include "salvage.h"
 #include "watermark_file.h"
 
+static const char copy_name[] = "journal.repair-";
+
 struct repair {
     const struct repair_options *options;
     FILE *out;
@@ -27,6 +30,8 @@ struct repair {
     char journal_path[DATA_FOLDER_PATH_MAX];
     char copy_path[DATA_FOLDER_PATH_MAX];
     char kept_path[DATA_FOLDER_PATH_MAX];
+    char left_path[DATA_FOLDER_PATH_MAX]; /* what an earlier repair left in the copy's place, or ""
+                                           */
     char watermark_path[DATA_FOLDER_PATH_MAX];
 };
 
@@ -37,13 +42,32 @@ static void repair_log(void *arg, const char *line)
     fprintf(repair->out, "repair: %s\n", line);
 }
 
+/* The newest `journal.repair-…`: their names end in times of one width. */
+static void left_find(struct repair *repair)
+{
+    DIR *folder = opendir(repair->folder.path);
+    const struct dirent *entry;
+    char newest[64] = "";
+
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        if (strncmp(entry->d_name, copy_name, sizeof(copy_name) - 1) == 0 &&
+            strlen(entry->d_name) < sizeof(newest) && strcmp(entry->d_name, newest) > 0)
+            memcpy(newest, entry->d_name, strlen(entry->d_name) + 1);
+    }
+    if (folder != NULL)
+        closedir(folder);
+    if (newest[0] != '\0')
+        data_folder_path(&repair->folder, newest, repair->left_path);
+}
+
 static void paths_set(struct repair *repair)
 {
     char name[64];
 
     data_folder_path(&repair->folder, "journal", repair->journal_path);
     data_folder_path(&repair->folder, "watermark", repair->watermark_path);
-    snprintf(name, sizeof(name), "journal.repair-%" PRId64, repair->options->wall_ms);
+    left_find(repair);
+    snprintf(name, sizeof(name), "%s%" PRId64, copy_name, repair->options->wall_ms);
     data_folder_path(&repair->folder, name, repair->copy_path);
     snprintf(name, sizeof(name), "journal.damaged-%" PRId64, repair->options->wall_ms);
     data_folder_path(&repair->folder, name, repair->kept_path);
@@ -51,8 +75,33 @@ static void paths_set(struct repair *repair)
 
 /* ---- what is there ---- */
 
-/* 0, or -1 with `error` if that cannot be found out. */
-static int examine(struct repair *repair, char *error, size_t error_size)
+static bool has_watermark(const struct repair *repair)
+{
+    return repair->watermark_state == WATERMARK_INTACT &&
+           repair->watermark.store_id == repair->folder.store_id;
+}
+
+/* A journal that opens, as RocksDB sees it: is all of it readable? */
+static int examine_opened(struct repair *repair, struct journal_rocksdb *journal, char *error,
+                          size_t error_size)
+{
+    uint64_t ignored;
+
+    repair->opens = true;
+    repair->findings.is_readable = true;
+    repair->findings.last_commit = journal_rocksdb_last_commit(journal);
+    repair->findings.identity = journal_rocksdb_identity(journal);
+    bool is_whole = journal_rocksdb_verify(journal, &ignored);
+    journal_rocksdb_close(journal);
+    if (is_whole)
+        return 0;
+    return files_error(error, error_size,
+                       "the journal in %s opens, but records of it cannot be read (see above), and "
+                       "nothing makes good for them: restore a backup",
+                       repair->folder.path);
+}
+
+static int examine_journal(struct repair *repair, char *error, size_t error_size)
 {
     struct journal_rocksdb_options options = {.path = repair->journal_path,
                                               .mode = JOURNAL_READ_ONLY,
@@ -61,36 +110,52 @@ static int examine(struct repair *repair, char *error, size_t error_size)
     struct journal_rocksdb *journal;
     char scratch[DATA_FOLDER_PATH_MAX];
 
-    repair->watermark_state = watermark_load(repair->watermark_path, &repair->watermark);
+    if (!files_exist(repair->journal_path) && repair->left_path[0] != '\0')
+        options.path = repair->left_path;
     switch (journal_rocksdb_open(&options, &journal, repair->refusal, sizeof(repair->refusal))) {
     case JOURNAL_OPENED:
-        repair->opens = true;
-        repair->findings.is_readable = true;
-        repair->findings.last_commit = journal_rocksdb_last_commit(journal);
-        repair->findings.identity = journal_rocksdb_identity(journal);
-        journal_rocksdb_close(journal);
-        break;
+        return examine_opened(repair, journal, error, error_size);
     case JOURNAL_DAMAGED:
         data_folder_path(&repair->folder, "journal.examine", scratch);
-        salvage_examine(repair->journal_path, scratch, repair->refusal, &repair->findings);
-        break;
+        salvage_examine(options.path, scratch, repair->refusal, &repair->findings);
+        return 0;
     case JOURNAL_REFUSED:
     case JOURNAL_NO_SPACE:
-        return files_error(error, error_size, "cannot open the journal in %s: %s",
-                           repair->folder.path, repair->refusal);
+        break;
     }
+    return files_error(error, error_size, "cannot open the journal in %s: %s", repair->folder.path,
+                       repair->refusal);
+}
+
+/* The secret and the tables: no repair brings them back. */
+static int examine_irreplaceable(struct repair *repair, char *error, size_t error_size)
+{
+    struct secrets secrets;
+
+    if (data_folder_secret(&repair->folder, &secrets, error, error_size) != 0)
+        return -1;
+    secrets_close(&secrets);
+    if (!has_watermark(repair) || !files_exist(repair->journal_path) ||
+        (repair->findings.is_readable &&
+         repair->findings.identity.incarnation != repair->watermark.incarnation))
+        return 0;
+    return manifest_mark_check(repair->journal_path, &repair->watermark.manifest, error,
+                               error_size);
+}
+
+/* 0, or -1 with `error` if that cannot be found out, or nothing can mend it. */
+static int examine(struct repair *repair, char *error, size_t error_size)
+{
+    repair->watermark_state = watermark_load(repair->watermark_path, &repair->watermark);
+    if (examine_journal(repair, error, error_size) != 0 ||
+        examine_irreplaceable(repair, error, error_size) != 0)
+        return -1;
     if (repair->findings.is_readable &&
         repair->findings.identity.store_id != repair->folder.store_id)
         return files_error(error, error_size,
                            "the journal in %s is of another store: put the right one back",
                            repair->folder.path);
     return 0;
-}
-
-static bool has_watermark(const struct repair *repair)
-{
-    return repair->watermark_state == WATERMARK_INTACT &&
-           repair->watermark.store_id == repair->folder.store_id;
 }
 
 /* The journal was put in place, but the crash came before watermark and marker followed. */
@@ -129,6 +194,17 @@ static void findings_print(struct repair *repair)
 
 /* ---- mending ---- */
 
+/* What is left cannot be gone on with. */
+static int copy_abandon(struct repair *repair, const char *reason, char *error, size_t error_size)
+{
+    char ignored[64];
+
+    files_remove_folder(repair->copy_path, ignored, sizeof(ignored));
+    return files_error(error, error_size,
+                       "what is left of the journal in %s cannot be used (%s): restore a backup",
+                       repair->folder.path, reason);
+}
+
 /* The copy, opened up to the first damage, in the next incarnation. */
 static int copy_salvage(struct repair *repair, uint64_t incarnation, char *error, size_t error_size)
 {
@@ -136,15 +212,19 @@ static int copy_salvage(struct repair *repair, uint64_t incarnation, char *error
         .path = repair->copy_path, .mode = JOURNAL_SALVAGE, .log = repair_log, .log_arg = repair};
     struct journal_rocksdb *journal;
     char reason[256];
+    uint64_t ignored;
 
     if (salvage_copy(repair->journal_path, repair->copy_path, repair->refusal, error, error_size) !=
         0)
         return -1;
     if (journal_rocksdb_open(&options, &journal, reason, sizeof(reason)) != JOURNAL_OPENED)
-        return files_error(error, error_size, "cannot open the copy %s: %s", repair->copy_path,
-                           reason);
+        return copy_abandon(repair, reason, error, error_size);
     repair->findings.last_commit = journal_rocksdb_last_commit(journal);
-    int result = journal_rocksdb_set_incarnation(journal, incarnation, reason, sizeof(reason));
+    if (!journal_rocksdb_verify(journal, &ignored)) {
+        journal_rocksdb_close(journal);
+        return copy_abandon(repair, "records cannot be read (see above)", error, error_size);
+    }
+    int result = journal_rocksdb_begin_incarnation(journal, incarnation, reason, sizeof(reason));
     journal_rocksdb_close(journal);
     if (result != 0)
         return files_error(error, error_size, "cannot write the copy %s: %s", repair->copy_path,
@@ -167,6 +247,21 @@ static int copy_swap_in(struct repair *repair, char *error, size_t error_size)
         return files_error(error, error_size, "cannot put %s in the place of %s: %s",
                            repair->copy_path, journal, files_reason(errno));
     return files_sync_parent(journal, error, error_size);
+}
+
+/* Completes the renames of an earlier repair: without an exchange of names it may have ended
+ * between two; with one, what is left is the damaged journal under the copy's name. */
+static int swap_complete(struct repair *repair, char *error, size_t error_size)
+{
+    bool is_between = !files_exist(repair->journal_path);
+    const char *target = is_between ? repair->journal_path : repair->kept_path;
+
+    if (repair->left_path[0] == '\0')
+        return 0;
+    if (rename(repair->left_path, target) != 0)
+        return files_error(error, error_size, "cannot rename %s to %s: %s", repair->left_path,
+                           target, files_reason(errno));
+    return files_sync_parent(repair->journal_path, error, error_size);
 }
 
 /* Watermark, then marker: the marker's incarnation is the last to change, so that an interruption
@@ -203,6 +298,8 @@ static enum repair_result mend(struct repair *repair, char *error, size_t error_
     }
     if (was_interrupted(repair)) {
         incarnation = repair->findings.identity.incarnation;
+        if (swap_complete(repair, error, error_size) != 0)
+            return REPAIR_REFUSED;
     } else if (copy_salvage(repair, incarnation, error, error_size) != 0 ||
                copy_swap_in(repair, error, error_size) != 0) {
         return REPAIR_REFUSED;

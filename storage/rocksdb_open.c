@@ -47,7 +47,7 @@ static bool numbers_get(struct journal_rocksdb *journal, const char *name, uint6
     return is_found;
 }
 
-static int identity_put(struct journal_rocksdb *journal, char *error, size_t error_size)
+size_t rocksdb_identity_encode(struct journal_rocksdb *journal)
 {
     uint64_t numbers[STORE_NUMBERS] = {
         [STORE_NUMBER_FORMAT] = STORE_FORMAT,
@@ -55,11 +55,17 @@ static int identity_put(struct journal_rocksdb *journal, char *error, size_t err
         [STORE_NUMBER_INCARNATION] = journal->identity.incarnation,
         [STORE_NUMBER_PARTITIONS] = journal->identity.partitions,
     };
+
+    return codec_encode_numbers(journal_store_name, numbers, STORE_NUMBERS, journal->value,
+                                sizeof(journal->value));
+}
+
+static int identity_put(struct journal_rocksdb *journal, char *error, size_t error_size)
+{
     rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
     rocksdb_column_family_handle_t *family = journal->families[FAMILY_DEFAULT];
     char *reason = NULL;
-    size_t length = codec_encode_numbers(journal_store_name, numbers, STORE_NUMBERS, journal->value,
-                                         sizeof(journal->value));
+    size_t length = rocksdb_identity_encode(journal);
 
     rocksdb_put_cf(journal->database, journal->synced, family, journal_store_name,
                    strlen(journal_store_name), (const char *)journal->value, length, &reason);
@@ -72,14 +78,6 @@ static int identity_put(struct journal_rocksdb *journal, char *error, size_t err
     files_error(error, error_size, "%s", reason);
     rocksdb_free(reason);
     return -1;
-}
-
-int journal_rocksdb_set_incarnation(struct journal_rocksdb *journal, uint64_t incarnation,
-                                    char *error, size_t error_size)
-{
-    assert(journal->mode == JOURNAL_SALVAGE && incarnation > journal->identity.incarnation);
-    journal->identity.incarnation = incarnation;
-    return identity_put(journal, error, error_size);
 }
 
 /* Reads the journal's own records, or writes them into a new one. */
@@ -133,6 +131,14 @@ static enum journal_rocksdb_result reason_classify(const char *reason)
     return JOURNAL_REFUSED;
 }
 
+static bool has_current(const char *path)
+{
+    char current[DATA_FOLDER_PATH_MAX];
+    int length = snprintf(current, sizeof(current), "%s/CURRENT", path);
+
+    return length > 0 && length < DATA_FOLDER_PATH_MAX && files_exist(current);
+}
+
 static enum journal_rocksdb_result database_open(struct journal_rocksdb *journal, const char *path,
                                                  char *error, size_t error_size)
 {
@@ -141,6 +147,11 @@ static enum journal_rocksdb_result database_open(struct journal_rocksdb *journal
     bool is_read_only = journal->mode == JOURNAL_READ_ONLY;
     char *reason = NULL;
 
+    /* RocksDB would make the folder of a journal that is not there. */
+    if (journal->mode != JOURNAL_CREATE && !has_current(path)) {
+        files_error(error, error_size, "No such file or directory: %s/CURRENT", path);
+        return JOURNAL_DAMAGED;
+    }
     for (unsigned i = 0; i < FAMILY_COUNT; i++) {
         names[i] = i == FAMILY_DEFAULT ? "default" : codec_kind_name((enum record_kind)i);
         options[i] = i == RECORD_HOLD ? journal->hold_options : journal->options;
@@ -212,7 +223,7 @@ destroy_parts:
 void journal_rocksdb_close(struct journal_rocksdb *journal)
 {
     bool is_writable = journal->mode == JOURNAL_CREATE || journal->mode == JOURNAL_SERVE ||
-                       journal->mode == JOURNAL_SALVAGE;
+                       journal->mode == JOURNAL_SALVAGE || journal->mode == JOURNAL_RESTORE;
 
     journal_rocksdb_stop_reads(journal);
     if (is_writable && !atomic_load_explicit(&journal->is_latched, memory_order_relaxed)) {

@@ -35,6 +35,7 @@ int secrets_open(const char *path, bool create, struct secrets *secrets_out, cha
                  size_t error_size)
 {
     unsigned mode;
+    char reason[384];
 
     sodium_ready();
     if (!files_exist(path)) {
@@ -46,9 +47,10 @@ int secrets_open(const char *path, bool create, struct secrets *secrets_out, cha
         randombytes_buf(secrets_out->secret, SECRET_BYTES);
         return files_create(path, secrets_out->secret, SECRET_BYTES, error, error_size);
     }
-    ssize_t length = files_read(path, secrets_out->secret, SECRET_BYTES, &mode, error, error_size);
+    ssize_t length =
+        files_read(path, secrets_out->secret, SECRET_BYTES, &mode, reason, sizeof(reason));
     if (length < 0)
-        return -1;
+        return files_error(error, error_size, "%s: restore it from a backup", reason);
     if (length != SECRET_BYTES)
         return files_error(error, error_size,
                            "%s is damaged: it must have %d bytes; restore it from a backup", path,
@@ -101,6 +103,11 @@ struct secrets_port secrets_port_of(struct secrets *secrets)
         .id_key = key_for(secrets, "reservation id"),
         .key_key = key_for(secrets, "idempotency key"),
     };
+}
+
+uint64_t secrets_mark(const struct secrets *secrets)
+{
+    return key_for(secrets, "mark of the secret").word[0];
 }
 
 void secrets_close(struct secrets *secrets)

@@ -29,6 +29,9 @@ int secrets_open(const char *path, bool create, struct secrets *secrets_out, cha
 /* The port; valid as long as `secrets` stays where it is. */
 struct secrets_port secrets_port_of(struct secrets *secrets);
 
+/* What a secret is known by: 64 bits of a keyed hash, which do not tell it. */
+uint64_t secrets_mark(const struct secrets *secrets);
+
 /* Forgets the secret. */
 void secrets_close(struct secrets *secrets);
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "ballast.h"
+#include "control.h"
 #include "data_folder.h"
 #include "files.h"
 #include "journal_rocksdb.h"
@@ -34,6 +35,7 @@ struct storage {
     struct ballast ballast;
     struct watermark_file *watermark;
     struct journal_rocksdb *journal;
+    struct control *control;      /* NULL: no backup while it is open */
     pthread_mutex_t journal_lock; /* of: */
     bool is_journal_open;
     bool is_new;
@@ -42,6 +44,7 @@ struct storage {
     char journal_path[DATA_FOLDER_PATH_MAX];
     char watermark_path[DATA_FOLDER_PATH_MAX];
     char ballast_path[DATA_FOLDER_PATH_MAX];
+    char backup_path[DATA_FOLDER_PATH_MAX]; /* a copy of the journal while a backup is made */
 };
 
 struct storage_options storage_options_default(const char *path)
@@ -110,10 +113,22 @@ static void journal_close(struct storage *storage)
     journal_rocksdb_close(storage->journal);
 }
 
+/* What the MANIFEST has come to is kept with the watermark, once it is durable. */
+static void manifest_note(struct storage *storage)
+{
+    struct manifest_mark known = watermark_file_manifest(storage->watermark);
+    struct manifest_mark found;
+
+    if (manifest_mark_find(storage->journal_path, &found) &&
+        manifest_mark_is_older(&known, &found) && manifest_mark_sync(storage->journal_path, &found))
+        watermark_file_set_manifest(storage->watermark, &found);
+}
+
 static void watermark_tick(void *arg)
 {
     struct storage *storage = arg;
 
+    manifest_note(storage);
     if (++storage->ticks % SPACE_TICKS != 0)
         return;
     uint64_t headroom = journal_headroom(storage);
@@ -173,7 +188,8 @@ static int journal_check_identity(struct storage *storage, char *error, size_t e
                        storage->folder.path);
 }
 
-static int journal_open(struct storage *storage, uint64_t watermark, char *error, size_t error_size)
+static enum storage_result journal_open(struct storage *storage, uint64_t watermark, char *error,
+                                        size_t error_size)
 {
     /* Recovery writes tables before anything can be served; on a full disk RocksDB may even abort
      * there, so the ballast goes first. */
@@ -190,23 +206,63 @@ static int journal_open(struct storage *storage, uint64_t watermark, char *error
         break;
     case JOURNAL_DAMAGED:
         damage_explain(storage, watermark, error, error_size);
-        return -1;
+        return STORAGE_DAMAGED;
     case JOURNAL_NO_SPACE:
     case JOURNAL_REFUSED: {
         char reason[256];
 
         snprintf(reason, sizeof(reason), "%s", error);
-        return files_error(error, error_size, "cannot open the journal in %s: %s%s",
-                           storage->folder.path, reason,
-                           result == JOURNAL_NO_SPACE ? ": free some space on its disk" : "");
+        files_error(error, error_size, "cannot open the journal in %s: %s%s", storage->folder.path,
+                    reason, result == JOURNAL_NO_SPACE ? ": free some space on its disk" : "");
+        return result == JOURNAL_NO_SPACE || strncmp(reason, "IO error", 8) == 0 ? STORAGE_NO_DISK
+                                                                                 : STORAGE_REFUSED;
     }
     }
     if (journal_check_identity(storage, error, error_size) != 0) {
         journal_rocksdb_close(storage->journal);
-        return -1;
+        return STORAGE_DAMAGED;
     }
     journal_set_open(storage, true);
-    return 0;
+    return STORAGE_OPENED;
+}
+
+/* ---- backup while open ---- */
+
+static void copy_drop(void *arg)
+{
+    struct storage *storage = arg;
+    char reason[STORAGE_ERROR_BYTES];
+
+    if (files_exist(storage->backup_path) &&
+        files_remove_folder(storage->backup_path, reason, sizeof(reason)) != 0)
+        storage_log(storage, reason);
+}
+
+static int copy_make(void *arg, uint64_t *commit_out, char *error, size_t error_size)
+{
+    struct storage *storage = arg;
+
+    copy_drop(storage);
+    *commit_out = journal_rocksdb_last_commit(storage->journal);
+    return journal_rocksdb_checkpoint(storage->journal, storage->backup_path,
+                                      ballast_is_full(&storage->ballast), error, error_size);
+}
+
+/* Without it there is no backup while serving, and no reason not to serve. */
+static void control_begin(struct storage *storage)
+{
+    struct control_options options = {.folder = storage->folder.path,
+                                      .copy_make = copy_make,
+                                      .copy_drop = copy_drop,
+                                      .arg = storage};
+    char reason[STORAGE_ERROR_BYTES];
+    char line[STORAGE_ERROR_BYTES + 64];
+
+    copy_drop(storage); /* of a server that was killed: its links keep tables on the disk */
+    if (control_open(&options, &storage->control, reason, sizeof(reason)) == 0)
+        return;
+    snprintf(line, sizeof(line), "storage: %s: no backup can be made while serving", reason);
+    storage_log(storage, line);
 }
 
 /* ---- open and close ---- */
@@ -216,14 +272,17 @@ static void paths_set(struct storage *storage)
     data_folder_path(&storage->folder, "journal", storage->journal_path);
     data_folder_path(&storage->folder, "watermark", storage->watermark_path);
     data_folder_path(&storage->folder, "ballast", storage->ballast_path);
+    data_folder_path(&storage->folder, "journal.backup", storage->backup_path);
 }
 
-static int secrets_get(struct storage *storage, char *error, size_t error_size)
+/* Before RocksDB opens the journal: it deletes tables that its MANIFEST does not name. */
+static int manifest_check(struct storage *storage, const struct watermark *watermark, char *error,
+                          size_t error_size)
 {
-    char path[DATA_FOLDER_PATH_MAX];
-
-    data_folder_path(&storage->folder, "secret.key", path);
-    return secrets_open(path, !storage->folder.is_ready, &storage->secrets, error, error_size);
+    if (!storage->folder.is_ready || watermark->store_id != storage->folder.store_id ||
+        watermark->incarnation != storage->folder.incarnation)
+        return 0; /* it is refused later */
+    return manifest_mark_check(storage->journal_path, &watermark->manifest, error, error_size);
 }
 
 static int watermark_open(struct storage *storage, char *error, size_t error_size)
@@ -241,59 +300,75 @@ static int watermark_open(struct storage *storage, char *error, size_t error_siz
 }
 
 /* All parts of a locked folder. */
-static int parts_open(struct storage *storage, char *error, size_t error_size)
+static enum storage_result parts_open(struct storage *storage, char *error, size_t error_size)
 {
+    enum storage_result result;
+
     struct ballast_options ballast = {.folder = storage->folder.path,
                                       .path = storage->ballast_path,
                                       .bytes = storage->options.ballast_bytes,
                                       .low_water_bytes = storage->options.low_water_bytes};
     struct watermark watermark = {0};
 
-    if (secrets_get(storage, error, error_size) != 0)
-        return -1;
+    if (data_folder_secret(&storage->folder, &storage->secrets, error, error_size) != 0)
+        return storage->folder.is_ready ? STORAGE_DAMAGED : STORAGE_NO_DISK;
     ballast_open(&storage->ballast, &ballast);
     watermark_load(storage->watermark_path, &watermark);
-    if (journal_open(storage, watermark.commit_number, error, error_size) != 0)
-        return -1;
+    if (manifest_check(storage, &watermark, error, error_size) != 0)
+        return STORAGE_DAMAGED;
+    result = journal_open(storage, watermark.commit_number, error, error_size);
+    if (result != STORAGE_OPENED)
+        return result;
+    result = storage->folder.is_ready ? STORAGE_DAMAGED : STORAGE_NO_DISK;
     if (watermark_open(storage, error, error_size) != 0)
         goto close_journal;
+    result = STORAGE_NO_DISK;
     if (storage->is_new && data_folder_set_ready(&storage->folder, storage->folder.incarnation,
                                                  error, error_size) != 0)
         goto close_watermark;
     if (ballast_is_full(&storage->ballast))
         space_log(storage, 0);
-    return 0;
+    return STORAGE_OPENED;
 
 close_watermark:
     watermark_file_close(storage->watermark);
 close_journal:
     journal_close(storage);
-    return -1;
+    return result;
 }
 
-int storage_open(const struct storage_options *options, struct storage **storage_out, char *error,
-                 size_t error_size)
+enum storage_result storage_open(const struct storage_options *options,
+                                 struct storage **storage_out, char *error, size_t error_size)
 {
+    enum storage_result result = STORAGE_REFUSED;
+
     assert(options->partitions >= 1 && options->partitions <= PARTITIONS_MAX);
     assert(error_size >= STORAGE_ERROR_BYTES);
     struct storage *storage = calloc(1, sizeof(*storage));
-    if (storage == NULL)
-        return files_error(error, error_size, "out of memory");
+    if (storage == NULL) {
+        files_error(error, error_size, "out of memory");
+        return STORAGE_NO_DISK;
+    }
     storage->options = *options;
     storage->options.path = NULL; /* the caller's */
     if (storage->options.log == NULL)
         storage->options.log = log_to_standard_error;
     atomic_flag_clear(&storage->watermark_failure_logged);
     pthread_mutex_init(&storage->journal_lock, NULL);
-    if (data_folder_open(options->path, DATA_FOLDER_CREATE, &storage->folder, error, error_size) !=
-        0)
+    int opened =
+        data_folder_open(options->path, DATA_FOLDER_CREATE, &storage->folder, error, error_size);
+    if (opened == DATA_FOLDER_DAMAGED)
+        result = STORAGE_DAMAGED;
+    if (opened != 0)
         goto free_storage;
     storage->is_new = !storage->folder.is_ready;
     paths_set(storage);
-    if (parts_open(storage, error, error_size) != 0)
+    result = parts_open(storage, error, error_size);
+    if (result != STORAGE_OPENED)
         goto close_folder;
+    control_begin(storage);
     *storage_out = storage;
-    return 0;
+    return STORAGE_OPENED;
 
 close_folder:
     secrets_close(&storage->secrets);
@@ -301,7 +376,7 @@ close_folder:
 free_storage:
     pthread_mutex_destroy(&storage->journal_lock);
     free(storage);
-    return -1;
+    return result;
 }
 
 void storage_stop_reads(struct storage *storage)
@@ -311,6 +386,8 @@ void storage_stop_reads(struct storage *storage)
 
 void storage_close(struct storage *storage)
 {
+    if (storage->control != NULL)
+        control_close(storage->control);
     /* The journal first: what it acknowledged last is then on file before the lock goes. */
     journal_close(storage);
     watermark_file_close(storage->watermark);

@@ -40,10 +40,18 @@ struct storage_info {
 /* The defaults of every option for a folder. */
 struct storage_options storage_options_default(const char *path);
 
-/* Opens the store, or creates it where the folder is missing or empty. 0, or -1 with one line for
- * people in `error` that says what is wrong and how to mend it. Start-up thread. */
-int storage_open(const struct storage_options *options, struct storage **storage_out, char *error,
-                 size_t error_size);
+/* Why a store does not open: who must do something about it. */
+enum storage_result {
+    STORAGE_OPENED = 0,
+    STORAGE_REFUSED, /* the operator, with options: a foreign folder, in use, not writable */
+    STORAGE_DAMAGED, /* the operator, with a backup or repair: what is stored cannot be trusted */
+    STORAGE_NO_DISK, /* nobody perhaps: the disk is full or fails; later it may open */
+};
+
+/* Opens the store, or creates it where the folder is missing or empty. On anything but OPENED, one
+ * line for people in `error` says what is wrong and how to mend it. Start-up thread. */
+enum storage_result storage_open(const struct storage_options *options,
+                                 struct storage **storage_out, char *error, size_t error_size);
 
 void storage_info_get(const struct storage *storage, struct storage_info *info_out);
 

@@ -27,6 +27,7 @@ enum {
 struct watermark_file {
     struct watermark last; /* as on file; the thread's, once it runs */
     uint64_t read_number;
+    struct manifest_mark manifest; /* to be written; the thread's */
     int file;
     int wake; /* an eventfd: end of the thread */
     void (*tick)(void *arg);
@@ -49,6 +50,8 @@ static void slot_encode(const struct watermark *watermark, uint8_t slot_out[WATE
     at = bytes_put(at, watermark->incarnation, 8);
     at = bytes_put(at, watermark->epoch, 8);
     at = bytes_put(at, watermark->commit_number, 8);
+    at = bytes_put(at, watermark->manifest.number, 8);
+    at = bytes_put(at, watermark->manifest.bytes, 8);
     assert(at <= slot_out + CHECKSUM_AT);
     bytes_put(slot_out + CHECKSUM_AT, crc32c(0, slot_out, CHECKSUM_AT), 4);
 }
@@ -63,6 +66,7 @@ static bool slot_decode(const uint8_t slot[WATERMARK_SLOT_BYTES], struct waterma
         .incarnation = bytes_get(slot + 20, 8),
         .epoch = bytes_get(slot + 28, 8),
         .commit_number = bytes_get(slot + 36, 8),
+        .manifest = {.number = bytes_get(slot + 44, 8), .bytes = bytes_get(slot + 52, 8)},
     };
     return true;
 }
@@ -110,11 +114,13 @@ static void number_write(struct watermark_file *file)
     struct watermark next = file->last;
     uint8_t slot[WATERMARK_SLOT_BYTES];
 
-    if (number <= file->last.commit_number ||
-        atomic_load_explicit(&file->has_failed, memory_order_relaxed))
+    bool is_newer = number > file->last.commit_number ||
+                    manifest_mark_is_older(&file->last.manifest, &file->manifest);
+    if (!is_newer || atomic_load_explicit(&file->has_failed, memory_order_relaxed))
         return;
     next.epoch++;
     next.commit_number = number;
+    next.manifest = file->manifest;
     slot_encode(&next, slot);
     off_t offset = (off_t)(next.epoch % WATERMARK_SLOTS) * WATERMARK_SLOT_BYTES;
     if (files_write_all(file->file, slot, sizeof(slot), offset) != 0 ||
@@ -183,7 +189,10 @@ int watermark_file_open(const struct watermark_file_options *options,
     if (file == NULL)
         return files_error(error, error_size, "out of memory");
     file->last = found;
+    file->last.manifest = options->create ? (struct manifest_mark){0} : found.manifest;
     file->read_number = found.commit_number;
+    if (!options->create) /* while a store is made, its journal may begin again */
+        file->manifest = found.manifest;
     file->tick = options->tick;
     file->tick_arg = options->tick_arg;
     atomic_init(&file->number, found.commit_number);
@@ -194,11 +203,11 @@ int watermark_file_open(const struct watermark_file_options *options,
         files_error(error, error_size, "cannot open %s: %s", options->path, files_reason(errno));
         goto close_files;
     }
+    *file_out = file; /* before the first tick */
     if (pthread_create(&file->thread, NULL, thread_run, file) != 0) {
         files_error(error, error_size, "cannot start the watermark's thread");
         goto close_files;
     }
-    *file_out = file;
     return 0;
 
 close_files:
@@ -218,6 +227,16 @@ uint64_t watermark_file_read(const struct watermark_file *file)
 void watermark_file_advance(struct watermark_file *file, uint64_t commit_number)
 {
     atomic_store_explicit(&file->number, commit_number, memory_order_relaxed);
+}
+
+void watermark_file_set_manifest(struct watermark_file *file, const struct manifest_mark *manifest)
+{
+    file->manifest = *manifest;
+}
+
+struct manifest_mark watermark_file_manifest(const struct watermark_file *file)
+{
+    return file->manifest;
 }
 
 bool watermark_file_has_failed(const struct watermark_file *file)

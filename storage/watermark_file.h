@@ -12,8 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "manifest_mark.h"
+
 enum {
-    WATERMARK_FORMAT = 1,
+    WATERMARK_FORMAT = 2,
     WATERMARK_SLOT_BYTES = 4096,
     WATERMARK_SLOTS = 2,
     WATERMARK_PERIOD_MS = 100,
@@ -24,6 +26,7 @@ struct watermark {
     uint64_t incarnation;
     uint64_t epoch; /* grows with each write; the higher slot is the newer */
     uint64_t commit_number;
+    struct manifest_mark manifest;
 };
 
 enum watermark_state {
@@ -61,6 +64,13 @@ uint64_t watermark_file_read(const struct watermark_file *file);
 
 /* This commit is durable; numbers only grow. Never blocks; any thread. */
 void watermark_file_advance(struct watermark_file *file, uint64_t commit_number);
+
+/* What the journal's MANIFEST is known to be, durably; goes into the next write. On the thread that
+ * calls `tick`, only. */
+void watermark_file_set_manifest(struct watermark_file *file, const struct manifest_mark *manifest);
+
+/* As it was set, or on file when it was opened; likewise. */
+struct manifest_mark watermark_file_manifest(const struct watermark_file *file);
 
 /* Whether a write or a sync failed: from then on nothing is written, and no commit should be
  * acknowledged. Any thread. */

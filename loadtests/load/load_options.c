@@ -99,6 +99,9 @@ static const struct option_entry option_table[] = {
      "sale: how long a hold lasts on the server (default 3000)"},
     {"at-40-percent", "CMD", OPTION_TEXT, FIELD(at_40_percent), 0, 0,
      "sale: run the executable CMD when 40 % of the units are held, while the sale goes on"},
+    {"acknowledged", "FILE", OPTION_TEXT, FIELD(acknowledged_file), 0, 0,
+     "append a line for each 201 as it comes: when it was sent and answered (ns, CLOCK_MONOTONIC), "
+     "ID, SKU; still good when this program is killed"},
     {"seed", "N", OPTION_LONG, FIELD(seed), 0, LONG_MAX_EXACT,
      "of arrivals, SKUs and decisions (default 1)"},
     {"json", NULL, OPTION_FLAG, FIELD(json), 0, 0,

@@ -71,6 +71,7 @@ struct load_options {
     uint32_t products;
     uint32_t hold_ttl_ms;
     const char *at_40_percent;
+    const char *acknowledged_file; /* NULL: none is kept */
 
     uint64_t seed;
     bool json;

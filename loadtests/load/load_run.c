@@ -10,6 +10,7 @@
 #include "load_run.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,15 @@ static uint64_t attempts_planned(const struct load_run_config *config)
         planned = roomy < (double)LOAD_ATTEMPTS_MAX ? (uint64_t)roomy : LOAD_ATTEMPTS_MAX;
     }
     return config->attempts > 0 && config->attempts < planned ? config->attempts : planned;
+}
+
+static bool acknowledged_open(struct load_run *run)
+{
+    const char *path = run->config.options->acknowledged_file;
+    if (path != NULL) {
+        run->acknowledged = fopen(path, "ae");
+    }
+    return path == NULL || run->acknowledged != NULL;
 }
 
 struct load_run *load_run_create(const struct load_run_config *config)
@@ -78,7 +88,8 @@ struct load_run *load_run_create(const struct load_run_config *config)
     run->client = load_client_create(&client_config, &handler);
     if (run->backlog == NULL || run->client == NULL ||
         !load_answers_open(&run->answers, attempts_planned(config)) ||
-        !load_timers_open(&run->timers, LOAD_RETRIES_WAITING_MAX + in_flight_max)) {
+        !load_timers_open(&run->timers, LOAD_RETRIES_WAITING_MAX + in_flight_max) ||
+        !acknowledged_open(run)) {
         load_run_destroy(run);
         return NULL;
     }
@@ -94,6 +105,9 @@ void load_run_destroy(struct load_run *run)
     load_timers_close(&run->timers);
     load_answers_close(&run->answers);
     free(run->backlog);
+    if (run->acknowledged != NULL && (ferror(run->acknowledged) | fclose(run->acknowledged)) != 0) {
+        fputs("stampede-load: the file of --acknowledged is not whole\n", stderr);
+    }
     free(run);
 }
 
@@ -250,6 +264,9 @@ void load_run_step(struct load_run *run, uint64_t until_ns)
         until_ns = due_ns < until_ns ? due_ns : until_ns;
     }
     load_client_poll(run->client, now_ns, until_ns);
+    if (run->acknowledged != NULL) {
+        fflush(run->acknowledged);
+    }
 }
 
 /* ---- requests ---- */
@@ -398,8 +415,18 @@ static bool code_is(struct load_text code, const char *name)
     return code.length == strlen(name) && memcmp(code.data, name, code.length) == 0;
 }
 
+static void acknowledged_write(const struct load_run *run, const struct load_hold *hold,
+                               uint64_t sent_ns, uint64_t now_ns)
+{
+    uint32_t sku = run->answers.attempts[hold->attempt].sku;
+    if (run->acknowledged != NULL) {
+        fprintf(run->acknowledged, "%" PRIu64 " %" PRIu64 " %s %s\n", sent_ns, now_ns, hold->id,
+                run->config.skus->rows[sku].name);
+    }
+}
+
 static void hold_keep(struct load_run *run, uint64_t tag, const struct load_response *response,
-                      uint64_t now_ns)
+                      uint64_t sent_ns, uint64_t now_ns)
 {
     struct load_answers *answers = &run->answers;
     uint32_t row = load_tag_row(tag);
@@ -419,6 +446,7 @@ static void hold_keep(struct load_run *run, uint64_t tag, const struct load_resp
     *hold = (struct load_hold){.held_ns = now_ns - run->epoch_ns, .attempt = row};
     memcpy(hold->id, id.data, id.length);
     answers->holds_count++;
+    acknowledged_write(run, hold, sent_ns, now_ns);
     if (run->config.hooks.held != NULL) {
         run->config.hooks.held(run->config.hooks.context, answers->holds_count - 1, now_ns);
     }
@@ -486,7 +514,7 @@ static void run_answered(void *context, uint64_t tag, const struct load_response
     run->counters.by_status[status]++;
     run->answers.attempts[load_tag_row(tag)].status = (uint16_t)status;
     if (status == 201) {
-        hold_keep(run, tag, response, now_ns);
+        hold_keep(run, tag, response, sent_ns, now_ns);
     } else {
         error_answered(run, tag, response, now_ns);
     }

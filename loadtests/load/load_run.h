@@ -19,6 +19,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "load_answers.h"
 #include "load_client.h"
@@ -112,6 +113,7 @@ struct load_counters {
 struct load_run {
     struct load_run_config config;
     struct load_client *client;
+    FILE *acknowledged; /* of --acknowledged; NULL without */
     struct load_answers answers;
     struct load_schedule schedule;
     struct load_random random; /* SKUs and back-off */
@@ -139,7 +141,8 @@ struct load_run {
     size_t prefix_length;
 };
 
-/* NULL when memory is short. Begins to connect. What the configuration points to must outlive it.
+/* NULL when memory is short, or --acknowledged cannot be written. Begins to connect. What the
+ * configuration points to must outlive it.
  */
 struct load_run *load_run_create(const struct load_run_config *config);
 void load_run_destroy(struct load_run *run);

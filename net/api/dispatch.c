@@ -168,7 +168,7 @@ static bool check_caller(struct api_call *call)
 
 /* ---- media types and keys ---- */
 
-/* Whether the Content-Type is this one, whatever its parameters. */
+/* Whether the Content-Type is this one, whatever its parameters (RFC 9110, 8.3.1). */
 static bool media_type_is(struct http_slice value, const char *expected)
 {
     size_t length = strlen(expected);
@@ -183,7 +183,17 @@ static bool media_type_is(struct http_slice value, const char *expected)
         if (byte != expected[i])
             return false;
     }
-    return value.length == length || value.data[length] == ';' || value.data[length] == ' ';
+    while (length < value.length && (value.data[length] == ' ' || value.data[length] == '\t'))
+        length++;
+    return value.length == length || value.data[length] == ';';
+}
+
+/* Bodies are taken as they are: what is encoded, or says so, would be read as what it is not. */
+static bool body_is_plain(const struct http_exchange *exchange)
+{
+    struct http_slice coding = http_exchange_header(exchange, HTTP_HEADER_CONTENT_ENCODING);
+
+    return coding.data == NULL || media_type_is(coding, "identity");
 }
 
 static bool check_media_type(struct api_call *call)
@@ -195,9 +205,12 @@ static bool check_media_type(struct api_call *call)
         return true;
     if (call->route->body == BODY_JSON_OR_EMPTY && http_exchange_body(call->exchange).length == 0)
         return true;
-    if (media_type_is(http_exchange_header(call->exchange, HTTP_HEADER_CONTENT_TYPE), expected))
+    bool is_plain = body_is_plain(call->exchange);
+    if (is_plain &&
+        media_type_is(http_exchange_header(call->exchange, HTTP_HEADER_CONTENT_TYPE), expected))
         return true;
-    snprintf(detail, sizeof(detail), "Send %s.", expected);
+    snprintf(detail, sizeof(detail), "Send %s%s.", expected,
+             is_plain ? "" : " without a Content-Encoding");
     problem_respond(call->exchange, PROBLEM_UNSUPPORTED_MEDIA_TYPE, detail);
     return false;
 }

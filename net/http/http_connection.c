@@ -11,7 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { INPUT_ROOM_MIN = 2048 };
+enum {
+    INPUT_ROOM_MIN = 2048,
+    WRITE_LOOKS_PER_STALL = 4, /* so that a stall ends after its time and a quarter */
+};
 
 static struct http_connection *connection_of(const uv_handle_t *handle)
 {
@@ -102,6 +105,13 @@ static uint64_t read_deadline(const struct http_connection *connection)
     return HTTP_NEVER;
 }
 
+/* When to look again whether a write goes on. */
+static uint64_t write_deadline(const struct http_connection *connection)
+{
+    return connection->write_looked_ms +
+           connection->server->options.write_stall_ms / WRITE_LOOKS_PER_STALL;
+}
+
 static uint64_t connection_deadline(const struct http_connection *connection)
 {
     uint64_t deadline = HTTP_NEVER;
@@ -110,8 +120,7 @@ static uint64_t connection_deadline(const struct http_connection *connection)
     if (connection->state == HTTP_CONNECTION_OPEN)
         deadline = read_deadline(connection);
     if (connection->state == HTTP_CONNECTION_OPEN && connection->write_busy)
-        deadline = earlier(deadline, connection->write_progress_ms +
-                                         connection->server->options.write_stall_ms);
+        deadline = earlier(deadline, write_deadline(connection));
     return deadline;
 }
 
@@ -271,6 +280,18 @@ static size_t bytes_on_the_way(const struct http_connection *connection)
     return connection->tcp.write_queue_size + (size_t)in_kernel;
 }
 
+/* Looks whether anything has been taken since the last look. */
+static bool write_stalls(struct http_connection *connection)
+{
+    uint64_t now = now_of(connection);
+    size_t left = bytes_on_the_way(connection);
+    if (left < connection->write_left)
+        connection->write_progress_ms = now;
+    connection->write_left = left;
+    connection->write_looked_ms = now;
+    return now >= connection->write_progress_ms + connection->server->options.write_stall_ms;
+}
+
 void http_connection_expire(struct http_connection *connection)
 {
     uint64_t now = now_of(connection);
@@ -280,15 +301,9 @@ void http_connection_expire(struct http_connection *connection)
     }
     if (connection->state != HTTP_CONNECTION_OPEN)
         return;
-    if (connection->write_busy &&
-        now >= connection->write_progress_ms + connection->server->options.write_stall_ms) {
-        size_t left = bytes_on_the_way(connection);
-        if (left >= connection->write_left) {
-            http_connection_close(connection, HTTP_CLOSE_WRITE_STALL);
-            return;
-        }
-        connection->write_left = left;
-        connection->write_progress_ms = now;
+    if (connection->write_busy && now >= write_deadline(connection) && write_stalls(connection)) {
+        http_connection_close(connection, HTTP_CLOSE_WRITE_STALL);
+        return;
     }
     if (now >= read_deadline(connection)) {
         if (!connection->request.started) {
@@ -344,6 +359,7 @@ static void connection_write(struct http_connection *connection)
     connection->write.data = connection;
     connection->write_busy = true;
     connection->write_progress_ms = now_of(connection);
+    connection->write_looked_ms = connection->write_progress_ms;
     if (uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &bytes, 1, on_written) != 0) {
         connection->write_busy = false;
         http_buffer_release(&server->buffers, &connection->writing);

@@ -51,8 +51,9 @@
 #include <string.h>
 
 enum {
-    HTTP_READ_MAX = 64 * 1024,           /* the shared read buffer */
-    HTTP_ACCEPTS_PER_TURN = 64,          /* then others have their turn */
+    HTTP_READ_MAX = 64 * 1024,    /* the shared read buffer */
+    HTTP_UNSENT_MAX = 256 * 1024, /* what the kernel takes of answers before it can send them */
+    HTTP_ACCEPTS_PER_TURN = 64,   /* then others have their turn */
     HTTP_LINGER_BYTES_MAX = 1024 * 1024, /* thrown away after a refusal before giving up */
     HTTP_FLUSH_ROUNDS_MAX = 4,       /* rounds of parse and write of one connection in one flush */
     HTTP_HEAD_BYTES_MAX = 60 * 1024, /* request line and headers: their offsets have 16 bits */
@@ -157,6 +158,7 @@ struct http_request {
     bool value_begun;  /* the current header has a value already */
     bool name_begun;
     bool expects_continue;
+    bool says_close; /* Connection: close */
     uint8_t leading; /* 0, 1: CR seen, 2: CR LF seen, before the first byte */
     enum http_method method;
     uint32_t url_offset;
@@ -240,7 +242,8 @@ struct http_connection {
     llhttp_t parser;
     struct http_buffer writing;
     uint64_t write_progress_ms;
-    size_t write_left; /* when write_progress_ms was set */
+    uint64_t write_looked_ms;
+    size_t write_left; /* at write_looked_ms */
     uv_write_t write;
     struct http_peer peer;
     struct http_request request;
@@ -413,6 +416,8 @@ int http_connection_refuse(struct http_connection *connection, enum http_refusal
 bool http_request_take_header(struct http_connection *connection);
 /* The head is complete: method, version, target, host, framing, route. False: refused. */
 bool http_request_check_head(struct http_connection *connection);
+/* Whether another request may follow this one. */
+bool http_request_keeps_alive(const struct http_connection *connection);
 struct http_slice http_request_header(const struct http_request *request, enum http_header header);
 struct http_slice http_request_path(const struct http_request *request);
 

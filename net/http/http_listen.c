@@ -303,8 +303,11 @@ int http_listen_start(struct http_server *server)
         return fd;
     struct sockaddr_storage actual = {0};
     socklen_t length = sizeof actual;
-    /* Accepted sockets inherit it: no system call for each. */
+    /* Accepted sockets inherit both: no system call for each. Without the second, one that is not
+     * read takes megabytes of the kernel, and the loop writes them before it serves others. */
     error = set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (error == 0)
+        error = set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, HTTP_UNSENT_MAX);
     if (error == 0 && listen(fd, server->options.backlog) != 0)
         error = -errno;
     if (error == 0 && getsockname(fd, (struct sockaddr *)&actual, &length) != 0)

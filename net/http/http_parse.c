@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+enum { HEAD_END_LENGTH = 4 }; /* two line ends */
+
 /* ---- What llhttp reports ---- */
 
 static struct http_connection *connection_of(llhttp_t *parser)
@@ -25,20 +27,39 @@ static uint32_t offset_of(const struct http_request *request, const char *at)
     return (uint32_t)(at - request->base);
 }
 
+/* Single blanks only (RFC 9112 section 3): llhttp lets several pass. */
+static int refuse_loose_line(struct http_connection *connection)
+{
+    return http_connection_refuse(connection, HTTP_REFUSAL_MALFORMED_REQUEST,
+                                  "the request target is malformed");
+}
+
 static int on_url(llhttp_t *parser, const char *at, size_t length)
 {
     struct http_connection *connection = connection_of(parser);
     struct http_request *request = &connection->request;
-    if (request->url_length == 0)
+    if (request->url_length == 0) {
         request->url_offset = offset_of(request, at);
+        if (request->url_offset < 2 || at[-2] == ' ')
+            return refuse_loose_line(connection);
+    }
     request->url_length += (uint32_t)length;
     if (request->url_length > connection->server->options.request_line_max)
         return http_connection_refuse(connection, HTTP_REFUSAL_URI_TOO_LONG, NULL);
     return 0;
 }
 
+/* Here, before any header is looked at: the blanks are what comes first. */
+static int on_version_complete(llhttp_t *parser)
+{
+    struct http_connection *connection = connection_of(parser);
+    const struct http_request *request = &connection->request;
+    const char *behind = request->base + request->url_offset + request->url_length;
+    return behind[1] == ' ' ? refuse_loose_line(connection) : 0;
+}
+
 /* Bytes of the head up to `end`, against the bound. */
-static bool head_fits(const struct http_connection *connection, uint32_t end)
+static bool head_fits(const struct http_connection *connection, size_t end)
 {
     const struct http_request *request = &connection->request;
     const struct http_options *options = &connection->server->options;
@@ -53,7 +74,7 @@ static int on_header_field(llhttp_t *parser, const char *at, size_t length)
         return http_connection_refuse(connection, HTTP_REFUSAL_MALFORMED_REQUEST,
                                       "trailers are not served");
     uint32_t offset = offset_of(request, at);
-    if (!head_fits(connection, offset + (uint32_t)length))
+    if (!head_fits(connection, offset + length))
         return http_connection_refuse(connection, HTTP_REFUSAL_HEADERS_TOO_LARGE, NULL);
     if (!request->name_begun) {
         if (request->headers_count >= connection->server->options.headers_count_max)
@@ -75,7 +96,7 @@ static int on_header_value(llhttp_t *parser, const char *at, size_t length)
     if (request->head_done || request->headers_count == 0)
         return http_connection_refuse(connection, HTTP_REFUSAL_MALFORMED_REQUEST, NULL);
     uint32_t offset = offset_of(request, at);
-    if (!head_fits(connection, offset + (uint32_t)length))
+    if (!head_fits(connection, offset + length))
         return http_connection_refuse(connection, HTTP_REFUSAL_HEADERS_TOO_LARGE, NULL);
     struct http_header_field *field = &request->headers[request->headers_count - 1];
     if (!request->value_begun) {
@@ -145,7 +166,7 @@ static int on_body(llhttp_t *parser, const char *at, size_t length)
 static int on_message_complete(llhttp_t *parser)
 {
     struct http_connection *connection = connection_of(parser);
-    connection->request.keep_alive = llhttp_should_keep_alive(parser) != 0;
+    connection->request.keep_alive = http_request_keeps_alive(connection);
     connection->pause = HTTP_PAUSE_MESSAGE;
     return HPE_PAUSED;
 }
@@ -154,6 +175,7 @@ void http_parser_settings(llhttp_settings_t *settings_out)
 {
     llhttp_settings_init(settings_out);
     settings_out->on_url = on_url;
+    settings_out->on_version_complete = on_version_complete;
     settings_out->on_header_field = on_header_field;
     settings_out->on_header_value = on_header_value;
     settings_out->on_header_value_complete = on_header_value_complete;
@@ -194,9 +216,70 @@ bool http_connection_may_parse(const struct http_connection *connection)
     return http_connection_queued(connection) <= server->options.queue_max;
 }
 
+/*
+ * llhttp reports a target, a name or a value when it ends or the read does, and not at all when a
+ * byte in it is wrong. So that the verdict is the same however the bytes were cut into reads, what
+ * stands before `end` is held against the bounds again before anything else is said of it.
+ *
+ * The request line: sets where the target ends; NULL if not before `end`. False: refused.
+ */
+static bool check_line(struct http_connection *connection, const char *end,
+                       const char **target_end_out)
+{
+    const char *target =
+        memchr(connection->request.base, ' ', (size_t)(end - connection->request.base));
+    *target_end_out = NULL;
+    if (target == NULL)
+        return true; /* within the method, of which llhttp knows none that is long */
+    const char *at = ++target;
+    while (at < end && *at != ' ' && *at != '\r' && *at != '\n')
+        at++;
+    if ((at == target && at < end) || (end - at > 1 && at[0] == ' ' && at[1] == ' ')) {
+        refuse_loose_line(connection);
+        return false;
+    }
+    if ((size_t)(at - target) > connection->server->options.request_line_max) {
+        http_connection_refuse(connection, HTTP_REFUSAL_URI_TOO_LONG, NULL);
+        return false;
+    }
+    if (at < end)
+        *target_end_out = at;
+    return true;
+}
+
+/* The head up to `end`, and `slack` bytes over. False: refused. */
+static bool check_head_size(struct http_connection *connection, const char *end, size_t slack)
+{
+    const char *target_end;
+    if (!check_line(connection, end, &target_end))
+        return false;
+    size_t length = (size_t)(end - connection->request.base);
+    if (target_end == NULL || length < slack || head_fits(connection, length - slack))
+        return true;
+    http_connection_refuse(connection, HTTP_REFUSAL_HEADERS_TOO_LARGE, NULL);
+    return false;
+}
+
+/* Whether the byte at `at` is within the name of one header too many. */
+static bool is_name_too_many(const struct http_connection *connection, const char *at)
+{
+    const struct http_request *request = &connection->request;
+    return request->headers_count >= connection->server->options.headers_count_max &&
+           !request->name_begun && at > request->base && at[-1] != '\n' && at[-1] != '\r';
+}
+
 /* What llhttp says is wrong, to what the client is told. */
 static void refuse_syntax(struct http_connection *connection, llhttp_errno_t error, const char *end)
 {
+    const char *wrong = llhttp_get_error_pos(&connection->parser);
+    if (!connection->request.head_done && wrong != NULL) {
+        if (!check_head_size(connection, wrong, 0))
+            return;
+        if (error == HPE_INVALID_HEADER_TOKEN && is_name_too_many(connection, wrong)) {
+            http_connection_refuse(connection, HTTP_REFUSAL_HEADERS_TOO_LARGE, NULL);
+            return;
+        }
+    }
     /* llhttp calls a version "invalid" also when what follows it is not CRLF. */
     bool version_is_good = connection->parser.http_major == 1 && connection->parser.http_minor < 2;
     if (error == HPE_PAUSED_H2_UPGRADE || (error == HPE_INVALID_VERSION && !version_is_good)) {
@@ -209,7 +292,6 @@ static void refuse_syntax(struct http_connection *connection, llhttp_errno_t err
         return;
     }
     /* Where a capital letter is what is wrong, it is a method that llhttp does not know. */
-    const char *wrong = llhttp_get_error_pos(&connection->parser);
     if (error == HPE_INVALID_METHOD && wrong != NULL && wrong < end && *wrong >= 'A' &&
         *wrong <= 'Z') {
         http_connection_refuse(connection, HTTP_REFUSAL_NOT_IMPLEMENTED,
@@ -289,7 +371,7 @@ static void head_done(struct http_connection *connection, uint32_t head_length, 
         return;
     }
     if (route != NULL && (route->flags & ROUTE_STREAM_BODY) != 0) {
-        request->keep_alive = llhttp_should_keep_alive(&connection->parser) != 0;
+        request->keep_alive = http_request_keeps_alive(connection);
         http_dispatch(connection);
         request->base = NULL;
     }
@@ -327,14 +409,9 @@ static bool may_go_on(const struct http_connection *connection)
 static void check_unfinished(struct http_connection *connection, const char *end)
 {
     const struct http_request *request = &connection->request;
-    const struct http_options *options = &connection->server->options;
     if (!request->head_done) {
-        size_t limit = options->request_line_max + options->headers_bytes_max;
-        if ((size_t)(end - request->base) > limit)
-            http_connection_refuse(connection,
-                                   request->headers_count == 0 ? HTTP_REFUSAL_URI_TOO_LONG
-                                                               : HTTP_REFUSAL_HEADERS_TOO_LARGE,
-                                   NULL);
+        /* Behind the last value only the two line ends are left to come. */
+        (void)check_head_size(connection, end, HEAD_END_LENGTH);
         return;
     }
     if (request->chunked && request->framing_length > HTTP_CHUNK_DIGITS_MAX + 4)

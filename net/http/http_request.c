@@ -20,6 +20,33 @@ static bool is_digits(struct http_slice text)
     return text.length > 0;
 }
 
+static struct http_slice trimmed(struct http_slice text)
+{
+    while (text.length > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
+        text.data++;
+        text.length--;
+    }
+    while (text.length > 0 &&
+           (text.data[text.length - 1] == ' ' || text.data[text.length - 1] == '\t'))
+        text.length--;
+    return text;
+}
+
+/* Whether a list names `close`, which counts before `keep-alive` (RFC 9112 section 9.3; to HTTP/1.0
+ * llhttp sees it the other way round). */
+static bool names_close(struct http_slice list)
+{
+    size_t at = 0;
+    while (at < list.length) {
+        const char *comma = memchr(list.data + at, ',', list.length - at);
+        size_t length = (comma != NULL ? (size_t)(comma - list.data) : list.length) - at;
+        if (http_text_equal(trimmed((struct http_slice){list.data + at, length}), "close"))
+            return true;
+        at += length + 1;
+    }
+    return false;
+}
+
 bool http_request_take_header(struct http_connection *connection)
 {
     struct http_request *request = &connection->request;
@@ -34,6 +61,9 @@ bool http_request_take_header(struct http_connection *connection)
         http_header_lookup(request->base + field->name_offset, field->name_length);
     if (header == HTTP_HEADER_COUNT)
         return true;
+    struct http_slice text = {value, field->value_length};
+    if (header == HTTP_HEADER_CONNECTION && names_close(text))
+        request->says_close = true;
     if (request->known[header] != 0) {
         if (!http_header_is_single(header))
             return true;
@@ -43,7 +73,6 @@ bool http_request_take_header(struct http_connection *connection)
     }
     request->known[header] = (uint8_t)request->headers_count;
 
-    struct http_slice text = {value, field->value_length};
     if (header == HTTP_HEADER_CONTENT_LENGTH &&
         (!is_digits(text) || text.length > HTTP_LENGTH_DIGITS_MAX)) {
         http_connection_refuse(connection, HTTP_REFUSAL_MALFORMED_REQUEST,
@@ -284,6 +313,11 @@ static bool check_framing(struct http_connection *connection)
         request->expects_continue = has_body;
     }
     return true;
+}
+
+bool http_request_keeps_alive(const struct http_connection *connection)
+{
+    return llhttp_should_keep_alive(&connection->parser) != 0 && !connection->request.says_close;
 }
 
 bool http_request_check_head(struct http_connection *connection)

@@ -86,9 +86,18 @@ class Server:
     """A running `stampede serve`. `restart()` serves the same data again, on a new port."""
 
     def __init__(
-        self, *flags, data=None, env=None, rate_limits="off", give_key=True, per_address=0
+        self,
+        *flags,
+        data=None,
+        env=None,
+        rate_limits="off",
+        give_key=True,
+        per_address=0,
+        listen="127.0.0.1:0",
+        start=True,
     ):
         self.data = data or fresh_path()
+        self.listen = listen
         # All clients of these tests come from one address.
         self.per_address = per_address
         self.flags = list(flags)
@@ -102,10 +111,11 @@ class Server:
             with os.fdopen(descriptor, "w") as handle:
                 handle.write(self.admin_key + "\n")
         self.process = None
-        self.start()
+        if start:
+            self.start()
 
     def start(self):
-        command = [SETTINGS.binary, "serve", "--data", self.data, "--listen", "127.0.0.1:0"]
+        command = [SETTINGS.binary, "serve", "--data", self.data, "--listen", self.listen]
         command += ["--rate-limits", self.rate_limits]
         command += ["--connections-per-ip-max", str(self.per_address)]
         if self.key_file:

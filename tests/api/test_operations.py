@@ -543,3 +543,46 @@ class Watermark(unittest.TestCase):
         server.restart()
         self.assertEqual(guest.available(sku), 49)
         server.stop()
+
+
+class Backup(unittest.TestCase):
+    def test_a_served_store_is_backed_up_and_restored(self):
+        server = Server()
+        self.addCleanup(server.kill)
+        sku = server.admin().create_sku(stock=50)
+        guest = server.guest()
+        holds = [guest.hold(sku)["id"] for _ in range(10)]
+        backup = harness.fresh_path("backup")
+        done = run_cli("backup", backup, "--data", server.data)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"^backup: ok commit \d+, state [0-9a-f]{16}, ")
+        later = guest.hold(sku)["id"]
+        restored = harness.fresh_path("restored")
+        refused = run_cli("restore", backup, "--data", server.data)
+        self.assertEqual(refused.returncode, 2, refused.stdout)
+        self.assertIn("there is a store", refused.stderr)
+        done = run_cli("restore", backup, "--data", restored)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        server.stop()
+
+        # The same sessions and IDs, but for what came after; and its ID is not given to another.
+        server.data = restored
+        server.restart()
+        for hold in holds:
+            self.assertEqual(guest.reservation(hold, expect=200).json()["status"], "held")
+        guest.reservation(later, expect=404)
+        self.assertEqual(guest.available(sku), 40)
+        self.assertNotIn(guest.hold(sku)["id"], [*holds, later])
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(server.check().returncode, 0)
+
+    def test_a_damaged_backup_is_said_to_be_one(self):
+        server = Server()
+        backup = harness.fresh_path("backup")
+        server.stop()
+        self.assertEqual(run_cli("backup", backup, "--data", server.data).returncode, 0)
+        with open(os.path.join(backup, "secret.key"), "r+b") as handle:
+            handle.write(b"x")
+        done = run_cli("restore", backup, "--data", harness.fresh_path("restored"))
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("secret.key is not what was backed up", done.stderr)

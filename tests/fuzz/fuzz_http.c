@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP: any bytes through the real connection code. They are sent twice, whole and cut into pieces,
- * and must be answered the same; a client that ends its side must be let go.
+/* HTTP: any bytes through the real connection code. They are sent whole, cut in two somewhere, and
+ * cut into pieces, and must be answered the same; a client that ends its side must be let go.
  *
  * Input: the length of a piece, less one; then what the client sends.
  *
@@ -261,7 +261,9 @@ static void client_send(int fd, const uint8_t *data, size_t length)
     assert(sent == (ssize_t)length || (sent < 0 && (errno == EPIPE || errno == ECONNRESET)));
 }
 
-static void serve(const uint8_t *data, size_t size, size_t piece, struct answers *answers)
+/* Sent as `first` bytes and then in pieces. */
+static void serve(const uint8_t *data, size_t size, size_t first, size_t piece,
+                  struct answers *answers)
 {
     int ends[2];
 
@@ -269,8 +271,10 @@ static void serve(const uint8_t *data, size_t size, size_t piece, struct answers
     assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     connection_admit(ends[1]);
     for (size_t at = 0; at < size;) {
-        size_t length = size - at < piece ? size - at : piece;
+        size_t length = at == 0 ? first : piece;
 
+        if (length > size - at)
+            length = size - at;
         client_send(ends[0], data + at, length);
         at += length;
         run_until_quiet(ends[0], answers);
@@ -314,20 +318,29 @@ static void answers_normalize(struct answers *answers)
     answers->length = (size_t)(target - answers->bytes);
 }
 
+static void compare(void)
+{
+    answers_normalize(&cut);
+    if (whole.length == cut.length && memcmp(whole.bytes, cut.bytes, cut.length) == 0)
+        return;
+    fprintf(stderr, "whole:\n%.*s\ncut:\n%.*s\n", (int)whole.length, whole.bytes, (int)cut.length,
+            cut.bytes);
+    abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 2 || size > INPUT_MAX)
         return 0;
     if (server == NULL)
         server_start();
-    serve(data + 1, size - 1, size - 1, &whole);
-    serve(data + 1, size - 1, data[0] + 1u, &cut);
+    size_t length = size - 1;
+    size_t piece = data[0] + 1u;
+    serve(data + 1, length, length, length, &whole);
     answers_normalize(&whole);
-    answers_normalize(&cut);
-    if (whole.length != cut.length || memcmp(whole.bytes, cut.bytes, cut.length) != 0) {
-        fprintf(stderr, "whole:\n%.*s\ncut:\n%.*s\n", (int)whole.length, whole.bytes,
-                (int)cut.length, cut.bytes);
-        abort();
-    }
+    serve(data + 1, length, 1 + fuzz_hash(FUZZ_HASH_START, data, size) % length, length, &cut);
+    compare();
+    serve(data + 1, length, piece, piece, &cut);
+    compare();
     return 0;
 }

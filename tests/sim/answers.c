@@ -10,11 +10,6 @@
 #include "inspect.h"
 #include "violation.h"
 
-int64_t answers_world_ms(int64_t wall_ms)
-{
-    return wall_ms - SIM_WALL_START_MS;
-}
-
 bool answers_lines_equal(const struct world *world, const struct hold_view *view,
                          const struct model_line *lines, uint32_t line_count)
 {
@@ -64,7 +59,6 @@ static void check_first_view(const struct world *world, const struct request *re
 {
     const struct hold_view *view = &reply->hold;
     const struct principal principal = world_principal(world, request->client);
-    int64_t created_ms = answers_world_ms(view->id.created_ms);
 
     if (view->state != HOLD_HELD || view->extensions != 0 ||
         view->ttl_ms != world->profile.engine.hold_ttl_ms ||
@@ -75,10 +69,10 @@ static void check_first_view(const struct world *world, const struct request *re
         violation("a reservation was answered with another customer's hold");
     if (!answers_lines_equal(world, view, request->summed.lines, request->summed.count))
         violation("a reservation was answered with other lines than asked for");
-    if (view->id.partition != sku_id_partition(view->lines[0].sku_id) || view->fence == 0)
-        violation("a reservation's ID or fence does not belong to it");
-    if (created_ms > world_now(world) || (!reply->replayed && created_ms < request->submitted_ms))
-        violation("a reservation was not made between question and answer");
+    if (view->id.partition != sku_id_partition(view->lines[0].sku_id))
+        violation("a reservation's ID does not belong to it");
+    if (!reply->replayed)
+        answers_check_fence(request, view);
 }
 
 /* A key had another effect before or after: the older hold must have been past its retention when
@@ -87,9 +81,7 @@ static void succeed(struct world *world, struct attempt *attempt, uint32_t index
 {
     const struct book_hold *known = &world->books.holds[attempt->hold];
     const struct book_hold *other = &world->books.holds[index];
-    bool is_newer =
-        other->created_ms > known->created_ms ||
-        (other->created_ms == known->created_ms && other->id.sequence > known->id.sequence);
+    bool is_newer = other->id.sequence > known->id.sequence; /* a partition's numbers only grow */
     const struct book_hold *older = is_newer ? known : other;
     const struct book_hold *newer = is_newer ? other : known;
 
@@ -110,13 +102,12 @@ static uint32_t enter_new_hold(struct world *world, const struct request *reques
                              .client = request->client,
                              .attempt = request->attempt,
                              .line_count = request->summed.count,
-                             .created_ms = answers_world_ms(reply->hold.id.created_ms),
-                             .deadline_ms = answers_world_ms(reply->hold.deadline_wall_ms),
-                             .ended_earliest_ms = INT64_MAX,
                              .state = HOLD_HELD};
     uint32_t index;
 
     memcpy(hold.lines, request->summed.lines, sizeof(hold.lines));
+    wall_enter_hold(world, &hold, &reply->hold,
+                    reply->replayed ? attempt->first_ms : request->submitted_ms, reply->replayed);
     if (reply->replayed && attempt->requests < 2)
         violation("a new key got a replay");
     index = books_add_hold(&world->books, &hold);
@@ -154,6 +145,7 @@ static void take_held(struct world *world, const struct request *request,
     struct book_hold *hold;
 
     check_first_view(world, request, reply);
+    answers_see_fence(world, &reply->hold);
     if (index == NONE)
         index = enter_new_hold(world, request, reply);
     hold = &world->books.holds[index];
@@ -168,6 +160,8 @@ static void take_held(struct world *world, const struct request *request,
         violation("two keys got the same hold");
     if (attempt->hold != index && !hold->forgotten)
         violation("I3: one key made two holds");
+    if (!reply->replayed && request->disk_full)
+        violation("I7: units were held for a request that came with the disk full");
     if (!reply->replayed && (hold->fresh_seen || request->known_hold == index))
         violation("one key had its effect twice: the same hold was answered as new again");
     hold->fresh_seen = hold->fresh_seen || !reply->replayed;
@@ -182,6 +176,34 @@ static void take_held(struct world *world, const struct request *request,
         oracles_check_sku(world, hold->lines[i].sku);
     if (!reply->replayed)
         check_limits(world, request, hold);
+}
+
+/* Whether the customer may have been at the limit of one of these products: none is refused below
+ * it (I6). */
+static bool may_be_at_limit(const struct world *world, const struct request *request,
+                            uint32_t limit)
+{
+    const struct books *books = &world->books;
+
+    if (request->limits_version != books->limits_version || request->client >= SIM_CLIENTS_MAX)
+        return true;
+    for (uint32_t i = 0; i < request->summed.count; i++) {
+        uint32_t index = books->skus[request->summed.lines[i].sku].product;
+        const struct product_model *product = &books->products[index];
+        uint64_t units;
+
+        if (product->vague || product->put_open)
+            return true;
+        if (product->limit != limit)
+            continue;
+        units = books_customer_units_max(books, request->client, index, request->sent_step);
+        for (uint32_t line = 0; line < request->summed.count && units <= limit; line++)
+            if (books->skus[request->summed.lines[line].sku].product == index)
+                units += request->summed.lines[line].quantity;
+        if (units > limit)
+            return true;
+    }
+    return false;
 }
 
 static void take_limit(struct world *world, const struct request *request,
@@ -204,6 +226,12 @@ static void take_limit(struct world *world, const struct request *request,
     }
     if (!found || reply->limit == 0)
         violation("a limit of %u refused, which no product has", reply->limit);
+    if (!may_be_at_limit(world, request, reply->limit))
+        violation("I6: customer %u was refused for a limit of %u that he can't have reached",
+                  request->client, reply->limit);
+    if (request->summed.count > 1)
+        books_suspect(&world->books, SUSPECT_REFUSED, request->client, request->summed.lines,
+                      request->summed.count);
     world_mark(world, own ? MARK_LIMIT : MARK_LIMIT_LINES);
 }
 
@@ -247,10 +275,10 @@ void answers_reserve(struct world *world, const struct request *request,
     if (reply->replayed)
         violation("a refusal was replayed");
     check_refused(world, request, outcome);
+    attempt->aborted = attempt->aborted || request->spans;
     if (reply->hold.id.sequence != 0 && request->spans) {
         world_mark(world, MARK_INTENT_ABORTED);
-        if (outcome == OUTCOME_OVERLOADED &&
-            world_now(world) >= answers_world_ms(reply->hold.deadline_wall_ms))
+        if (outcome == OUTCOME_OVERLOADED && world_wall_ms(world) >= reply->hold.deadline_wall_ms)
             world_mark(world, MARK_BORN_DEAD);
     }
     if (outcome == OUTCOME_LIMIT_REACHED)
@@ -401,6 +429,7 @@ void answers_take(void *user, uint64_t cookie, const struct message *message)
     const struct reply_body *reply = &message->reply;
 
     check_answer(world, request, cookie, message);
+    answers_check_order(world, request, (enum outcome)reply->outcome);
     trace_add(&world->trace, TRACE_REPLY,
               cookie << 16 | (uint64_t)reply->outcome << 8 | reply->replayed, reply->limit);
     world_log(world, "shard %u: client %u gets  %" PRIu64 ": %s%s", request->shard, request->client,
@@ -410,6 +439,9 @@ void answers_take(void *user, uint64_t cookie, const struct message *message)
         world_mark(world, MARK_OUTCOME_UNKNOWN_SEEN);
     if (world_now(world) - request->counted_from_ms > world->profile.engine.request_timeout_ms)
         world->overdue++;
+    oracles_check_served(world, request, (enum outcome)reply->outcome);
+    if (request->answer_lost)
+        world_mark(world, MARK_DISCONNECTED);
     dispatch(world, request, reply);
     clients_give_request(world, request);
 }

@@ -16,34 +16,42 @@ static void trace_view(struct world *world, const struct hold_view *view)
               (uint64_t)view->deadline_wall_ms ^ (uint64_t)view->ttl_ms << 48);
 }
 
-static void check_live_view(const struct world *world, const struct request *request,
+/* What remains, by the clock that nobody sets. */
+static void check_remainder(const struct world *world, const struct request *request,
                             const struct book_hold *hold, const struct hold_view *view)
 {
-    const struct engine_options *options = &world->profile.engine;
-    int64_t deadline_ms = answers_world_ms(view->deadline_wall_ms);
+    int64_t deadline_ms = view->deadline_wall_ms - hold->wall_lead_ms;
 
     /* A list does not record a lapse that no turn had time for yet; it says that nothing is left.
      */
     if (deadline_ms <= request->submitted_ms && (request->hold != NONE || view->ttl_ms != 0))
         violation("a hold is shown as held %lld ms past its deadline",
                   (long long)(request->submitted_ms - deadline_ms));
-    if (request->hold != NONE && deadline_ms < request->known_deadline_ms)
-        violation("a hold's deadline went back by %lld ms",
-                  (long long)(request->known_deadline_ms - deadline_ms));
-    if (deadline_ms > hold->created_ms + options->hold_cap_ms ||
-        view->extensions > options->hold_extensions_max)
-        violation("a hold was extended beyond its cap");
     if ((view->ttl_ms != 0 && view->ttl_ms > deadline_ms - request->submitted_ms) ||
         (int64_t)view->ttl_ms < deadline_ms - world_now(world))
         violation("a hold says that %u ms remain, of %lld", view->ttl_ms,
                   (long long)(deadline_ms - world_now(world)));
 }
 
+static void check_live_view(const struct world *world, const struct request *request,
+                            const struct book_hold *hold, const struct hold_view *view)
+{
+    const struct engine_options *options = &world->profile.engine;
+
+    if (hold->deadline_exact)
+        check_remainder(world, request, hold, view);
+    if (request->hold != NONE && view->deadline_wall_ms < request->known_deadline_wall_ms)
+        violation("a hold's deadline went back by %lld ms",
+                  (long long)(request->known_deadline_wall_ms - view->deadline_wall_ms));
+    if (view->deadline_wall_ms > view->id.created_ms + options->hold_cap_ms ||
+        view->extensions > options->hold_extensions_max)
+        violation("a hold was extended beyond its cap");
+}
+
 static void see_live(struct world *world, const struct request *request, uint32_t index,
                      const struct hold_view *view)
 {
     struct book_hold *hold = &world->books.holds[index];
-    int64_t deadline_ms = answers_world_ms(view->deadline_wall_ms);
 
     check_live_view(world, request, hold, view);
     if (request->hold != NONE && request->none_open) { /* nothing of before is still to come */
@@ -51,10 +59,9 @@ static void see_live(struct world *world, const struct request *request, uint32_
         hold->convert_maybe = false;
         hold->extend_maybe = false;
         if (hold->ends_open == 0 && hold->state == HOLD_HELD)
-            hold->ended_earliest_ms = INT64_MAX;
+            hold->ended_earliest_ms = hold->forget_earliest_ms = INT64_MAX;
     }
-    if (deadline_ms > hold->deadline_ms)
-        hold->deadline_ms = deadline_ms;
+    wall_see_deadline(world, hold, view, request);
     if (view->extensions > hold->extensions)
         hold->extensions = view->extensions;
     if (hold->state == HOLD_HELD)
@@ -64,6 +71,12 @@ static void see_live(struct world *world, const struct request *request, uint32_
 static void see_end(struct world *world, struct book_hold *hold, enum hold_state state)
 {
     hold->state = (uint8_t)state;
+    hold->ended_step = world->step;
+    books_suspect(&world->books, SUSPECT_ENDED, hold->client, hold->lines, hold->line_count);
+    /* Other partitions have yet to hear of it: a good moment to die. */
+    if (hold->line_count > 1 && world->profile.crash_parts > 0 && world->dies_at_step == 0 &&
+        sim_random_chance(&world->random, 30000))
+        world->dies_at_step = world->step + sim_random_range(&world->random, 1, 30);
     if (state == HOLD_EXPIRED) {
         if (world_now(world) < hold->deadline_ms)
             violation("a hold lapsed %lld ms before its deadline",
@@ -94,10 +107,11 @@ static void see_view(struct world *world, const struct request *request, uint32_
     const struct principal principal = world_principal(world, hold->client);
 
     hold->seen_step = world->step;
+    answers_see_fence(world, view);
     trace_view(world, view);
     world_log(world, "    hold %u: %s until %" PRId64 ", %u extensions", index,
               hold_state_name((enum hold_state)view->state),
-              answers_world_ms(view->deadline_wall_ms), view->extensions);
+              (int64_t)(view->deadline_wall_ms - SIM_WALL_START_MS), view->extensions);
     if (books_find_hold(&world->books, &view->id) != index ||
         !principal_equal(&view->principal, &principal) ||
         !answers_lines_equal(world, view, hold->lines, hold->line_count))
@@ -160,7 +174,8 @@ static void take_extension_key(struct world *world, const struct request *reques
                                const struct reply_body *reply)
 {
     struct book_hold *hold = &world->books.holds[request->hold];
-    bool alone = request->none_open && hold->extends_sent == request->extends_sent + 1;
+    bool alone = request->none_open && !request->known_extend_maybe &&
+                 hold->extends_sent == request->extends_sent + 1;
 
     if (reply->replayed && request->extend_key == 0)
         violation("an extension without a key got a replay");
@@ -172,9 +187,24 @@ static void take_extension_key(struct world *world, const struct request *reques
         violation("a new extension got a replay");
     if (!reply->replayed && hold->extend_done)
         violation("I3: a hold was extended twice under one key");
-    /* With others under way it can't be told whether this one gained anything. */
-    if (!reply->replayed && alone && reply->hold.extensions > request->known_extensions)
+    /* With others under way, or in doubt, it can't be told whether this one gained anything. */
+    if (!reply->replayed && alone && reply->hold.extensions > request->known_extensions) {
         hold->extend_done = true;
+        hold->extends_known[reply->hold.extensions - 1] = request->extend_key;
+    }
+}
+
+/* What a key did before it was sent is answered again, whatever became of the hold since. */
+static void check_extension_repeated(struct world *world, const struct request *request,
+                                     const struct reply_body *reply)
+{
+    if (!request->extend_known)
+        return;
+    if (reply->outcome != OUTCOME_OK || !reply->replayed)
+        violation("I3: the key of an extension that was made was answered %s instead of repeated",
+                  outcome_name((enum outcome)reply->outcome));
+    if (world->books.holds[request->hold].state != HOLD_HELD)
+        world_mark(world, MARK_EXTEND_REPLAYED_ENDED);
 }
 
 static void take_extended(struct world *world, const struct request *request,
@@ -182,7 +212,7 @@ static void take_extended(struct world *world, const struct request *request,
 {
     const struct hold_view *view = &reply->hold;
     bool gained = view->extensions > request->known_extensions &&
-                  answers_world_ms(view->deadline_wall_ms) > request->known_deadline_ms;
+                  view->deadline_wall_ms > request->known_deadline_wall_ms;
 
     take_extension_key(world, request, reply);
     if (reply->replayed) /* whatever became of the hold since */
@@ -201,6 +231,8 @@ static void take_ok(struct world *world, const struct request *request,
 {
     enum hold_state state = (enum hold_state)reply->hold.state;
 
+    if (world->disk_full && request->type != COMMAND_HOLD_GET)
+        world_mark(world, MARK_CHANGED_WHEN_FULL);
     if (request->type == COMMAND_HOLD_EXTEND) {
         take_extended(world, request, reply);
         return;
@@ -249,6 +281,7 @@ void answers_hold(struct world *world, const struct request *request,
         take_not_found(world, request);
         return;
     }
+    check_extension_repeated(world, request, reply);
     if (request->stranger)
         violation("a stranger's request for a hold was answered %s", outcome_name(outcome));
     if (outcome == OUTCOME_OK)
@@ -282,13 +315,11 @@ static uint32_t explain_hold(struct world *world, const struct request *request,
                              .client = request->client,
                              .attempt = NONE,
                              .line_count = view->line_count,
-                             .created_ms = answers_world_ms(view->id.created_ms),
-                             .deadline_ms = answers_world_ms(view->deadline_wall_ms),
-                             .ended_earliest_ms = INT64_MAX,
                              .state = HOLD_HELD};
     uint32_t askers = 0;
     uint32_t others = 0;
 
+    wall_explain_hold(world, &hold, view, request);
     for (uint32_t i = 0; i < books->attempt_count; i++) {
         const struct attempt *attempt = &books->attempts[i];
 

@@ -217,6 +217,14 @@ void answers_product(struct world *world, const struct request *request,
         world_mark(world, MARK_SKU_TAKEN);
         return;
     }
+    if (thief && outcome == OUTCOME_OK && request->contest != NONE) {
+        uint32_t *winner = &world->contest_winners[request->contest];
+
+        if (*winner != 0 && *winner != request->thief + 1)
+            violation("two products were given one SKU");
+        *winner = request->thief + 1;
+        return;
+    }
     if (thief) {
         if (outcome != OUTCOME_OVERLOADED && outcome != OUTCOME_OUTCOME_UNKNOWN)
             violation("a product took another's SKU: %s", outcome_name(outcome));

@@ -41,6 +41,10 @@ uint32_t books_add_attempt(struct books *books, uint32_t client, uint32_t key, u
                            sizeof(*books->attempts));
     books->attempts[books->attempt_count] =
         (struct attempt){.client = client, .key = key, .product = product, .hold = NONE};
+    if (client < SIM_CLIENTS_MAX) {
+        books->attempts[books->attempt_count].next_of_client = books->newest_attempts[client];
+        books->newest_attempts[client] = books->attempt_count + 1;
+    }
     return books->attempt_count++;
 }
 
@@ -156,10 +160,11 @@ bool book_hold_is_live(const struct book_hold *hold, int64_t now_ms)
 
 int64_t book_hold_deadline_max(const struct book_hold *hold, int64_t cap_ms)
 {
+    int64_t granted_ms = hold->deadline_wall_ms - hold->id.created_ms;
+
     if (hold->extends_open == 0 && !hold->extend_maybe)
-        return hold->deadline_ms;
-    return hold->created_ms + cap_ms > hold->deadline_ms ? hold->created_ms + cap_ms
-                                                         : hold->deadline_ms;
+        return hold->deadline_late_ms;
+    return hold->deadline_late_ms + (cap_ms > granted_ms ? cap_ms - granted_ms : 0);
 }
 
 bool book_hold_may_be_forgotten(const struct book_hold *hold, int64_t now_ms, int64_t retention_ms)
@@ -167,7 +172,7 @@ bool book_hold_may_be_forgotten(const struct book_hold *hold, int64_t now_ms, in
     int64_t ended_ms =
         hold->deadline_ms < hold->ended_earliest_ms ? hold->deadline_ms : hold->ended_earliest_ms;
 
-    return now_ms >= ended_ms + retention_ms;
+    return now_ms >= ended_ms + retention_ms || now_ms >= hold->forget_earliest_ms;
 }
 
 static uint32_t units_of(const struct book_hold *hold, uint32_t sku)
@@ -257,6 +262,51 @@ uint64_t books_customer_units(const struct books *books, uint32_t client, uint32
                 units += hold->lines[line].quantity;
     }
     return units;
+}
+
+static uint64_t units_of_product(const struct books *books, uint32_t product,
+                                 const struct model_line *lines, uint32_t line_count)
+{
+    uint64_t units = 0;
+
+    for (uint32_t i = 0; i < line_count; i++)
+        if (books->skus[lines[i].sku].product == product)
+            units += lines[i].quantity;
+    return units;
+}
+
+uint64_t books_customer_units_max(const struct books *books, uint32_t client, uint32_t product,
+                                  uint64_t sent_step)
+{
+    uint64_t units = 0;
+
+    for (uint32_t i = books_newest_of_client(books, client); i != NONE;
+         i = books->holds[i].next_of_client) {
+        const struct book_hold *hold = &books->holds[i];
+        bool over = hold->line_count == 1 && hold->state != HOLD_HELD &&
+                    hold->state != HOLD_CONVERTED && hold->ended_step < sent_step;
+
+        if (!over)
+            units += units_of_product(books, product, hold->lines, hold->line_count);
+    }
+    for (uint32_t i = books->newest_attempts[client]; i != 0;) {
+        const struct attempt *attempt = &books->attempts[i - 1];
+
+        i = attempt->next_of_client;
+        if (attempt->open == 0 && !attempt->maybe && !attempt->aborted)
+            continue;
+        units += units_of_product(books, product, attempt->order.lines, attempt->order.count);
+        if (attempt->other_sent && attempt->product == product)
+            units += SIM_OTHER_BODY_UNITS_MAX;
+    }
+    return units;
+}
+
+void books_suspect(struct books *books, enum suspect why, uint32_t client,
+                   const struct model_line *lines, uint32_t line_count)
+{
+    for (uint32_t i = 0; i < line_count; i++)
+        books->products[books->skus[lines[i].sku].product].suspects[why] = client;
 }
 
 void books_restart(struct books *books)

@@ -7,7 +7,7 @@
  *   book_hold   one reservation that some answer showed (I2, I5)
  *
  * A request without an answer (the process died) leaves a `maybe` behind: it may have had its
- * effect, forever, until an answer tells. Times are the world's, in ms. */
+ * effect, forever, until an answer tells. Times are the world's, in ms, unless they say `wall`. */
 #ifndef STAMPEDE_SIM_BOOKS_H
 #define STAMPEDE_SIM_BOOKS_H
 
@@ -41,6 +41,13 @@ struct sku_model {
     uint32_t hold_capacity;
 };
 
+/* Whose limit is to be looked at in the end, as what counts against it may be wrong. */
+enum suspect {
+    SUSPECT_ENDED,   /* his hold ended */
+    SUSPECT_REFUSED, /* one of his lines was refused for a limit, and others had been counted */
+    SUSPECT_COUNT,
+};
+
 struct product_model {
     char id[PRODUCT_ID_LENGTH_MAX + 1];
     uint32_t limit; /* a customer; 0: none */
@@ -51,6 +58,7 @@ struct product_model {
     bool vague; /* a change was under way when the process died: limit and price are unknown */
     enum product_presence presence;
     bool put_open;
+    uint32_t suspects[SUSPECT_COUNT]; /* customers, or NONE */
 };
 
 /* One line of a reservation, by the model's index of the SKU. */
@@ -72,10 +80,13 @@ struct attempt {
     uint32_t hold;     /* what the key is known to have made, or NONE */
     uint32_t open;     /* requests under way */
     uint32_t requests; /* ever sent */
+    int64_t first_ms;  /* when the first was */
     bool body_sent;    /* the order below */
     bool other_sent;   /* another body under this key */
     bool maybe;        /* some request never got a definite answer */
     bool answer_lost;  /* the client gave up waiting for one */
+    bool aborted;      /* it was refused after other partitions were asked, who may not know yet */
+    uint32_t next_of_client; /* an older one of the same customer + 1, or 0 */
     struct order_lines order;
 };
 
@@ -85,29 +96,36 @@ struct book_hold {
     uint32_t attempt; /* NONE: seen in a list only, so far */
     uint32_t line_count;
     struct model_line lines[SIM_LINES_MAX]; /* equal SKUs summed */
-    int64_t created_ms;
-    int64_t deadline_ms;       /* the latest that was shown */
-    int64_t ended_earliest_ms; /* it may have ended since then, INT64_MAX: not that we know of */
-    uint32_t list_round;       /* the last walk that showed it */
-    uint64_t seen_step;        /* of the run, when it was last shown as it was */
-    uint32_t ends_open;        /* releases and conversions under way */
+    int64_t created_ms;                     /* at the latest */
+    int64_t deadline_ms;        /* the newest that was shown: it lives until then at least */
+    int64_t deadline_late_ms;   /* and this long at most; more only by where the wall was set */
+    int64_t deadline_wall_ms;   /* as shown, by the wall clock */
+    int64_t wall_lead_ms;       /* of that before deadline_ms, until the next restart */
+    int64_t ended_earliest_ms;  /* it may have ended since then, INT64_MAX: not that we know of */
+    int64_t forget_earliest_ms; /* it may be forgotten since then, as the wall clock was set */
+    uint32_t list_round;        /* the last walk that showed it */
+    uint64_t seen_step;         /* of the run, when it was last shown as it was */
+    uint64_t ended_step;        /* when an answer first showed its end; 0: none did */
+    uint32_t ends_open;         /* releases and conversions under way */
     uint32_t converts_open;
     uint32_t extends_open;
     uint32_t extend_key;      /* the number of the newest key that it was to be extended with */
     uint32_t extends_sent;    /* ever */
     uint32_t extend_requests; /* with that key */
     bool extend_done;         /* that key's own answer was seen */
-    uint32_t next_of_client;  /* an older one of the same customer, or NONE */
-    uint32_t incarnation;     /* of the engine that first showed it */
-    bool end_maybe;           /* a release or conversion without an answer */
+    uint32_t extends_known[HOLD_EXTENSIONS_MAX]; /* keys that extended it for certain; 0: none */
+    uint32_t next_of_client;                     /* an older one of the same customer, or NONE */
+    uint32_t incarnation;                        /* of the engine that first showed it */
+    bool end_maybe;                              /* a release or conversion without an answer */
     bool convert_maybe;
     bool extend_maybe;
-    bool release_sent; /* ever */
-    bool convert_sent; /* ever */
-    bool fresh_seen;   /* an answer without `replayed` was seen */
-    bool forgotten;    /* past its retention the key had a new effect, or it was not found */
-    bool remembered;   /* by its customer's device */
-    bool listed;       /* in the SKUs' lists of holds */
+    bool release_sent;   /* ever */
+    bool convert_sent;   /* ever */
+    bool fresh_seen;     /* an answer without `replayed` was seen */
+    bool forgotten;      /* past its retention the key had a new effect, or it was not found */
+    bool remembered;     /* by its customer's device */
+    bool listed;         /* in the SKUs' lists of holds */
+    bool deadline_exact; /* wall_lead_ms is known, and both bounds are one */
     uint8_t extensions;
     uint8_t state; /* HOLD_HELD until an answer showed an end */
 };
@@ -142,7 +160,8 @@ struct books {
     struct book_hold *holds;
     uint32_t hold_count;
     uint32_t hold_capacity;
-    uint32_t *newest_of_client; /* hold + 1 by client */
+    uint32_t newest_attempts[SIM_CLIENTS_MAX]; /* attempt + 1 by client */
+    uint32_t *newest_of_client;                /* hold + 1 by client */
     uint32_t newest_capacity;
     uint32_t *index; /* of holds by ID: open addressing, slot + 1 */
     uint32_t index_mask;
@@ -186,6 +205,15 @@ void books_list_hold(struct books *books, uint32_t hold);
 /* Units that a customer certainly has of a product and that count against its limit. */
 uint64_t books_customer_units(const struct books *books, uint32_t client, uint32_t product,
                               int64_t now_ms);
+
+/* Units that a customer may have had of a product, at most, when a request that was sent in this
+ * step was decided. */
+uint64_t books_customer_units_max(const struct books *books, uint32_t client, uint32_t product,
+                                  uint64_t sent_step);
+
+/* What limits count against this customer is to be looked at, for all products of these lines. */
+void books_suspect(struct books *books, enum suspect why, uint32_t client,
+                   const struct model_line *lines, uint32_t line_count);
 
 /* The process died: what was under way may have happened. Requests are the caller's to close. */
 void books_restart(struct books *books);

@@ -20,6 +20,7 @@ void clients_restart(struct world *world)
     }
     world->free_request_count = SIM_REQUESTS_MAX;
     world->spans_open = 0;
+    memset(world->answered, 0, sizeof(world->answered));
     for (uint32_t i = 0; i < world->books.product_count; i++) {
         struct product_model *product = &world->books.products[i];
 
@@ -43,6 +44,8 @@ struct request *clients_take_request(struct world *world, enum command_type type
                                 .type = type,
                                 .client = client,
                                 .submitted_ms = world_now(world),
+                                .submitted_step = world->step,
+                                .target = NONE,
                                 .attempt = NONE,
                                 .hold = NONE,
                                 .known_hold = NONE,
@@ -85,6 +88,29 @@ static const char *command_name(enum command_type type)
     return names[type];
 }
 
+static uint32_t serving_shard(const struct world *world, const struct request *request)
+{
+    uint32_t sku = request->type == COMMAND_RESERVE ? request->summed.lines[0].sku : request->sku;
+
+    switch (request->type) {
+    case COMMAND_HOLD_GET:
+    case COMMAND_HOLD_RELEASE:
+    case COMMAND_HOLD_EXTEND:
+    case COMMAND_HOLD_CONVERT:
+        return engine_partition_shard(world->engine,
+                                      world->books.holds[request->hold].id.partition);
+    case COMMAND_RESERVE:
+    case COMMAND_STOCK_GET:
+    case COMMAND_STOCK_ADJUST:
+        return engine_partition_shard(world->engine,
+                                      sku_id_partition(world->books.skus[sku].sku_id));
+    case COMMAND_PRODUCT_PUT: /* by several, one after the other */
+    case COMMAND_HOLD_LIST:
+    default:
+        return NONE;
+    }
+}
+
 enum outcome clients_submit(struct world *world, uint32_t shard, const struct command *command,
                             struct request *request, struct refusal *refusal_out)
 {
@@ -96,16 +122,27 @@ enum outcome clients_submit(struct world *world, uint32_t shard, const struct co
     world->in_submit = true;
     outcome = engine_submit(target, command, request->cookie, refusal_out);
     world->in_submit = false;
-    request->counted_from_ms = engine_inspect_now(target).wall_ms - SIM_WALL_START_MS;
+    request->counted_from_ms =
+        env_controlled_world_ms(&world->env, engine_inspect_now(target).boot_ms);
     trace_add(&world->trace, TRACE_SUBMIT,
               (uint64_t)command->type << 32 | request->client << 8 | outcome, request->cookie);
     world_log(world, "shard %u: client %u sends %" PRIu64 ": %s, attempt %d hold %d sku %d: %s",
               shard, request->client, request->cookie, command_name(command->type),
               (int)request->attempt, (int)request->hold, (int)request->sku, outcome_name(outcome));
+    request->disk_full = world->disk_full;
+    request->sent_step = world->step;
+    if (outcome == OUTCOME_PENDING && world->draining &&
+        (command->type == COMMAND_RESERVE || command->type == COMMAND_PRODUCT_PUT))
+        violation("a draining engine took a %s on", command_name(command->type));
+    if (outcome == OUTCOME_PENDING && world->disk_full && command->type == COMMAND_PRODUCT_PUT)
+        violation("I7: a product was taken on with the disk full");
     if (outcome != OUTCOME_PENDING) {
         answers_refused(world, request, outcome, refusal_out);
         clients_give_request(world, request);
+        return outcome;
     }
+    request->target = serving_shard(world, request);
+    oracles_check_counted(world, request);
     return outcome;
 }
 
@@ -149,6 +186,8 @@ static void opened_reserve(struct world *world, const struct request *request)
 {
     struct attempt *attempt = &world->books.attempts[request->attempt];
 
+    if (attempt->requests == 0)
+        attempt->first_ms = request->submitted_ms;
     attempt->open++;
     attempt->requests++;
     attempt->other_sent = attempt->other_sent || request->other_body;
@@ -194,6 +233,8 @@ void clients_reserve(struct world *world, uint32_t attempt_index, const struct o
     request->known_hold = attempt->hold;
     request->limits_version = world->books.limits_version;
     entry = world_sku_entry(world, order->lines[0].sku);
+    if (entry != NULL)
+        request->fence_seen = world->fences[sku_id_partition(entry->sku_id)];
     claimed = entry == NULL ? 0 : gate_claimed(&entry->gate);
     if (clients_submit(world, shard, &command, request, &refusal) == OUTCOME_PENDING) {
         mark_false_positive(world, request, claimed);
@@ -235,15 +276,30 @@ static void reserve_new(struct world *world, uint32_t client_index)
     struct client *client = &world->clients[client_index];
     struct order_lines order;
     uint32_t sku = draw_sku(world);
-    uint32_t attempt = books_add_attempt(&world->books, client_index, client->next_key++,
-                                         world->books.skus[sku].product);
+    uint32_t product = world->books.skus[sku].product;
+    uint32_t last = client->attempt_count == 0
+                        ? NONE
+                        : client->attempts[(client->attempt_count - 1) % SIM_RECENT_MAX];
+    uint32_t key = client->next_key++;
+    uint32_t attempt;
 
+    /* A key is one product's: with another product the same text is another key. */
+    if (last != NONE && world->books.attempts[last].key + 1 == key &&
+        world->books.attempts[last].product != product &&
+        sim_random_chance(&world->random, 100000)) {
+        key--;
+        world_mark(world, MARK_KEY_OTHER_PRODUCT);
+    }
+    attempt = books_add_attempt(&world->books, client_index, key, product);
     draw_order(world, sku, &order);
     world->books.attempts[attempt].order = order;
     client->attempts[client->attempt_count++ % SIM_RECENT_MAX] = attempt;
     clients_reserve(world, attempt, &order, false);
-    if (sim_random_below(&world->random, 100) < world->profile.double_percent)
+    if (sim_random_below(&world->random, 100) < world->profile.double_percent) {
         clients_reserve(world, attempt, &order, false); /* a double click */
+        if (world->books.attempts[attempt].open > 1)
+            world_mark(world, MARK_SENT_TWICE);
+    }
 }
 
 static uint32_t recent(struct world *world, const uint32_t *ring, uint32_t count)
@@ -263,7 +319,7 @@ static void reserve_again(struct world *world, uint32_t client_index, bool other
         return;
     order = world->books.attempts[index].order;
     if (other_body) { /* the same product first, since that is part of the key's scope */
-        order.lines[0].quantity = order.lines[0].quantity % 5 + 1;
+        order.lines[0].quantity = order.lines[0].quantity % SIM_OTHER_BODY_UNITS_MAX + 1;
         order.count = 1;
     }
     clients_reserve(world, index, &order, other_body);
@@ -342,11 +398,13 @@ static void opened_hold_request(struct world *world, const struct request *reque
     hold->extend_requests += request->extend_key != 0 && request->extend_key == hold->extend_key;
 }
 
-void clients_ask_hold(struct world *world, enum command_type type, uint32_t client_index,
-                      uint32_t hold_index, bool staff)
+/* `stale`: by an ID of the same number that was given before a backup was restored. */
+static void ask_hold(struct world *world, enum command_type type, uint32_t client_index,
+                     uint32_t hold_index, bool staff, bool stale)
 {
     struct request *request = clients_take_request(world, type, client_index);
     const struct book_hold *hold = &world->books.holds[hold_index];
+    struct reservation_id asked = hold->id;
     char id[RESERVATION_ID_LENGTH + 1];
     char key[32];
     struct command command = {.type = type,
@@ -364,24 +422,36 @@ void clients_ask_hold(struct world *world, enum command_type type, uint32_t clie
     if (type == COMMAND_HOLD_EXTEND && sim_random_chance(&world->random, 600000)) {
         bool again = hold->extend_key != 0 && sim_random_chance(&world->random, 400000);
 
-        request->extend_key = again ? hold->extend_key : hold->extend_key + 1;
+        request->extend_key =
+            again ? sim_random_range(&world->random, 1, hold->extend_key) : hold->extend_key + 1;
+        for (uint32_t i = 0; i < HOLD_EXTENSIONS_MAX; i++)
+            request->extend_known =
+                request->extend_known || hold->extends_known[i] == request->extend_key;
         snprintf(key, sizeof(key), "extend-%u", request->extend_key);
         command.key = slice_of(key);
     }
-    engine_reservation_id(world->engine, &hold->id, id);
+    asked.created_ms -= stale ? 1 : 0;
+    engine_reservation_id(world->engine, &asked, id);
     command.reservation_id = slice_of(id);
     request->hold = hold_index;
     request->staff = staff;
-    request->stranger = !staff && client_index != hold->client;
+    request->stranger = stale || (!staff && client_index != hold->client);
     request->known_state = hold->state;
     request->known_extensions = hold->extensions;
     request->extends_sent = hold->extends_sent;
     request->known_convert_maybe = hold->convert_maybe || hold->converts_open > 0;
+    request->known_extend_maybe = hold->extend_maybe;
     request->none_open = hold->ends_open == 0 && hold->extends_open == 0;
-    request->known_deadline_ms = hold->deadline_ms;
+    request->known_deadline_wall_ms = hold->deadline_wall_ms;
     request->deadline_max_ms = book_hold_deadline_max(hold, world->profile.engine.hold_cap_ms);
     if (clients_submit(world, shard, &command, request, &refusal) == OUTCOME_PENDING)
         opened_hold_request(world, request);
+}
+
+void clients_ask_hold(struct world *world, enum command_type type, uint32_t client_index,
+                      uint32_t hold, bool staff)
+{
+    ask_hold(world, type, client_index, hold, staff, false);
 }
 
 static void ask_own_hold(struct world *world, enum command_type type, uint32_t client_index)
@@ -404,9 +474,10 @@ static void ask_foreign_hold(struct world *world, uint32_t client_index)
     if (world->books.hold_count == 0)
         return;
     hold = sim_random_below(&world->random, world->books.hold_count);
-    if (world->books.holds[hold].client == client_index)
-        return;
-    clients_ask_hold(world, types[sim_random_below(&world->random, 3)], client_index, hold, false);
+    if (sim_random_chance(&world->random, 300000))
+        client_index = world->books.holds[hold].client;
+    ask_hold(world, types[sim_random_below(&world->random, 3)], client_index, hold, false,
+             world->books.holds[hold].client == client_index);
 }
 
 void clients_list(struct world *world, uint32_t client_index, uint32_t asked,

@@ -17,7 +17,12 @@ static struct moment now(void *self)
     const struct env_controlled *env = self;
 
     return (struct moment){.boot_ms = BOOT_START_MS + env->now_ms - env->booted_ms,
-                           .wall_ms = SIM_WALL_START_MS + env->now_ms};
+                           .wall_ms = SIM_WALL_START_MS + env->now_ms + env->wall_ahead_ms};
+}
+
+int64_t env_controlled_world_ms(const struct env_controlled *env, int64_t boot_ms)
+{
+    return boot_ms - BOOT_START_MS + env->booted_ms;
 }
 
 static uint64_t ticks_ns(void *self)

@@ -12,6 +12,8 @@
 
 enum {
     SETTLE_STEPS_MAX = 400000,
+    SETTLE_MS_MAX = 2000, /* and the time-out of requests */
+    LAPSE_MS_MAX = 5000,  /* and the cap of holds */
     ASK_ROUNDS_MAX = 200,
     DEMAND_UNITS_MAX = 80, /* SKUs with more are not bought empty */
     BUYERS_FIRST = 1000,   /* new customers, so that limits do not stand in the way */
@@ -23,10 +25,17 @@ static uint32_t requests_open(const struct world *world)
     return SIM_REQUESTS_MAX - world->free_request_count;
 }
 
+/* Without faults whatever was asked is answered within this. */
+static int64_t settle_ms_max(const struct world *world)
+{
+    return SETTLE_MS_MAX + world->profile.engine.request_timeout_ms;
+}
+
 /* Until every request has its answer and nothing is left to do at this time. */
 static void settle(struct world *world)
 {
     uint64_t limit = world->step + SETTLE_STEPS_MAX;
+    int64_t started_ms = world_now(world);
 
     for (;;) {
         bool busy = world_step(world);
@@ -35,8 +44,9 @@ static void settle(struct world *world)
             return;
         if (!busy)
             world_advance_clock(world, 5);
-        if (world->step > limit)
-            violation("%u requests have no answer without any fault", requests_open(world));
+        if (world->step > limit || world_now(world) - started_ms > settle_ms_max(world))
+            violation("liveness: %u requests have no answer %lld ms after the last fault",
+                      requests_open(world), (long long)(world_now(world) - started_ms));
     }
 }
 
@@ -114,7 +124,7 @@ static bool books_agree(struct world *world)
 
 static void check_exactly(struct world *world)
 {
-    int64_t patience_ms = world_now(world) + 10 * INTENT_TIMEOUT_MS;
+    int64_t patience_ms = world_now(world) + LAPSE_MS_MAX;
 
     settle(world);
     while (!books_agree(world)) {
@@ -191,7 +201,7 @@ static void check_walks(struct world *world)
 
 static int64_t last_deadline(const struct world *world)
 {
-    return world_now(world) + world->profile.engine.hold_cap_ms + 2 * INTENT_TIMEOUT_MS;
+    return world_now(world) + world->profile.engine.hold_cap_ms;
 }
 
 /* Nothing is held or claimed any more: each unit is on sale or sold. */
@@ -246,7 +256,7 @@ static void let_lapse(struct world *world)
     world_advance_clock(world, until_ms - world_now(world));
     settle(world);
     /* What several partitions have to agree on takes a few more messages. */
-    patience_ms = world_now(world) + 10 * INTENT_TIMEOUT_MS;
+    patience_ms = world_now(world) + LAPSE_MS_MAX;
     while (something_reserved(world) && world_now(world) < patience_ms) {
         settle(world);
         world_advance_clock(world, SAGA_RETRY_MS);
@@ -365,6 +375,16 @@ static void probe_limit(struct world *world, uint32_t sku, uint32_t client)
         violation("I6: customer %u got one unit more than the limit of %s", client, product->id);
 }
 
+static void probe_limits(struct world *world, uint32_t sku)
+{
+    const uint32_t *suspects = world->books.products[world->books.skus[sku].product].suspects;
+
+    for (uint32_t i = 0; i < SUSPECT_COUNT; i++)
+        if (suspects[i] < world->profile.clients && (i == 0 || suspects[i] != suspects[i - 1]))
+            probe_limit(world, sku, suspects[i]);
+    probe_limit(world, sku, sim_random_below(&world->random, world->profile.clients));
+}
+
 /* ---- wake-ups ---- */
 
 /* With the clock stopped: single questions from every shard to every partition must be answered by
@@ -405,6 +425,8 @@ static void sum_entry(struct ledger_sums *sums, const struct record *record)
 
     if (record->kind != RECORD_LEDGER || record->ledger.entry >= LEDGER_ENTRY_COUNT)
         violation("the ledger has an entry of no kind");
+    if ((record->ledger.entry == LEDGER_SOLD) != (record->ledger.hold_sequence != 0))
+        violation("a ledger entry names no hold that was sold, or one that was not");
     sums->stock += stock_signs[record->ledger.entry] * (int64_t)record->ledger.quantity;
     sums->sold += sold_signs[record->ledger.entry] * (int64_t)record->ledger.quantity;
     sums->last = record->sequence;
@@ -488,6 +510,9 @@ void world_heal(struct world *world)
     world->dies_at_step = 0;
     world->disk_full = false;
     journal_memory_set_full(world->journal, false);
+    world_release_held(world);
+    world->slow_until = 0;
+    world->commit_ready_step = 0;
     for (uint32_t i = 0; i < world->profile.engine.shards; i++)
         world->shards[i].stalled_until = 0;
 
@@ -500,7 +525,7 @@ void world_heal(struct world *world)
     let_lapse(world);
     for (uint32_t i = 0; i < world->books.sku_count; i++)
         if (can_be_bought_empty(world, i))
-            probe_limit(world, i, sim_random_below(&world->random, world->profile.clients));
+            probe_limits(world, i);
     let_lapse(world);
     for (uint32_t i = 0; i < world->books.sku_count; i++)
         if (can_be_bought_empty(world, i))
@@ -509,6 +534,7 @@ void world_heal(struct world *world)
     check_ledger(world);
     world_crash(world, false, true); /* what stands must be found again */
     let_lapse(world);
+    world_forget(world, settle);
     drain(world);
     check_ledger(world);
     trace_add(&world->trace, TRACE_DIGEST, engine_inspect_digest(world->engine),

@@ -14,6 +14,7 @@
     X(CONVERTED, "a hold was converted")                                                           \
     X(EXTENDED, "a hold was extended")                                                             \
     X(EXTEND_REPLAYED, "an extension's key was repeated")                                          \
+    X(EXTEND_REPLAYED_ENDED, "an extension's key was repeated after the hold's end")               \
     X(CAP_REACHED, "an extension was refused at the cap")                                          \
     X(ENDED_REFUSED, "a change was refused because the hold had ended")                            \
     X(LATE_CONVERT, "a conversion came past the deadline and was refused")                         \
@@ -23,6 +24,7 @@
     X(REPLAY_RESTART, "a repeated key was answered after a restart")                               \
     X(KEY_IN_FLIGHT, "a key was in flight")                                                        \
     X(KEY_REUSED, "a key came with another body")                                                  \
+    X(KEY_OTHER_PRODUCT, "a key came again for another product")                                   \
     X(KEY_FORGOTTEN, "a key was past its retention and had a new effect")                          \
     X(FILTER_FALSE_POSITIVE, "the key filter took a new key for a repeated one")                   \
     X(SOLD_OUT, "a gate was empty, and nothing could come back")                                   \
@@ -68,6 +70,28 @@
     X(COMMIT_UNKNOWN_END, "a commit's end stayed unknown")                                         \
     X(OUTCOME_UNKNOWN_SEEN, "a client was told that the outcome is unknown")                       \
     X(WATERMARK_REFUSED, "a store behind its watermark was refused")                               \
+    X(LOST_SUFFIX, "a store without its last acknowledged commits was refused")                    \
+    X(LOST_ALL, "a store that had been emptied was refused")                                       \
+    X(LOST_IN_LAG, "a store that lost no more than the watermark's lag was opened")                \
+    X(ROT_BIT, "a flipped bit was refused")                                                        \
+    X(ROT_BYTE, "a changed byte was refused")                                                      \
+    X(ROT_BLOCK, "a changed block was refused")                                                    \
+    X(ROT_FILE, "a changed file was refused")                                                      \
+    X(ROT_LEDGER, "a changed ledger, which no start reads, failed its reader")                     \
+    X(CRASH_IN_RECOVERY, "the process died while it recovered")                                    \
+    X(CRASH_AFTER_RECOVERY, "the process died when it had just recovered")                         \
+    X(COMMIT_NO_SPACE, "a commit failed because the disk was full")                                \
+    X(REOPENED_FULL, "the process started on a full disk")                                         \
+    X(CHANGED_WHEN_FULL, "a hold was released, extended or converted on a full disk")              \
+    X(DISK_SLOW, "a commit came while the disk was slow")                                          \
+    X(HELD_BACK, "messages between two shards were seen later than others")                        \
+    X(SENT_TWICE, "a request was sent twice at once")                                              \
+    X(DISCONNECTED, "an answer came for a client that had left")                                   \
+    X(STALE_CLOCK, "a request was counted from a turn before the time at which it came")           \
+    X(WALL_FORWARD, "the wall clock was set forward")                                              \
+    X(WALL_BACK, "the wall clock was set back")                                                    \
+    X(PAUSED, "far more time passed at once than requests may take, with some under way")          \
+    X(ALL_FORGOTTEN, "everything that had ended was forgotten past its retention")                 \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {

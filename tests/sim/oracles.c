@@ -7,7 +7,10 @@
 #include "inspect.h"
 #include "violation.h"
 
-enum { SKUS_PER_STEP = 4 };
+enum {
+    SKUS_PER_STEP = 4,
+    HOLDS_PER_RESTART = 64, /* half of them the newest, half drawn */
+};
 
 /* available + claimed == stock - reserved - sold, at any moment (engine/gate.h). */
 static void check_gate(struct world *world, uint32_t sku)
@@ -64,12 +67,43 @@ void oracles_check_sku(struct world *world, uint32_t sku)
                   view.stock, (long long)model->stock_min, (long long)model->stock_max);
 }
 
+/* What is on show is what was last acknowledged. */
+static void check_price(struct world *world, uint32_t sku)
+{
+    const struct sku_model *model = &world->books.skus[sku];
+    const struct product_model *product = &world->books.products[model->product];
+    const struct sku_entry *entry = world_sku_entry(world, sku);
+
+    if (entry == NULL || product->presence != PRODUCT_PRESENT || product->vague ||
+        product->put_open)
+        return;
+    if (atomic_load(&entry->price_minor) != staff_price(model, product->version))
+        violation("%s is shown at a price of %lld, not %lld", model->name,
+                  (long long)atomic_load(&entry->price_minor),
+                  (long long)staff_price(model, product->version));
+}
+
+/* Whoever sleeps and was not woken has nothing to do: looking again, as it did when it fell asleep,
+ * must not find anything. */
+static void check_sleepers(struct world *world)
+{
+    for (uint32_t i = 0; i < world->profile.engine.shards; i++)
+        if (world->shards[i].state == THREAD_ASLEEP && !world->env.shard_woken[i] &&
+            !shard_try_sleep(engine_shard(world->engine, i)))
+            violation("shard %u sleeps, has something to do, and was not woken", i);
+    if (world->committer.state == THREAD_ASLEEP && !world->env.committer_woken &&
+        !committer_try_sleep(world->engine))
+        violation("the committer sleeps, a batch waits, and it was not woken");
+}
+
 void oracles_step(struct world *world)
 {
     for (uint32_t i = 0; i < SKUS_PER_STEP; i++) {
         world->audit_sku = (world->audit_sku + 1) % world->books.sku_count;
         check_gate(world, world->audit_sku);
+        check_price(world, world->audit_sku);
     }
+    check_sleepers(world);
 }
 
 /* ---- counters ---- */
@@ -182,6 +216,43 @@ static void settle_stock(struct world *world, struct sku_model *sku, uint32_t in
     sku->stock_min = sku->stock_max = view.stock; /* now it is known */
 }
 
+/* What any answer showed of a hold is so after a restart, asked of the record itself (I2, I5). */
+static void check_hold(struct world *world, const struct book_hold *hold)
+{
+    const struct principal principal = world_principal(world, hold->client);
+    struct hold_view view;
+
+    if (hold->forgotten ||
+        book_hold_may_be_forgotten(hold, world_now(world), world->profile.engine.hold_retention_ms))
+        return;
+    if (!engine_inspect_hold(world->engine, &principal, &hold->id, &view))
+        violation("I2: an acknowledged hold of customer %u is gone after a restart", hold->client);
+    if (!answers_lines_equal(world, &view, hold->lines, hold->line_count))
+        violation("I2: a hold of customer %u has other lines after a restart", hold->client);
+    if (hold->state != HOLD_HELD && view.state != hold->state)
+        violation("I5: a hold that had ended as %s is %s after a restart",
+                  hold_state_name((enum hold_state)hold->state),
+                  hold_state_name((enum hold_state)view.state));
+    if (book_hold_is_live(hold, world_now(world)) && view.state != HOLD_HELD)
+        violation("I2: a live hold of customer %u is %s after a restart", hold->client,
+                  hold_state_name((enum hold_state)view.state));
+    if ((view.state == HOLD_CONVERTED && !hold->convert_sent) ||
+        (view.state == HOLD_RELEASED && !hold->release_sent))
+        violation("I5: a hold is %s after a restart, which nobody asked for",
+                  hold_state_name((enum hold_state)view.state));
+}
+
+static void check_holds(struct world *world)
+{
+    uint32_t count = world->books.hold_count;
+    uint32_t newest = count < HOLDS_PER_RESTART / 2 ? count : HOLDS_PER_RESTART / 2;
+
+    for (uint32_t i = 0; i < newest; i++) {
+        check_hold(world, &world->books.holds[count - 1 - i]);
+        check_hold(world, &world->books.holds[sim_random_below(&world->random, count)]);
+    }
+}
+
 void oracles_restarted(struct world *world)
 {
     bool live = false;
@@ -195,7 +266,56 @@ void oracles_restarted(struct world *world)
     }
     if (live)
         world_mark(world, MARK_RECOVERED_HOLDS);
+    check_holds(world);
     oracles_audit(world);
+}
+
+/* ---- deadlines of requests ---- */
+
+/* The shard's clock may be behind the world's by no more than the time since its last turn, and not
+ * at all once it has slept. */
+void oracles_check_counted(struct world *world, const struct request *request)
+{
+    struct sim_thread *thread = &world->shards[request->shard];
+
+    if (thread->has_slept)
+        thread->clock_ms = world_now(world);
+    thread->has_slept = false;
+    if (request->counted_from_ms != thread->clock_ms)
+        violation("a request's time is counted from %lld ms before it came; its shard last read "
+                  "the clock %lld ms before",
+                  (long long)(world_now(world) - request->counted_from_ms),
+                  (long long)(world_now(world) - thread->clock_ms));
+    if (thread->clock_ms < world_now(world))
+        world_mark(world, MARK_STALE_CLOCK);
+}
+
+/* Whether the shard that serves it had a turn since it came and before it was too old; true if too
+ * many turns have passed to tell. */
+static bool was_in_time(const struct world *world, const struct request *request,
+                        int64_t deadline_ms)
+{
+    uint64_t count = world->turn_count[request->target];
+
+    for (uint64_t i = 0; i < SIM_TURNS_MAX && i < count; i++) {
+        const struct turn *turn = &world->turns[request->target][(count - i) % SIM_TURNS_MAX];
+
+        if (turn->at_ms <= deadline_ms)
+            return turn->last_step > request->submitted_step;
+    }
+    return count > SIM_TURNS_MAX;
+}
+
+void oracles_check_served(struct world *world, const struct request *request, enum outcome outcome)
+{
+    int64_t deadline_ms = request->counted_from_ms + world->profile.engine.request_timeout_ms;
+
+    if (outcome == OUTCOME_OVERLOADED || outcome == OUTCOME_OUTCOME_UNKNOWN ||
+        request->target == NONE || world_now(world) <= deadline_ms)
+        return;
+    if (!was_in_time(world, request, deadline_ms))
+        violation("a request was answered %s that was past its deadline when its turn came",
+                  outcome_name(outcome));
 }
 
 /* ---- lost wake-ups ---- */

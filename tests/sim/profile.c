@@ -20,7 +20,7 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     uint32_t ttl = draw_ranges(random, ttl_ms, 4);
 
     *options = engine_options_default(sim_random_range(random, 1, SIM_SHARDS_MAX));
-    options->partitions = 1u << sim_random_range(random, 1, 4);
+    options->partitions = 1u << sim_random_range(random, 1, SIM_PARTITIONS_BITS_MAX);
     options->hold_ttl_ms = ttl;
     options->hold_cap_ms = ttl + sim_random_below(random, 2 * ttl + 1);
     options->hold_extensions_max = sim_random_below(random, HOLD_EXTENSIONS_MAX + 1);
@@ -32,7 +32,7 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     options->batch_messages = draw_ranges(random, messages, 3);
     options->batches = sim_random_range(random, 2, 4);
     options->audit_period_ms = sim_random_range(random, 10, 5000);
-    options->skus_max = SIM_SKUS_MAX + 4;
+    options->skus_max = SIM_SKUS_MAX + SIM_THIEVES + SIM_CONTESTS;
     options->limit_rows_max = sim_random_chance(random, 100000) ? 8 : 4096;
     /* Ended holds stay for the retention: a small pool that keeps them long only refuses. */
     options->holds_max = 8192;
@@ -72,10 +72,46 @@ static void draw_clients(struct profile *profile, struct sim_random *random)
     profile->lost_answer_percent = sim_random_below(random, 30);
 }
 
+/* What goes wrong. In three worlds of ten the process never dies. */
+static void draw_crashes(struct profile *profile, struct sim_random *random)
+{
+    static const uint32_t rare[][2] = {{0, 0}, {20, 200}, {500, 2000}};
+
+    profile->drain_parts = sim_random_below(random, 2) * 100;
+    profile->reboot_percent = sim_random_below(random, 2) * 50;
+    /* A pool is a shard's: what was made to be too small for one can't take another's holds. */
+    if (profile->engine.holds_max == 8192 && profile->engine.limit_rows_max == 4096)
+        profile->reshard_percent = sim_random_below(random, 2) * 30;
+    profile->watermark_lag_ms = sim_random_below(random, 2) * 100;
+    profile->damage_percent = sim_random_unless(random, 40, 60);
+    if (sim_random_below(random, 100) >= SIM_CRASH_PERCENT)
+        return;
+    profile->crash_first_step = sim_random_range(random, 1, SIM_FIRST_CRASH_MAX);
+    profile->crash_parts = draw_ranges(random, rare, 3);
+    profile->crash_again_percent = sim_random_below(random, 50);
+    profile->commit_fault_parts = sim_random_chance(random, 400000) ? 3000 : 0;
+    profile->no_space_parts = sim_random_below(random, 2) * 60000;
+}
+
+static void draw_faults(struct profile *profile, struct sim_random *random)
+{
+    static const uint32_t settings[][2] = {{20, 100}, {200, 2000}};
+
+    if (sim_random_chance(random, 400000))
+        profile->wall_parts = draw_ranges(random, settings, 2);
+    if (sim_random_chance(random, 300000))
+        profile->step_weights[STEP_DISK] = 1;
+    if (sim_random_chance(random, 400000))
+        profile->stall_steps_max = sim_random_range(random, 20, 400);
+    if (sim_random_chance(random, 400000))
+        profile->hold_back_steps_max = sim_random_range(random, 5, 300);
+    if (sim_random_chance(random, 300000))
+        profile->slow_steps_max = sim_random_range(random, 100, 3000);
+}
+
 void profile_draw(struct profile *profile, struct sim_random *random)
 {
     static const uint32_t ticks_ms[][2] = {{1, 1}, {2, 5}, {10, 40}};
-    static const uint32_t rare[][2] = {{0, 0}, {20, 200}, {500, 2000}};
 
     *profile = (struct profile){0};
     draw_engine(profile, random);
@@ -92,19 +128,8 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     if (sim_random_chance(random, 300000))
         profile->jump_max_ms += 2 * (int64_t)profile->engine.hold_retention_ms;
     profile->commit_delay_steps = sim_random_unless(random, 30, 80);
-    profile->crash_parts = draw_ranges(random, rare, 3);
-    profile->drain_parts = sim_random_below(random, 2) * 100;
-    profile->crash_again_percent = sim_random_below(random, 50);
-    profile->reboot_percent = sim_random_below(random, 2) * 50;
-    /* A pool is a shard's: what was made to be too small for one can't take another's holds. */
-    if (profile->engine.holds_max == 8192 && profile->engine.limit_rows_max == 4096)
-        profile->reshard_percent = sim_random_below(random, 2) * 30;
-    profile->commit_fault_parts = sim_random_chance(random, 400000) ? 3000 : 0;
-    profile->watermark_lag_ms = sim_random_below(random, 2) * 100;
-    if (sim_random_chance(random, 300000))
-        profile->step_weights[STEP_DISK] = 1;
-    if (sim_random_chance(random, 400000))
-        profile->stall_steps_max = sim_random_range(random, 20, 400);
+    draw_crashes(profile, random);
+    draw_faults(profile, random);
 }
 
 void profile_heal(struct profile *profile)
@@ -118,10 +143,15 @@ void profile_heal(struct profile *profile)
     profile->step_weights[STEP_DISK] = 0;
     profile->commit_delay_steps = 0;
     profile->commit_fault_parts = 0;
+    profile->no_space_parts = 0;
+    profile->crash_first_step = 0;
     profile->crash_parts = 0;
     profile->drain_parts = 0;
     profile->jump_parts = 0;
+    profile->wall_parts = 0;
     profile->stall_steps_max = 0;
+    profile->hold_back_steps_max = 0;
+    profile->slow_steps_max = 0;
     profile->lost_answer_percent = 0;
     profile->tick_max_ms = 5;
 }

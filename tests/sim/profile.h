@@ -9,11 +9,18 @@
 
 enum {
     SIM_SHARDS_MAX = 3,
+    SIM_PARTITIONS_BITS_MAX = 4,
+    SIM_PARTITIONS_MAX = 1 << SIM_PARTITIONS_BITS_MAX,
     SIM_PRODUCTS_MAX = 10,
     SIM_VARIANTS_MAX = 3,
     SIM_SKUS_MAX = SIM_PRODUCTS_MAX * SIM_VARIANTS_MAX,
     SIM_CLIENTS_MAX = 60,
     SIM_LINES_MAX = 5,
+    SIM_CRASH_PERCENT = 70,      /* of worlds */
+    SIM_FIRST_CRASH_MAX = 20000, /* step */
+    SIM_OTHER_BODY_UNITS_MAX = 5,
+    SIM_THIEVES = 4,
+    SIM_CONTESTS = 2,
 };
 
 /* What the scheduler may do in a step: exactly one. */
@@ -23,11 +30,14 @@ enum {
     X(COMPLETE)  /* the pending commit ends */                                                     \
     X(READ_DONE) /* a pending read ends */                                                         \
     X(CLOCK)     /* time passes */                                                                 \
+    X(WALL)      /* the wall clock is set */                                                       \
     X(CLIENT)    /* a client acts */                                                               \
     X(CRASH)     /* the process dies and recovers */                                               \
     X(DISK)      /* the disk fills up, or has room again */                                        \
     X(DRAIN)     /* a planned restart begins: nothing new is taken */                              \
-    X(STALL)     /* a shard is not scheduled for a while */
+    X(STALL)     /* a shard is not scheduled for a while */                                        \
+    X(HOLD_BACK) /* messages from one shard to another are not seen for a while */                 \
+    X(SLOW)      /* the disk is slow for a while */
 
 enum step_kind {
 #define X(name) STEP_##name,
@@ -78,15 +88,21 @@ struct profile {
     uint32_t tick_max_ms;
     uint32_t jump_parts; /* of a million clock steps, how many jump far */
     int64_t jump_max_ms;
+    uint32_t wall_parts;         /* of a million steps, in how many the wall clock is set */
     uint32_t commit_delay_steps; /* a commit stays pending for at least 0 to so many steps */
     uint32_t commit_fault_parts; /* of a million commits */
+    uint32_t no_space_parts;     /* of a million commits on a full disk, how many fail */
+    uint32_t slow_steps_max;     /* for how long the disk may become slow */
+    uint64_t crash_first_step;   /* the first crash; 0: none ever */
     uint32_t crash_parts;        /* of a million steps */
+    uint32_t damage_percent;     /* of restarts, how many find something */
     uint32_t drain_parts;        /* of a million steps */
     uint32_t crash_again_percent;
     uint32_t reboot_percent;
     uint32_t reshard_percent; /* of restarts that have another number of shards */
     uint32_t watermark_lag_ms;
     uint32_t stall_steps_max;
+    uint32_t hold_back_steps_max;
 };
 
 void profile_draw(struct profile *profile, struct sim_random *random);

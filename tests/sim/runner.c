@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +20,16 @@
 struct progress {
     struct marks marks;
     uint64_t seeds;
+    uint64_t crashed; /* of them, in how many the process died */
     uint64_t events;
-    uint64_t seed; /* under way */
+    uint64_t seed;         /* under way */
+    _Atomic bool violated; /* of the first: one of all has printed what it found */
 };
 
 struct run_result {
     uint64_t trace;
     uint64_t events;
+    uint64_t crashes;
 };
 
 static struct run_result run_seed(const struct run_plan *plan, uint64_t seed, struct marks *marks)
@@ -42,7 +46,8 @@ static struct run_result run_seed(const struct run_plan *plan, uint64_t seed, st
     for (uint64_t i = 0; i < plan->steps; i++)
         world_step(world);
     world_heal(world);
-    result = (struct run_result){.trace = world->trace.hash, .events = world->trace.events};
+    result = (struct run_result){
+        .trace = world->trace.hash, .events = world->trace.events, .crashes = world->crashes};
     world_end(world);
     violation_set_run(&identity, NULL);
     free(world);
@@ -81,7 +86,10 @@ static void run_share(const struct run_plan *plan, uint64_t share, double until,
         if (until > 0 && seconds_now() > until)
             return;
         progress->seed = plan->from + i;
-        progress->events += run_seed(plan, progress->seed, &progress->marks).events;
+        const struct run_result result = run_seed(plan, progress->seed, &progress->marks);
+
+        progress->events += result.events;
+        progress->crashed += result.crashes > 0;
         progress->seeds++;
     }
 }
@@ -112,9 +120,11 @@ static bool wait_for_all(const struct run_plan *plan, pid_t *pids, struct progre
         pids[job] = 0;
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
             continue;
-        if (!WIFEXITED(status) || WEXITSTATUS(status) != 1)
-            printf("violation: the simulator itself died (status %d)\n", status);
-        printf("seed %" PRIu64 " failed\n", progress[job].seed);
+        if ((!WIFEXITED(status) || WEXITSTATUS(status) != 1) &&
+            !atomic_exchange(&progress->violated, true))
+            printf("violation: the simulator itself died (status %d), reproduce: stampede-sim "
+                   "--seed %" PRIu64 " --steps %" PRIu64 "\n",
+                   status, progress[job].seed, plan->steps);
         stop_others(pids, plan->jobs);
         return false;
     }
@@ -135,6 +145,7 @@ static bool run_shares(const struct run_plan *plan, double until, struct progres
             return false;
         }
         if (pids[job] == 0) {
+            violation_print_once(&progress->violated);
             run_share(plan, job, until, &progress[job]);
             exit(0); /* not _exit: a sanitizer looks for leaks */
         }
@@ -144,6 +155,7 @@ static bool run_shares(const struct run_plan *plan, double until, struct progres
     for (uint64_t job = 1; job < plan->jobs; job++) {
         progress[0].seeds += progress[job].seeds;
         progress[0].events += progress[job].events;
+        progress[0].crashed += progress[job].crashed;
         for (uint32_t i = 0; i < MARK_COUNT; i++)
             progress[0].marks.hits[i] += progress[job].marks.hits[i];
     }
@@ -170,6 +182,9 @@ int run_many(const struct run_plan *plan)
         return 1;
     took = seconds_now() - started;
     missing = marks_print(&progress->marks);
+    printf("a crash in %.0f %% of the seeds, %" PRIu64 " events a seed\n",
+           100.0 * (double)progress->crashed / (double)progress->seeds,
+           progress->events / progress->seeds);
     printf("ok: %" PRIu64 " seeds, %" PRIu64 " events in %.1f s, %.0f events/s\n", progress->seeds,
            progress->events, took, (double)progress->events / took);
     if (missing > 0 && plan->count >= RUN_MARKS_SEEDS_MIN && plan->mutant == 0) {
@@ -184,10 +199,14 @@ int run_mutant(const struct run_plan *plan)
     struct run_plan search = *plan;
     struct progress *progress = share_memory(plan->jobs);
     double started = seconds_now();
+    uint64_t seeds = 0;
 
     search.count = UINT64_MAX - plan->from;
     if (!run_shares(&search, started + RUN_MUTANT_SECONDS_MAX, progress)) {
-        printf("caught: mutant %" PRIu64 " in %.1f s\n", plan->mutant, seconds_now() - started);
+        for (uint64_t job = 0; job < plan->jobs; job++)
+            seeds += progress[job].seeds;
+        printf("caught: mutant %" PRIu64 " in %.1f s, after %" PRIu64 " clean seeds\n",
+               plan->mutant, seconds_now() - started, seeds);
         return 1;
     }
     printf("NOT caught: mutant %" PRIu64 ", %" PRIu64 " seeds in %.1f s\n", plan->mutant,

@@ -15,6 +15,8 @@ enum {
     AUDIT_STEPS = 256,
     DIGEST_STEPS = 1024,
     WATERMARK_FLUSH_PARTS = 100000,
+    SUFFIX_PERCENT = 30,    /* of crashes, before how many an older state is kept */
+    SUFFIX_STEPS_MAX = 150, /* before the crash */
 };
 
 /* ---- threads ---- */
@@ -34,6 +36,20 @@ static bool committer_is_ready(const struct world *world)
     return world->committer.state != THREAD_ASLEEP || world->env.committer_woken;
 }
 
+/* It reads the clock now. */
+static void note_turn(struct world *world, uint32_t index)
+{
+    struct turn *newest = &world->turns[index][world->turn_count[index] % SIM_TURNS_MAX];
+
+    world->shards[index].clock_ms = world_now(world);
+    world->shards[index].has_slept = false;
+    if (world->turn_count[index] == 0 || newest->at_ms != world_now(world)) {
+        newest = &world->turns[index][++world->turn_count[index] % SIM_TURNS_MAX];
+        newest->at_ms = world_now(world);
+    }
+    newest->last_step = world->step;
+}
+
 static void run_shard(struct world *world, uint32_t index)
 {
     struct sim_thread *thread = &world->shards[index];
@@ -41,6 +57,7 @@ static void run_shard(struct world *world, uint32_t index)
 
     if (thread->state == THREAD_DROWSY && !world->env.shard_woken[index]) {
         thread->state = shard_try_sleep(shard) ? THREAD_ASLEEP : THREAD_RUNNABLE;
+        thread->has_slept = thread->state == THREAD_ASLEEP;
         return;
     }
     if (thread->state == THREAD_ASLEEP) {
@@ -49,6 +66,7 @@ static void run_shard(struct world *world, uint32_t index)
         shard_wake_up(shard);
     }
     world->env.shard_woken[index] = false;
+    note_turn(world, index);
     thread->state = shard_step(shard) ? THREAD_RUNNABLE : THREAD_DROWSY;
     thread->wake_at_ms = world->env.now_ms + shard_sleep_ms(shard);
 }
@@ -78,6 +96,11 @@ static bool commit_is_ready(struct world *world)
         world->commit_seen = pending;
         world->commit_ready_step =
             world->step + sim_random_below(&world->random, world->profile.commit_delay_steps + 1);
+        if (world->step < world->slow_until) {
+            world->commit_ready_step =
+                world->step + sim_random_range(&world->random, 50, world->profile.slow_steps_max);
+            world_mark(world, MARK_DISK_SLOW);
+        }
     }
     return world->step >= world->commit_ready_step;
 }
@@ -86,22 +109,30 @@ static void complete_commit(struct world *world)
 {
     enum commit_outcome outcome = COMMIT_OK;
     bool durable = true;
+    uint64_t number;
 
-    if (sim_random_chance(&world->random, world->profile.commit_fault_parts)) {
+    if (world->disk_full && !world->commit_failed &&
+        sim_random_chance(&world->random, world->profile.no_space_parts)) {
+        outcome = COMMIT_FAILED;
+        durable = false;
+        world_mark(world, MARK_COMMIT_NO_SPACE);
+    } else if (sim_random_chance(&world->random, world->profile.commit_fault_parts)) {
         outcome = sim_random_chance(&world->random, 500000) ? COMMIT_FAILED : COMMIT_UNKNOWN;
         durable = sim_random_chance(&world->random, 500000);
         world_mark(world, outcome == COMMIT_UNKNOWN ? MARK_COMMIT_UNKNOWN_END
                           : durable                 ? MARK_COMMIT_FAILED_DURABLE
                                                     : MARK_COMMIT_FAILED_LOST);
+    }
+    if (outcome != COMMIT_OK) {
         world->commit_failed = true;
         world->dies_at_step = world->step + sim_random_range(&world->random, 1, 80);
     }
+    number = journal_memory_pending(world->journal);
     journal_memory_complete(world->journal, outcome, durable);
+    if (outcome == COMMIT_OK && world->watermark.told != number)
+        violation("the watermark was not told of a durable commit");
     if (world->commit_failed && !world->env.failed)
         violation("a commit that was not ok did not end the engine");
-    /* Its end is an event of the committer's thread, which then has its turn. */
-    committer_wake_up(world->engine);
-    world->committer.state = THREAD_RUNNABLE;
     trace_add(&world->trace, TRACE_JOURNAL, outcome, journal_memory_state_hash(world->journal));
 }
 
@@ -144,6 +175,9 @@ static void pass_time(struct world *world)
             ms = 1 +
                  (int64_t)(sim_random_next(&world->random) % (uint64_t)world->profile.jump_max_ms);
     }
+    if (ms > world->profile.engine.request_timeout_ms &&
+        world->free_request_count < SIM_REQUESTS_MAX)
+        world_mark(world, MARK_PAUSED);
     world_advance_clock(world, ms);
 }
 
@@ -154,6 +188,32 @@ static void stall_a_shard(struct world *world)
     world->shards[shard].stalled_until =
         world->step + sim_random_range(&world->random, 1, world->profile.stall_steps_max);
     world_mark(world, MARK_STALLED);
+}
+
+/* What one shard sends another is seen later than what others send it. */
+static void hold_back(struct world *world)
+{
+    uint32_t shards = world->profile.engine.shards;
+
+    if (world->holds_back || shards < 2)
+        return;
+    world->holds_back = true;
+    world->held_source = sim_random_below(&world->random, shards);
+    world->held_target =
+        (world->held_source + sim_random_range(&world->random, 1, shards - 1)) % shards;
+    world->held_until =
+        world->step + sim_random_range(&world->random, 1, world->profile.hold_back_steps_max);
+    engine_inspect_hold_back(world->engine, world->held_source, world->held_target, true);
+}
+
+void world_release_held(struct world *world)
+{
+    if (!world->holds_back)
+        return;
+    if (engine_inspect_waiting(world->engine, world->held_source, world->held_target) > 0)
+        world_mark(world, MARK_HELD_BACK);
+    engine_inspect_hold_back(world->engine, world->held_source, world->held_target, false);
+    world->holds_back = false;
 }
 
 static void change_disk(struct world *world)
@@ -185,6 +245,22 @@ bool world_is_busy(const struct world *world)
            journal_memory_reads_pending(world->journal) != 0;
 }
 
+/* A crash that is drawn may come a little later: what becomes durable until then may be lost. */
+static bool crash_is_due(struct world *world)
+{
+    bool first = world->phase == PHASE_SALE && world->step == world->profile.crash_first_step &&
+                 world->profile.crash_first_step != 0;
+
+    if (!first && !sim_random_chance(&world->random, world->profile.crash_parts))
+        return false;
+    if (world->profile.damage_percent == 0 || world->older != NULL || world->dies_at_step != 0 ||
+        sim_random_below(&world->random, 100) >= SUFFIX_PERCENT)
+        return true;
+    damage_keep_suffix(world);
+    world->dies_at_step = world->step + sim_random_range(&world->random, 1, SUFFIX_STEPS_MAX);
+    return false;
+}
+
 static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
 {
     const uint32_t *base = world->profile.step_weights;
@@ -197,6 +273,7 @@ static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
         [STEP_CLIENT] = base[STEP_CLIENT],
         [STEP_DISK] = base[STEP_DISK],
         [STEP_STALL] = world->profile.stall_steps_max > 0 ? 1 : 0,
+        [STEP_HOLD_BACK] = world->profile.hold_back_steps_max > 0 ? 1 : 0,
     };
     uint32_t ready[SIM_SHARDS_MAX];
     uint32_t ready_count = 0;
@@ -209,8 +286,12 @@ static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
         *shard_out = ready[sim_random_below(&world->random, ready_count)];
     if (world->dies_at_step != 0 && world->step >= world->dies_at_step)
         return STEP_CRASH;
-    if (sim_random_chance(&world->random, world->profile.crash_parts))
+    if (crash_is_due(world))
         return STEP_CRASH;
+    if (sim_random_chance(&world->random, world->profile.wall_parts))
+        return STEP_WALL;
+    if (world->profile.slow_steps_max > 0 && sim_random_chance(&world->random, 300))
+        return STEP_SLOW;
     if (sim_random_chance(&world->random, world->profile.drain_parts) && !world->draining)
         return STEP_DRAIN;
     return (enum step_kind)sim_random_weighted(&world->random, weights, STEP_KIND_COUNT);
@@ -221,6 +302,7 @@ static void die(struct world *world)
     bool keep_pending = sim_random_chance(&world->random, 500000) && !world->env.failed;
     bool reboot = sim_random_below(&world->random, 100) < world->profile.reboot_percent;
 
+    world->crashes++;
     world_crash(world, keep_pending, reboot);
 }
 
@@ -242,6 +324,9 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
     case STEP_CLOCK:
         pass_time(world);
         break;
+    case STEP_WALL:
+        wall_draw(world);
+        break;
     case STEP_CLIENT:
         clients_act(world);
         break;
@@ -258,6 +343,13 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
     case STEP_STALL:
         stall_a_shard(world);
         break;
+    case STEP_HOLD_BACK:
+        hold_back(world);
+        break;
+    case STEP_SLOW:
+        world->slow_until =
+            world->step + sim_random_range(&world->random, 1, world->profile.slow_steps_max);
+        break;
     case STEP_KIND_COUNT:
     default:
         assert(false && "a step has a kind");
@@ -267,8 +359,12 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
 bool world_step(struct world *world)
 {
     uint32_t shard = 0;
-    enum step_kind kind = draw_step(world, &shard);
+    enum step_kind kind;
     bool busy;
+
+    if (world->holds_back && world->step >= world->held_until)
+        world_release_held(world);
+    kind = draw_step(world, &shard);
 
     world->step++;
     trace_add(&world->trace, TRACE_STEP, kind, shard);

@@ -10,6 +10,7 @@
 
 #include "mutants.h"
 #include "runner.h"
+#include "rush.h"
 
 enum { EXIT_USAGE = 2 };
 
@@ -20,6 +21,7 @@ static const char usage_text[] =
     "usage: stampede-sim --seed N [--steps M] [--mutant K] [--log]\n"
     "       stampede-sim --seeds COUNT [--from N] [--steps M] [--jobs J] [--mutant K]\n"
     "       stampede-sim --mutant K\n"
+    "       stampede-sim --rush [--seed N] [--mutant K]\n"
     "       stampede-sim --mutants | --help | --version\n"
     "\n"
     "Runs the engine under a controlled clock, disk and scheduler, all drawn from a seed, and\n"
@@ -31,7 +33,11 @@ static const char usage_text[] =
     "  --steps M     steps of a run before everything is healed and brought to its end (%u)\n"
     "  --jobs J      processes at once with --seeds and --mutant (1)\n"
     "  --mutants     lists the planted bugs, number first\n"
-    "  --mutant K    with a planted bug: looks for a seed that shows it, for %u s at most\n"
+    "  --mutant K    with a planted bug, by number or name: looks for a seed that shows it, for\n"
+    "                %u s at most\n"
+    "  --rush        the demo's rush: 5,000 buyers for 500 units; prints `sold 500 of 500`, or "
+    "what\n"
+    "                the checker saw\n"
     "\n"
     "Exit status: 0 nothing found, 1 a promise was broken (for --mutant: it was caught),\n"
     "2 wrong usage.\n";
@@ -43,16 +49,6 @@ static void list_mutants(void)
 #undef X
 }
 
-static bool mutant_exists(uint64_t number)
-{
-#define X(value, name, text)                                                                       \
-    if (number == value)                                                                           \
-        return true;
-    MUTANTS(X)
-#undef X
-    return false;
-}
-
 static bool parse_number(const char *text, uint64_t *number_out)
 {
     char *end;
@@ -60,6 +56,21 @@ static bool parse_number(const char *text, uint64_t *number_out)
     errno = 0;
     *number_out = strtoull(text, &end, 10);
     return errno == 0 && end != text && *end == '\0' && text[0] != '-';
+}
+
+/* The number of a mutant by its number or name; 0 if there is none. */
+static uint64_t find_mutant(const char *text)
+{
+    uint64_t number;
+
+    if (!parse_number(text, &number))
+        number = UINT64_MAX;
+#define X(value, name, text_of_it)                                                                 \
+    if (number == value || strcmp(text, #name) == 0)                                               \
+        return value;
+    MUTANTS(X)
+#undef X
+    return 0;
 }
 
 static int wrong_usage(const char *what, const char *argument)
@@ -72,6 +83,7 @@ struct arguments {
     struct run_plan plan;
     bool one;
     bool many;
+    bool rush;
 };
 
 static const struct {
@@ -83,12 +95,17 @@ static const struct {
     {"--from", offsetof(struct arguments, plan.from)},
     {"--steps", offsetof(struct arguments, plan.steps)},
     {"--jobs", offsetof(struct arguments, plan.jobs)},
-    {"--mutant", offsetof(struct arguments, plan.mutant)},
 };
 
 /* 0, or the exit status of a wrong use. */
 static int parse_option(struct arguments *arguments, const char *name, const char *value)
 {
+    if (strcmp(name, "--mutant") == 0) {
+        arguments->plan.mutant = value == NULL ? 0 : find_mutant(value);
+        return arguments->plan.mutant != 0
+                   ? 0
+                   : wrong_usage("no such mutant, see --mutants:", value == NULL ? "" : value);
+    }
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
         uint64_t number;
 
@@ -125,8 +142,9 @@ int main(int argc, char **argv)
             list_mutants();
             return 0;
         }
-        if (strcmp(argv[i], "--log") == 0) {
-            arguments.plan.log = true;
+        if (strcmp(argv[i], "--log") == 0 || strcmp(argv[i], "--rush") == 0) {
+            arguments.plan.log = arguments.plan.log || strcmp(argv[i], "--log") == 0;
+            arguments.rush = arguments.rush || strcmp(argv[i], "--rush") == 0;
             continue;
         }
         status = parse_option(&arguments, argv[i], argv[i + 1]);
@@ -134,13 +152,16 @@ int main(int argc, char **argv)
             return status;
         i++;
     }
-    if (arguments.plan.mutant != 0 && !mutant_exists(arguments.plan.mutant))
-        return wrong_usage("no such mutant, see --mutants;", "--mutant");
-    if (arguments.one == arguments.many && (arguments.one || arguments.plan.mutant == 0))
-        return wrong_usage("say one of", "--seed, --seeds, --mutant");
+    if (!arguments.rush && arguments.one == arguments.many &&
+        (arguments.one || arguments.plan.mutant == 0))
+        return wrong_usage("say one of", "--seed, --seeds, --mutant, --rush");
+    if (arguments.rush && arguments.many)
+        return wrong_usage("the rush is one run:", "--seeds");
     if (arguments.plan.jobs < 1 || arguments.plan.jobs > RUN_JOBS_MAX)
         return wrong_usage("too many or too few", "--jobs");
     mutant_active = (enum mutant)arguments.plan.mutant;
+    if (arguments.rush)
+        return rush_run(arguments.plan.from, (uint32_t)arguments.plan.mutant);
     if (arguments.one)
         return run_one(&arguments.plan);
     if (arguments.many)

@@ -185,8 +185,10 @@ static void draw_put(struct world *world, const struct product_model *product,
     }
 }
 
-/* Someone else's product claims a SKU that exists. */
-static void steal_sku(struct world *world, uint32_t shard)
+/* Another product, which the books do not follow, claims a SKU. `contest`: of the names that nobody
+ * has at first, or NONE. */
+static void put_thief(struct world *world, uint32_t shard, uint32_t thief, const char *name,
+                      uint32_t contest)
 {
     struct request *request = clients_take_request(world, COMMAND_PRODUCT_PUT, 0);
     struct product_envelope *envelope;
@@ -199,15 +201,35 @@ static void steal_sku(struct world *world, uint32_t shard)
     assert(envelope != NULL);
     memcpy(envelope->document, "{}", 2);
     envelope->document_length = 2;
-    snprintf(envelope->id, sizeof(envelope->id), "thief-%u", sim_random_below(&world->random, 4));
+    request->thief = thief;
+    request->contest = contest;
+    snprintf(envelope->id, sizeof(envelope->id), "thief-%u", thief);
     memcpy(envelope->currency, "EUR", 4);
     envelope->put_mode = PUT_UPSERT;
     envelope->variant_count = 1;
-    memcpy(envelope->variants[0].sku, world->books.skus[0].name, SKU_LENGTH_MAX + 1);
+    snprintf(envelope->variants[0].sku, sizeof(envelope->variants[0].sku), "%s", name);
     envelope->variants[0].stock = 1000;
     command.product = envelope;
     if (clients_submit(world, shard, &command, request, &refusal) != OUTCOME_PENDING)
         envelope_free(envelope);
+}
+
+/* A SKU that exists; or two products at once claim one that nobody has, at least at first. */
+static void steal_sku(struct world *world, uint32_t shard)
+{
+    uint32_t thief = sim_random_below(&world->random, SIM_THIEVES);
+    uint32_t contest = sim_random_below(&world->random, SIM_CONTESTS);
+    char name[SKU_LENGTH_MAX + 1];
+
+    if (sim_random_chance(&world->random, 500000)) {
+        put_thief(world, shard, thief, world->books.skus[0].name, NONE);
+        return;
+    }
+    snprintf(name, sizeof(name), "contest-%u", contest);
+    put_thief(world, shard, thief, name, contest);
+    shard = clients_draw_shard(world);
+    if (shard != NONE)
+        put_thief(world, shard, (thief + 1) % SIM_THIEVES, name, contest);
 }
 
 void staff_put_product(struct world *world, uint32_t index, enum put_mode mode)
@@ -274,6 +296,8 @@ static void on_ledger(struct engine_read *read)
     if (!world->read_open || read != &world->read)
         violation("a read ended twice");
     world->read_open = false;
+    if (world->env.failed && !read->read.failed)
+        violation("after the latch fell stored records were read");
     trace_add(&world->trace, TRACE_REPLY, read->read.count, read->read.failed);
     for (uint32_t i = 0; !read->read.failed && i < read->read.count; i++) {
         const struct record *record = (const struct record *)(const void *)at;
@@ -307,6 +331,8 @@ void staff_read_ledger(struct world *world, uint32_t sku)
     if (sim_random_chance(&world->random, 50000))
         journal_memory_fail_reads(world->journal, 1);
     outcome = engine_read_submit(clients_enter_shard(world, shard), &world->read);
+    if (outcome == OUTCOME_PENDING && world->env.failed)
+        violation("after the latch fell a read was taken on");
     if (outcome == OUTCOME_PENDING)
         world->read_open = true;
     else if (outcome != OUTCOME_OVERLOADED && outcome != OUTCOME_OUTCOME_UNKNOWN)

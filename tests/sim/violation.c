@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 
 static struct run_identity current;
 static const uint64_t *current_step;
+static _Atomic bool *already_printed;
 
 void violation_set_run(const struct run_identity *run, const uint64_t *step)
 {
@@ -28,21 +30,31 @@ void violation_set_run(const struct run_identity *run, const uint64_t *step)
     current_step = step;
 }
 
+void violation_print_once(_Atomic bool *printed)
+{
+    already_printed = printed;
+}
+
 /* One write, so that lines of several processes do not mix. */
 static void print_line(const char *what)
 {
     char line[1024];
     char mutant[32] = "";
+    char steps[40] = "";
     int length;
 
     if (current.mutant != 0)
         snprintf(mutant, sizeof(mutant), " --mutant %" PRIu32, current.mutant);
+    if (!current.rush)
+        snprintf(steps, sizeof(steps), " --steps %" PRIu64, current.steps);
     length = snprintf(line, sizeof(line),
                       "violation: %.800s (step %" PRIu64
-                      "), reproduce: stampede-sim --seed %" PRIu64 " --steps %" PRIu64 "%s\n",
-                      what, current_step == NULL ? 0 : *current_step, current.seed, current.steps,
-                      mutant);
+                      "), reproduce: stampede-sim %s--seed %" PRIu64 "%s%s\n",
+                      what, current_step == NULL ? 0 : *current_step, current.rush ? "--rush " : "",
+                      current.seed, steps, mutant);
     fflush(stdout);
+    while (already_printed != NULL && atomic_exchange(already_printed, true))
+        pause(); /* who printed ends now, and whoever started us ends us */
     if (length > 0 && write(STDOUT_FILENO, line, (size_t)length) < 0)
         _exit(1);
 }

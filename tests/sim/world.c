@@ -71,42 +71,18 @@ bool world_spans(const struct world *world, const struct order_lines *lines)
 
 /* ---- the engine's life ---- */
 
-static void create_engine(struct world *world)
+struct engine *world_create_engine(struct world *world, struct journal_memory *journal)
 {
     struct engine_ports ports = {
         .env = env_controlled_port(&world->env),
-        .journal = journal_memory_port(world->journal),
+        .journal = journal_memory_port(journal),
         .watermark = sim_watermark_port(&world->watermark),
         .secrets = world->secrets,
     };
+    struct engine *engine = engine_create(&world->profile.engine, &ports);
 
-    world->engine = engine_create(&world->profile.engine, &ports);
-    assert(world->engine != NULL);
-}
-
-/* What must be refused is refused: a store behind its watermark, or one that cannot be read. */
-static void refuse_to_recover(struct world *world)
-{
-    bool behind = sim_random_chance(&world->random, 500000);
-    char error[256] = "";
-
-    if (behind)
-        world->watermark.on_file_at_open =
-            journal_memory_port(world->journal).last_commit(world->journal) + 1;
-    else
-        journal_memory_fail_reads(world->journal, 1);
-    create_engine(world);
-    if (engine_recover(world->engine, error, sizeof(error)) == 0)
-        violation("%s was not refused",
-                  behind ? "a store behind its watermark" : "a store that cannot be read");
-    if (error[0] == '\0')
-        violation("a store was refused without a word");
-    engine_destroy(world->engine);
-    journal_memory_fail_reads(world->journal, 0);
-    sim_watermark_open(&world->watermark);
-    env_controlled_restart(&world->env, false);
-    if (behind)
-        world_mark(world, MARK_WATERMARK_REFUSED);
+    assert(engine != NULL);
+    return engine;
 }
 
 static void start_engine(struct world *world)
@@ -115,15 +91,18 @@ static void start_engine(struct world *world)
 
     sim_watermark_open(&world->watermark);
     journal_memory_fail_reads(world->journal, 0);
-    if (world->settled && sim_random_chance(&world->random, 100000))
-        refuse_to_recover(world);
-    create_engine(world);
+    if (sim_random_below(&world->random, 100) < world->profile.damage_percent)
+        damage_before_start(world);
+    world->engine = world_create_engine(world, world->journal);
     if (engine_recover(world->engine, error, sizeof(error)) != 0)
         violation("recovery refused an undamaged store: %s", error);
     for (uint32_t i = 0; i < world->profile.engine.shards; i++) {
         shard_set_reply(engine_shard(world->engine, i), answers_take, world);
-        world->shards[i] = (struct sim_thread){.state = THREAD_RUNNABLE};
+        world->shards[i] = (struct sim_thread){.state = THREAD_RUNNABLE, .has_slept = true};
+        world->turn_count[i] = 0;
     }
+    world->holds_back = false;
+    world->slow_until = 0;
     world->committer = (struct sim_thread){.state = THREAD_RUNNABLE};
     world->metrics_seen = (struct engine_metrics){0};
 }
@@ -137,6 +116,8 @@ static void mark_crash(struct world *world, bool keep_pending)
         world_mark(world, MARK_CRASH_INTENT);
     if (!world->settled)
         world_mark(world, MARK_CRASH_AGAIN);
+    if (world->disk_full)
+        world_mark(world, MARK_REOPENED_FULL);
 }
 
 /* Ends the process; what is in the journal stays. */
@@ -144,6 +125,7 @@ static void kill_engine(struct world *world, bool keep_pending)
 {
     world->dying = true;
     journal_memory_crash(world->journal, keep_pending); /* the batch is still in memory */
+    world_release_held(world); /* what waits there is freed with the rest */
     engine_destroy(world->engine);
     world->engine = NULL;
     world->dying = false;
@@ -178,6 +160,9 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     if (reboot)
         world_mark(world, MARK_REBOOT);
     env_controlled_restart(&world->env, reboot);
+    if (world->profile.wall_parts > 0 && sim_random_chance(&world->random, 200000))
+        wall_draw(world);
+    wall_restart(world);
     if (fits_one_shard && sim_random_below(&world->random, 100) < world->profile.reshard_percent) {
         world->profile.engine.shards = sim_random_range(&world->random, 1, SIM_SHARDS_MAX);
         world_mark(world, MARK_RESHARDED);
@@ -198,7 +183,8 @@ static void draw_product(struct world *world, uint32_t index)
 {
     struct product_model *product = &world->books.products[index];
 
-    *product = (struct product_model){.sku_first = world->books.sku_count};
+    *product =
+        (struct product_model){.sku_first = world->books.sku_count, .suspects = {NONE, NONE}};
     snprintf(product->id, sizeof(product->id), "product-%u", index);
     product->sku_count = sim_random_range(&world->random, 1, SIM_VARIANTS_MAX);
     if (sim_random_below(&world->random, 100) < world->profile.limit_percent)
@@ -253,6 +239,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     world->journal = journal_memory_create(
         &(struct journal_memory_options){.partitions = world->profile.engine.partitions});
     assert(world->journal != NULL);
+    wall_start(world);
     books_init(&world->books);
     clients_restart(world);
     world->settled = true;
@@ -264,11 +251,14 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     stock_the_shop(world);
     world->phase = PHASE_SALE;
     world->profile = drawn;
+    if (drawn.crash_first_step != 0)
+        world->profile.crash_first_step += world->step;
 }
 
 void world_end(struct world *world)
 {
     kill_engine(world, false);
+    journal_memory_destroy(world->older);
     journal_memory_destroy(world->journal);
     books_destroy(&world->books);
 }

@@ -7,6 +7,8 @@
  *   staff.c      what the shop's staff submit
  *   answers.c    what comes back, held against the books
  *   oracles.c    what must be so between answers: gates, records, books
+ *   wall.c       the wall clock, which may be set, and what the books make of it
+ *   damage.c     what a start may find: stores that lost something or rotted
  *   heal.c       no more faults: everything ends, every unit can be sold
  */
 #ifndef STAMPEDE_SIM_WORLD_H
@@ -24,6 +26,9 @@ enum {
     SIM_REQUESTS_MAX = 512, /* under way; a client that finds none free does nothing */
     SIM_RECENT_MAX = 24,    /* attempts and holds that a client still thinks of */
     SIM_TEXT_MAX = 256,
+    SIM_TURNS_MAX = 64, /* a power of two */
+    SIM_WALL_SETS_MAX = 128,
+    SIM_RESTARTS_MAX = 4096,
 };
 
 enum thread_state {
@@ -36,6 +41,39 @@ struct sim_thread {
     enum thread_state state;
     int64_t wake_at_ms;     /* asleep: its deadline */
     uint64_t stalled_until; /* step before which it is not scheduled */
+    int64_t clock_ms;       /* when it last read the clock: what it counts deadlines from */
+    bool has_slept;         /* since then */
+};
+
+/* Turns of a shard at one moment: the newest of a few are kept. */
+struct turn {
+    int64_t at_ms;
+    uint64_t last_step;
+};
+
+/* From a moment on the wall clock is so far ahead of the world's time. */
+struct wall_setting {
+    int64_t at_ms;
+    int64_t ahead_ms;
+};
+
+struct wall_restart {
+    int64_t at_ms;
+    int64_t wall_ms; /* what the wall clock showed */
+};
+
+/* All settings and restarts of the run. */
+struct wall {
+    struct wall_setting sets[SIM_WALL_SETS_MAX];
+    struct wall_restart restarts[SIM_RESTARTS_MAX];
+    uint32_t set_count; /* at least 1: the beginning */
+    uint32_t restart_count;
+};
+
+/* Two moments, both included. */
+struct span {
+    int64_t first_ms;
+    int64_t last_ms;
 };
 
 /* A command that was accepted and not answered. Its cookie names its slot and its turn. */
@@ -45,6 +83,8 @@ struct request {
     uint32_t client;
     uint32_t shard;
     int64_t submitted_ms;
+    uint64_t submitted_step;
+    uint32_t target;         /* the shard that serves it, or NONE if that is not known */
     int64_t counted_from_ms; /* by its shard's clock: see engine_inspect_now */
     bool answer_lost;        /* the client has given up */
     bool staff;
@@ -58,16 +98,21 @@ struct request {
     bool alone; /* the first request ever with this key */
     uint32_t limits_version;
     uint32_t known_hold; /* what the key was known to have made, or NONE */
+    bool disk_full;      /* when it was sent */
+    uint64_t sent_step;
+    uint64_t fence_seen; /* the largest of the partition when it was sent */
 
     /* HOLD_*: what was known when it was sent */
     uint32_t hold;
     uint8_t known_state;
     uint8_t known_extensions;
     uint32_t extend_key; /* number, 0: none */
+    bool extend_known;   /* it was known to have extended the hold */
     uint32_t extends_sent;
     bool known_convert_maybe;
+    bool known_extend_maybe;
     bool none_open; /* nothing that could end or extend it was under way */
-    int64_t known_deadline_ms;
+    int64_t known_deadline_wall_ms;
     int64_t deadline_max_ms;
 
     /* STOCK_*, PRODUCT_PUT */
@@ -76,6 +121,8 @@ struct request {
     bool is_set;
     int64_t value;
     uint32_t adjustment; /* with a key, or NONE */
+    uint32_t thief;      /* PRODUCT_PUT without a product of the books: which claims a SKU */
+    uint32_t contest;    /* of the SKUs that several want, or NONE: one that is another's */
     uint8_t put_mode;
     bool dry_run;
     uint8_t stock_mode;
@@ -113,18 +160,28 @@ struct world {
 
     struct env_controlled env;
     struct journal_memory *journal;
+    struct wall wall;
     struct sim_watermark watermark;
     struct hash_key mac_key;
     struct secrets_port secrets;
     struct engine *engine;
     struct sim_thread shards[SIM_SHARDS_MAX];
     struct sim_thread committer;
+    struct turn turns[SIM_SHARDS_MAX][SIM_TURNS_MAX]; /* rings */
+    uint64_t turn_count[SIM_SHARDS_MAX];
+    bool holds_back; /* messages from one shard to another are not seen for a while */
+    uint32_t held_source;
+    uint32_t held_target;
+    uint64_t held_until;
+    uint64_t slow_until; /* step until which the disk is slow */
     uint64_t commit_ready_step;
     uint64_t commit_seen; /* the pending commit that commit_ready_step belongs to */
     bool disk_full;
     bool draining;
     bool commit_failed; /* the latch fell: the process will end */
     uint64_t dies_at_step;
+    uint64_t crashes;             /* that were drawn */
+    struct journal_memory *older; /* what was durable a little before the crash to come, or NULL */
     bool in_submit;
     bool dying;
     bool settled; /* since the last restart: everything was idle once */
@@ -135,6 +192,10 @@ struct world {
     uint32_t free_requests[SIM_REQUESTS_MAX];
     uint32_t free_request_count;
     uint64_t submitted;
+    uint32_t contest_winners[SIM_CONTESTS]; /* thief + 1, or 0 */
+    uint64_t fences[SIM_PARTITIONS_MAX];    /* the largest that some answer showed */
+    /* The last request of a shard [first] that another has answered, of this engine. */
+    uint64_t answered[SIM_SHARDS_MAX][SIM_SHARDS_MAX];
     uint32_t spans_open; /* requests for holds over several partitions under way */
 
     uint64_t overdue; /* answered requests that were older than the time-out, of this engine */
@@ -155,6 +216,8 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
 void world_end(struct world *world);
 /* Dies and recovers. `keep_pending`: the commit under way had just become durable. */
 void world_crash(struct world *world, bool keep_pending, bool reboot);
+/* An engine over this journal and the world's other ports; the caller recovers or destroys it. */
+struct engine *world_create_engine(struct world *world, struct journal_memory *journal);
 static inline int64_t world_now(const struct world *world)
 {
     return world->env.now_ms;
@@ -182,6 +245,8 @@ bool world_step(struct world *world);
 /* Whether some thread or the journal has anything to do now. */
 bool world_is_busy(const struct world *world);
 void world_advance_clock(struct world *world, int64_t ms);
+/* Messages that were held back are seen. */
+void world_release_held(struct world *world);
 
 /* ---- clients.c ---- */
 
@@ -238,10 +303,14 @@ void answers_stock(struct world *world, const struct request *request,
                    const struct reply_body *reply);
 void answers_product(struct world *world, const struct request *request,
                      const struct reply_body *reply);
+/* Among each other (answers_order.c): this answer comes after those of earlier requests; a hold's
+ * fence is seen; a new hold's is larger than any that was seen when it was asked for. */
+void answers_check_order(struct world *world, const struct request *request, enum outcome outcome);
+void answers_see_fence(struct world *world, const struct hold_view *view);
+void answers_check_fence(const struct request *request, const struct hold_view *view);
 /* Whether a view shows exactly these lines. */
 bool answers_lines_equal(const struct world *world, const struct hold_view *view,
                          const struct model_line *lines, uint32_t line_count);
-int64_t answers_world_ms(int64_t wall_ms);
 
 /* ---- oracles.c ---- */
 
@@ -255,6 +324,42 @@ void oracles_check_sku(struct world *world, uint32_t sku);
 void oracles_restarted(struct world *world);
 /* Nothing can happen before time passes: nobody may wait for a wake-up that was lost. */
 void oracles_quiet(struct world *world);
+
+/* An accepted request was answered: not if it should have been dropped as too old. */
+void oracles_check_served(struct world *world, const struct request *request, enum outcome outcome);
+/* A request was accepted: its deadline counts from no other time than it may. */
+void oracles_check_counted(struct world *world, const struct request *request);
+
+/* ---- wall.c ---- */
+
+void wall_start(struct world *world);
+/* What the wall clock shows now. */
+int64_t world_wall_ms(const struct world *world);
+/* Sets the wall clock, so far ahead of the world's time. */
+void wall_set(struct world *world, int64_t ahead_ms);
+void wall_draw(struct world *world);
+/* The process starts again: what the books know of deadlines follows the wall clock. */
+void wall_restart(struct world *world);
+/* Enters what the first view of a new hold, or one in a list, says of its times. */
+void wall_enter_hold(struct world *world, struct book_hold *hold, const struct hold_view *view,
+                     int64_t from_ms, bool replayed);
+void wall_explain_hold(struct world *world, struct book_hold *hold, const struct hold_view *view,
+                       const struct request *request);
+/* A view shows the hold alive. */
+void wall_see_deadline(struct world *world, struct book_hold *hold, const struct hold_view *view,
+                       const struct request *request);
+
+/* ---- damage.c ---- */
+
+/* The process will die a few steps from now: what is durable by then may be lost. */
+void damage_keep_suffix(struct world *world);
+/* Before the engine is started: what is damaged must be refused, what is whole recovered. */
+void damage_before_start(struct world *world);
+/* ---- forget.c ---- */
+
+/* Everything has ended: past its retention it must be forgotten. `settle` lets everything under way
+ * end. */
+void world_forget(struct world *world, void (*settle)(struct world *));
 
 /* ---- heal.c ---- */
 

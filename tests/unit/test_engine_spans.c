@@ -44,6 +44,43 @@ static void several_lines_are_all_or_none(void **state)
     assert_stock(fixture, "d", 4, 1, 0);
 }
 
+/* How long an ended reservation answers repeats is not the wall clock's to say while the process
+ * runs: not even if it is set between the end and the last partition's acknowledgement of it. */
+static void an_end_is_kept_whatever_the_wall_clock_is_set_to(void **state)
+{
+    struct fixture *fixture = *state;
+    struct command_line lines[2];
+    struct command command;
+    struct message reply;
+    struct reservation_id id;
+    char name[RESERVATION_ID_LENGTH + 1];
+    struct command release = {.type = COMMAND_HOLD_RELEASE, .principal = buyer(1)};
+    enum outcome outcome;
+
+    fixture_product(fixture, "p1", "a", 5, 0);
+    fixture_product(fixture, "p2", "b", 5, 0);
+    lines[0] = (struct command_line){text("a"), 1};
+    lines[1] = (struct command_line){text("b"), 1};
+    command = reserve_command(lines, 2, 1, "k");
+    assert_int_equal(fixture_do(fixture, 0, &command, &reply), OUTCOME_OK);
+    id = reply.reply.hold.id;
+    engine_reservation_id(fixture->engine, &id, name);
+    release.reservation_id = text(name);
+    fixture_submit(fixture, 0, &release, &outcome);
+    fixture_step(fixture, false); /* it has ended, but nobody was told: nothing is durable */
+    fixture->now.wall_ms += 2 * (int64_t)HOLD_RETENTION_MS;
+    fixture_run(fixture);
+    fixture_advance(fixture, 1000);
+    assert_int_equal(fixture_do(fixture, 0, &command, &reply), OUTCOME_OK);
+    assert_true(reply.reply.replayed);
+    assert_int_equal(reply.reply.hold.id.sequence, id.sequence);
+
+    fixture->now.wall_ms -= 4 * (int64_t)HOLD_RETENTION_MS;
+    fixture_advance(fixture, HOLD_RETENTION_MS);
+    assert_int_equal(fixture_do(fixture, 0, &command, &reply), OUTCOME_OK);
+    assert_false(reply.reply.replayed);
+}
+
 static void several_lines_end_together(void **state)
 {
     struct fixture *fixture = *state;
@@ -124,6 +161,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(several_lines_are_all_or_none),
+        TEST(an_end_is_kept_whatever_the_wall_clock_is_set_to),
         TEST(several_lines_end_together),
         TEST(an_intent_cut_short_by_a_crash_is_aborted),
     };

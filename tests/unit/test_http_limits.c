@@ -38,6 +38,24 @@ static void expect_status(struct harness *harness, const char *request, int stat
     client_close(&client);
 }
 
+/* The same, a moment after each piece. */
+static void expect_status_in_pieces(struct harness *harness, const char *request, size_t piece,
+                                    int status)
+{
+    struct client client = client_open(harness);
+    struct answer answer;
+    size_t length = strlen(request);
+    for (size_t at = 0; at < length; at += piece) {
+        size_t count = length - at < piece ? length - at : piece;
+        if (send(client.fd, request + at, count, MSG_NOSIGNAL) < 0)
+            break; /* it was refused before its end */
+        sleep_ms(1);
+    }
+    assert_true(client_answer(&client, &answer));
+    assert_int_equal(answer.status, status);
+    client_close(&client);
+}
+
 static void heads_are_bounded(void **state)
 {
     (void)state;
@@ -74,6 +92,36 @@ static void heads_are_bounded(void **state)
             p += sprintf(p, "X-%d: y\r\n", i);
         strcpy(p, "\r\n");
         expect_status(harness, request, count <= 64 ? 200 : 431, count <= 64);
+    }
+    harness_stop(harness);
+}
+
+/* A bound that is broken before the grammar is, tells the verdict: read whole or in pieces. */
+static void what_is_broken_first_decides(void **state)
+{
+    (void)state;
+    static char request[64 * 1024];
+    static const struct {
+        const char *before;
+        char fill;
+        size_t count;
+        const char *after;
+        int status;
+    } cases[] = {
+        {"GET /", 'u', 9000, "\001 HTTP/1.1\r\nHost: a\r\n\r\n", 414},
+        {"GET /", 'u', 8000, "\001 HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {"GET ", ' ', 30000, "/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {"GET /", ' ', 30000, "HTTP/1.1\r\nHost: a\r\n\r\n", 400},
+        {"GET / HTTP/1.1\r\nHost: a\r\nX: ", 'v', 17000, "\001\r\n\r\n", 431},
+        {"GET / HTTP/1.1\r\nHost: a\r\n", 'n', 17000, "\001: v\r\n\r\n", 431},
+        {"GET / HTTP/1.1\r\nHost: a\r\nX:", ' ', 30000, "\r\n\r\n", 431},
+    };
+    struct harness *harness = started(NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *p = stpcpy(request, cases[i].before);
+        strcpy(repeat(p, cases[i].fill, cases[i].count), cases[i].after);
+        expect_status(harness, request, cases[i].status, false);
+        expect_status_in_pieces(harness, request, 1000, cases[i].status);
     }
     harness_stop(harness);
 }
@@ -457,6 +505,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heads_are_bounded),
+        cmocka_unit_test(what_is_broken_first_decides),
         cmocka_unit_test(bodies_are_bounded),
         cmocka_unit_test(slow_requests_time_out),
         cmocka_unit_test(slow_bodies_at_their_rate_are_served),

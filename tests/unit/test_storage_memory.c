@@ -273,23 +273,93 @@ static void test_reads_fail_and_are_bounded(void **state)
 static void test_every_damaged_bit_is_seen(void **state)
 {
     struct fixture fixture;
+    struct journal_memory_place place;
 
     (void)state;
     fixture_make(&fixture, true, false);
-    assert_false(journal_memory_flip_bit(fixture.journal, 0, 0));
+    assert_false(journal_memory_garble(fixture.journal, 0, 0, 1, 1, &place));
     commit_hold(&fixture, 1, 1);
     for (uint64_t bit = 0; bit < 8 * 90; bit++) {
         struct collected collected = {0};
         uint64_t hash = journal_memory_state_hash(fixture.journal);
+        uint8_t mask = (uint8_t)(1u << bit % 8);
 
-        assert_true(journal_memory_flip_bit(fixture.journal, 0, bit));
+        assert_true(journal_memory_garble(fixture.journal, 0, bit / 8, 1, mask, &place));
+        assert_int_equal(place.kind, RECORD_HOLD);
+        assert_int_equal(place.partition, PARTITION);
         assert_int_not_equal(journal_memory_state_hash(fixture.journal), hash);
         assert_false(fixture.port.load(fixture.port.self, PARTITION, collect, &collected));
-        assert_true(journal_memory_flip_bit(fixture.journal, 0, bit));
+        assert_true(journal_memory_garble(fixture.journal, 0, bit / 8, 1, mask, &place));
         assert_int_equal(journal_memory_state_hash(fixture.journal), hash);
         assert_true(fixture.port.load(fixture.port.self, PARTITION, collect, &collected));
     }
-    assert_true(journal_memory_set_byte(fixture.journal, 0, 30, 0xee));
+    fixture_free(&fixture);
+}
+
+/* Whether a load of the partition comes to its end. */
+static bool loads(struct journal_memory *journal, uint32_t partition)
+{
+    struct journal_port port = journal_memory_port(journal);
+    struct collected collected = {0};
+
+    return port.load(port.self, partition, collect, &collected);
+}
+
+static void test_a_block_and_a_file_are_damaged_in_a_copy_only(void **state)
+{
+    struct fixture fixture;
+    struct journal_memory *copy;
+    struct journal_memory_place place;
+
+    (void)state;
+    fixture_make(&fixture, true, false);
+    test_batch_empty(&fixture.batch);
+    for (uint32_t partition = 0; partition < 8; partition++)
+        for (uint64_t sequence = 1; sequence <= 4; sequence++)
+            test_hold(&fixture.batch, partition, sequence, HOLD_HELD, 7, 1);
+    submit(&fixture, 1);
+
+    copy = journal_memory_copy(fixture.journal);
+    assert_non_null(copy);
+    assert_int_equal(journal_memory_state_hash(copy), journal_memory_state_hash(fixture.journal));
+    /* The last of partition 2, and on into partition 3. */
+    assert_true(journal_memory_garble(copy, 2 * 4 + 3, 0, 200, 0x55, &place));
+    assert_int_equal(place.partition, 2);
+    for (uint32_t partition = 0; partition < 8; partition++)
+        assert_int_equal(loads(copy, partition), partition != 2 && partition != 3);
+    journal_memory_destroy(copy);
+
+    copy = journal_memory_copy(fixture.journal);
+    assert_non_null(copy);
+    assert_true(journal_memory_garble(copy, 32 + 5 * 4, 0, UINT64_MAX, 1, &place));
+    for (uint32_t partition = 0; partition < 8; partition++) {
+        assert_int_equal(loads(copy, partition), partition < 5);
+        assert_true(loads(fixture.journal, partition));
+    }
+    journal_memory_destroy(copy);
+    fixture_free(&fixture);
+}
+
+static void test_loads_end_after_so_many_records(void **state)
+{
+    struct fixture fixture;
+
+    (void)state;
+    fixture_make(&fixture, true, false);
+    test_batch_empty(&fixture.batch);
+    for (uint64_t sequence = 1; sequence <= 4; sequence++)
+        test_hold(&fixture.batch, PARTITION, sequence, HOLD_HELD, 7, 1);
+    submit(&fixture, 1);
+    for (uint32_t records = 0; records <= 4; records++) {
+        struct collected collected = {0};
+
+        journal_memory_fail_load_after(fixture.journal, records);
+        assert_int_equal(fixture.port.load(fixture.port.self, PARTITION, collect, &collected),
+                         records == 4);
+        assert_int_equal(collected.count, records);
+    }
+    journal_memory_crash(fixture.journal, false);
+    assert_true(loads(fixture.journal, PARTITION));
     fixture_free(&fixture);
 }
 
@@ -409,6 +479,8 @@ int main(void)
         cmocka_unit_test(test_a_read_sees_its_range_of_what_is_durable),
         cmocka_unit_test(test_reads_fail_and_are_bounded),
         cmocka_unit_test(test_every_damaged_bit_is_seen),
+        cmocka_unit_test(test_a_block_and_a_file_are_damaged_in_a_copy_only),
+        cmocka_unit_test(test_loads_end_after_so_many_records),
         cmocka_unit_test(test_the_table_holds_what_was_put_and_not_deleted),
         cmocka_unit_test(test_is_full_is_what_it_was_told),
         cmocka_unit_test(test_speed),

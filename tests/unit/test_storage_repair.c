@@ -3,6 +3,7 @@
 #include "test_storage_sound.h"
 
 #include "repair.h"
+#include "watermark_file.h"
 
 static enum repair_result run_repair(bool accept_loss)
 {
@@ -146,6 +147,59 @@ static void test_an_interrupted_repair_is_completed(void **state)
     remove_store();
 }
 
+static void test_a_repair_that_ended_between_its_renames_is_completed(void **state)
+{
+    char journal[256];
+    char copy[520];
+    char kept[256];
+    char path[512];
+    struct watermark watermark;
+
+    (void)state;
+    build_twenty_commits();
+    assert_int_equal(watermark_load(test_path(&fixture.folder, "watermark"), &watermark),
+                     WATERMARK_INTACT);
+    snprintf(path, sizeof(path), "%s", test_path(&fixture.folder, "STAMPEDE"));
+    snprintf(copy, sizeof(copy), "%s.kept", path);
+    assert_int_equal(link(path, copy), 0);
+    assert_int_equal(unlink(test_path(&fixture.folder, "watermark")), 0);
+    assert_int_equal(run_repair(true), REPAIR_OK);
+    /* As if it had put the damaged journal away, and died before the copy came to its place. */
+    assert_int_equal(rename(copy, path), 0);
+    assert_int_equal(watermark_replace(test_path(&fixture.folder, "watermark"), &watermark,
+                                       fixture.error, sizeof(fixture.error)),
+                     0);
+    snprintf(journal, sizeof(journal), "%s", test_path(&fixture.folder, "journal"));
+    snprintf(copy, sizeof(copy), "%s", test_path(&fixture.folder, "journal.repair-1234567"));
+    snprintf(kept, sizeof(kept), "%s", test_path(&fixture.folder, "journal.damaged-1234567"));
+    assert_int_equal(rename(journal, copy), 0);
+    assert_true(test_file_size(kept) > 0);
+    assert_true(open_is_refused());
+    assert_int_equal(run_repair(false), REPAIR_NEEDED);
+    assert_output_has("interrupted");
+    assert_int_equal(run_repair(true), REPAIR_OK);
+    assert_output_has("after commit 20 in");
+    assert_int_equal(run_check(), CHECK_OK);
+    assert_false(open_is_refused());
+    remove_store();
+}
+
+static void test_an_unreadable_table_is_said_to_be_beyond_repair(void **state)
+{
+    char path[512];
+
+    (void)state;
+    build_twenty_commits();
+    open_store(); /* recovery writes tables */
+    close_store();
+    assert_true(test_newest(test_path(&fixture.folder, "journal"), ".sst", path));
+    test_flip_bit(path, 30, 2);
+    assert_int_equal(run_repair(false), REPAIR_REFUSED);
+    assert_non_null(strstr(fixture.error, "restore a backup"));
+    assert_int_equal(run_repair(true), REPAIR_REFUSED);
+    remove_store();
+}
+
 static void test_what_cannot_be_read_is_not_repaired(void **state)
 {
     char path[512];
@@ -168,6 +222,8 @@ int main(void)
         cmocka_unit_test(test_a_damaged_log_is_repaired_only_when_told),
         cmocka_unit_test(test_a_lost_log_or_watermark_is_repaired_only_when_told),
         cmocka_unit_test(test_an_interrupted_repair_is_completed),
+        cmocka_unit_test(test_a_repair_that_ended_between_its_renames_is_completed),
+        cmocka_unit_test(test_an_unreadable_table_is_said_to_be_beyond_repair),
         cmocka_unit_test(test_what_cannot_be_read_is_not_repaired),
     };
 

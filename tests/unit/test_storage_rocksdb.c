@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "crc32c.h"
 #include "journal_memory.h"
 #include "journal_rocksdb.h"
 
@@ -90,6 +91,8 @@ static void test_an_interrupted_creation_is_continued(void **state)
         char *at = strstr(text, "ready");
         assert_non_null(at);
         snprintf(at, sizeof(text) - (size_t)(at - text), "creating\n");
+        length = strlen(text);
+        snprintf(text + length, sizeof(text) - length, "checksum %08x\n", crc32c(0, text, length));
         rewind(marker);
         fputs(text, marker);
         fclose(marker);

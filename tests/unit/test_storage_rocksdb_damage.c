@@ -168,6 +168,65 @@ static void test_a_damaged_table_fails_the_load(void **state)
     fixture_free(&fixture);
 }
 
+/* Valid by itself, and so opened by RocksDB, which then deletes the tables that it does not name.
+ */
+static void test_a_manifest_that_lost_its_end_is_refused_before_it_is_opened(void **state)
+{
+    struct fixture fixture;
+    struct manifest_mark mark;
+    char path[512];
+    char whole[520];
+
+    (void)state;
+    killed_store(&fixture, "sixty");
+    reopen(&fixture); /* recovery writes tables, and the MANIFEST names them */
+    usleep(3 * WATERMARK_PERIOD_MS * 1000);
+    storage_close(fixture.storage);
+    assert_true(manifest_mark_find(test_path(&fixture.folder, "journal"), &mark));
+    snprintf(path, sizeof(path), "%s/journal/MANIFEST-%06u", fixture.folder.path,
+             (unsigned)mark.number);
+    snprintf(whole, sizeof(whole), "%s.whole", path);
+    for (off_t size = (off_t)mark.bytes - 1; size > 0; size -= 37) {
+        assert_int_equal(rename(path, whole), 0);
+        int file = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+        int source = open(whole, O_RDONLY);
+        char bytes[65536];
+        assert_true(size < (off_t)sizeof(bytes));
+        assert_int_equal(pread(source, bytes, (size_t)size, 0), size);
+        assert_int_equal(write(file, bytes, (size_t)size), size);
+        close(source);
+        close(file);
+        assert_refused(&fixture, "MANIFEST");
+        assert_non_null(strstr(fixture.error, "restore a backup"));
+        assert_int_equal(rename(whole, path), 0);
+    }
+    reopen(&fixture); /* nothing was changed by looking */
+    assert_int_equal(load_all(&fixture), 3000);
+    storage_close(fixture.storage);
+    fixture_free(&fixture);
+}
+
+/* Any 32 bytes are a secret; another one makes other IDs of the same holds. */
+static void test_another_secret_is_refused(void **state)
+{
+    struct fixture fixture;
+    char path[256];
+
+    (void)state;
+    fixture_make(&fixture);
+    commit_holds(&fixture, 1, 1);
+    storage_close(fixture.storage);
+    snprintf(path, sizeof(path), "%s", test_path(&fixture.folder, "secret.key"));
+    for (off_t offset = 0; offset < test_file_size(path); offset++) {
+        test_flip_bit(path, offset, (unsigned)offset % 8);
+        assert_refused(&fixture, "secret.key is damaged");
+        test_flip_bit(path, offset, (unsigned)offset % 8);
+    }
+    reopen(&fixture);
+    storage_close(fixture.storage);
+    fixture_free(&fixture);
+}
+
 static void test_a_store_with_a_part_missing_is_refused(void **state)
 {
     static const struct {
@@ -309,6 +368,8 @@ int main(int argc, char *argv[])
         cmocka_unit_test(test_a_deleted_log_shows_in_the_watermark),
         cmocka_unit_test(test_a_log_lost_though_a_later_one_is_there_is_refused),
         cmocka_unit_test(test_a_damaged_table_fails_the_load),
+        cmocka_unit_test(test_a_manifest_that_lost_its_end_is_refused_before_it_is_opened),
+        cmocka_unit_test(test_another_secret_is_refused),
         cmocka_unit_test(test_a_store_with_a_part_missing_is_refused),
         cmocka_unit_test(test_a_journal_of_another_store_is_refused),
         cmocka_unit_test(test_a_second_server_is_refused),

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copies of a journal: taken while commits go on, and brought to a life of their own. */
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "codec_fields.h"
+#include "files.h"
+#include "rocksdb_private.h"
+
+/* ---- a copy of now ---- */
+
+int journal_rocksdb_checkpoint(struct journal_rocksdb *journal, const char *target, bool is_tight,
+                               char *error, size_t error_size)
+{
+    char *reason = NULL;
+    rocksdb_checkpoint_t *checkpoint = rocksdb_checkpoint_object_create(journal->database, &reason);
+
+    assert(journal->mode == JOURNAL_CREATE || journal->mode == JOURNAL_SERVE);
+    /* Flushed first, the copy is links and little else. A flush that fails for want of space would
+     * end the server; then the log is copied, and if that fails nothing happened. */
+    if (reason == NULL)
+        rocksdb_checkpoint_create(checkpoint, target, is_tight ? UINT64_MAX : 0, &reason);
+    if (checkpoint != NULL)
+        rocksdb_checkpoint_object_destroy(checkpoint);
+    if (reason == NULL)
+        return 0;
+    files_error(error, error_size, "%s", reason);
+    rocksdb_free(reason);
+    return -1;
+}
+
+/* ---- whether it can be read ---- */
+
+static bool pass(void *arg, const struct record *record)
+{
+    (void)arg;
+    (void)record;
+    return true;
+}
+
+bool journal_rocksdb_verify(struct journal_rocksdb *journal, uint64_t *hash_out)
+{
+    for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++) {
+        for (uint32_t i = 0; i < journal->identity.partitions; i++) {
+            if (!journal_rocksdb_scan(journal, (enum record_kind)kind, i, pass, NULL, NULL))
+                return false;
+        }
+    }
+    return journal_rocksdb_content_hash(journal, hash_out);
+}
+
+/* ---- the next incarnation ---- */
+
+/* What recovery would give out next, as far as this record says. */
+static uint64_t next_number(const struct record *record)
+{
+    if (record->kind == RECORD_COUNTER)
+        return record->counter.ledger_sequence + 1;
+    if (record->kind == RECORD_FLOOR)
+        return record->floor.next_sequence;
+    return record->sequence + 1;
+}
+
+static bool visit_numbers(void *arg, const struct record *record)
+{
+    uint64_t *next = arg;
+    uint64_t number = next_number(record);
+
+    if (*next < number)
+        *next = number;
+    return true;
+}
+
+/* Puts the raised FLOOR of one partition into the batch. */
+static int floor_raise(struct journal_rocksdb *journal, uint32_t partition, char *error,
+                       size_t error_size)
+{
+    static const enum record_kind kinds[] = {RECORD_COUNTER, RECORD_FLOOR, RECORD_HOLD};
+    struct record record = {.size = record_size(RECORD_FLOOR, 0),
+                            .kind = RECORD_FLOOR,
+                            .partition = (uint16_t)partition};
+    uint8_t key[CODEC_KEY_BYTES_MAX];
+    uint64_t next = 1;
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (!journal_rocksdb_scan(journal, kinds[i], partition, visit_numbers, NULL, &next))
+            return files_error(error, error_size, "partition %" PRIu32 " cannot be read to its end",
+                               partition);
+    }
+    if (next + JOURNAL_INCARNATION_JUMP >= CODEC_SEQUENCE_END)
+        return files_error(error, error_size,
+                           "partition %" PRIu32 " has no numbers left for another incarnation",
+                           partition);
+    record.floor.next_sequence = next + JOURNAL_INCARNATION_JUMP;
+    size_t key_length = codec_encode_key(&record, key);
+    size_t length =
+        codec_encode_value(&record, key, key_length, journal->value, sizeof(journal->value));
+    rocksdb_writebatch_put_cf(journal->batch, journal->families[RECORD_FLOOR], (const char *)key,
+                              key_length, (const char *)journal->value, length);
+    return 0;
+}
+
+int journal_rocksdb_begin_incarnation(struct journal_rocksdb *journal, uint64_t incarnation,
+                                      char *error, size_t error_size)
+{
+    rocksdb_column_family_handle_t *family = journal->families[FAMILY_DEFAULT];
+    char *reason = NULL;
+
+    assert(journal->mode == JOURNAL_SALVAGE || journal->mode == JOURNAL_RESTORE);
+    assert(incarnation > journal->identity.incarnation);
+    rocksdb_writebatch_clear(journal->batch);
+    for (uint32_t i = 0; i < journal->identity.partitions; i++) {
+        if (floor_raise(journal, i, error, error_size) != 0)
+            return -1;
+    }
+    journal->identity.incarnation = incarnation;
+    size_t length = rocksdb_identity_encode(journal);
+    rocksdb_writebatch_put_cf(journal->batch, family, journal_store_name,
+                              strlen(journal_store_name), (const char *)journal->value, length);
+    rocksdb_write(journal->database, journal->synced, journal->batch, &reason);
+    if (reason == NULL) {
+        rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
+
+        rocksdb_flush_cf(journal->database, flush, family, &reason); /* as in identity_put */
+        rocksdb_flushoptions_destroy(flush);
+    }
+    if (reason == NULL)
+        return 0;
+    files_error(error, error_size, "%s", reason);
+    rocksdb_free(reason);
+    return -1;
+}
