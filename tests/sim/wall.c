@@ -166,7 +166,7 @@ void wall_enter_hold(struct world *world, struct book_hold *hold, const struct h
                      int64_t from_ms, bool replayed)
 {
     const struct wall *wall = &world->wall;
-    struct span made;
+    struct span made = {0};
     bool exact;
 
     if (!find_moment(wall, view->id.created_ms, from_ms, world_now(world), &made))
@@ -198,7 +198,7 @@ void wall_explain_hold(struct world *world, struct book_hold *hold, const struct
                        const struct request *request)
 {
     const struct wall *wall = &world->wall;
-    struct span made;
+    struct span made = {0};
 
     if (!find_moment(wall, view->id.created_ms, 0, world_now(world), &made))
         violation("a hold shows a time of creation that never was");
