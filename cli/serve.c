@@ -20,6 +20,7 @@
 #include "api/log.h"
 #include "commands.h"
 #include "env_real.h"
+#include "files.h"
 #include "options.h"
 #include "secrets_file.h"
 #include "shop_limits.h"
@@ -174,7 +175,8 @@ static enum exit_status open_store(struct service *service)
     return STATUS_DONE;
 }
 
-static bool open_admin_key(struct service *service)
+/* DONE, or with what the process ends. */
+static enum exit_status open_admin_key(struct service *service)
 {
     const struct options *options = service->options;
     bool is_own = options->admin_key_file[0] == 0;
@@ -182,19 +184,20 @@ static bool open_admin_key(struct service *service)
 
     snprintf(path, sizeof(path), "%s%s", is_own ? options->data : options->admin_key_file,
              is_own ? "/admin.key" : "");
-    if (admin_key_open(path, is_own, service->admin_key, NULL, service->error,
-                       sizeof(service->error)) != 0) {
+    int opened = admin_key_open(path, is_own, service->admin_key, NULL, service->error,
+                                sizeof(service->error));
+    if (opened != 0) {
         complain("%s%s", service->error,
                  is_own ? "" : " (give --admin-key-file another file, or leave it out)");
-        return false;
+        return opened == FILES_NO_DISK ? STATUS_FAILED : STATUS_USAGE;
     }
     if (strlen(service->admin_key) < API_ADMIN_KEY_LENGTH_MIN) {
         complain("the admin key in %s is too short: give it at least %d characters", path,
                  (int)API_ADMIN_KEY_LENGTH_MIN);
-        return false;
+        return STATUS_USAGE;
     }
     service_log(service, LOG_INFO, "admin_key", "file", path);
-    return true;
+    return STATUS_DONE;
 }
 
 /* Options that were not given stay at the engine's own default, which may depend on the shards. */
@@ -365,9 +368,10 @@ int command_serve(const struct options *options)
     status = (int)open_store(&service);
     if (status != STATUS_DONE)
         goto close_store;
-    status = STATUS_USAGE;
-    if (!open_admin_key(&service))
+    status = (int)open_admin_key(&service);
+    if (status != STATUS_DONE)
         goto close_store;
+    status = STATUS_USAGE;
     if (!create_engine(&service) || !create_api(&service))
         goto destroy_engine;
     let_signals_interrupt(&signals, end_at_once);

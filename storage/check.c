@@ -132,6 +132,9 @@ static void check_watermark(struct check *check, const struct data_folder *folde
     case WATERMARK_DAMAGED:
         check_broken(check, "the watermark is damaged");
         return;
+    case WATERMARK_UNREADABLE:
+        check_broken(check, "the watermark cannot be read: the disk fails");
+        return;
     case WATERMARK_INTACT:
         break;
     }

@@ -66,7 +66,12 @@ static int marker_read(struct data_folder *folder, char *error, size_t error_siz
     int format = 0;
 
     data_folder_path(folder, marker_name, path);
-    if (files_read(path, text, sizeof(text) - 1, NULL, reason, sizeof(reason)) < 0) {
+    ssize_t length = files_read(path, text, sizeof(text) - 1, NULL, reason, sizeof(reason));
+    if (length == FILES_NO_DISK) {
+        files_error(error, error_size, "%s", reason);
+        return FILES_NO_DISK;
+    }
+    if (length < 0) {
         files_error(error, error_size, "%s: restore it from a backup of this data folder", reason);
         return DATA_FOLDER_DAMAGED;
     }
@@ -113,9 +118,10 @@ static int folder_check_empty(const char *path, char *error, size_t error_size)
     int result = 0;
 
     if (folder == NULL)
-        return files_error(error, error_size,
-                           "cannot read the data folder %s: %s: give one of this user with --data",
-                           path, files_reason(errno));
+        return files_call_error(
+            errno, error, error_size,
+            "cannot read the data folder %s: %s: give one of this user with --data", path,
+            files_reason(errno));
     while (result == 0 && (entry = readdir(folder)) != NULL) {
         if (!is_ours(entry->d_name))
             result = files_error(error, error_size,
@@ -134,11 +140,11 @@ static int folder_make(const char *path, char *error, size_t error_size)
     if (mkdir(path, 0700) == 0)
         return files_sync_parent(path, error, error_size);
     if (errno != EEXIST)
-        return files_error(error, error_size, "cannot create the data folder %s: %s: %s", path,
-                           files_reason(errno),
-                           errno == ENOENT
-                               ? "make the folder above it first, or give another with --data"
-                               : "give another one with --data");
+        return files_call_error(
+            errno, error, error_size, "cannot create the data folder %s: %s: %s", path,
+            files_reason(errno),
+            errno == ENOENT ? "make the folder above it first, or give another with --data"
+                            : "give another one with --data");
     if (stat(path, &status) != 0 || !S_ISDIR(status.st_mode))
         return files_error(error, error_size, "%s is not a folder: give another one with --data",
                            path);
@@ -159,12 +165,13 @@ static int folder_examine(const struct data_folder *folder, enum data_folder_mod
                 "there is no Stampede data folder at %s: give the store's with --data, or "
                 "begin one there with stampede serve",
                 folder->path);
-        if (folder_check_empty(folder->path, error, error_size) != 0)
-            return -1;
+        int result = folder_check_empty(folder->path, error, error_size);
+        if (result != 0)
+            return result;
     }
     if (access(folder->path, R_OK | W_OK | X_OK) != 0)
-        return files_error(
-            error, error_size,
+        return files_call_error(
+            errno, error, error_size,
             "the data folder %s is not writable for this user: %s: give it to this user "
             "(chown), or give another one with --data",
             folder->path, files_reason(errno));
@@ -196,8 +203,8 @@ static int lock_take(struct data_folder *folder, char *error, size_t error_size)
     data_folder_path(folder, lock_name, path);
     int file = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0)
-        return files_error(
-            error, error_size,
+        return files_call_error(
+            errno, error, error_size,
             "the data folder %s is not writable: %s: %s: give another one with --data",
             folder->path, lock_name, files_reason(errno));
     if (flock(file, LOCK_EX | LOCK_NB) != 0) {
@@ -206,9 +213,9 @@ static int lock_take(struct data_folder *folder, char *error, size_t error_size)
         close(file);
         if (failure == EWOULDBLOCK)
             return lock_refused(folder, path, error, error_size);
-        return files_error(error, error_size,
-                           "cannot lock %s: %s: give a folder on a local disk with --data", path,
-                           files_reason(failure));
+        return files_call_error(failure, error, error_size,
+                                "cannot lock %s: %s: give a folder on a local disk with --data",
+                                path, files_reason(failure));
     }
     /* The pid only serves the other one's message; on a full disk it does without. */
     int length = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
@@ -223,8 +230,8 @@ static int lock_take(struct data_folder *folder, char *error, size_t error_size)
 static int folder_adopt(struct data_folder *folder, char *error, size_t error_size)
 {
     if (chmod(folder->path, 0700) != 0)
-        return files_error(
-            error, error_size,
+        return files_call_error(
+            errno, error, error_size,
             "cannot make %s private: %s: give a folder of this user's own with --data",
             folder->path, files_reason(errno));
     secrets_random(&folder->store_id, sizeof(folder->store_id));
@@ -282,17 +289,18 @@ int data_folder_open(const char *path, enum data_folder_mode mode, struct data_f
                      char *error, size_t error_size)
 {
     struct data_folder folder = {.lock_file = -1};
+    int result = path_set(&folder, path, error, error_size);
 
-    if (path_set(&folder, path, error, error_size) != 0)
-        return -1;
-    if (mode == DATA_FOLDER_RESTORE && folder_check_restorable(&folder, error, error_size) != 0)
-        return -1;
-    if (mode != DATA_FOLDER_EXISTING && folder_make(folder.path, error, error_size) != 0)
-        return -1;
-    if (folder_examine(&folder, mode, error, error_size) != 0 ||
-        lock_take(&folder, error, error_size) != 0)
-        return -1;
-    int result = folder_begin(&folder, mode, error, error_size);
+    if (result == 0 && mode == DATA_FOLDER_RESTORE)
+        result = folder_check_restorable(&folder, error, error_size);
+    if (result == 0 && mode != DATA_FOLDER_EXISTING)
+        result = folder_make(folder.path, error, error_size);
+    if (result == 0)
+        result = folder_examine(&folder, mode, error, error_size);
+    if (result == 0)
+        result = lock_take(&folder, error, error_size);
+    if (result == 0)
+        result = folder_begin(&folder, mode, error, error_size);
     if (result != 0) {
         data_folder_close(&folder);
         return result;
@@ -305,10 +313,13 @@ int data_folder_read(const char *path, struct data_folder *folder_out, char *err
                      size_t error_size)
 {
     *folder_out = (struct data_folder){.lock_file = -1};
-    if (path_set(folder_out, path, error, error_size) != 0 ||
-        folder_examine(folder_out, DATA_FOLDER_EXISTING, error, error_size) != 0)
-        return -1;
-    return marker_read(folder_out, error, error_size);
+    int result = path_set(folder_out, path, error, error_size);
+
+    if (result == 0)
+        result = folder_examine(folder_out, DATA_FOLDER_EXISTING, error, error_size);
+    if (result == 0)
+        result = marker_read(folder_out, error, error_size);
+    return result;
 }
 
 int data_folder_secret(struct data_folder *folder, struct secrets *secrets_out, char *error,
@@ -317,8 +328,9 @@ int data_folder_secret(struct data_folder *folder, struct secrets *secrets_out, 
     char path[DATA_FOLDER_PATH_MAX];
 
     data_folder_path(folder, "secret.key", path);
-    if (secrets_open(path, !folder->is_ready, secrets_out, error, error_size) != 0)
-        return -1;
+    int result = secrets_open(path, !folder->is_ready, secrets_out, error, error_size);
+    if (result != 0)
+        return result;
     uint64_t mark = secrets_mark(secrets_out);
     if (!folder->is_ready)
         folder->secret_mark = mark;

@@ -41,13 +41,14 @@ struct data_folder {
 };
 
 /* Opens and locks the folder. 0, or -1 with one line for people in `error`: foreign folder, not
- * writable, in use (by which pid), unknown format; DATA_FOLDER_DAMAGED, likewise, for a marker that
- * is. Nothing is changed in a folder that is refused. */
+ * writable, in use (by which pid), unknown format; likewise DATA_FOLDER_DAMAGED for a marker that
+ * is, FILES_NO_DISK for a disk that is full or fails. Nothing is changed in a folder that is
+ * refused. */
 int data_folder_open(const char *path, enum data_folder_mode mode, struct data_folder *folder_out,
                      char *error, size_t error_size);
 
-/* Reads the marker of a folder that another process may have open: everything but the lock. 0, or
- * -1 with `error`. */
+/* Reads the marker of a folder that another process may have open: everything but the lock. Returns
+ * what data_folder_open does. */
 int data_folder_read(const char *path, struct data_folder *folder_out, char *error,
                      size_t error_size);
 
@@ -57,7 +58,7 @@ void data_folder_path(const struct data_folder *folder, const char *name,
 
 /* Reads `secret.key`, which must be the one that the marker knows: another one would make other IDs
  * of the same holds. In a store that is not ready yet it is made where it is missing, and goes into
- * the marker with data_folder_set_ready. 0, or -1 with `error`. */
+ * the marker with data_folder_set_ready. 0; -1 or FILES_NO_DISK with `error`. */
 int data_folder_secret(struct data_folder *folder, struct secrets *secrets_out, char *error,
                        size_t error_size);
 

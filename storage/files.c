@@ -25,6 +25,17 @@ int files_error(char *error, size_t error_size, const char *format, ...)
     return -1;
 }
 
+int files_call_error(int failure, char *error, size_t error_size, const char *format, ...)
+{
+    va_list arguments;
+
+    assert(error != NULL && error_size > 0);
+    va_start(arguments, format);
+    vsnprintf(error, error_size, format, arguments);
+    va_end(arguments);
+    return failure == EIO || failure == ENOSPC || failure == EDQUOT ? FILES_NO_DISK : -1;
+}
+
 const char *files_reason(int failure)
 {
     const char *text = strerrordesc_np(failure);
@@ -56,11 +67,13 @@ int files_sync_folder(const char *path, char *error, size_t error_size)
     int failure;
 
     if (folder < 0)
-        return files_error(error, error_size, "cannot open %s: %s", path, files_reason(errno));
+        return files_call_error(errno, error, error_size, "cannot open %s: %s", path,
+                                files_reason(errno));
     failure = fsync(folder) != 0 ? errno : 0;
     close(folder);
     if (failure != 0)
-        return files_error(error, error_size, "cannot sync %s: %s", path, files_reason(failure));
+        return files_call_error(failure, error, error_size, "cannot sync %s: %s", path,
+                                files_reason(failure));
     return 0;
 }
 
@@ -101,7 +114,8 @@ static int file_finish(int file, const char *path, const void *bytes, size_t len
     if (close(file) != 0 && failure == 0)
         failure = errno;
     if (failure != 0)
-        return files_error(error, error_size, "cannot write %s: %s", path, files_reason(failure));
+        return files_call_error(failure, error, error_size, "cannot write %s: %s", path,
+                                files_reason(failure));
     return 0;
 }
 
@@ -116,27 +130,28 @@ static int draft_write(const char *path, const void *bytes, size_t length,
     unlink(draft_out);
     int file = open(draft_out, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (file < 0)
-        return files_error(error, error_size, "cannot create %s: %s", draft_out,
-                           files_reason(errno));
-    if (file_finish(file, draft_out, bytes, length, error, error_size) != 0) {
+        return files_call_error(errno, error, error_size, "cannot create %s: %s", draft_out,
+                                files_reason(errno));
+    int result = file_finish(file, draft_out, bytes, length, error, error_size);
+    if (result != 0)
         unlink(draft_out);
-        return -1;
-    }
-    return 0;
+    return result;
 }
 
 int files_replace(const char *path, const void *bytes, size_t length, char *error,
                   size_t error_size)
 {
     char draft[PATH_BYTES];
+    int result = draft_write(path, bytes, length, draft, error, error_size);
 
-    if (draft_write(path, bytes, length, draft, error, error_size) != 0)
-        return -1;
+    if (result != 0)
+        return result;
     if (rename(draft, path) != 0) {
         int failure = errno;
 
         unlink(draft);
-        return files_error(error, error_size, "cannot replace %s: %s", path, files_reason(failure));
+        return files_call_error(failure, error, error_size, "cannot replace %s: %s", path,
+                                files_reason(failure));
     }
     return files_sync_parent(path, error, error_size);
 }
@@ -157,7 +172,8 @@ ssize_t files_read(const char *path, void *bytes_out, size_t capacity, unsigned 
     char more;
 
     if (file < 0)
-        return files_error(error, error_size, "cannot read %s: %s", path, files_reason(errno));
+        return files_call_error(errno, error, error_size, "cannot read %s: %s", path,
+                                files_reason(errno));
     if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {
         close(file);
         return files_error(error, error_size, "%s is not a file", path);
@@ -175,8 +191,8 @@ ssize_t files_read(const char *path, void *bytes_out, size_t capacity, unsigned 
             int failure = got < 0 ? errno : EFBIG;
 
             close(file);
-            return files_error(error, error_size, "cannot read %s: %s", path,
-                               files_reason(failure));
+            return files_call_error(failure, error, error_size, "cannot read %s: %s", path,
+                                    files_reason(failure));
         }
         length += (size_t)got;
     }
@@ -224,7 +240,8 @@ int files_remove_folder(const char *path, char *error, size_t error_size)
     if (failure == 0 && rmdir(path) != 0)
         failure = errno;
     if (failure != 0)
-        return files_error(error, error_size, "cannot remove %s: %s", path, files_reason(failure));
+        return files_call_error(failure, error, error_size, "cannot remove %s: %s", path,
+                                files_reason(failure));
     return files_sync_parent(path, error, error_size);
 }
 

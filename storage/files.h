@@ -10,9 +10,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Instead of -1, where the disk is full or fails: nobody need do anything, later it may work. From
+ * every function here that says `-1 with error`. */
+enum { FILES_NO_DISK = -3 };
+
 /* Formats one line into `error`; returns -1, so that callers can return it. */
 int files_error(char *error, size_t error_size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Likewise, of a call that failed with this errno value: FILES_NO_DISK if that says so. */
+int files_call_error(int failure, char *error, size_t error_size, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* What an errno value means; a static string. Any thread. */
 const char *files_reason(int failure);

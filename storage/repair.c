@@ -147,6 +147,10 @@ static int examine_irreplaceable(struct repair *repair, char *error, size_t erro
 static int examine(struct repair *repair, char *error, size_t error_size)
 {
     repair->watermark_state = watermark_load(repair->watermark_path, &repair->watermark);
+    if (repair->watermark_state == WATERMARK_UNREADABLE)
+        return files_error(error, error_size,
+                           "cannot read %s: the disk fails: put the folder on another one",
+                           repair->watermark_path);
     if (examine_journal(repair, error, error_size) != 0 ||
         examine_irreplaceable(repair, error, error_size) != 0)
         return -1;

@@ -49,8 +49,12 @@ int secrets_open(const char *path, bool create, struct secrets *secrets_out, cha
     }
     ssize_t length =
         files_read(path, secrets_out->secret, SECRET_BYTES, &mode, reason, sizeof(reason));
-    if (length < 0)
-        return files_error(error, error_size, "%s: restore it from a backup", reason);
+    if (length < 0) {
+        bool is_disk = length == FILES_NO_DISK;
+
+        files_error(error, error_size, "%s%s", reason, is_disk ? "" : ": restore it from a backup");
+        return (int)length;
+    }
     if (length != SECRET_BYTES)
         return files_error(error, error_size,
                            "%s is damaged: it must have %d bytes; restore it from a backup", path,
@@ -150,7 +154,7 @@ static int admin_key_read(const char *path, char key_out[ADMIN_KEY_LENGTH_MAX + 
     const char *begin = text;
 
     if (length < 0)
-        return -1;
+        return (int)length;
     const char *end = text + length;
     while (begin < end && is_space(*begin))
         begin++;

@@ -22,7 +22,8 @@ struct secrets {
 };
 
 /* Reads the secret in file `path`; with `create`, makes it where it is missing. 0, or -1 with one
- * line for people in `error`: missing, of wrong length, readable by others. */
+ * line for people in `error`: missing, of wrong length, readable by others; FILES_NO_DISK likewise.
+ */
 int secrets_open(const char *path, bool create, struct secrets *secrets_out, char *error,
                  size_t error_size);
 
@@ -40,7 +41,7 @@ void secrets_random(void *bytes_out, size_t length);
 
 /* Reads the admin key in file `path` (surrounding white space is ignored); with `create`, makes one
  * where the file is missing. Writes the key and a zero. 0, or -1 with one line for people in
- * `error`. `created_out` (may be NULL) tells whether it is new. */
+ * `error`, or FILES_NO_DISK. `created_out` (may be NULL) tells whether it is new. */
 int admin_key_open(const char *path, bool create, char key_out[ADMIN_KEY_LENGTH_MAX + 1],
                    bool *created_out, char *error, size_t error_size);
 

@@ -4,6 +4,7 @@
 #include "storage.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -188,6 +189,14 @@ static int journal_check_identity(struct storage *storage, char *error, size_t e
                        storage->folder.path);
 }
 
+/* RocksDB has only texts. Where it is told to bypass the page cache, the file system can do that
+ * (files_can_bypass_cache): what it takes for `cannot` is an open that failed. */
+static bool is_disk_failure(const char *reason)
+{
+    return strncmp(reason, "IO error", strlen("IO error")) == 0 ||
+           strstr(reason, "Direct I/O is not supported") != NULL;
+}
+
 static enum storage_result journal_open(struct storage *storage, uint64_t watermark, char *error,
                                         size_t error_size)
 {
@@ -214,8 +223,8 @@ static enum storage_result journal_open(struct storage *storage, uint64_t waterm
         snprintf(reason, sizeof(reason), "%s", error);
         files_error(error, error_size, "cannot open the journal in %s: %s%s", storage->folder.path,
                     reason, result == JOURNAL_NO_SPACE ? ": free some space on its disk" : "");
-        return result == JOURNAL_NO_SPACE || strncmp(reason, "IO error", 8) == 0 ? STORAGE_NO_DISK
-                                                                                 : STORAGE_REFUSED;
+        return result == JOURNAL_NO_SPACE || is_disk_failure(reason) ? STORAGE_NO_DISK
+                                                                     : STORAGE_REFUSED;
     }
     }
     if (journal_check_identity(storage, error, error_size) != 0) {
@@ -299,28 +308,41 @@ static int watermark_open(struct storage *storage, char *error, size_t error_siz
     return watermark_file_open(&options, &storage->watermark, error, error_size);
 }
 
+/* What a part that does not open says of the store. */
+static enum storage_result part_result(const struct storage *storage, int result)
+{
+    if (result == FILES_NO_DISK)
+        return STORAGE_NO_DISK;
+    return storage->folder.is_ready ? STORAGE_DAMAGED : STORAGE_NO_DISK;
+}
+
 /* All parts of a locked folder. */
 static enum storage_result parts_open(struct storage *storage, char *error, size_t error_size)
 {
     enum storage_result result;
-
     struct ballast_options ballast = {.folder = storage->folder.path,
                                       .path = storage->ballast_path,
                                       .bytes = storage->options.ballast_bytes,
                                       .low_water_bytes = storage->options.low_water_bytes};
     struct watermark watermark = {0};
 
-    if (data_folder_secret(&storage->folder, &storage->secrets, error, error_size) != 0)
-        return storage->folder.is_ready ? STORAGE_DAMAGED : STORAGE_NO_DISK;
+    int opened = data_folder_secret(&storage->folder, &storage->secrets, error, error_size);
+    if (opened != 0)
+        return part_result(storage, opened);
     ballast_open(&storage->ballast, &ballast);
-    watermark_load(storage->watermark_path, &watermark);
+    if (watermark_load(storage->watermark_path, &watermark) == WATERMARK_UNREADABLE) {
+        files_error(error, error_size, "cannot read %s: %s", storage->watermark_path,
+                    files_reason(EIO));
+        return STORAGE_NO_DISK;
+    }
     if (manifest_check(storage, &watermark, error, error_size) != 0)
         return STORAGE_DAMAGED;
     result = journal_open(storage, watermark.commit_number, error, error_size);
     if (result != STORAGE_OPENED)
         return result;
-    result = storage->folder.is_ready ? STORAGE_DAMAGED : STORAGE_NO_DISK;
-    if (watermark_open(storage, error, error_size) != 0)
+    opened = watermark_open(storage, error, error_size);
+    result = part_result(storage, opened);
+    if (opened != 0)
         goto close_journal;
     result = STORAGE_NO_DISK;
     if (storage->is_new && data_folder_set_ready(&storage->folder, storage->folder.incarnation,
@@ -359,6 +381,8 @@ enum storage_result storage_open(const struct storage_options *options,
         data_folder_open(options->path, DATA_FOLDER_CREATE, &storage->folder, error, error_size);
     if (opened == DATA_FOLDER_DAMAGED)
         result = STORAGE_DAMAGED;
+    else if (opened == FILES_NO_DISK)
+        result = STORAGE_NO_DISK;
     if (opened != 0)
         goto free_storage;
     storage->is_new = !storage->folder.is_ready;

@@ -80,6 +80,8 @@ enum watermark_state watermark_load(const char *path, struct watermark *watermar
     if (!files_exist(path))
         return WATERMARK_MISSING;
     ssize_t length = files_read(path, bytes, sizeof(bytes), NULL, ignored, sizeof(ignored));
+    if (length == FILES_NO_DISK)
+        return WATERMARK_UNREADABLE;
     for (unsigned i = 0; i < WATERMARK_SLOTS; i++) {
         struct watermark slot;
 
@@ -164,6 +166,9 @@ static int file_check(const struct watermark_file_options *options, struct water
                            "damaged watermark %s: what the journal holds cannot be proven "
                            "complete; %s",
                            options->path, mend);
+    case WATERMARK_UNREADABLE:
+        return files_call_error(EIO, error, error_size, "cannot read %s: %s", options->path,
+                                files_reason(EIO));
     case WATERMARK_INTACT:
         break;
     }
@@ -179,15 +184,19 @@ int watermark_file_open(const struct watermark_file_options *options,
                         struct watermark_file **file_out, char *error, size_t error_size)
 {
     struct watermark found = {.store_id = options->store_id, .incarnation = options->incarnation};
+    int result = 0;
 
-    if (options->create && !files_exist(options->path) &&
-        watermark_replace(options->path, &found, error, error_size) != 0)
-        return -1;
-    if (file_check(options, &found, error, error_size) != 0)
-        return -1;
+    if (options->create && !files_exist(options->path))
+        result = watermark_replace(options->path, &found, error, error_size);
+    if (result == 0)
+        result = file_check(options, &found, error, error_size);
+    if (result != 0)
+        return result;
     struct watermark_file *file = calloc(1, sizeof(*file));
-    if (file == NULL)
-        return files_error(error, error_size, "out of memory");
+    if (file == NULL) {
+        files_error(error, error_size, "out of memory");
+        return FILES_NO_DISK;
+    }
     file->last = found;
     file->last.manifest = options->create ? (struct manifest_mark){0} : found.manifest;
     file->read_number = found.commit_number;
@@ -216,7 +225,7 @@ close_files:
     if (file->wake >= 0)
         close(file->wake);
     free(file);
-    return -1;
+    return FILES_NO_DISK;
 }
 
 uint64_t watermark_file_read(const struct watermark_file *file)

@@ -32,7 +32,8 @@ struct watermark {
 enum watermark_state {
     WATERMARK_INTACT, /* at least one slot is */
     WATERMARK_MISSING,
-    WATERMARK_DAMAGED, /* no slot is, or it cannot be read */
+    WATERMARK_DAMAGED,    /* no slot is */
+    WATERMARK_UNREADABLE, /* the disk fails */
 };
 
 /* Reads the newer intact slot. Offline tools. */
@@ -55,7 +56,7 @@ struct watermark_file_options {
 };
 
 /* Opens the file and starts the thread. 0, or -1 with one line for people in `error`: missing,
- * damaged, another store's. */
+ * damaged, another store's; likewise FILES_NO_DISK where the disk or the system fails. */
 int watermark_file_open(const struct watermark_file_options *options,
                         struct watermark_file **file_out, char *error, size_t error_size);
 

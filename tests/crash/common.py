@@ -37,7 +37,7 @@ FINISH_SECONDS = 120
 # A loopback address of this run's own: a client that dials 127.0.0.1:PORT while nobody listens there may be given that
 # very port as its own end, and then the server does not get it back.
 ADDRESS = "127." + ".".join(str(random.SystemRandom().randint(1, 254)) for _ in range(3))
-# All that faults.c can strike.
+# All that faults.c can strike and that changes something; `open` is for creating, `open_read` what is there.
 EVERY_CALL = "write,pwrite,fsync,fdatasync,open,rename,unlink,ftruncate,fallocate"
 
 

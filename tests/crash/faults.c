@@ -46,7 +46,8 @@ enum call {
     CALL_PWRITE,
     CALL_FSYNC,
     CALL_FDATASYNC,
-    CALL_OPEN, /* for creating only */
+    CALL_OPEN,      /* for creating */
+    CALL_OPEN_READ, /* what is there */
     CALL_RENAME,
     CALL_UNLINK,
     CALL_FTRUNCATE,
@@ -55,7 +56,8 @@ enum call {
 };
 
 static const char *const calls[CALL_COUNT] = {
-    "write", "pwrite", "fsync", "fdatasync", "open", "rename", "unlink", "ftruncate", "fallocate",
+    "write",     "pwrite", "fsync",  "fdatasync", "open",
+    "open_read", "rename", "unlink", "ftruncate", "fallocate",
 };
 
 static struct {
@@ -283,11 +285,11 @@ int open(const char *path, int flags, ...)
         va_start(arguments, flags);
         mode = va_arg(arguments, mode_t);
         va_end(arguments);
-        enum action action = fault_of(CALL_OPEN, path);
-        if (action != ACTION_NONE) {
-            errno = action == ACTION_ERROR ? fault.error : EIO;
-            return -1;
-        }
+    }
+    enum action action = fault_of((flags & O_CREAT) != 0 ? CALL_OPEN : CALL_OPEN_READ, path);
+    if (action != ACTION_NONE) {
+        errno = action == ACTION_ERROR ? fault.error : EIO;
+        return -1;
     }
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }

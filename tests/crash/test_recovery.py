@@ -17,8 +17,9 @@ READY_SECONDS_MAX = 3.0
 RESTARTS = 3
 SOME = 100  # with more rounds than these, every call is tried
 LOAD_SECONDS = 1.0
-# How a start may end whose disk fails: refused, failed later, or aborted by RocksDB, which asserts on some errors.
-REFUSALS = (2, 3, -6)
+# How a start may end whose disk fails, so that it is tried again: refused or failed later, or aborted by RocksDB, which
+# asserts on some errors.
+FAILURES = (3, -6)
 
 
 def crashed_shop(test):
@@ -31,13 +32,13 @@ def crashed_shop(test):
     return shop, [hold_id for _, _, hold_id, _ in load.acknowledged()]
 
 
-def disturb(test, row, shop, holds, nth, action):
+def disturb(test, row, shop, holds, calls, nth, action):
     """A start on a copy of the store, struck at its nth call; then one that is not, and must find every hold. Gives
     the first one's exit status (None: it served), or False where it has fewer calls."""
     server = test.server("--ballast-mb", "1", data=test.path("copy"), start=False)
     copy_store(shop.server.data, server.data)
     server.admin_key, server.key_file = shop.server.admin_key, shop.server.key_file
-    server.env = fault(EVERY_CALL, f"{server.data}/*", nth, action)
+    server.env = fault(calls, f"{server.data}/*", nth, action)
     status = None
     with contextlib.suppress(harness.StartFailed):
         server.start()
@@ -58,30 +59,32 @@ def disturb(test, row, shop, holds, nth, action):
     return status
 
 
-def disturb_all(test, row, action, allowed):
-    shop, holds = crashed_shop(test)
+def disturb_all(test, row, shop, holds, calls, action, allowed):
     endings = {}
     nth = 1
-    while row.rounds < test.rounds:
-        status = disturb(test, row, shop, holds, nth, action)
+    played = row.rounds
+    while row.rounds - played < test.rounds:
+        status = disturb(test, row, shop, holds, calls, nth, action)
         if status is False:
             break
         if status not in allowed:
-            raise AssertionError(f"call {nth}, {action}: exit {status}")
+            raise AssertionError(f"call {nth} of {calls}, {action}: exit {status}")
         endings[status] = endings.get(status, 0) + 1
         nth += 1 if test.rounds > SOME else 1 + nth // 2
     told = ", ".join(f"{times} x {'served' if end is None else f'exit {end}'}" for end, times in endings.items())
-    row.notes.append(f"struck up to call {nth}: {told}")
+    row.notes.append(f"struck up to call {nth} of {calls}: {told}")
 
 
 @case("recovery-kill", rounds=6, full=1000)
 def recovery_killed(test, row):
-    disturb_all(test, row, "kill", (-9, None))
+    disturb_all(test, row, *crashed_shop(test), EVERY_CALL, "kill", (-9, None))
 
 
 @case("recovery-eio", rounds=6, full=1000)
 def recovery_with_failing_disk(test, row):
-    disturb_all(test, row, errno.EIO, (*REFUSALS, None))
+    shop = crashed_shop(test)
+    disturb_all(test, row, *shop, EVERY_CALL, errno.EIO, (*FAILURES, None))
+    disturb_all(test, row, *shop, "open_read", errno.EIO, (*FAILURES, None))
 
 
 def processor_seconds(server):

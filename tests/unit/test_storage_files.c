@@ -6,6 +6,7 @@
 
 #include "ballast.h"
 #include "data_folder.h"
+#include "files.h"
 #include "secrets_file.h"
 #include "watermark_file.h"
 
@@ -403,6 +404,9 @@ static void test_the_secret_stays_and_keeps_purposes_apart(void **state)
     assert_int_equal(secrets_open(path, true, &second, error, sizeof(error)), -1);
     assert_error_has("chmod 600");
     assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(truncate(path, 4128), 0);
+    assert_int_equal(secrets_open(path, true, &second, error, sizeof(error)), -1);
+    assert_error_has("restore it from a backup");
     assert_int_equal(truncate(path, 31), 0);
     assert_int_equal(secrets_open(path, true, &second, error, sizeof(error)), -1);
     assert_error_has("damaged");
@@ -445,6 +449,41 @@ static void test_the_admin_key_is_made_once_or_given(void **state)
     test_folder_remove(&temporary);
 }
 
+/* A file of which every read fails with EIO: the address 0 of this process. */
+static void make_unreadable(const char *path)
+{
+    unlink(path);
+    assert_int_equal(symlink("/proc/self/mem", path), 0);
+}
+
+static void test_a_failing_disk_is_not_taken_for_damage(void **state)
+{
+    struct test_folder temporary;
+    struct data_folder folder;
+    struct watermark_file *watermark;
+    struct secrets secrets;
+    char key[ADMIN_KEY_LENGTH_MAX + 1];
+    char path[256];
+
+    (void)state;
+    test_folder_make(&temporary);
+    snprintf(path, sizeof(path), "%s", test_path(&temporary, "file"));
+    make_unreadable(path);
+    assert_int_equal(admin_key_open(path, false, key, NULL, error, sizeof(error)), FILES_NO_DISK);
+    assert_error_has("Input/output error");
+    assert_int_equal(secrets_open(path, false, &secrets, error, sizeof(error)), FILES_NO_DISK);
+    assert_error_has("Input/output error");
+    assert_int_equal(open_watermark(path, false, &watermark), FILES_NO_DISK);
+    assert_error_has("Input/output error");
+    snprintf(path, sizeof(path), "%s", test_path(&temporary, "data"));
+    assert_int_equal(open_folder(path, DATA_FOLDER_CREATE, &folder), 0);
+    data_folder_close(&folder);
+    make_unreadable(test_path(&temporary, "data/STAMPEDE"));
+    assert_int_equal(open_folder(path, DATA_FOLDER_CREATE, &folder), FILES_NO_DISK);
+    assert_error_has("Input/output error");
+    test_folder_remove(&temporary);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -460,6 +499,7 @@ int main(void)
         cmocka_unit_test(test_the_ballast_goes_and_comes_back_with_the_space),
         cmocka_unit_test(test_the_secret_stays_and_keeps_purposes_apart),
         cmocka_unit_test(test_the_admin_key_is_made_once_or_given),
+        cmocka_unit_test(test_a_failing_disk_is_not_taken_for_damage),
     };
 
     return cmocka_run_group_tests_name("storage files", tests, NULL, NULL);
