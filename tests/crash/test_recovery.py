@@ -80,7 +80,7 @@ def recovery_killed(test, row):
     disturb_all(test, row, *crashed_shop(test), EVERY_CALL, "kill", (-9, None))
 
 
-@case("recovery-eio", rounds=6, full=1000)
+@case("recovery-eio", rounds=4, full=1000)
 def recovery_with_failing_disk(test, row):
     shop = crashed_shop(test)
     disturb_all(test, row, *shop, EVERY_CALL, errno.EIO, (*FAILURES, None))
