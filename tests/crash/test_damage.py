@@ -287,7 +287,7 @@ def strike(test, shop, index):
     return kind, f"{damage.__name__} of {source.name}", data, names
 
 
-@case("damage", rounds=60, full=500)
+@case("damage", rounds=24, full=500)
 def damage_stored_bytes(test, row):
     """Bits, bytes, ranges, ends and whole files of a store at rest."""
     shops = [

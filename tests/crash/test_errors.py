@@ -60,7 +60,7 @@ def fail_once(shop, load, row, place, nth, times, error):
     return ended - struck.ns / 1e9
 
 
-@case("errors", rounds=8, full=72)
+@case("errors", rounds=5, full=72)
 def failing_disk(test, row):
     shop = Shop(test)
     load = shop.load(rate=800)

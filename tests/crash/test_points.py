@@ -92,7 +92,7 @@ def life(shop, row, environment, armed, crashed):
     return where, True
 
 
-@case("kill-points", rounds=30, full=200)
+@case("kill-points", rounds=20, full=200)
 def kill_points(test, row):
     shop = Shop(test)
     load = shop.load()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recovery that is disturbed itself: death, or a failing disk at one call of it after another. And the time it takes."""
+"""Recovery that is disturbed itself: death, or a failing disk, at one call of it after another. And its time."""
 import contextlib
 import errno
 import os
@@ -17,8 +17,8 @@ READY_SECONDS_MAX = 3.0
 RESTARTS = 3
 SOME = 100  # with more rounds than these, every call is tried
 LOAD_SECONDS = 1.0
-# How a start may end whose disk fails, so that it is tried again: refused or failed later, or aborted by RocksDB, which
-# asserts on some errors.
+# How a start may end whose disk fails, so that it is tried again: refused or failed later, or aborted by
+# RocksDB, which asserts on some errors.
 FAILURES = (3, -6)
 
 
@@ -80,7 +80,7 @@ def recovery_killed(test, row):
     disturb_all(test, row, *crashed_shop(test), EVERY_CALL, "kill", (-9, None))
 
 
-@case("recovery-eio", rounds=6, full=1000)
+@case("recovery-eio", rounds=4, full=1000)
 def recovery_with_failing_disk(test, row):
     shop = crashed_shop(test)
     disturb_all(test, row, *shop, EVERY_CALL, errno.EIO, (*FAILURES, None))
