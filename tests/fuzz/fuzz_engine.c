@@ -429,6 +429,7 @@ static void check_units(void)
     for (uint32_t i = 0; i < BUYERS; i++)
         assert(limited[i] <= LIMIT);
     assert(engine_inspect_audit(fixture.engine) == 0);
+    assert(engine_inspect_limits(fixture.engine) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -440,6 +441,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         operate(data + 2 + 3 * i);
         note_answers();
         assert(engine_inspect_audit(fixture.engine) == 0);
+        assert(engine_inspect_limits(fixture.engine) == 0);
     }
     fixture_run(&fixture);
     note_answers();
