@@ -105,6 +105,9 @@ uint64_t inventory_pool_digest(const struct inventory_pool *pool);
 uint32_t inventory_pool_skus(const struct inventory_pool *pool);
 bool inventory_pool_audit_sku(const struct inventory_pool *pool, uint32_t number,
                               uint32_t lines_max, struct stock_view *view_out);
+/* The number of limited products for which the units held that count for customers' limits are not
+ * those of its live holds. For the oracle. */
+uint32_t inventory_pool_audit_limits(const struct inventory_pool *pool);
 
 /* What happened to holds since the pool was made, for metrics. */
 struct inventory_statistics {

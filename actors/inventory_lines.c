@@ -283,8 +283,12 @@ static enum outcome may_prepare(struct inventory *inventory, const struct prepar
     if (!pool_find_skus(inventory->pool, inventory->partition, body->lines, body->line_count,
                         skus_out))
         return OUTCOME_NOT_FOUND;
-    if (!pool_has_room(inventory->pool, body->line_count))
+    if (!pool_has_room(inventory->pool, body->line_count)) {
+        if (MUTANT(LIMIT_BEFORE_ROOM))
+            inventory_take_limits(inventory, &body->principal, body->lines, skus_out,
+                                  body->line_count, limit_out);
         return OUTCOME_OVERLOADED;
+    }
     return inventory_take_limits(inventory, &body->principal, body->lines, skus_out,
                                  body->line_count, limit_out);
 }

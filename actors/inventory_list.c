@@ -196,6 +196,36 @@ bool inventory_pool_audit_sku(const struct inventory_pool *pool, uint32_t number
     return true;
 }
 
+static uint64_t live_units_of(const struct inventory_pool *pool, uint32_t product)
+{
+    uint64_t units = 0;
+
+    for (uint32_t i = 0; i < pool->sku_count; i++) {
+        uint32_t line = pool->skus[i].product == product ? pool->skus[i].line_first : SLOT_NONE;
+
+        for (; line != SLOT_NONE; line = pool->lines[line].sku_next)
+            if (hold_is_live(&pool->holds[pool->lines[line].hold]))
+                units += pool->lines[line].quantity;
+    }
+    return units;
+}
+
+uint32_t inventory_pool_audit_limits(const struct inventory_pool *pool)
+{
+    uint32_t wrong = 0;
+
+    for (uint32_t product = 0; product < pool->product_count; product++) {
+        uint64_t counted = 0;
+
+        if (pool->products[product].limit_per_customer == 0)
+            continue;
+        for (uint32_t i = 0; i < pool->limit_slots.fresh; i++) /* in free ones both are 0 */
+            counted += pool->limit_rows[i].product == product ? pool->limit_rows[i].held : 0;
+        wrong += counted != live_units_of(pool, product);
+    }
+    return wrong;
+}
+
 uint64_t inventory_pool_digest(const struct inventory_pool *pool)
 {
     uint64_t digest = 0;

@@ -78,7 +78,12 @@
     X(63, WATERMARK_NOT_ADVANCED, "the watermark stays where it was")                              \
     X(64, END_FORGOTTEN_UNHEARD, "after a restart an end is forgotten before all heard of it")     \
     X(65, LIMIT_LINES_KEPT, "lines before the one that a limit refuses still count")               \
-    X(66, AGE_FROM_BEFORE_SLEEP, "a request's age counts from before its shard slept")
+    X(66, AGE_FROM_BEFORE_SLEEP, "a request's age counts from before its shard slept")             \
+    /* ---- those of a second reader ---- */                                                       \
+    X(67, TIMER_HALVED, "a timer counts only the lower 32 bits of its deadline")                   \
+    X(68, LAPSES_LAST, "a turn serves messages before it lets holds lapse")                        \
+    X(69, NAME_KEPT, "a product that a full mailbox refuses keeps its names from others")          \
+    X(70, LIMIT_BEFORE_ROOM, "lines that find no room still count for their customer's limit")
 
 enum mutant {
     MUTANT_NONE,

@@ -47,6 +47,38 @@ uint32_t engine_inspect_audit(struct engine *engine)
     return wrong;
 }
 
+uint32_t engine_inspect_limits(const struct engine *engine)
+{
+    uint32_t wrong = 0;
+
+    for (uint32_t i = 0; i < engine->options.shards; i++)
+        wrong += inventory_pool_audit_limits(engine->shards[i]->pool);
+    return wrong;
+}
+
+/* As batch_open, after what has returned was taken. */
+bool engine_inspect_can_serve(const struct engine *engine, uint32_t index)
+{
+    const struct shard *shard = engine->shards[index];
+    const struct batch *waiting = atomic_load(&shard->ready);
+
+    if (atomic_load(&engine->failed))
+        return false;
+    if (waiting != NULL)
+        return batch_has_room(waiting);
+    return shard->free_batches != NULL || atomic_load(&shard->returned) != NULL;
+}
+
+uint32_t engine_inspect_due(const struct engine *engine, uint32_t index)
+{
+    const struct shard *shard = engine->shards[index];
+    int64_t now_ms = engine_now(engine).boot_ms;
+
+    if (timers_wake_ms(&shard->timers) > now_ms)
+        return 0;
+    return timers_count_due(&shard->timers, now_ms);
+}
+
 uint64_t engine_inspect_digest(struct engine *engine)
 {
     uint64_t digest = 0;

@@ -20,6 +20,14 @@ struct moment engine_inspect_now(const struct shard *shard);
 /* The number of SKUs whose record disagrees with its holds, or with its gate. */
 uint32_t engine_inspect_audit(struct engine *engine);
 
+/* The number of limited products for which not as many units count as are held of them. */
+uint32_t engine_inspect_limits(const struct engine *engine);
+
+/* How many timers of a shard are due by now; and whether its next turn can serve any: it has a
+ * batch with room for what they record, and the latch has not fallen. */
+uint32_t engine_inspect_due(const struct engine *engine, uint32_t shard);
+bool engine_inspect_can_serve(const struct engine *engine, uint32_t shard);
+
 /* All state folded into one word, independent of the order in which it came about. */
 uint64_t engine_inspect_digest(struct engine *engine);
 

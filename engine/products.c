@@ -201,7 +201,8 @@ void directory_publish(struct shard *shard)
                 shard_notify(engine, target);
         } else {
             shard->products--;
-            count_puts(shard, envelope, -1);
+            if (!MUTANT(NAME_KEPT))
+                count_puts(shard, envelope, -1);
             answer(shard, envelope, OUTCOME_OVERLOADED, 0);
         }
     }

@@ -89,7 +89,7 @@ void timers_set(struct timers *timers, uint32_t slot, int64_t deadline_ms)
     else
         timers->armed++;
     node->deadline_low = (uint32_t)deadline_ms;
-    node->deadline_high = (uint16_t)(deadline_ms >> 32);
+    node->deadline_high = MUTANT(TIMER_HALVED) ? 0 : (uint16_t)(deadline_ms >> 32);
     link_node(timers, slot, place(timers, deadline_ms));
 }
 
@@ -175,4 +175,20 @@ int64_t timers_wake_ms(const struct timers *timers)
     if (timers->heads[LIST_DUE] != (uint32_t)NODE_NONE)
         return timers->current_ms;
     return next_event(timers);
+}
+
+uint32_t timers_count_due(const struct timers *timers, int64_t now_ms)
+{
+    uint32_t seen = 0;
+    uint32_t due = 0;
+
+    for (uint32_t slot = 0; seen < timers->armed; slot++) {
+        const struct timer_node *node = &timers->nodes[slot];
+
+        if (node->list_plus_one == 0)
+            continue;
+        seen++;
+        due += deadline_of(node) <= now_ms;
+    }
+    return due;
 }

@@ -44,4 +44,7 @@ bool timers_next_due(struct timers *timers, int64_t now_ms, uint32_t *slot_out);
  * INT64_MAX if nothing is set. */
 int64_t timers_wake_ms(const struct timers *timers);
 
+/* How many are due at this time, taken out by nobody yet. Looks at all: for oracles. */
+uint32_t timers_count_due(const struct timers *timers, int64_t now_ms);
+
 #endif

@@ -52,6 +52,7 @@ struct request {
     uint32_t book; /* of the hold; unused by a reservation */
     bool known;    /* a reservation whose key has had its effect: stock is not asked for */
     bool late;     /* of a hold that lapsed before this was submitted */
+    uint64_t deadline_wall_ms; /* of the hold, as known then: answers may overtake each other */
     bool open;
 };
 
@@ -200,8 +201,9 @@ static void note_answer(const struct request *request, const struct message *rep
         note_held(request, reply);
         break;
     case COMMAND_HOLD_EXTEND:
-        assert((uint64_t)reply->reply.hold.deadline_wall_ms >= book->deadline_wall_ms);
-        book->deadline_wall_ms = (uint64_t)reply->reply.hold.deadline_wall_ms;
+        assert((uint64_t)reply->reply.hold.deadline_wall_ms >= request->deadline_wall_ms);
+        if ((uint64_t)reply->reply.hold.deadline_wall_ms > book->deadline_wall_ms)
+            book->deadline_wall_ms = (uint64_t)reply->reply.hold.deadline_wall_ms;
         break;
     case COMMAND_HOLD_RELEASE:
         assert(!book->sold);
@@ -289,7 +291,8 @@ static void hold_command(enum command_type type, uint8_t which, uint8_t key)
         snprintf(key_text, sizeof(key_text), "e%u", key);
         command.key = text(key_text);
     }
-    struct request request = {.type = type, .book = which % book_count};
+    struct request request = {
+        .type = type, .book = which % book_count, .deadline_wall_ms = book->deadline_wall_ms};
     /* A repeat may be answered again; a release of what lapsed is answered well. */
     request.late = type != COMMAND_HOLD_RELEASE && !book->end_asked && !book->extension_asked &&
                    (uint64_t)fixture.now.wall_ms >= book->deadline_wall_ms;
@@ -426,6 +429,7 @@ static void check_units(void)
     for (uint32_t i = 0; i < BUYERS; i++)
         assert(limited[i] <= LIMIT);
     assert(engine_inspect_audit(fixture.engine) == 0);
+    assert(engine_inspect_limits(fixture.engine) == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -437,6 +441,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         operate(data + 2 + 3 * i);
         note_answers();
         assert(engine_inspect_audit(fixture.engine) == 0);
+        assert(engine_inspect_limits(fixture.engine) == 0);
     }
     fixture_run(&fixture);
     note_answers();

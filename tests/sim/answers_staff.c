@@ -205,28 +205,45 @@ static void close_put(struct world *world, const struct request *request)
     }
 }
 
+/* A SKU that several products want belongs to the first that it was recorded for; until then it is
+ * anybody's. */
+static void take_contest(struct world *world, const struct request *request, enum outcome outcome)
+{
+    struct contest *contest = &world->contests[request->contest];
+
+    contest->open--;
+    if (outcome == OUTCOME_OK) {
+        if (contest->winner != 0 && contest->winner != request->thief + 1)
+            violation("two products were given one SKU");
+        if (contest->refused != 0 && contest->refused != request->thief + 1)
+            world_mark(world, MARK_NAME_PASSED_ON);
+        contest->winner = request->thief + 1;
+        contest->refused = 0;
+    } else if (outcome == OUTCOME_OVERLOADED && !staff_contest_is_won(world, request->contest)) {
+        contest->refused = request->thief + 1;
+    } else if (outcome == OUTCOME_SKU_TAKEN && request->contest_sent == contest->sent &&
+               !staff_contest_is_won(world, request->contest)) {
+        violation("a SKU was called taken that no product has or has asked for");
+    }
+}
+
 void answers_product(struct world *world, const struct request *request,
                      const struct reply_body *reply)
 {
     enum outcome outcome = (enum outcome)reply->outcome;
     bool thief = request->product == NONE;
 
+    if (thief && request->contest != NONE)
+        take_contest(world, request, outcome);
     if (outcome == OUTCOME_SKU_TAKEN) {
         if (!thief)
             violation("a product may not have its own SKUs");
         world_mark(world, MARK_SKU_TAKEN);
         return;
     }
-    if (thief && outcome == OUTCOME_OK && request->contest != NONE) {
-        uint32_t *winner = &world->contest_winners[request->contest];
-
-        if (*winner != 0 && *winner != request->thief + 1)
-            violation("two products were given one SKU");
-        *winner = request->thief + 1;
-        return;
-    }
     if (thief) {
-        if (outcome != OUTCOME_OVERLOADED && outcome != OUTCOME_OUTCOME_UNKNOWN)
+        if ((outcome != OUTCOME_OK || request->contest == NONE) && outcome != OUTCOME_OVERLOADED &&
+            outcome != OUTCOME_OUTCOME_UNKNOWN)
             violation("a product took another's SKU: %s", outcome_name(outcome));
         return;
     }

@@ -20,6 +20,8 @@ void clients_restart(struct world *world)
     }
     world->free_request_count = SIM_REQUESTS_MAX;
     world->spans_open = 0;
+    for (uint32_t i = 0; i < SIM_CONTESTS; i++)
+        world->contests[i].open = world->contests[i].refused = 0;
     memset(world->answered, 0, sizeof(world->answered));
     for (uint32_t i = 0; i < world->books.product_count; i++) {
         struct product_model *product = &world->books.products[i];

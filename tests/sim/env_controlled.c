@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 enum {
-    BOOT_START_MS = 5000,
+    BOOT_START_MS = 5000, /* after a reboot */
     /* Below this, memory comes from the heap, where a sanitizer sees an overrun. */
     MAPPED_BYTES_MIN = 1 << 20,
 };
@@ -16,13 +16,13 @@ static struct moment now(void *self)
 {
     const struct env_controlled *env = self;
 
-    return (struct moment){.boot_ms = BOOT_START_MS + env->now_ms - env->booted_ms,
+    return (struct moment){.boot_ms = env->boot_start_ms + env->now_ms - env->booted_ms,
                            .wall_ms = SIM_WALL_START_MS + env->now_ms + env->wall_ahead_ms};
 }
 
 int64_t env_controlled_world_ms(const struct env_controlled *env, int64_t boot_ms)
 {
-    return boot_ms - BOOT_START_MS + env->booted_ms;
+    return boot_ms - env->boot_start_ms + env->booted_ms;
 }
 
 static uint64_t ticks_ns(void *self)
@@ -96,9 +96,25 @@ static void failed(void *self, const char *reason)
     snprintf(env->reason, sizeof(env->reason), "%s", reason);
 }
 
+/* How long the machine has been up: it has just started, its boot clock comes to 2^32 ms (after 49
+ * days) or has passed that. */
+static int64_t draw_boot_start(uint64_t seed)
+{
+    struct sim_random random;
+    uint32_t age;
+
+    sim_random_seed(&random, seed ^ 0x626f6f74);
+    age = sim_random_below(&random, 3);
+    if (age == 0)
+        return BOOT_START_MS;
+    if (age == 1)
+        return (1LL << 32) - sim_random_below(&random, 60000);
+    return (1LL << 32) + (int64_t)sim_random_below(&random, UINT32_MAX);
+}
+
 void env_controlled_init(struct env_controlled *env, uint64_t seed)
 {
-    *env = (struct env_controlled){0};
+    *env = (struct env_controlled){.boot_start_ms = draw_boot_start(seed)};
     sim_random_seed(&env->random, seed ^ 0x656e76);
 }
 
@@ -120,6 +136,8 @@ void env_controlled_restart(struct env_controlled *env, bool reboot)
     memset(env->shard_woken, 0, sizeof(env->shard_woken));
     env->committer_woken = false;
     env->failed = false;
-    if (reboot)
+    if (reboot) {
         env->booted_ms = env->now_ms;
+        env->boot_start_ms = BOOT_START_MS;
+    }
 }

@@ -19,7 +19,8 @@
 struct env_controlled {
     struct sim_random random;
     int64_t now_ms;
-    int64_t booted_ms;     /* when the machine last started */
+    int64_t booted_ms;     /* when the machine last started, or the world began */
+    int64_t boot_start_ms; /* what the boot clock showed then */
     int64_t wall_ahead_ms; /* by how much the wall clock was set */
     uint64_t ticks;
     bool shard_woken[SHARDS_MAX];

@@ -409,6 +409,30 @@ static void probe_wake_ups(struct world *world)
     world->profile.step_weights[STEP_CLOCK] = clock_weight;
 }
 
+/* ---- names ---- */
+
+/* All at once, so that mailboxes are full; then alone: a SKU that nobody has is given to whichever
+ * product asks for it. */
+static void probe_names(struct world *world)
+{
+    uint32_t thief = sim_random_below(&world->random, SIM_THIEVES);
+
+    settle(world);
+    for (uint32_t i = 0; i < SIM_CONTESTS; i++)
+        if (!staff_contest_is_won(world, i))
+            staff_contest(world, thief, i);
+    settle(world);
+    for (uint32_t i = 0; i < SIM_CONTESTS; i++) {
+        for (uint32_t n = 0; n < ASK_ROUNDS_MAX && !staff_contest_is_won(world, i); n++) {
+            staff_contest(world, thief + 1 + n, i);
+            settle(world);
+        }
+        if (!staff_contest_is_won(world, i))
+            violation("liveness: a SKU that nobody has was refused %u times without any fault",
+                      ASK_ROUNDS_MAX);
+    }
+}
+
 /* ---- the journal's own books ---- */
 
 struct ledger_sums {
@@ -522,6 +546,7 @@ void world_heal(struct world *world)
     check_exactly(world);
     check_walks(world);
     probe_wake_ups(world);
+    probe_names(world);
     let_lapse(world);
     for (uint32_t i = 0; i < world->books.sku_count; i++)
         if (can_be_bought_empty(world, i))

@@ -50,6 +50,7 @@
     X(PRODUCT_EXISTS, "a product that exists was not created again")                               \
     X(PRODUCT_CHANGED, "a product was changed during the sale")                                    \
     X(SKU_TAKEN, "a SKU of another product was refused")                                           \
+    X(NAME_PASSED_ON, "a SKU that one product was refused for want of room was given to another")  \
     X(LISTED, "a customer's holds were listed")                                                    \
     X(LEDGER_READ, "stored records were read from a shard")                                        \
     X(STORAGE_FULL, "a hold was refused because storage is full")                                  \

@@ -162,6 +162,9 @@ void oracles_audit(struct world *world)
 
     if (wrong != 0)
         violation("I1: %u SKUs disagree with their holds or gates", wrong);
+    wrong = engine_inspect_limits(world->engine);
+    if (wrong != 0)
+        violation("I6: of %u products not what is held counts for limits", wrong);
     for (uint32_t i = 0; i < world->books.sku_count; i++) {
         check_gate(world, i);
         oracles_check_sku(world, i);
@@ -316,6 +319,19 @@ void oracles_check_served(struct world *world, const struct request *request, en
     if (!was_in_time(world, request, deadline_ms))
         violation("a request was answered %s that was past its deadline when its turn came",
                   outcome_name(outcome));
+}
+
+/* ---- deadlines of holds ---- */
+
+/* What is due comes before any message, so that no load keeps holds from lapsing: a turn that had a
+ * batch let one timer at least fire, and none of those is due again at once. */
+void oracles_check_lapses(struct world *world, uint32_t shard, uint32_t due)
+{
+    uint32_t left = due == 0 ? 0 : engine_inspect_due(world->engine, shard);
+
+    if (due > 0 && left == due)
+        violation("a turn of shard %u let none of %u holds lapse or retry that were due", shard,
+                  due);
 }
 
 /* ---- lost wake-ups ---- */

@@ -20,7 +20,7 @@ enum {
     SIM_FIRST_CRASH_MAX = 20000, /* step */
     SIM_OTHER_BODY_UNITS_MAX = 5,
     SIM_THIEVES = 4,
-    SIM_CONTESTS = 2,
+    SIM_CONTESTS = 6,
 };
 
 /* What the scheduler may do in a step: exactly one. */

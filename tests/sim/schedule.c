@@ -54,6 +54,7 @@ static void run_shard(struct world *world, uint32_t index)
 {
     struct sim_thread *thread = &world->shards[index];
     struct shard *shard = engine_shard(world->engine, index);
+    uint32_t due;
 
     if (thread->state == THREAD_DROWSY && !world->env.shard_woken[index]) {
         thread->state = shard_try_sleep(shard) ? THREAD_ASLEEP : THREAD_RUNNABLE;
@@ -67,7 +68,10 @@ static void run_shard(struct world *world, uint32_t index)
     }
     world->env.shard_woken[index] = false;
     note_turn(world, index);
+    due = engine_inspect_can_serve(world->engine, index) ? engine_inspect_due(world->engine, index)
+                                                         : 0;
     thread->state = shard_step(shard) ? THREAD_RUNNABLE : THREAD_DROWSY;
+    oracles_check_lapses(world, index, due);
     thread->wake_at_ms = world->env.now_ms + shard_sleep_ms(shard);
 }
 

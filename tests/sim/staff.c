@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inspect.h"
 #include "violation.h"
 
 enum { STOCK_TOP = 200 };
@@ -210,8 +211,38 @@ static void put_thief(struct world *world, uint32_t shard, uint32_t thief, const
     snprintf(envelope->variants[0].sku, sizeof(envelope->variants[0].sku), "%s", name);
     envelope->variants[0].stock = 1000;
     command.product = envelope;
-    if (clients_submit(world, shard, &command, request, &refusal) != OUTCOME_PENDING)
+    if (clients_submit(world, shard, &command, request, &refusal) != OUTCOME_PENDING) {
         envelope_free(envelope);
+        return;
+    }
+    if (contest != NONE) {
+        world->contests[contest].sent++;
+        if (world->contests[contest].open++ == 0)
+            request->contest_sent = world->contests[contest].sent;
+    }
+}
+
+static void name_contest(uint32_t contest, char name_out[SKU_LENGTH_MAX + 1])
+{
+    snprintf(name_out, SKU_LENGTH_MAX + 1, "contest-%u", contest);
+}
+
+void staff_contest(struct world *world, uint32_t thief, uint32_t contest)
+{
+    uint32_t shard = clients_draw_shard(world);
+    char name[SKU_LENGTH_MAX + 1];
+
+    name_contest(contest, name);
+    if (shard != NONE)
+        put_thief(world, shard, thief % SIM_THIEVES, name, contest);
+}
+
+bool staff_contest_is_won(struct world *world, uint32_t contest)
+{
+    char name[SKU_LENGTH_MAX + 1];
+
+    name_contest(contest, name);
+    return directory_find_sku(engine_inspect_directory(world->engine), name, strlen(name)) != NULL;
 }
 
 /* A SKU that exists; or two products at once claim one that nobody has, at least at first. */
@@ -219,17 +250,13 @@ static void steal_sku(struct world *world, uint32_t shard)
 {
     uint32_t thief = sim_random_below(&world->random, SIM_THIEVES);
     uint32_t contest = sim_random_below(&world->random, SIM_CONTESTS);
-    char name[SKU_LENGTH_MAX + 1];
 
     if (sim_random_chance(&world->random, 500000)) {
         put_thief(world, shard, thief, world->books.skus[0].name, NONE);
         return;
     }
-    snprintf(name, sizeof(name), "contest-%u", contest);
-    put_thief(world, shard, thief, name, contest);
-    shard = clients_draw_shard(world);
-    if (shard != NONE)
-        put_thief(world, shard, (thief + 1) % SIM_THIEVES, name, contest);
+    staff_contest(world, thief, contest);
+    staff_contest(world, thief + 1, contest);
 }
 
 void staff_put_product(struct world *world, uint32_t index, enum put_mode mode)

@@ -120,9 +120,10 @@ struct request {
     uint32_t product;
     bool is_set;
     int64_t value;
-    uint32_t adjustment; /* with a key, or NONE */
-    uint32_t thief;      /* PRODUCT_PUT without a product of the books: which claims a SKU */
-    uint32_t contest;    /* of the SKUs that several want, or NONE: one that is another's */
+    uint32_t adjustment;   /* with a key, or NONE */
+    uint32_t thief;        /* PRODUCT_PUT without a product of the books: which claims a SKU */
+    uint32_t contest;      /* of the SKUs that several want, or NONE: one that is another's */
+    uint64_t contest_sent; /* the number of this request for it; 0: others were under way */
     uint8_t put_mode;
     bool dry_run;
     uint8_t stock_mode;
@@ -135,6 +136,14 @@ struct request {
     uint64_t changes; /* of the SKU's stock that had been begun, UINT64_MAX: one was under way */
 
     struct list_body list;
+};
+
+/* A SKU that several products want, and that nobody has at first. */
+struct contest {
+    uint32_t winner;  /* thief + 1, or 0 */
+    uint32_t refused; /* who last asked in vain, though nobody had it: thief + 1, or 0 */
+    uint32_t open;    /* requests for it under way */
+    uint64_t sent;    /* ever */
 };
 
 /* What a customer's device remembers. */
@@ -192,8 +201,8 @@ struct world {
     uint32_t free_requests[SIM_REQUESTS_MAX];
     uint32_t free_request_count;
     uint64_t submitted;
-    uint32_t contest_winners[SIM_CONTESTS]; /* thief + 1, or 0 */
-    uint64_t fences[SIM_PARTITIONS_MAX];    /* the largest that some answer showed */
+    struct contest contests[SIM_CONTESTS];
+    uint64_t fences[SIM_PARTITIONS_MAX]; /* the largest that some answer showed */
     /* The last request of a shard [first] that another has answered, of this engine. */
     uint64_t answered[SIM_SHARDS_MAX][SIM_SHARDS_MAX];
     uint32_t spans_open; /* requests for holds over several partitions under way */
@@ -276,6 +285,10 @@ void clients_restart(struct world *world);
 void staff_put_product(struct world *world, uint32_t product, enum put_mode mode);
 /* What a SKU costs by its product's version. */
 int64_t staff_price(const struct sku_model *sku, uint32_t version);
+/* One of the thieves' products asks for a SKU that several want. */
+void staff_contest(struct world *world, uint32_t thief, uint32_t contest);
+/* Whether some product has it. */
+bool staff_contest_is_won(struct world *world, uint32_t contest);
 void staff_adjust(struct world *world, uint32_t sku, bool is_set, int64_t value);
 /* The same again, under its key. */
 void staff_adjust_again(struct world *world);
@@ -322,6 +335,8 @@ void oracles_audit(struct world *world);
 void oracles_check_sku(struct world *world, uint32_t sku);
 /* After a restart, before any step. */
 void oracles_restarted(struct world *world);
+/* A shard had a turn that could serve timers, and before which so many were due. */
+void oracles_check_lapses(struct world *world, uint32_t shard, uint32_t due);
 /* Nothing can happen before time passes: nobody may wait for a wake-up that was lost. */
 void oracles_quiet(struct world *world);
 

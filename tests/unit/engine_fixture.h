@@ -340,6 +340,7 @@ static inline void assert_stock(struct fixture *fixture, const char *sku, uint32
     assert_int_equal(gate_available(&entry->gate), available);
     assert_int_equal(gate_claimed(&entry->gate), 0);
     assert_int_equal(engine_inspect_audit(fixture->engine), 0);
+    assert_int_equal(engine_inspect_limits(fixture->engine), 0);
 }
 
 #endif

@@ -109,6 +109,30 @@ static void holds_lapse_and_units_sell_again(void **state)
     assert_int_equal(fixture_reserve(fixture, 0, 2, "k2", "a", 1, &reply), OUTCOME_OK);
 }
 
+/* A turn lets holds lapse before it serves anybody, so that no load keeps their units. */
+static void a_full_batch_keeps_no_hold_from_lapsing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct command command = {.type = COMMAND_STOCK_GET, .authority = AUTHORITY_STAFF};
+    struct message reply;
+    enum outcome outcome;
+    uint32_t owner;
+
+    fixture->options.batch_messages = 1;
+    fixture->options.request_timeout_ms = 2 * HOLD_TTL_MS_DEFAULT; /* counted from the last turn */
+    assert_int_equal(fixture_crash(fixture), 0);
+    assert_int_equal(fixture_product(fixture, "p", "s", 1, 0), OUTCOME_OK);
+    assert_int_equal(fixture_reserve(fixture, 0, 1, "k", "s", 1, &reply), OUTCOME_OK);
+    owner = engine_partition_shard(fixture->engine, reply.reply.hold.id.partition);
+    fixture->now.boot_ms += fixture->options.hold_ttl_ms;
+    fixture->now.wall_ms += fixture->options.hold_ttl_ms;
+    command.stock.sku = text("s");
+    for (int i = 0; i < 3; i++)
+        assert_int_not_equal(fixture_submit(fixture, 0, &command, &outcome), 0);
+    shard_step(engine_shard(fixture->engine, owner));
+    assert_stock(fixture, "s", 1, 0, 0);
+}
+
 static void extensions_are_bounded(void **state)
 {
     struct fixture *fixture = *state;
@@ -399,6 +423,7 @@ int main(void)
         TEST(repeats_get_the_first_answer),
         TEST(a_key_with_another_body_is_refused),
         TEST(holds_lapse_and_units_sell_again),
+        TEST(a_full_batch_keeps_no_hold_from_lapsing),
         TEST(extensions_are_bounded),
         TEST(a_repeated_extension_extends_once),
         TEST(an_id_of_another_time_is_not_found),
