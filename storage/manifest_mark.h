@@ -26,7 +26,8 @@ bool manifest_mark_sync(const char *journal, const struct manifest_mark *mark);
 /* Whether `found` cannot come after `known`. */
 bool manifest_mark_is_older(const struct manifest_mark *found, const struct manifest_mark *known);
 
-/* 0 if the journal's MANIFEST is as new as it was known to be, or -1 with `error`. */
+/* 0 if the journal's MANIFEST is as new as it was known to be, and whole so far, or -1 with
+ * `error`. */
 int manifest_mark_check(const char *journal, const struct manifest_mark *known, char *error,
                         size_t error_size);
 
