@@ -118,7 +118,7 @@ static bool file_parse(struct backup_manifest *manifest, const char *line)
     if (strchr(name, '/') != NULL || strlen(name) > BACKUP_NAME_MAX || name[0] == '.' ||
         name[0] == '\0')
         return false;
-    snprintf(file->name, sizeof(file->name), "%s", name);
+    memcpy(file->name, name, strlen(name) + 1);
     manifest->bytes += file->bytes;
     return true;
 }
