@@ -25,7 +25,7 @@
 
 enum {
     KEY_FILTER_BITS_PER_KEY = 16, /* about 2 % false positives when full, two bits a key */
-#ifdef STAMPEDE_KEY_FILTER_SMALL /* in the simulator, so that it often grows and forgets */
+#ifdef STAMPEDE_KEY_FILTER_SMALL  /* in the simulator, so that it often grows and forgets */
     KEY_FILTER_KEYS_MIN = 8,
     KEY_FILTER_KEYS_MAX = 32,
 #else

@@ -105,9 +105,6 @@ static int floor_raise(struct journal_rocksdb *journal, uint32_t partition, char
 int journal_rocksdb_begin_incarnation(struct journal_rocksdb *journal, uint64_t incarnation,
                                       char *error, size_t error_size)
 {
-    rocksdb_column_family_handle_t *family = journal->families[FAMILY_DEFAULT];
-    char *reason = NULL;
-
     assert(journal->mode == JOURNAL_SALVAGE || journal->mode == JOURNAL_RESTORE);
     assert(incarnation > journal->identity.incarnation);
     rocksdb_writebatch_clear(journal->batch);
@@ -116,19 +113,5 @@ int journal_rocksdb_begin_incarnation(struct journal_rocksdb *journal, uint64_t 
             return -1;
     }
     journal->identity.incarnation = incarnation;
-    size_t length = rocksdb_identity_encode(journal);
-    rocksdb_writebatch_put_cf(journal->batch, family, journal_store_name,
-                              strlen(journal_store_name), (const char *)journal->value, length);
-    rocksdb_write(journal->database, journal->synced, journal->batch, &reason);
-    if (reason == NULL) {
-        rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
-
-        rocksdb_flush_cf(journal->database, flush, family, &reason); /* as in identity_put */
-        rocksdb_flushoptions_destroy(flush);
-    }
-    if (reason == NULL)
-        return 0;
-    files_error(error, error_size, "%s", reason);
-    rocksdb_free(reason);
-    return -1;
+    return rocksdb_identity_write(journal, error, error_size);
 }

@@ -47,7 +47,7 @@ static bool numbers_get(struct journal_rocksdb *journal, const char *name, uint6
     return is_found;
 }
 
-size_t rocksdb_identity_encode(struct journal_rocksdb *journal)
+static size_t identity_encode(struct journal_rocksdb *journal)
 {
     uint64_t numbers[STORE_NUMBERS] = {
         [STORE_NUMBER_FORMAT] = STORE_FORMAT,
@@ -60,15 +60,16 @@ size_t rocksdb_identity_encode(struct journal_rocksdb *journal)
                                 sizeof(journal->value));
 }
 
-static int identity_put(struct journal_rocksdb *journal, char *error, size_t error_size)
+int rocksdb_identity_write(struct journal_rocksdb *journal, char *error, size_t error_size)
 {
     rocksdb_flushoptions_t *flush = rocksdb_flushoptions_create();
     rocksdb_column_family_handle_t *family = journal->families[FAMILY_DEFAULT];
     char *reason = NULL;
-    size_t length = rocksdb_identity_encode(journal);
+    size_t length = identity_encode(journal);
 
-    rocksdb_put_cf(journal->database, journal->synced, family, journal_store_name,
-                   strlen(journal_store_name), (const char *)journal->value, length, &reason);
+    rocksdb_writebatch_put_cf(journal->batch, family, journal_store_name,
+                              strlen(journal_store_name), (const char *)journal->value, length);
+    rocksdb_write(journal->database, journal->synced, journal->batch, &reason);
     /* Into a table, so that a lost log does not make the store look new. */
     if (reason == NULL)
         rocksdb_flush_cf(journal->database, flush, family, &reason);
@@ -78,6 +79,12 @@ static int identity_put(struct journal_rocksdb *journal, char *error, size_t err
     files_error(error, error_size, "%s", reason);
     rocksdb_free(reason);
     return -1;
+}
+
+static int write_identity_alone(struct journal_rocksdb *journal, char *error, size_t error_size)
+{
+    rocksdb_writebatch_clear(journal->batch);
+    return rocksdb_identity_write(journal, error, error_size);
 }
 
 /* Reads the journal's own records, or writes them into a new one. */
@@ -105,7 +112,7 @@ static enum journal_rocksdb_result identity_settle(struct journal_rocksdb *journ
         files_error(error, error_size,
                     "Corruption: the journal's own record is missing or damaged");
         return JOURNAL_DAMAGED;
-    } else if (identity_put(journal, error, error_size) != 0) {
+    } else if (write_identity_alone(journal, error, error_size) != 0) {
         return JOURNAL_REFUSED;
     }
     if (!numbers_get(journal, journal_commit_name, &number, 1, &is_damaged) && is_damaged) {

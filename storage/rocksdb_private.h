@@ -87,8 +87,9 @@ bool rocksdb_parts_create(struct journal_rocksdb *journal,
                           const struct journal_rocksdb_options *wanted);
 void rocksdb_parts_destroy(struct journal_rocksdb *journal);
 
-/* Encodes the journal's identity into `value`; returns its length. */
-size_t rocksdb_identity_encode(struct journal_rocksdb *journal);
+/* Writes the journal's identity, after what stands in its batch, synced and into a table. Returns
+ * 0, or -1 with `error`. */
+int rocksdb_identity_write(struct journal_rocksdb *journal, char *error, size_t error_size);
 
 /* Starts the reader pool; false if a thread cannot be made. */
 bool rocksdb_readers_start(struct journal_rocksdb *journal);

@@ -245,6 +245,17 @@ void books_list_hold(struct books *books, uint32_t hold)
     }
 }
 
+static uint64_t units_of_product(const struct books *books, uint32_t product,
+                                 const struct model_line *lines, uint32_t line_count)
+{
+    uint64_t units = 0;
+
+    for (uint32_t i = 0; i < line_count; i++)
+        if (books->skus[lines[i].sku].product == product)
+            units += lines[i].quantity;
+    return units;
+}
+
 uint64_t books_customer_units(const struct books *books, uint32_t client, uint32_t product,
                               int64_t now_ms)
 {
@@ -257,21 +268,8 @@ uint64_t books_customer_units(const struct books *books, uint32_t client, uint32
         if (!book_hold_is_live(hold, now_ms) &&
             (hold->state != HOLD_CONVERTED || books->products[product].was_free))
             continue;
-        for (uint32_t line = 0; line < hold->line_count; line++)
-            if (books->skus[hold->lines[line].sku].product == product)
-                units += hold->lines[line].quantity;
+        units += units_of_product(books, product, hold->lines, hold->line_count);
     }
-    return units;
-}
-
-static uint64_t units_of_product(const struct books *books, uint32_t product,
-                                 const struct model_line *lines, uint32_t line_count)
-{
-    uint64_t units = 0;
-
-    for (uint32_t i = 0; i < line_count; i++)
-        if (books->skus[lines[i].sku].product == product)
-            units += lines[i].quantity;
     return units;
 }
 
