@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "account.h"
 #include "directory.h"
 #include "env.h"
 #include "messages.h"
@@ -114,7 +115,9 @@ enum command_type {
     COMMAND_STOCK_GET,
     COMMAND_STOCK_ADJUST,
     COMMAND_PRODUCT_PUT,
-    COMMAND_HOLD_LIST, /* asks this shard's own part; see engine_list */
+    COMMAND_HOLD_LIST,   /* asks this shard's own part; see engine_list */
+    COMMAND_HOLDS_ADOPT, /* to every shard, until it says that there is no more */
+    COMMAND_ACCOUNT,
 };
 
 struct command {
@@ -122,6 +125,9 @@ struct command {
     struct principal principal;
     enum authority authority;
     struct slice key; /* COMMAND_HOLD_EXTEND: the Idempotency-Key; empty: none */
+    /* COMMAND_RESERVE: guests that the principal was, newest first: their keys are its keys. */
+    const struct principal *aliases;
+    uint32_t alias_count; /* at most ACCOUNT_ALIASES_MAX */
     union {
         struct {
             struct slice key;  /* the Idempotency-Key */
@@ -139,6 +145,11 @@ struct command {
             struct slice body;            /* its fingerprint is kept with the key */
         } stock;                          /* STOCK_* */
         struct product_envelope *product; /* ownership moves unless refused at once */
+        struct account_envelope *account; /* likewise; comes back with the reply */
+        struct {
+            uint32_t shard; /* asked */
+            struct adopt_body body;
+        } adopt;
         struct {
             uint32_t shard; /* asked */
             struct list_body body;
@@ -192,6 +203,11 @@ enum outcome engine_read_submit(struct shard *shard, struct engine_read *read);
 
 /* ---- identity ---- */
 
+/* The mark of a principal (session_marks.h). Whoever caches what was answered about its sessions
+ * keeps `mark` with it: when it is another, the cached answer is good no more. 0: nothing was ever
+ * said about this principal; of a guest, that it has not become a customer. Any thread. */
+uint32_t engine_mark(const struct engine *engine, const struct principal *principal);
+
 void shard_random(struct shard *shard, void *bytes, size_t length);
 void engine_reservation_id(const struct engine *engine, const struct reservation_id *id,
                            char text_out[RESERVATION_ID_LENGTH + 1]);
@@ -220,6 +236,7 @@ void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_
 
 /* Envelopes: plain allocations that travel in messages. Any thread. */
 struct product_envelope *product_envelope_create(uint32_t document_length);
+struct account_envelope *account_envelope_create(enum account_call call);
 void envelope_free(void *envelope);
 
 #endif
