@@ -61,8 +61,7 @@
     X(RECOVERY_USE, ACCOUNT)      /* `recovery[0]`, once; TOKEN_INVALID */                         \
     X(KEY_REWRAP, ACCOUNT)        /* `key`, if the version is still `version`; STALE */            \
     X(ERASE, ACCOUNT)             /* `old_index` is to be released; idempotent */                  \
-    X(MAIL_RESULT, ACCOUNT)       /* of mail `mail`: gone out, to be tried again, or dead */       \
-    X(MAIL_REPLAY, ACCOUNT)       /* a dead one is tried again */
+    X(MAIL_RESULT, ACCOUNT)       /* of mail `mail`: gone out, to be tried (again), or dead */
 
 enum account_call {
 #define X(name, subject) ACCOUNT_CALL_##name,
@@ -96,6 +95,7 @@ struct account_envelope {
     uint8_t verified;      /* REGISTER: no mail needed */
     uint8_t has_guest;     /* SESSION_OPEN: `guest` becomes an alias */
     uint8_t mail_template; /* with sealed_mail_length > 0: a mail goes with the effect */
+    uint8_t mail_attempts; /* MAIL_RESULT: so far */
     uint8_t mail_result;   /* enum mail_result */
     uint8_t password_length;
     uint8_t recovery_count;
@@ -108,6 +108,7 @@ struct account_envelope {
     uint64_t totp_step;
     uint64_t mail; /* sequence of a mail; also out: of the one enqueued */
     int64_t lifetime_ms;
+    int64_t mail_created_wall_ms;
     int64_t retry_ms;         /* MAIL_LATER: not before */
     struct principal account; /* whose; out of EMAIL_FIND, REGISTER, GUEST_… */
     struct principal guest;

@@ -5,11 +5,13 @@
 #ifndef STAMPEDE_ENGINE_PRIVATE_H
 #define STAMPEDE_ENGINE_PRIVATE_H
 
+#include "accounts.h"
 #include "block_pool.h"
 #include "engine.h"
 #include "inventory.h"
 #include "mailbox.h"
 #include "mutants.h"
+#include "session_marks.h"
 #include "timers.h"
 
 enum {
@@ -33,6 +35,7 @@ struct batch {
     struct arena messages;
     uint32_t record_count;
     uint32_t received; /* messages that went into it */
+    uint64_t serial;   /* of its shard's batches, in the order in which they were begun */
     enum commit_outcome outcome;
     struct batch *next; /* of the same shard: free, or coming back */
 };
@@ -55,6 +58,9 @@ struct shard {
     struct inventory_pool *pool;
     struct block_pool blocks; /* the directory's shard: its entries too */
     struct timers timers;
+    struct accounts accounts;
+    uint64_t serial;          /* of the batch begun last */
+    uint64_t serial_returned; /* all up to this one are durable */
     struct effects effects;
     struct moment now;
     bool has_slept;             /* since `now` was read */
@@ -119,6 +125,8 @@ struct engine {
     void *memory;
     size_t memory_bytes;
     struct hash_key table_key;
+    struct session_marks *marks;
+    uint32_t *next_account; /* by partition; used by its shard alone */
 
     _Atomic(const struct directory *) directory;
     _Atomic bool failed;

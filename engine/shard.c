@@ -27,6 +27,8 @@ static bool has_work(const struct shard *shard)
     if (atomic_load_explicit(&shard->returned, memory_order_relaxed) != NULL ||
         atomic_load_explicit(&shard->read_done, memory_order_relaxed) != NULL)
         return true;
+    if (accounts_have_ready(&shard->accounts))
+        return true;
     for (uint32_t i = 0; i < engine->options.shards; i++)
         if (mailbox_depth(engine_mailbox(engine, i, shard->index)) > 0)
             return true;
@@ -140,6 +142,7 @@ static void take_returned(struct shard *shard)
 
         assert(shard->batches_out > 0);
         shard->batches_out--;
+        shard->serial_returned = batch->serial;
         shard_release(shard, &batch->messages,
                       batch->outcome == COMMIT_OK || MUTANT(ANSWER_AFTER_LATCH));
         batch_recycle(shard, batch);
@@ -244,6 +247,7 @@ static void fill_batch(struct shard *shard)
      * them from lapsing. */
     if (!MUTANT(LAPSES_LAST))
         run_timers(shard);
+    accounts_run_ready(shard);
     drain_mailboxes(shard);
     if (MUTANT(LAPSES_LAST))
         run_timers(shard);
