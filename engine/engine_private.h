@@ -86,7 +86,7 @@ struct shard {
     _Alignas(CACHE_LINE) _Atomic bool asleep;              /* set by it, cleared by who wakes it */
     _Atomic(struct batch *) ready;                         /* the batch slot: see commit.c */
     _Alignas(CACHE_LINE) _Atomic(struct batch *) returned; /* pushed by the committer */
-    _Atomic(struct journal_read *) read_done;              /* pushed by the journal's pool */
+    _Atomic(struct shard_completion *) completed;          /* pushed by other threads */
 };
 
 struct committer {
@@ -140,6 +140,10 @@ static inline struct mailbox *engine_mailbox(const struct engine *engine, uint32
 
 /* Wakes a shard whose mailbox got something; the calling shard's own needs no wake. Any thread. */
 void shard_notify(struct engine *engine, uint32_t target);
+
+/* Gives back to its shard what was done for it: `take` is called in its next turn, on its
+ * thread. Any thread; all have ended before the shard's memory goes. */
+void shard_complete(struct shard_completion *completion);
 
 /* ---- deliver.c: what a shard does with a message ---- */
 
