@@ -52,6 +52,7 @@ struct engine_ports {
     struct journal_port journal;
     struct watermark_port watermark;
     struct secrets_port secrets;
+    struct outbound_port outbound; /* without `submit`: every job is refused (OVERLOADED) */
 };
 
 /* Reserves all memory. NULL if memory is refused. Start-up thread. */
@@ -196,6 +197,19 @@ struct engine_read {
     struct shard_completion completion; /* the engine's */
 };
 enum outcome engine_read_submit(struct shard *shard, struct engine_read *read);
+
+/* ---- to other hosts ---- */
+
+/* Gives a job to the outbound port; `done` runs on this shard's thread, also after the failure
+ * latch fell (what was done outside was done). The caller owns the struct until then. PENDING;
+ * OVERLOADED: refused, nothing happened. Until `done` the shard is not idle. */
+struct engine_outbound {
+    struct outbound_job job; /* `job.done` is the engine's */
+    void (*done)(struct engine_outbound *outbound);
+    void *user;
+    struct shard_completion completion; /* the engine's */
+};
+enum outcome engine_outbound_submit(struct shard *shard, struct engine_outbound *outbound);
 
 /* ---- identity ---- */
 

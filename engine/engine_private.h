@@ -15,9 +15,10 @@
 enum {
     /* Messages drained from one mailbox before the next has its turn. */
     DRAIN_PER_MAILBOX = 64,
-    PREFETCH_AHEAD = 8,          /* messages: in half of that, memory has answered */
-    PRODUCTS_IN_FLIGHT_MAX = 64, /* PUTs under way at the directory's shard */
-    READS_IN_FLIGHT_MAX = 128,   /* journal reads, a shard */
+    PREFETCH_AHEAD = 8,           /* messages: in half of that, memory has answered */
+    PRODUCTS_IN_FLIGHT_MAX = 64,  /* PUTs under way at the directory's shard */
+    READS_IN_FLIGHT_MAX = 128,    /* journal reads, a shard */
+    OUTBOUND_IN_FLIGHT_MAX = 256, /* jobs at the outbound port, a shard */
     RETIRED_MAX = 64,
     AUDIT_SKUS_PER_STEP = 16,
     AUDIT_LINES_MAX = 1024, /* of a SKU with more, only gate and record are compared */
@@ -64,6 +65,7 @@ struct shard {
     uint32_t batches_out;       /* in the slot, at the committer, or on the way back */
     uint32_t in_flight;         /* commands submitted here and not answered */
     uint32_t reads;
+    uint32_t outbound_jobs;
     uint32_t products; /* directory's shard: PUTs under way */
     uint32_t audit_next;
     uint32_t audit_wrong;

@@ -144,6 +144,40 @@ enum outcome engine_read_submit(struct shard *shard, struct engine_read *read)
     return OUTCOME_PENDING;
 }
 
+/* ---- jobs for other hosts ---- */
+
+static void on_outbound(struct outbound_job *job)
+{
+    shard_complete(&((struct engine_outbound *)(void *)job)->completion);
+}
+
+_Static_assert(offsetof(struct engine_outbound, job) == 0,
+               "on_outbound finds its owner by address");
+
+static void take_outbound(struct shard_completion *completion)
+{
+    struct engine_outbound *outbound =
+        (struct engine_outbound *)(void *)((char *)completion -
+                                           offsetof(struct engine_outbound, completion));
+
+    completion->shard->outbound_jobs--;
+    outbound->done(outbound);
+}
+
+enum outcome engine_outbound_submit(struct shard *shard, struct engine_outbound *outbound)
+{
+    struct outbound_port *port = &shard->engine->ports.outbound;
+
+    if (port->submit == NULL || shard->outbound_jobs == OUTBOUND_IN_FLIGHT_MAX)
+        return OUTCOME_OVERLOADED;
+    outbound->completion = (struct shard_completion){.shard = shard, .take = take_outbound};
+    outbound->job.done = on_outbound;
+    if (!port->submit(port->self, &outbound->job))
+        return OUTCOME_OVERLOADED;
+    shard->outbound_jobs++;
+    return OUTCOME_PENDING;
+}
+
 /* ---- the turn ---- */
 
 static void take_returned(struct shard *shard)
@@ -287,8 +321,8 @@ static void show_metrics(struct shard *shard)
 #undef SHOW
     atomic_store_explicit(&shard->idle,
                           depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&
-                              shard->reads == 0 && shard->products == 0 &&
-                              inventory_pool_aborting(shard->pool) == 0,
+                              shard->reads == 0 && shard->outbound_jobs == 0 &&
+                              shard->products == 0 && inventory_pool_aborting(shard->pool) == 0,
                           memory_order_release);
 }
 
