@@ -49,12 +49,12 @@ struct captcha_check {
     char answer[CAPTCHA_ANSWER_MAX];
 };
 
-/* Asks; `done` is called on the shard's thread with a static reason (no private data), within
- * CAPTCHA_TIMEOUT_MS. The caller owns `check` until then, and sets `settings`, `done` and `user`
- * before. PENDING; OVERLOADED: refused; VALIDATION_FAILED: the token is none. `remote_ip` may be
- * NULL. */
-enum outcome captcha_check_submit(struct shard *shard, struct captcha_check *check,
-                                  struct slice token, const char *remote_ip);
+/* Asks. True: `done` is called on the shard's thread, with a static reason (no private data),
+ * within CAPTCHA_TIMEOUT_MS and a turn. The caller owns `check` until then, and sets `settings`,
+ * `done` and `user` before. False: not asked, and `refusal_out` is FAILED (the token is none) or
+ * UNAVAILABLE (too much is waiting). `remote_ip` is the client's address as text, or NULL. */
+bool captcha_check_submit(struct shard *shard, struct captcha_check *check, struct slice token,
+                          const char *remote_ip, enum captcha_verdict *refusal_out);
 
 /* Judges an answer: the pure part. `now_wall_ms` is the time now. */
 enum captcha_verdict captcha_judge(const struct captcha_settings *settings,

@@ -14,9 +14,7 @@ enum {
     MAIL_NAME_MAX = 100,      /* bytes of a display name */
     MAIL_SUBJECT_MAX = 200,   /* bytes */
     MAIL_ID_MAX = 64,         /* characters of a mail's ID */
-    MAIL_PART_MAX = 64 << 10, /* bytes of the text and of the HTML, each */
-    /* A message of the largest parts: base64 grows by a third and a line break each 57 bytes. */
-    MAIL_MESSAGE_MAX = 2 * (MAIL_PART_MAX / 57 + 1) * 78 + (4 << 10),
+    MAIL_PART_MAX = 32 << 10, /* bytes of the text and of the HTML, each */
 };
 
 /* Whether mail can be sent there, by a practical rule: UTF-8; one @; 1 to 64 bytes before it, of
@@ -37,6 +35,10 @@ void mail_address_normalise(const char *text, size_t length,
  * who writes the address in two ways has one account. Bytes beyond ASCII stay. */
 void mail_address_index_form(const char *text, size_t length, char form_out[MAIL_ADDRESS_MAX + 1]);
 
+/* UTF-8 without control characters (C0, DEL, C1, line and paragraph separators) but those of ASCII
+ * that `controls` lists. */
+bool mail_is_text(const char *text, size_t length, const char *controls);
+
 /* ---- composing ---- */
 
 struct mail_message {
@@ -53,10 +55,13 @@ struct mail_message {
     const char *html;         /* UTF-8; "": a mail of text alone */
 };
 
+/* Room that the message certainly fits. */
+size_t mail_compose_bound(const struct mail_message *message);
+
 /* Writes the message, with CRLF at every line's end, and gives its length. False, and nothing is
  * to be sent, where a value is too long, is not UTF-8, has a control character where it may not
- * (CR, LF and 0 in any header among them), or does not fit `size`; MAIL_MESSAGE_MAX bytes always
- * fit a valid one. */
+ * (CR, LF and 0 in any header among them), or does not fit `size`; a valid one fits
+ * mail_compose_bound(). */
 bool mail_compose(const struct mail_message *message, char *target, size_t size,
                   size_t *length_out);
 
