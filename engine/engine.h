@@ -54,6 +54,7 @@ struct engine_ports {
     struct journal_port journal;
     struct watermark_port watermark;
     struct secrets_port secrets;
+    struct outbound_port outbound; /* without `submit`: every job is refused (OVERLOADED) */
 };
 
 /* Reserves all memory. NULL if memory is refused. Start-up thread. */
@@ -192,15 +193,35 @@ struct availability {
 /* From the gate: may run ahead of what is durable (design.md, Visibility). Any thread. */
 struct availability sku_availability(const struct sku_entry *sku);
 
+/* What another thread does for a shard carries one of these, to come back by; the engine's. */
+struct shard_completion {
+    struct shard *shard;
+    void (*take)(struct shard_completion *completion); /* on the shard's thread */
+    struct shard_completion *next;
+};
+
 /* Starts a read of stored records on the journal's pool; `done` runs on this shard's thread.
  * The caller owns the struct until then. OVERLOADED or OUTCOME_UNKNOWN if refused. */
 struct engine_read {
     struct journal_read read; /* kind, from, to, limit: the caller's; done: the engine's */
     void (*done)(struct engine_read *read);
     void *user;
-    struct shard *shard;
+    struct shard_completion completion; /* the engine's */
 };
 enum outcome engine_read_submit(struct shard *shard, struct engine_read *read);
+
+/* ---- to other hosts ---- */
+
+/* Gives a job to the outbound port; `done` runs on this shard's thread, also after the failure
+ * latch fell (what was done outside was done). The caller owns the struct until then. PENDING;
+ * OVERLOADED: refused, nothing happened. Until `done` the shard is not idle. */
+struct engine_outbound {
+    struct outbound_job job; /* `job.done` is the engine's */
+    void (*done)(struct engine_outbound *outbound);
+    void *user;
+    struct shard_completion completion; /* the engine's */
+};
+enum outcome engine_outbound_submit(struct shard *shard, struct engine_outbound *outbound);
 
 /* ---- identity ---- */
 

@@ -17,9 +17,10 @@
 enum {
     /* Messages drained from one mailbox before the next has its turn. */
     DRAIN_PER_MAILBOX = 64,
-    PREFETCH_AHEAD = 8,          /* messages: in half of that, memory has answered */
-    PRODUCTS_IN_FLIGHT_MAX = 64, /* PUTs under way at the directory's shard */
-    READS_IN_FLIGHT_MAX = 128,   /* journal reads, a shard */
+    PREFETCH_AHEAD = 8,           /* messages: in half of that, memory has answered */
+    PRODUCTS_IN_FLIGHT_MAX = 64,  /* PUTs under way at the directory's shard */
+    READS_IN_FLIGHT_MAX = 128,    /* journal reads, a shard */
+    OUTBOUND_IN_FLIGHT_MAX = 256, /* jobs at the outbound port, a shard */
     RETIRED_MAX = 64,
     AUDIT_SKUS_PER_STEP = 16,
     AUDIT_LINES_MAX = 1024, /* of a SKU with more, only gate and record are compared */
@@ -70,6 +71,7 @@ struct shard {
     uint32_t batches_out;       /* in the slot, at the committer, or on the way back */
     uint32_t in_flight;         /* commands submitted here and not answered */
     uint32_t reads;
+    uint32_t outbound_jobs;
     uint32_t products; /* directory's shard: PUTs under way */
     uint32_t audit_next;
     uint32_t audit_wrong;
@@ -92,7 +94,7 @@ struct shard {
     _Alignas(CACHE_LINE) _Atomic bool asleep;              /* set by it, cleared by who wakes it */
     _Atomic(struct batch *) ready;                         /* the batch slot: see commit.c */
     _Alignas(CACHE_LINE) _Atomic(struct batch *) returned; /* pushed by the committer */
-    _Atomic(struct journal_read *) read_done;              /* pushed by the journal's pool */
+    _Atomic(struct shard_completion *) completed;          /* pushed by other threads */
 };
 
 struct committer {
@@ -148,6 +150,10 @@ static inline struct mailbox *engine_mailbox(const struct engine *engine, uint32
 
 /* Wakes a shard whose mailbox got something; the calling shard's own needs no wake. Any thread. */
 void shard_notify(struct engine *engine, uint32_t target);
+
+/* Gives back to its shard what was done for it: `take` is called in its next turn, on its
+ * thread. Any thread; all have ended before the shard's memory goes. */
+void shard_complete(struct shard_completion *completion);
 
 /* ---- deliver.c: what a shard does with a message ---- */
 
