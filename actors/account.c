@@ -175,6 +175,26 @@ static enum outcome email_release(const struct account_step *step)
     return OUTCOME_OK;
 }
 
+/* A number is given once, whether it is used then or not. */
+static enum outcome email_prepare(const struct account_step *step)
+{
+    uint32_t partition = step->subject->place.partition;
+    struct record *record;
+
+    if (is_taken(step->subject)) {
+        step->envelope->account = step->subject->email.account;
+        return OUTCOME_EMAIL_TAKEN;
+    }
+    if (*step->context->next_number == UINT32_MAX)
+        return OUTCOME_OVERLOADED;
+    step->envelope->account =
+        account_principal(partition, (*step->context->next_number)++, step->context->id_key);
+    record = effects_record(step->effects, RECORD_FLOOR, partition, 0, 0);
+    record->subject = 1;
+    record->floor.next_sequence = *step->context->next_number;
+    return OUTCOME_OK;
+}
+
 /* The account goes to the partition of its first address, so that both are recorded at once. */
 static enum outcome email_register(const struct account_step *step)
 {
@@ -184,7 +204,6 @@ static enum outcome email_register(const struct account_step *step)
     struct record_place place = {.partition = partition};
     struct account_step inner = *step;
     struct account_record *account = &created.account;
-    struct record *record;
 
     if (is_taken(step->subject)) {
         envelope->account = step->subject->email.account;
@@ -192,14 +211,13 @@ static enum outcome email_register(const struct account_step *step)
     }
     assert(envelope->email_length >= 1 && envelope->email_length <= SEALED_EMAIL_MAX);
     assert(envelope->key.length >= 1 && envelope->password_length <= PASSWORD_HASH_MAX);
-    place.subject = (*step->context->next_number)++;
-    record = effects_record(step->effects, RECORD_FLOOR, partition, 0, 0);
-    record->subject = 1;
-    record->floor.next_sequence = *step->context->next_number;
-
+    if (!account_principal_parse(&envelope->account, step->context->id_key, &place.partition,
+                                 &place.subject) ||
+        place.partition != partition || place.subject >= *step->context->next_number)
+        return OUTCOME_NOT_FOUND;
     account_subject_init(&created, SUBJECT_ACCOUNT, &place);
     inner.subject = &created;
-    account->principal = account_principal(partition, place.subject, step->context->id_key);
+    account->principal = envelope->account;
     account->state = envelope->verified ? ACCOUNT_ACTIVE : ACCOUNT_PENDING;
     account->role = envelope->role;
     account->next_id = 1;
@@ -227,7 +245,6 @@ static enum outcome email_register(const struct account_step *step)
     account_persist(&inner);
     account_persist_key(&inner);
     give_address(step, &account->principal);
-    envelope->account = account->principal;
     envelope->view = *account;
     return OUTCOME_OK;
 }
@@ -265,9 +282,10 @@ enum outcome account_receive(struct account_subject *subject, const struct accou
                              struct effects *effects)
 {
     static enum outcome (*const calls[ACCOUNT_CALL_COUNT])(const struct account_step *step) = {
-        [ACCOUNT_CALL_EMAIL_FIND] = email_find,   [ACCOUNT_CALL_EMAIL_CLAIM] = email_claim,
-        [ACCOUNT_CALL_REGISTER] = email_register, [ACCOUNT_CALL_EMAIL_RELEASE] = email_release,
-        [ACCOUNT_CALL_GUEST_CHECK] = guest_check, [ACCOUNT_CALL_GUEST_END] = guest_end,
+        [ACCOUNT_CALL_EMAIL_FIND] = email_find,       [ACCOUNT_CALL_EMAIL_CLAIM] = email_claim,
+        [ACCOUNT_CALL_REGISTER] = email_register,     [ACCOUNT_CALL_EMAIL_RELEASE] = email_release,
+        [ACCOUNT_CALL_EMAIL_PREPARE] = email_prepare, [ACCOUNT_CALL_GUEST_CHECK] = guest_check,
+        [ACCOUNT_CALL_GUEST_END] = guest_end,
     };
     struct account_step step = {subject, context, moment, envelope, effects};
 

@@ -19,6 +19,9 @@
  *   6. Of an erased account nothing stays but its number, its version and that it is erased.
  *   7. Whatever changes what a cached session says names its principal in effects->marks.
  *
+ * A registration: EMAIL_PREPARE (now the principal is known that private fields are sealed for)
+ * -> REGISTER.
+ *
  * A login, step by step, by whoever has the password checked:
  *   EMAIL_FIND -> ACCOUNT_GET -> (password) -> GUEST_END -> holds adopted on every shard
  *   -> SESSION_OPEN
@@ -30,13 +33,14 @@
 
 /* name, the subject that it is for */
 #define ACCOUNT_CALLS(X)                                                                           \
-    X(EMAIL_FIND, EMAIL)      /* whose: `account`; NOT_FOUND */                                    \
-    X(EMAIL_CLAIM, EMAIL)     /* for `account`, by its owner's change of address; EMAIL_TAKEN */   \
-    X(EMAIL_RELEASE, EMAIL)   /* if it is `account`'s; idempotent */                               \
-    X(REGISTER, EMAIL)        /* a new account, PENDING or, if `verified`, ACTIVE; EMAIL_TAKEN */  \
-    X(GUEST_CHECK, GUEST)     /* OK: has become `account`; NOT_FOUND: is a guest still */          \
-    X(GUEST_END, GUEST)       /* becomes `account`; OK also if it had; STALE: another's */         \
-    X(GET, ACCOUNT)           /* all of it: `view`, `key` */                                       \
+    X(EMAIL_FIND, EMAIL)    /* whose: `account`; NOT_FOUND */                                      \
+    X(EMAIL_CLAIM, EMAIL)   /* for `account`, by its owner's change of address; EMAIL_TAKEN */     \
+    X(EMAIL_RELEASE, EMAIL) /* if it is `account`'s; idempotent */                                 \
+    X(EMAIL_PREPARE, EMAIL) /* for a registration: gives `account` a number; EMAIL_TAKEN: whose */ \
+    X(REGISTER, EMAIL)      /* a new account, PENDING or, if `verified`, ACTIVE; EMAIL_TAKEN */    \
+    X(GUEST_CHECK, GUEST)   /* OK: has become `account`; NOT_FOUND: is a guest still */            \
+    X(GUEST_END, GUEST)     /* becomes `account`; OK also if it had; STALE: another's */           \
+    X(GET, ACCOUNT)         /* all of it: `view`, `key` */                                         \
     X(SESSION_CHECK, ACCOUNT) /* by `hash`: `view` without addresses; NOT_FOUND */                 \
     X(SESSION_OPEN, ACCOUNT)  /* `hash`, `credentials`, `lifetime_ms`, `guest`, `second_factor`;   \
                                  STALE */                                                          \

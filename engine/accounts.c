@@ -202,7 +202,7 @@ static void on_read(struct engine_read *read)
     free(read->read.result.bytes);
     assert(slot->state == SLOT_LOADING && slot->reads > 0);
     if (--slot->reads == 0)
-        make_ready(&read->shard->accounts, slot);
+        make_ready(&read->completion.shard->accounts, slot);
 }
 
 static bool begin_read(struct shard *shard, struct account_slot *slot, unsigned which,

@@ -327,6 +327,11 @@ uint32_t engine_mark(const struct engine *engine, const struct principal *princi
     return session_mark_read(engine->marks, principal);
 }
 
+const struct vault_port *engine_vault(const struct engine *engine)
+{
+    return &engine->ports.vault;
+}
+
 struct moment engine_now(const struct engine *engine)
 {
     return engine->ports.env.now(engine->ports.env.self);

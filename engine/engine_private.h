@@ -21,6 +21,7 @@ enum {
     PRODUCTS_IN_FLIGHT_MAX = 64,  /* PUTs under way at the directory's shard */
     READS_IN_FLIGHT_MAX = 128,    /* journal reads, a shard */
     OUTBOUND_IN_FLIGHT_MAX = 256, /* jobs at the outbound port, a shard */
+    WORKS_IN_FLIGHT_MAX = 64,     /* pieces of work at the workers, a shard */
     RETIRED_MAX = 64,
     AUDIT_SKUS_PER_STEP = 16,
     AUDIT_LINES_MAX = 1024, /* of a SKU with more, only gate and record are compared */
@@ -72,6 +73,7 @@ struct shard {
     uint32_t in_flight;         /* commands submitted here and not answered */
     uint32_t reads;
     uint32_t outbound_jobs;
+    uint32_t works;
     uint32_t products; /* directory's shard: PUTs under way */
     uint32_t audit_next;
     uint32_t audit_wrong;

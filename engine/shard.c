@@ -325,7 +325,7 @@ static void show_metrics(struct shard *shard)
 #undef SHOW
     atomic_store_explicit(&shard->idle,
                           depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&
-                              shard->reads == 0 && shard->outbound_jobs == 0 &&
+                              shard->reads == 0 && shard->works == 0 && shard->outbound_jobs == 0 &&
                               shard->products == 0 && inventory_pool_aborting(shard->pool) == 0,
                           memory_order_release);
 }
