@@ -9,11 +9,14 @@
 /* ---- the table ---- */
 
 void accounts_init(struct accounts *accounts, struct account_slot *slots,
-                   struct index_bucket *buckets)
+                   struct index_bucket *buckets, uint32_t count)
 {
-    *accounts = (struct accounts){
-        .slots = slots, .free = SLOT_NONE, .oldest = SLOT_NONE, .newest = SLOT_NONE};
-    index_table_init(&accounts->index, buckets, ACCOUNTS_ACTIVE_MAX);
+    *accounts = (struct accounts){.slots = slots,
+                                  .count = count,
+                                  .free = SLOT_NONE,
+                                  .oldest = SLOT_NONE,
+                                  .newest = SLOT_NONE};
+    index_table_init(&accounts->index, buckets, count);
 }
 
 void accounts_destroy(struct accounts *accounts)
@@ -108,9 +111,8 @@ static bool may_leave(const struct shard *shard, const struct account_slot *slot
 static struct account_slot *take_slot(struct shard *shard)
 {
     struct accounts *accounts = &shard->accounts;
-    uint32_t limit = shard->engine->options.accounts_active_max;
 
-    if (accounts->free == SLOT_NONE && accounts->fresh < limit)
+    if (accounts->free == SLOT_NONE && accounts->fresh < accounts->count)
         return &accounts->slots[accounts->fresh++];
     for (uint32_t i = accounts->oldest; accounts->free == SLOT_NONE && i != SLOT_NONE;
          i = accounts->slots[i].newer) {

@@ -27,8 +27,9 @@ struct account_slot {
 };
 
 struct accounts {
-    struct account_slot *slots; /* ACCOUNTS_ACTIVE_MAX */
+    struct account_slot *slots; /* `count` */
     struct index_table index;
+    uint32_t count;
     uint32_t fresh;
     uint32_t free;
     uint32_t oldest;
@@ -37,9 +38,9 @@ struct accounts {
     struct account_slot *ready_last;
 };
 
-/* Zeroed memory for it; `buckets` for index_table_buckets(ACCOUNTS_ACTIVE_MAX). */
+/* In zeroed memory of the engine's: `count` slots, and buckets for as many. */
 void accounts_init(struct accounts *accounts, struct account_slot *slots,
-                   struct index_bucket *buckets);
+                   struct index_bucket *buckets, uint32_t count);
 /* Frees what waits. */
 void accounts_destroy(struct accounts *accounts);
 

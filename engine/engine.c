@@ -25,6 +25,7 @@ struct engine_options engine_options_default(uint32_t shards)
         .batches = 3,
         .audit_period_ms = 60 * 1000,
         .accounts_active_max = ACCOUNTS_ACTIVE_MAX,
+        .session_marks = 1 << 20,
     };
 }
 
@@ -83,14 +84,14 @@ static void lay_out_batches(struct carver *carver, struct engine *engine, struct
     }
 }
 
-static void lay_out_accounts(struct carver *carver, struct shard *shard)
+static void lay_out_accounts(struct carver *carver, struct engine *engine, struct shard *shard)
 {
-    uint32_t buckets = index_table_buckets(ACCOUNTS_ACTIVE_MAX);
-    struct account_slot *slots = carve(carver, ACCOUNTS_ACTIVE_MAX * sizeof(*slots));
-    struct index_bucket *index = carve(carver, buckets * sizeof(*index));
+    uint32_t count = engine->options.accounts_active_max;
+    struct account_slot *slots = carve(carver, count * sizeof(*slots));
+    struct index_bucket *index = carve(carver, index_table_buckets(count) * sizeof(*index));
 
     if (carver->base != NULL)
-        accounts_init(&shard->accounts, slots, index);
+        accounts_init(&shard->accounts, slots, index, count);
 }
 
 static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t index)
@@ -113,7 +114,7 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
         timers_init(&shard->timers, nodes, options->holds_max, shard->now.boot_ms);
         atomic_store(&shard->idle, true);
     }
-    lay_out_accounts(carver, shard);
+    lay_out_accounts(carver, engine, shard);
     lay_out_batches(carver, engine, shard);
 }
 
@@ -126,12 +127,14 @@ static void lay_out(struct carver *carver, struct engine *engine)
     struct shard **shards = carve(carver, options->shards * sizeof(*shards));
     struct mailbox **mailboxes = carve(carver, pairs * sizeof(*mailboxes));
     struct committer *committer = carve(carver, sizeof(*committer));
-    struct session_marks *marks = carve(carver, sizeof(*marks));
+    struct session_marks *marks =
+        carve(carver, sizeof(*marks) + options->session_marks * sizeof(marks->marks[0]));
     uint32_t *next_account = carve(carver, options->partitions * sizeof(*next_account));
 
     if (carver->base != NULL) {
         engine->marks = marks;
         marks->key = engine->table_key;
+        marks->count = options->session_marks;
         engine->next_account = next_account;
         engine->inventories = inventories;
         engine->shards = shards;
@@ -162,7 +165,7 @@ struct engine *engine_create(const struct engine_options *options, const struct 
     assert((options->partitions & (options->partitions - 1)) == 0 && options->partitions >= 1 &&
            options->partitions <= PARTITIONS_MAX);
     assert(options->timers_per_step >= 1 && options->accounts_active_max >= 1 &&
-           options->accounts_active_max <= ACCOUNTS_ACTIVE_MAX);
+           options->session_marks >= 1);
     assert(options->batches >= 2 && options->requests_max >= 1 && options->mailbox_max >= 1);
     if (engine == NULL)
         return NULL;

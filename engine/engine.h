@@ -43,7 +43,8 @@ struct engine_options {
     uint32_t batch_messages;     /* received into one batch at most */
     uint32_t batches;            /* a shard's batches under way at most */
     uint32_t audit_period_ms;
-    uint32_t accounts_active_max; /* in memory, a shard; 1 to ACCOUNTS_ACTIVE_MAX */
+    uint32_t accounts_active_max; /* in memory, a shard */
+    uint32_t session_marks;       /* classes of principals: session_marks.h */
 };
 
 /* The defaults of every option, for `shards` shards. */

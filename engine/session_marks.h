@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Marks: when is what a shard has cached of somebody's sessions still true?
  *
- * A number for each of 2^20 classes of principals, shared by all shards. The owner of an account
+ * A number for each of many classes of principals, shared by all shards. The owner of an account
  * moves its class's mark when its sessions change, or a guest's when that becomes a customer, in
  * the turn in which the change happens: before it is durable, and so before anybody is told of it.
  * A shard that caches an answer keeps the mark that came with it, and asks again once the mark is
@@ -19,11 +19,10 @@
 #include "hash.h"
 #include "identity.h"
 
-enum { SESSION_MARKS = 1 << 20 };
-
 struct session_marks {
     struct hash_key key;
-    _Atomic uint32_t marks[SESSION_MARKS];
+    uint32_t count;
+    _Atomic uint32_t marks[];
 };
 
 static inline _Atomic uint32_t *session_mark_of(const struct session_marks *marks,
@@ -31,7 +30,7 @@ static inline _Atomic uint32_t *session_mark_of(const struct session_marks *mark
 {
     uint64_t hash = hash_bytes(&marks->key, principal->bytes, sizeof(principal->bytes));
 
-    return (_Atomic uint32_t *)(uintptr_t)&marks->marks[hash % SESSION_MARKS];
+    return (_Atomic uint32_t *)(uintptr_t)&marks->marks[hash % marks->count];
 }
 
 /* Any thread. */
