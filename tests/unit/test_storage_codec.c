@@ -394,7 +394,8 @@ static void test_forged_values_are_refused(void **state)
                      CODEC_BAD_RANGE);
     assert_int_equal(FORGED(COUNTER, 0x95, V, 5, 4, 3), CODEC_OK);
     assert_int_equal(FORGED(COUNTER, 0x95, V, 0xce, 0xff, 0, 0, 0, 4, 3), CODEC_BAD_RANGE);
-    assert_int_equal(FORGED(LIMIT, 0x93, V, 9), CODEC_OK);
+    assert_int_equal(FORGED(LIMIT, 0x94, V, 9, 1), CODEC_OK);
+    assert_int_equal(FORGED(LIMIT, 0x94, V, 9, 2), CODEC_BAD_RANGE);
     assert_int_equal(FORGED(SKU, 0x95, V, 0xa1, 'x', 1, 5), CODEC_OK);
     assert_int_equal(FORGED(SKU, 0x95, V, 0xa1, ' ', 1, 5), CODEC_BAD_RANGE);
     assert_int_equal(FORGED(SKU, 0x95, V, 0xa2, 'x', 0, 1, 5), CODEC_BAD_RANGE);
