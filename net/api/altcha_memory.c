@@ -100,5 +100,9 @@ enum altcha_verdict altcha_memory_use(struct altcha_memory *memory, const uint8_
     unsigned place = insert(bucket, word, now_s);
     if (place == BUCKET_WORDS)
         return ALTCHA_MEMORY_FULL;
-    return find(bucket, word, place) == BUCKET_WORDS ? ALTCHA_GOOD : ALTCHA_REPLAYED;
+    if (find(bucket, word, place) != BUCKET_WORDS)
+        return ALTCHA_REPLAYED;
+    /* Meanwhile another thread, with a later time, may have put its word over ours of before; it
+     * told that time first. */
+    return atomic_load(&memory->latest_s) < expires_s ? ALTCHA_GOOD : ALTCHA_EXPIRED;
 }

@@ -55,11 +55,8 @@ bool common_passwords_have(const char *password, size_t length)
     return false;
 }
 
-size_t common_passwords_count(void)
+const char *common_passwords_text(size_t *length_out)
 {
-    size_t count = 0;
-
-    for (const char *at = stampede_common_passwords; at < stampede_common_passwords_end; at++)
-        count += *at == '\n';
-    return count;
+    *length_out = (size_t)(stampede_common_passwords_end - stampede_common_passwords);
+    return stampede_common_passwords;
 }

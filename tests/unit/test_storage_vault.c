@@ -165,10 +165,8 @@ static void every_flipped_bit_and_every_shorter_length_is_refused(void **state)
         wrapped.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
         assert_int_not_equal(port.open(port.self, &wrapped, &place, sealed, sizeof(sealed), text),
                              VAULT_OK);
-        assert_int_not_equal(port.seal(port.self, &wrapped, &place, email, sizeof(email), sealed) ==
-                                     VAULT_OK &&
-                                 bit >= 40,
-                             true);
+        assert_int_not_equal(port.seal(port.self, &wrapped, &place, email, sizeof(email), sealed),
+                             VAULT_OK);
         wrapped.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
     assert_int_equal(port.open(port.self, &wrapped, &place, sealed, sizeof(sealed), text),
