@@ -25,6 +25,8 @@
 #include "http/http.h"
 
 struct api;
+struct outbound;
+struct mail_settings;
 
 struct api_options {
     /* Host, port (the probe's), limits, timeouts and CORS. api_options_default fills it; the caller
@@ -37,6 +39,10 @@ struct api_options {
     bool availability_exact;    /* off: `available` is null, only the level is told */
     bool secure_cookies;        /* the public side is TLS: cookies are __Host- and Secure */
     unsigned drain_deadline_ms; /* how long connections may finish when the engine drains */
+
+    /* Both NULL where nothing goes out. They outlive the shards. */
+    const struct outbound *outbound; /* its counters are in /metrics */
+    const struct mail_settings *mail;
 };
 
 enum {
