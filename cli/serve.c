@@ -21,6 +21,7 @@
 #include "commands.h"
 #include "env_real.h"
 #include "files.h"
+#include "http/http_proxies.h"
 #include "options.h"
 #include "secrets_file.h"
 #include "shop_limits.h"
@@ -42,6 +43,7 @@ struct service {
     struct engine *engine;
     struct api *api;
     struct address address;
+    struct http_proxies proxies;
     uint32_t shards;
     char admin_key[ADMIN_KEY_LENGTH_MAX + 1];
     char error[OPTION_ERROR_MAX];
@@ -251,6 +253,12 @@ static bool create_api(struct service *service)
     wanted.http.idle_timeout_ms = (unsigned)options->idle_timeout_ms;
     wanted.http.cors_origins = options->cors_origins.entries;
     wanted.http.cors_origins_count = options->cors_origins.count;
+    /* options_read has seen that they are ranges. */
+    http_proxies_parse(options->trusted_proxies.entries, options->trusted_proxies.count,
+                       &service->proxies, NULL);
+    wanted.http.trusted_proxies = &service->proxies;
+    wanted.http.forwarded =
+        strcmp(options->forwarded, "standard") == 0 ? HTTP_FORWARDED_STANDARD : HTTP_FORWARDED_X;
     wanted.admin_key = service->admin_key;
     wanted.rate_limits = options->rate_limits;
     wanted.availability_exact = options->availability_exact;
