@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "address.h"
+#include "http/http_proxies.h"
 #include "options.h"
 #include "shop_limits.h"
 
@@ -358,12 +359,26 @@ static enum options_verdict check_mail(const struct options *options, char *erro
     return OPTIONS_READY;
 }
 
+static enum options_verdict check_proxies(const struct text_list *proxies, char *error)
+{
+    struct http_proxies parsed;
+    size_t bad;
+
+    if (!http_proxies_parse(proxies->entries, proxies->count, &parsed, &bad))
+        return refuse(error,
+                      "trusted_proxies has \"%.100s\": give an address or a range whose other bits"
+                      " are zero, such as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32",
+                      proxies->entries[bad]);
+    return OPTIONS_READY;
+}
+
 static enum options_verdict check_relations(struct options *options, char *error)
 {
     struct address address;
 
     if (check_origins(&options->cors_origins, error) != OPTIONS_READY ||
-        check_mail(options, error) != OPTIONS_READY)
+        check_mail(options, error) != OPTIONS_READY ||
+        check_proxies(&options->trusted_proxies, error) != OPTIONS_READY)
         return OPTIONS_REFUSED;
 
     if (!address_parse(options->listen, &address))

@@ -118,7 +118,15 @@ enum {
       IN_SERVE, "N", "size of the file that is kept to be given up when the disk is full")         \
     X(low_water_mb, "low-water-mb", "low_water_mb", NUMBER, storage.low_water_bytes >> 20, 0,      \
       1U << 24, IN_SERVE, "N",                                                                     \
-      "with less free disk than this, new holds are refused (storage_full)")
+      "with less free disk than this, new holds are refused (storage_full)")                       \
+    OPTIONS_PROXIES(X)
+
+#define OPTIONS_PROXIES(X)                                                                         \
+    X(trusted_proxies, "trusted-proxies", "trusted_proxies", LIST, 0, 1, 63, IN_SERVE,             \
+      "ADDRESS/BITS,...", "proxies in front, whose word about a client's address counts")          \
+    X(forwarded, "forwarded", "forwarded", CHOICE, "x-forwarded", 0, 0, IN_SERVE,                  \
+      "x-forwarded|standard",                                                                      \
+      "what those proxies write: X-Forwarded-For, -Proto, -Host, or Forwarded (RFC 7239)")
 
 #define OPTIONS_OUTBOUND(X)                                                                        \
     X(shop_name, "shop-name", "shop_name", TEXT, "Stampede", 1, MAIL_NAME_MAX, IN_SERVE, "NAME",   \

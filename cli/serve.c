@@ -22,6 +22,7 @@
 #include "commands.h"
 #include "env_real.h"
 #include "files.h"
+#include "http/http_proxies.h"
 #include "options.h"
 #include "outbound.h"
 #include "secrets_file.h"
@@ -45,6 +46,7 @@ struct service {
     struct api *api;
     struct outbound_service outbound;
     struct address address;
+    struct http_proxies proxies;
     uint32_t shards;
     char admin_key[ADMIN_KEY_LENGTH_MAX + 1];
     char error[OPTION_ERROR_MAX];
@@ -275,6 +277,12 @@ static bool create_api(struct service *service)
     wanted.http.idle_timeout_ms = (unsigned)options->idle_timeout_ms;
     wanted.http.cors_origins = options->cors_origins.entries;
     wanted.http.cors_origins_count = options->cors_origins.count;
+    /* options_read has seen that they are ranges. */
+    http_proxies_parse(options->trusted_proxies.entries, options->trusted_proxies.count,
+                       &service->proxies, NULL);
+    wanted.http.trusted_proxies = &service->proxies;
+    wanted.http.forwarded =
+        strcmp(options->forwarded, "standard") == 0 ? HTTP_FORWARDED_STANDARD : HTTP_FORWARDED_X;
     wanted.admin_key = service->admin_key;
     wanted.rate_limits = options->rate_limits;
     wanted.availability_exact = options->availability_exact;

@@ -157,6 +157,7 @@ void session_start(struct api_shard *shard, struct http_exchange *exchange,
     snprintf(cookie, sizeof(cookie), "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s",
              is_secure ? cookie_name_secure : cookie_name, token_out, (int)SESSION_AGE_MAX_S,
              is_secure ? "; Secure" : "");
+    http_exchange_cache(exchange, HTTP_CACHE_NO_STORE);
     http_header_add(exchange, "Set-Cookie", cookie);
     http_header_add(exchange, "X-Session-Token", token_out);
     counter_add(&shard->counters.sessions_created, 1);
@@ -171,7 +172,6 @@ void api_session_create(struct api_call *call)
     if (!request_empty_object(call))
         return;
     session_start(call->shard, call->exchange, &principal, token);
-    http_header_add(call->exchange, "Cache-Control", "no-store");
     char *memory =
         http_body_begin(call->exchange, 201, "application/json", SESSION_TOKEN_LENGTH + 32);
     if (memory == NULL)
