@@ -297,6 +297,11 @@ const struct secrets_port *engine_secrets(const struct engine *engine)
     return &engine->ports.secrets;
 }
 
+const struct vault_port *engine_vault(const struct engine *engine)
+{
+    return &engine->ports.vault;
+}
+
 struct moment engine_now(const struct engine *engine)
 {
     return engine->ports.env.now(engine->ports.env.self);

@@ -53,6 +53,8 @@ struct engine_ports {
     struct journal_port journal;
     struct watermark_port watermark;
     struct secrets_port secrets;
+    struct vault_port vault;    /* may be empty where no private data is handled */
+    struct worker_port workers; /* may be empty: then engine_work_submit answers OVERLOADED */
 };
 
 /* Reserves all memory. NULL if memory is refused. Start-up thread. */
@@ -201,6 +203,21 @@ struct engine_read {
 };
 enum outcome engine_read_submit(struct shard *shard, struct engine_read *read);
 
+/* ---- work for other threads ---- */
+
+/* Runs `run` on a worker's thread, then `done` on this shard's. The caller owns the struct until
+ * `done`. OVERLOADED if the workers' queue or the shard's share of it (WORKS_IN_FLIGHT_MAX) is
+ * full, OUTCOME_UNKNOWN when the latch has fallen; PENDING otherwise. When the latch falls later,
+ * `done` is called all the same: ask engine_mode there. */
+struct engine_work {
+    struct work work;                       /* the engine's */
+    void (*run)(struct engine_work *work);  /* no shard, no engine: only what it carries */
+    void (*done)(struct engine_work *work); /* the shard's thread */
+    void *user;
+    struct shard *shard; /* the engine's */
+};
+enum outcome engine_work_submit(struct shard *shard, struct engine_work *work);
+
 /* ---- identity ---- */
 
 /* The mark of a principal (session_marks.h). Whoever caches what was answered about its sessions
@@ -212,6 +229,7 @@ void shard_random(struct shard *shard, void *bytes, size_t length);
 void engine_reservation_id(const struct engine *engine, const struct reservation_id *id,
                            char text_out[RESERVATION_ID_LENGTH + 1]);
 const struct secrets_port *engine_secrets(const struct engine *engine);
+const struct vault_port *engine_vault(const struct engine *engine);
 struct moment engine_now(const struct engine *engine);
 
 /* ---- state of the whole ---- */

@@ -18,6 +18,7 @@ enum {
     PREFETCH_AHEAD = 8,          /* messages: in half of that, memory has answered */
     PRODUCTS_IN_FLIGHT_MAX = 64, /* PUTs under way at the directory's shard */
     READS_IN_FLIGHT_MAX = 128,   /* journal reads, a shard */
+    WORKS_IN_FLIGHT_MAX = 64,    /* pieces of work at the workers, a shard */
     RETIRED_MAX = 64,
     AUDIT_SKUS_PER_STEP = 16,
     AUDIT_LINES_MAX = 1024, /* of a SKU with more, only gate and record are compared */
@@ -64,6 +65,7 @@ struct shard {
     uint32_t batches_out;       /* in the slot, at the committer, or on the way back */
     uint32_t in_flight;         /* commands submitted here and not answered */
     uint32_t reads;
+    uint32_t works;
     uint32_t products; /* directory's shard: PUTs under way */
     uint32_t audit_next;
     uint32_t audit_wrong;
@@ -87,6 +89,7 @@ struct shard {
     _Atomic(struct batch *) ready;                         /* the batch slot: see commit.c */
     _Alignas(CACHE_LINE) _Atomic(struct batch *) returned; /* pushed by the committer */
     _Atomic(struct journal_read *) read_done;              /* pushed by the journal's pool */
+    _Atomic(struct work *) work_done;                      /* pushed by the workers */
 };
 
 struct committer {
@@ -172,6 +175,11 @@ void directory_publish(struct shard *shard);
  * until it can be added (false: the caller tries again later). */
 bool shard_retire(struct shard *shard, void (*release)(void *), void *memory);
 void shard_free_retired(struct shard *shard, bool all);
+
+/* ---- work.c ---- */
+
+/* Hands back what the workers did. */
+void shard_take_works(struct shard *shard);
 
 /* ---- commit.c ---- */
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the engine needs from outer layers, as vtables that main.c fills: journal, watermark,
- * secrets. Ports are dumb: merging batches, commit numbers, releasing answers, the failure latch
- * and the watermark's comparison are the engine's (commit.c, recovery.c), so that the simulator
- * runs the real ones. */
+ * secrets, vault, workers. Ports are dumb: merging batches, commit numbers, releasing answers, the
+ * failure latch and the watermark's comparison are the engine's (commit.c, recovery.c), so that the
+ * simulator runs the real ones. */
 #ifndef STAMPEDE_PORTS_H
 #define STAMPEDE_PORTS_H
 
@@ -98,6 +98,83 @@ struct secrets_port {
     /* The keys of IDs and of idempotency keys; the same for the life of the store. */
     struct hash_key id_key;
     struct hash_key key_key;
+};
+
+/* ---- vault: private data under keys that can be destroyed ---- */
+
+/* Private fields are sealed (AES-256-GCM) under a data key of their owner (a customer, a guest's
+ * order). Data keys are stored wrapped by the vault's key, which stands outside of the store: a
+ * wrapped key that is gone takes with it all that was sealed under its data key. Whoever stores and
+ * moves wrapped keys and sealed values sees no private data. */
+enum {
+    VAULT_WRAPPED_KEY_BYTES = 1 + 4 + 8 + 12 + 32 + 16, /* always */
+    VAULT_SEAL_OVERHEAD = 1 + 4 + 12 + 16,              /* sealed bytes above the plaintext's */
+    VAULT_PLAINTEXT_MAX = 1 << 16,
+    VAULT_INDEX_BYTES = 16,
+};
+
+/* A data key, wrapped: `version:8 | key id:32 | vault key id:64 | nonce:96 | sealed key:256 |
+ * tag:128`. The key ID is random, the same for the life of the data key. */
+struct vault_wrapped_key {
+    uint8_t bytes[VAULT_WRAPPED_KEY_BYTES];
+};
+
+/* Where a sealed value belongs: it opens there and nowhere else. Numbers of tables and fields are
+ * stored, so they never change their meaning. */
+struct vault_place {
+    struct principal owner; /* whose data key it is, and whose row */
+    uint64_t row;
+    uint16_t table;
+    uint16_t field;
+};
+
+enum vault_result {
+    VAULT_OK,
+    VAULT_MALFORMED, /* no sealed value or wrapped key of a known version, or too long */
+    VAULT_OTHER_KEY, /* wrapped by a vault key, or sealed under a data key, that is not this one */
+    VAULT_REFUSED,   /* not authentic: changed, or of another place or owner */
+};
+
+/* Every function: any thread, no I/O, some microseconds at most. On any result but VAULT_OK the
+ * output holds no plaintext. */
+struct vault_port {
+    void *self;
+    /* Makes an owner's data key. At most 2^20 values may be sealed under one. */
+    void (*new_key)(void *self, const struct principal *owner,
+                    struct vault_wrapped_key *wrapped_out);
+    /* Wraps a data key by the vault's current key, when it is not yet (`changed_out`); what was
+     * sealed under it stays as it is. */
+    enum vault_result (*rewrap)(void *self, const struct principal *owner,
+                                struct vault_wrapped_key *wrapped, bool *changed_out);
+    /* Seals: writes `length + VAULT_SEAL_OVERHEAD` bytes. `plaintext` and `sealed_out` do not
+     * overlap. Same plaintext, other bytes each time. */
+    enum vault_result (*seal)(void *self, const struct vault_wrapped_key *wrapped,
+                              const struct vault_place *place, const void *plaintext, size_t length,
+                              uint8_t *sealed_out);
+    /* Opens: writes `length - VAULT_SEAL_OVERHEAD` bytes; `length` is of `sealed`. */
+    enum vault_result (*open)(void *self, const struct vault_wrapped_key *wrapped,
+                              const struct vault_place *place, const uint8_t *sealed, size_t length,
+                              uint8_t *plaintext_out);
+    /* What a normalised e-mail is found by: a keyed hash that tells nothing without the key, and
+     * that stays when the vault's key is changed. */
+    void (*blind_index)(void *self, const void *email, size_t length,
+                        uint8_t index_out[VAULT_INDEX_BYTES]);
+};
+
+/* ---- workers: what takes too long for a shard's thread ---- */
+
+/* One piece of work. The submitter owns the struct and keeps it in place until `done`. */
+struct work {
+    void (*run)(struct work *work);  /* a worker's thread */
+    void (*done)(struct work *work); /* after `run`, the same thread */
+    struct work *next;               /* the pool's, while queued */
+};
+
+/* Threads below the shards' priority. What has not begun when the process stops is never run. */
+struct worker_port {
+    void *self;
+    /* False if the queue is full: nothing was started. Any thread; never blocks for long. */
+    bool (*submit)(void *self, struct work *work);
 };
 
 #endif

@@ -25,7 +25,8 @@ static bool has_work(const struct shard *shard)
     const struct engine *engine = shard->engine;
 
     if (atomic_load_explicit(&shard->returned, memory_order_relaxed) != NULL ||
-        atomic_load_explicit(&shard->read_done, memory_order_relaxed) != NULL)
+        atomic_load_explicit(&shard->read_done, memory_order_relaxed) != NULL ||
+        atomic_load_explicit(&shard->work_done, memory_order_relaxed) != NULL)
         return true;
     for (uint32_t i = 0; i < engine->options.shards; i++)
         if (mailbox_depth(engine_mailbox(engine, i, shard->index)) > 0)
@@ -38,7 +39,8 @@ static bool has_work(const struct shard *shard)
 static bool is_stalled(const struct shard *shard)
 {
     if (atomic_load_explicit(&shard->returned, memory_order_relaxed) != NULL ||
-        atomic_load_explicit(&shard->read_done, memory_order_relaxed) != NULL)
+        atomic_load_explicit(&shard->read_done, memory_order_relaxed) != NULL ||
+        atomic_load_explicit(&shard->work_done, memory_order_relaxed) != NULL)
         return false;
     if (atomic_load_explicit(&shard->ready, memory_order_relaxed) != NULL)
         return shard->handed_full;
@@ -272,7 +274,7 @@ static void show_metrics(struct shard *shard)
 #undef SHOW
     atomic_store_explicit(&shard->idle,
                           depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&
-                              shard->reads == 0 && shard->products == 0 &&
+                              shard->reads == 0 && shard->works == 0 && shard->products == 0 &&
                               inventory_pool_aborting(shard->pool) == 0,
                           memory_order_release);
 }
@@ -288,6 +290,7 @@ bool shard_step(struct shard *shard)
                           memory_order_release);
     take_returned(shard);
     take_reads(shard);
+    shard_take_works(shard);
     fill_batch(shard);
     if (shard->now.boot_ms >= shard->audit_due_ms - 2 * AUDIT_QUIET_MS)
         shard_audit(shard);
