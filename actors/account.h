@@ -19,6 +19,9 @@
  *   6. Of an erased account nothing stays but its number, its version and that it is erased.
  *   7. Whatever changes what a cached session says names its principal in effects->marks.
  *
+ * A registration: EMAIL_PREPARE (now the principal is known that private fields are sealed for)
+ * -> REGISTER.
+ *
  * A login, step by step, by whoever has the password checked:
  *   EMAIL_FIND -> ACCOUNT_GET -> (password) -> GUEST_END -> holds adopted on every shard
  *   -> SESSION_OPEN
@@ -30,13 +33,14 @@
 
 /* name, the subject that it is for */
 #define ACCOUNT_CALLS(X)                                                                           \
-    X(EMAIL_FIND, EMAIL)      /* whose: `account`; NOT_FOUND */                                    \
-    X(EMAIL_CLAIM, EMAIL)     /* for `account`, by its owner's change of address; EMAIL_TAKEN */   \
-    X(EMAIL_RELEASE, EMAIL)   /* if it is `account`'s; idempotent */                               \
-    X(REGISTER, EMAIL)        /* a new account, PENDING or, if `verified`, ACTIVE; EMAIL_TAKEN */  \
-    X(GUEST_CHECK, GUEST)     /* OK: has become `account`; NOT_FOUND: is a guest still */          \
-    X(GUEST_END, GUEST)       /* becomes `account`; OK also if it had; STALE: another's */         \
-    X(GET, ACCOUNT)           /* all of it: `view`, `key` */                                       \
+    X(EMAIL_FIND, EMAIL)    /* whose: `account`; NOT_FOUND */                                      \
+    X(EMAIL_CLAIM, EMAIL)   /* for `account`, by its owner's change of address; EMAIL_TAKEN */     \
+    X(EMAIL_RELEASE, EMAIL) /* if it is `account`'s; idempotent */                                 \
+    X(EMAIL_PREPARE, EMAIL) /* for a registration: gives `account` a number; EMAIL_TAKEN: whose */ \
+    X(REGISTER, EMAIL)      /* a new account, PENDING or, if `verified`, ACTIVE; EMAIL_TAKEN */    \
+    X(GUEST_CHECK, GUEST)   /* OK: has become `account`; NOT_FOUND: is a guest still */            \
+    X(GUEST_END, GUEST)     /* becomes `account`; OK also if it had; STALE: another's */           \
+    X(GET, ACCOUNT)         /* all of it: `view`, `key` */                                         \
     X(SESSION_CHECK, ACCOUNT) /* by `hash`: `view` without addresses; NOT_FOUND */                 \
     X(SESSION_OPEN, ACCOUNT)  /* `hash`, `credentials`, `lifetime_ms`, `guest`, `second_factor`;   \
                                  STALE */                                                          \
@@ -61,8 +65,7 @@
     X(RECOVERY_USE, ACCOUNT)      /* `recovery[0]`, once; TOKEN_INVALID */                         \
     X(KEY_REWRAP, ACCOUNT)        /* `key`, if the version is still `version`; STALE */            \
     X(ERASE, ACCOUNT)             /* `old_index` is to be released; idempotent */                  \
-    X(MAIL_RESULT, ACCOUNT)       /* of mail `mail`: gone out, to be tried again, or dead */       \
-    X(MAIL_REPLAY, ACCOUNT)       /* a dead one is tried again */
+    X(MAIL_RESULT, ACCOUNT)       /* of mail `mail`: gone out, to be tried (again), or dead */
 
 enum account_call {
 #define X(name, subject) ACCOUNT_CALL_##name,
@@ -96,6 +99,7 @@ struct account_envelope {
     uint8_t verified;      /* REGISTER: no mail needed */
     uint8_t has_guest;     /* SESSION_OPEN: `guest` becomes an alias */
     uint8_t mail_template; /* with sealed_mail_length > 0: a mail goes with the effect */
+    uint8_t mail_attempts; /* MAIL_RESULT: so far */
     uint8_t mail_result;   /* enum mail_result */
     uint8_t password_length;
     uint8_t recovery_count;
@@ -108,6 +112,7 @@ struct account_envelope {
     uint64_t totp_step;
     uint64_t mail; /* sequence of a mail; also out: of the one enqueued */
     int64_t lifetime_ms;
+    int64_t mail_created_wall_ms;
     int64_t retry_ms;         /* MAIL_LATER: not before */
     struct principal account; /* whose; out of EMAIL_FIND, REGISTER, GUEST_… */
     struct principal guest;

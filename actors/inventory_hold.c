@@ -65,6 +65,7 @@ static void sell_line(struct inventory *inventory, const struct moment *moment,
     record->subject = pool->products[sku->product].number;
     record->limit.principal = hold->principal;
     record->limit.sold = row->sold;
+    record->limit.adopted = row->adopted;
 }
 
 static void return_line(struct inventory *inventory, const struct hold *hold, struct sku *sku,

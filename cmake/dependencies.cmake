@@ -32,6 +32,7 @@ stampede_find_library(SODIUM libsodium)
 stampede_find_library(CRYPTO libcrypto)
 stampede_find_library(CYAML libcyaml)
 stampede_find_library(YAML yaml-0.1)
+stampede_find_library(CURL libcurl)
 stampede_find_library(LLHTTP libllhttp)
 stampede_find_library(YYJSON yyjson)
 

@@ -67,8 +67,12 @@ void shard_apply_effects(struct shard *shard)
             timers_set(&shard->timers, effects->timers[i].slot,
                        effects->timers[i].deadline_boot_ms);
     }
+    for (uint32_t i = 0; i < effects->mark_count; i++)
+        session_mark_move(shard->engine->marks, &effects->marks[i]);
     effects->gate_count = 0;
     effects->timer_count = 0;
+    effects->mark_count = 0;
+    effects->mail_count = 0;
 }
 
 /* All or none, in ascending order of SKU IDs: of two who need the same units one gets on. */
@@ -118,6 +122,8 @@ static void answer_outcome(struct shard *shard, const struct message *request, e
 
     reply.reply.outcome = (uint8_t)outcome;
     reply.reply.answers = request->type;
+    if (request->type == MESSAGE_ACCOUNT)
+        reply.reply.account = request->account.envelope;
     shard_release(shard, &one, true);
 }
 
@@ -257,6 +263,22 @@ static void list_holds(struct shard *shard, const struct message *message)
     list->more = more;
 }
 
+static void adopt_holds(struct shard *shard, const struct message *message)
+{
+    struct message *reply = effects_message(&shard->effects, MESSAGE_REPLY, 0);
+    uint32_t next_product = 0;
+    bool more = false;
+
+    reply->shard = message->shard;
+    reply->cookie = message->cookie;
+    reply->reply.answers = MESSAGE_HOLDS_ADOPT;
+    reply->reply.outcome =
+        (uint8_t)inventory_adopt(shard->pool, shard->engine->inventories, &shard->now,
+                                 &message->adopt, &next_product, &more, &shard->effects);
+    reply->reply.adopt.next_product = next_product;
+    reply->reply.adopt.more = more;
+}
+
 static void receive_reply(struct shard *shard, struct message *message)
 {
     assert(shard->in_flight > 0);
@@ -315,6 +337,10 @@ void shard_deliver(struct shard *shard, struct message *message)
     shard->open->received++;
     if (message->type == MESSAGE_HOLD_LIST)
         list_holds(shard, message);
+    else if (message->type == MESSAGE_HOLDS_ADOPT)
+        adopt_holds(shard, message);
+    else if (message->type == MESSAGE_ACCOUNT)
+        accounts_deliver(shard, message);
     else if (message->type == MESSAGE_PRODUCT_SUBMIT)
         directory_submit(shard, message);
     else

@@ -43,6 +43,8 @@ struct engine_options {
     uint32_t batch_messages;     /* received into one batch at most */
     uint32_t batches;            /* a shard's batches under way at most */
     uint32_t audit_period_ms;
+    uint32_t accounts_active_max; /* in memory, a shard */
+    uint32_t session_marks;       /* classes of principals: session_marks.h */
 };
 
 /* The defaults of every option, for `shards` shards. */
@@ -53,8 +55,9 @@ struct engine_ports {
     struct journal_port journal;
     struct watermark_port watermark;
     struct secrets_port secrets;
-    struct vault_port vault;    /* may be empty where no private data is handled */
-    struct worker_port workers; /* may be empty: then engine_work_submit answers OVERLOADED */
+    struct outbound_port outbound; /* without `submit`: every job is refused (OVERLOADED) */
+    struct vault_port vault;       /* may be empty where no private data is handled */
+    struct worker_port workers;    /* may be empty: then engine_work_submit answers OVERLOADED */
 };
 
 /* Reserves all memory. NULL if memory is refused. Start-up thread. */
@@ -193,15 +196,35 @@ struct availability {
 /* From the gate: may run ahead of what is durable (design.md, Visibility). Any thread. */
 struct availability sku_availability(const struct sku_entry *sku);
 
+/* What another thread does for a shard carries one of these, to come back by; the engine's. */
+struct shard_completion {
+    struct shard *shard;
+    void (*take)(struct shard_completion *completion); /* on the shard's thread */
+    struct shard_completion *next;
+};
+
 /* Starts a read of stored records on the journal's pool; `done` runs on this shard's thread.
  * The caller owns the struct until then. OVERLOADED or OUTCOME_UNKNOWN if refused. */
 struct engine_read {
     struct journal_read read; /* kind, from, to, limit: the caller's; done: the engine's */
     void (*done)(struct engine_read *read);
     void *user;
-    struct shard *shard;
+    struct shard_completion completion; /* the engine's */
 };
 enum outcome engine_read_submit(struct shard *shard, struct engine_read *read);
+
+/* ---- to other hosts ---- */
+
+/* Gives a job to the outbound port; `done` runs on this shard's thread, also after the failure
+ * latch fell (what was done outside was done). The caller owns the struct until then. PENDING;
+ * OVERLOADED: refused, nothing happened. Until `done` the shard is not idle. */
+struct engine_outbound {
+    struct outbound_job job; /* `job.done` is the engine's */
+    void (*done)(struct engine_outbound *outbound);
+    void *user;
+    struct shard_completion completion; /* the engine's */
+};
+enum outcome engine_outbound_submit(struct shard *shard, struct engine_outbound *outbound);
 
 /* ---- work for other threads ---- */
 
@@ -214,7 +237,7 @@ struct engine_work {
     void (*run)(struct engine_work *work);  /* no shard, no engine: only what it carries */
     void (*done)(struct engine_work *work); /* the shard's thread */
     void *user;
-    struct shard *shard; /* the engine's */
+    struct shard_completion completion; /* the engine's */
 };
 enum outcome engine_work_submit(struct shard *shard, struct engine_work *work);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the engine needs from outer layers, as vtables that main.c fills: journal, watermark,
- * secrets, vault, workers. Ports are dumb: merging batches, commit numbers, releasing answers, the
- * failure latch and the watermark's comparison are the engine's (commit.c, recovery.c), so that the
- * simulator runs the real ones. */
+ * secrets, vault, workers, outbound. Ports are dumb: merging batches, commit numbers, releasing
+ * answers, the failure latch and the watermark's comparison are the engine's (commit.c,
+ * recovery.c), so that the simulator runs the real ones. */
 #ifndef STAMPEDE_PORTS_H
 #define STAMPEDE_PORTS_H
 
@@ -98,6 +98,75 @@ struct secrets_port {
     /* The keys of IDs and of idempotency keys; the same for the life of the store. */
     struct hash_key id_key;
     struct hash_key key_key;
+};
+
+/* ---- outbound: what goes to other hosts (mails, gateways, webhooks, captcha) ---- */
+
+enum outbound_kind { OUTBOUND_MAIL, OUTBOUND_HTTP };
+
+enum outbound_method { OUTBOUND_GET, OUTBOUND_POST, OUTBOUND_PUT, OUTBOUND_PATCH, OUTBOUND_DELETE };
+
+enum outbound_result {
+    /* MAIL: the server took it and is responsible now. HTTP: an answer came and fits, whatever its
+     * status says. */
+    OUTBOUND_DELIVERED,
+    /* The same job would be refused again: the mail server said 5xx to this mail, the URL is none
+     * that may be asked, the answer is larger than `answer_max`. */
+    OUTBOUND_REFUSED,
+    /* The network, a time-out, the mail server's 4xx, its refusal of our log-in, our own stop. */
+    OUTBOUND_LATER,
+    /* MAIL: no mail server is configured. Keep it; it is no failed attempt. */
+    OUTBOUND_NO_ROUTE,
+};
+
+enum {
+    OUTBOUND_BODY_MAX = 1 << 20, /* of a mail or a request */
+    OUTBOUND_ANSWER_MAX = 1 << 20,
+    OUTBOUND_URL_MAX = 2000,
+    OUTBOUND_HEADERS_MAX = 16,
+    OUTBOUND_HEADER_MAX = 2000, /* a whole line */
+    OUTBOUND_ADDRESS_MAX = 254, /* of a mail (RFC 5321, 4.5.3.1.3, without its brackets) */
+    OUTBOUND_NAME_MAX = 64,
+    OUTBOUND_TIMEOUT_MS_MAX = 120 * 1000,
+};
+
+/* One mail to one recipient, or one request. The submitter owns the struct and all that it points
+ * to, and keeps them unchanged, from submission until `done`. Texts end with 0. */
+struct outbound_job {
+    enum outbound_kind kind;
+    uint32_t timeout_ms; /* from submission to the end, waiting included; at least 1 */
+    const char *body;    /* MAIL: the whole message (RFC 5322), lines ended by CRLF */
+    size_t body_length;
+    /* MAIL */
+    const char *sender; /* of the envelope; "": the null reverse path, no bounces */
+    const char *recipient;
+    const char *name; /* [A-Za-z0-9_-]: the mail's file, where mails are written to a folder */
+    /* HTTP */
+    enum outbound_method method;
+    const char *url;            /* http:// or https://, without a user's name in it */
+    const char *const *headers; /* "Name: value" */
+    uint32_t header_count;
+    char *answer; /* room for the body, without a terminator; NULL if answer_max is 0 */
+    size_t answer_max;
+
+    /* Called once, on the port's thread. */
+    void (*done)(struct outbound_job *job);
+
+    /* The result. `reason` is a static text without private data: for logs, metrics and staff. */
+    enum outbound_result result;
+    const char *reason;
+    uint32_t status;        /* the HTTP status, or the last reply of the mail server; 0: none */
+    uint32_t retry_after_s; /* HTTP: what the answer asked for; 0: nothing */
+    size_t answer_length;
+    /* False: the other side has certainly not seen this mail or request. True with LATER or
+     * REFUSED: it may have acted on it. */
+    bool reached;
+};
+
+struct outbound_port {
+    void *self;
+    /* Takes a job; false if the queue is full (`done` is not called). Any thread. */
+    bool (*submit)(void *self, struct outbound_job *job);
 };
 
 /* ---- vault: private data under keys that can be destroyed ---- */

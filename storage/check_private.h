@@ -36,11 +36,13 @@ struct check {
 /* Lines that one reservation has in a partition that does not own it. */
 struct check_link {
     uint64_t owner_sequence;
-    uint64_t lines;    /* check_line_sum over them, and the principal's hash */
-    uint64_t sequence; /* the participant's own; 0 in a promise */
+    uint64_t principal; /* a sum over whose it is */
+    uint64_t lines;     /* check_line_sum over them, and the principal's hash */
+    uint64_t sequence;  /* the participant's own; 0 in a promise */
     uint32_t owner_partition;
     uint32_t partition;
     uint8_t state; /* of the record that says so */
+    bool is_adopted;
 };
 
 /* Prints one line `check: broken: ...`, and counts it. */
@@ -73,8 +75,9 @@ struct check_limit {
     uint64_t held; /* by live reservations */
     uint64_t sold; /* by the LIMIT record */
     uint64_t
-        converted; /* by kept reservations made and converted since the product's last change */
-    bool is_newer; /* a reservation was made since then */
+        converted;   /* by kept reservations made and converted since the product's last change */
+    bool is_newer;   /* a reservation was made since then */
+    bool is_adopted; /* some of it by a guest who became this customer: two limits met in one */
 };
 
 struct check_product {

@@ -292,7 +292,7 @@ static bool port_load(void *self, uint32_t partition, journal_visit visit, void 
     if (take_planned_failure(journal))
         return false;
     for (unsigned kind = 0; kind < RECORD_KIND_COUNT && go_on; kind++) {
-        if (kind == RECORD_LEDGER)
+        if (record_is_history((enum record_kind)kind))
             continue;
         if (!kind_load(journal, (enum record_kind)kind, partition, visit, arg, &go_on))
             return false;

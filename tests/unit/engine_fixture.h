@@ -147,6 +147,8 @@ static inline void fixture_create(struct fixture *fixture, uint32_t shards)
     fixture->options.requests_max = 256;
     fixture->options.mailbox_max = 256;
     fixture->options.batch_messages = 64;
+    fixture->options.accounts_active_max = 4;
+    fixture->options.session_marks = 1024;
     fixture->now = (struct moment){.boot_ms = 1000000, .wall_ms = 1700000000000};
     fixture->next_cookie = 1;
     fixture->journal = journal_memory_create(
