@@ -13,10 +13,13 @@
  *  3. Whatever points into the request (path, query, parameters, headers, body) is valid only until
  *     the handler returns; the accessors assert that. Copy what is needed later, for example into
  *     the scratch. Valid until the answer: method, route, request ID, peer, scratch, arrival time.
- *  4. After an answer (`http_respond*`, `http_body_commit`, `http_stream_end`, `http_refuse`) the
+ *  4. A handler that cannot decide yet, and needs the request for it, defers
+ * (`http_exchange_defer`) instead of copying: the request stays as it is, nothing behind it is
+ * parsed, and `http_exchange_resume` calls the handler with it once more.
+ *  5. After an answer (`http_respond*`, `http_body_commit`, `http_stream_end`, `http_refuse`) the
  *     exchange is over: do not touch it again.
- *  5. Answers leave in the order of the requests, whatever the order in which they are given.
- *  6. Every answer carries Date, X-Request-Id and, where due, Connection and the CORS headers;
+ *  6. Answers leave in the order of the requests, whatever the order in which they are given.
+ *  7. Every answer carries Date, X-Request-Id and, where due, Connection and the CORS headers;
  * these are the layer's, do not add them.
  */
 #ifndef STAMPEDE_HTTP_H
@@ -375,6 +378,32 @@ struct http_slice http_exchange_body(const struct http_exchange *exchange);
 uint64_t http_exchange_cookie(const struct http_exchange *exchange);
 /* NULL: answered already, or the client has gone. */
 struct http_exchange *http_exchange_from_cookie(struct http_server *server, uint64_t cookie);
+
+/* ---- Deciding later ---- */
+
+/*
+ * Within the handler, which then returns without an answer: the request waits, whole and unread.
+ * Keep the cookie. All that points into the request is invalid until the handler is called again
+ * (the bytes may move); the scratch and what http_exchange_listen was given are kept. The body of a
+ * streamed route is not given to on_body before. Held bytes count as input in
+ * http_options.memory_max; where there is no room for them the layer answers 503 `overloaded` by
+ * itself, and the cookie finds nothing. No time-out of the layer ends a deferred request: whoever
+ * defers sees to it that it is resumed. May be answered without resuming it, as if it were rule 2.
+ */
+void http_exchange_defer(struct http_exchange *exchange);
+
+/*
+ * Calls the handler (http_options.dispatch) again, within this call, as if for the first time: the
+ * request is readable, headers added to the answer before it was deferred are gone, and it may
+ * answer, return without (rule 2), or defer again. The time that a streamed body may take begins
+ * now. `exchange` must be deferred; afterwards ask its cookie again before touching it. Not within
+ * the handler that deferred it.
+ */
+void http_exchange_resume(struct http_exchange *exchange);
+
+/* Whether the handler's call is one that http_exchange_resume made (so that what the first call
+ * charged is not charged again). */
+bool http_exchange_is_resumed(const struct http_exchange *exchange);
 
 /* ---- The answer ---- */
 

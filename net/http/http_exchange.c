@@ -105,6 +105,7 @@ struct http_exchange *http_exchange_open(struct http_connection *connection, boo
     exchange->status = 0;
     exchange->cors_origin = exchange_cors(server, request);
     exchange->readable = false;
+    exchange->is_resumed = false;
     exchange->version_1_0 =
         connection->parser.http_major == 1 && connection->parser.http_minor == 0;
     exchange->keep_alive = request->keep_alive;
@@ -137,6 +138,8 @@ void http_exchange_release(struct http_exchange *exchange)
     connection->idle_since_ms = uv_now(server->loop);
     if (connection->receiver == exchange)
         connection->receiver = NULL;
+    if (connection->deferred == exchange)
+        connection->deferred = NULL;
     http_buffer_release(&server->buffers, &exchange->answer);
     exchange->state = HTTP_EXCHANGE_FREE;
     exchange->connection = NULL;

@@ -4,12 +4,14 @@
  *
  *   http_listen.c      the probe, the listener, the door (accepting and refusing)
  *   http_peers.c       connections counted by address
+ *   http_proxies.c     whose word about a client counts: ranges of addresses
  *   http_server.c      start, sweep, drain, close
  *   http_connection.c  one connection's life: reading, writing, deadlines, closing
  *   http_parse.c       bytes to requests: llhttp, and the checks that it leaves to us
  *   http_request.c     the checks of a whole head: target, host, framing, body
  *   http_dispatch.c    a request to its route: exchanges opened, refusals, CORS preflight
  *   http_exchange.c    the exchange pool, cookies, accessors
+ *   http_defer.c       requests that wait to be handled again
  *   http_respond.c     answers: rendering and order
  *   http_stream.c      bodies and answers in pieces
  *   http_buffer.c      the bounded pool of buffers
@@ -30,8 +32,8 @@
  *     written, the connection closes.
  *
  *  3. `input` holds bytes only of an incomplete request (from its first byte), or bytes that are
- *     not parsed because the connection is stalled; otherwise it has no buffer. An idle connection
- *     has none at all.
+ *     not parsed because the connection is stalled, or a deferred request and what came behind it
+ *     (of this at most one read); otherwise it has no buffer. An idle connection has none at all.
  *
  *  4. Nothing is closed under a handler's feet: what goes wrong within an answer dooms the
  *     connection, and the flush closes it.
@@ -39,6 +41,10 @@
  *  5. The first exchange is never DONE once a call into the layer has returned, on a doomed
  *     connection neither: so the spare exchange, which is only opened as the first and answered
  *     within the call, is always free again.
+ *
+ *  6. A deferred exchange is its connection's last, and `request` is its request: from its first
+ *     byte, input[0], to input[input_parsed]. Nothing is parsed, and no deadline is the client's,
+ *     until it is resumed or answered.
  */
 #ifndef STAMPEDE_HTTP_INTERNAL_H
 #define STAMPEDE_HTTP_INTERNAL_H
@@ -209,6 +215,7 @@ struct http_connection {
     struct http_exchange *first;
     struct http_exchange *last;
     struct http_exchange *receiver; /* whose streamed body is being read */
+    struct http_exchange *deferred; /* whose request waits in `input` */
     struct http_buffer out;
     struct http_buffer input;
     uint32_t input_parsed;
@@ -273,6 +280,7 @@ struct http_exchange {
     int status;
     int cors_origin; /* index, or -1 */
     bool readable;   /* the request's bytes are there: the handler is on the stack */
+    bool is_resumed; /* has been deferred before */
     bool version_1_0;
     bool keep_alive;
     bool request_complete;
@@ -405,6 +413,11 @@ void http_connection_consume(struct http_connection *connection, char *data, siz
 /* Whether parsing may begin another request now. */
 bool http_connection_may_parse(const struct http_connection *connection);
 
+/* Whether what has been read behind the request at hand may be looked at, now or ever. */
+bool http_connection_may_go_on(const struct http_connection *connection);
+/* Forgets the request at hand. */
+void http_request_reset(struct http_request *request);
+
 /* Notes a refusal that ends the connection; given at once or when what is before it is answered.
  * Returns -1 for llhttp. */
 int http_connection_refuse(struct http_connection *connection, enum http_refusal refusal,
@@ -425,6 +438,8 @@ struct http_slice http_request_path(const struct http_request *request);
 
 /* The request is complete (or, of a streamed one, its head): to its handler, or refused. */
 void http_dispatch(struct http_connection *connection);
+/* Calls the handler, and what follows from that. */
+void http_exchange_handle(struct http_exchange *exchange);
 /* Gives the noted refusal if nothing is before it. */
 void http_dispatch_refusal(struct http_connection *connection);
 /* Renders and sends a refusal by the caller's renderer. Never leaves the exchange open. */
@@ -444,6 +459,14 @@ struct http_exchange *http_exchange_open(struct http_connection *connection, boo
 void http_exchange_release(struct http_exchange *exchange);
 /* The connection is gone: tells the handler and the counters, releases. */
 void http_exchange_abandon(struct http_exchange *exchange);
+
+/* ---- http_defer.c ---- */
+
+/* The request has just been deferred: it and all bytes up to `end` become `input`; parsing stopped
+ * at `stop`. False: no memory, it has been refused. */
+bool http_defer_hold(struct http_connection *connection, char *stop, char *end);
+/* It has been handled or answered: what is behind it may go on. */
+void http_defer_release(struct http_connection *connection);
 
 /* ---- http_respond.c ---- */
 

@@ -326,6 +326,11 @@ void http_exchange_finish(struct http_exchange *exchange, int status)
     }
     if (connection->receiver == exchange)
         connection->receiver = NULL;
+    if (connection->deferred == exchange) {
+        connection->deferred = NULL;
+        if (!connection->consuming)
+            http_defer_release(connection);
+    }
     exchange->state = HTTP_EXCHANGE_DONE;
     if (exchange == connection->first)
         connection_advance(connection);
