@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Encoding and decoding of records: nothing is lost, nothing damaged passes. */
+#include "random_account.h"
 #include "test_storage_support.h"
 
 #include "codec.h"
@@ -76,6 +77,7 @@ static void random_hold(uint64_t *seed, struct record *record)
     hold->owner_sequence = 1 + random_number(seed, (1ULL << 40) - 1);
     hold->state = (uint8_t)(test_random(seed) % HOLD_STATE_COUNT);
     hold->extensions = (uint8_t)test_random(seed);
+    hold->adopted = (uint8_t)(test_random(seed) % 2);
     for (unsigned i = 0; i < HOLD_EXTENSIONS_MAX; i++)
         hold->extend_keys[i] = random_number(seed, UINT64_MAX);
     for (unsigned i = 0; i < hold->line_count; i++)
@@ -118,6 +120,7 @@ static void random_rest(uint64_t *seed, struct record *record)
         for (unsigned i = 0; i < 16; i++)
             record->limit.principal.bytes[i] = (uint8_t)test_random(seed);
         record->limit.sold = (uint32_t)random_number(seed, 1ULL << 32);
+        record->limit.adopted = (uint8_t)(test_random(seed) % 2);
         break;
     case RECORD_LEDGER:
         record->sequence = 1 + random_number(seed, (1ULL << 40) - 1);
@@ -140,6 +143,13 @@ static void random_rest(uint64_t *seed, struct record *record)
         record->key.available = (uint32_t)random_number(seed, record->key.stock + 1ULL);
         record->key.reserved = (uint32_t)random_number(seed, record->key.stock + 1ULL);
         record->key.sold = (uint32_t)random_number(seed, record->key.stock + 1ULL);
+        break;
+    case RECORD_ACCOUNT:
+    case RECORD_ACCOUNT_KEY:
+    case RECORD_EMAIL:
+    case RECORD_ALIAS:
+    case RECORD_MAIL:
+        random_account_record(test_random, seed, record);
         break;
     case RECORD_PRODUCT:
     case RECORD_HOLD:
@@ -384,7 +394,8 @@ static void test_forged_values_are_refused(void **state)
                      CODEC_BAD_RANGE);
     assert_int_equal(FORGED(COUNTER, 0x95, V, 5, 4, 3), CODEC_OK);
     assert_int_equal(FORGED(COUNTER, 0x95, V, 0xce, 0xff, 0, 0, 0, 4, 3), CODEC_BAD_RANGE);
-    assert_int_equal(FORGED(LIMIT, 0x93, V, 9), CODEC_OK);
+    assert_int_equal(FORGED(LIMIT, 0x94, V, 9, 1), CODEC_OK);
+    assert_int_equal(FORGED(LIMIT, 0x94, V, 9, 2), CODEC_BAD_RANGE);
     assert_int_equal(FORGED(SKU, 0x95, V, 0xa1, 'x', 1, 5), CODEC_OK);
     assert_int_equal(FORGED(SKU, 0x95, V, 0xa1, ' ', 1, 5), CODEC_BAD_RANGE);
     assert_int_equal(FORGED(SKU, 0x95, V, 0xa2, 'x', 0, 1, 5), CODEC_BAD_RANGE);
