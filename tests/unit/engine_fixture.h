@@ -24,6 +24,7 @@ struct fixture {
     struct engine_options options;
     struct engine *engine;
     struct journal_memory *journal;
+    struct worker_port workers; /* empty, unless the test sets it before fixture_open */
     struct moment now;
     uint64_t random;
     uint64_t watermark;
@@ -123,6 +124,7 @@ static inline int fixture_open(struct fixture *fixture)
                       .read = fixture_watermark_read,
                       .advance = fixture_watermark_advance},
         .secrets = {.id_key = {{1, 2}}, .key_key = {{3, 4}}},
+        .workers = fixture->workers,
     };
     char error[256];
     int result;
