@@ -33,6 +33,7 @@
 
 struct http_server;
 struct http_exchange;
+struct http_proxies;
 struct router;
 struct route;
 
@@ -107,6 +108,8 @@ enum http_method {
     X(STRIPE_SIGNATURE, "stripe-signature", true)                                                  \
     X(X_FORWARDED_FOR, "x-forwarded-for", false)                                                   \
     X(X_FORWARDED_PROTO, "x-forwarded-proto", false)                                               \
+    X(X_FORWARDED_HOST, "x-forwarded-host", false)                                                 \
+    X(FORWARDED, "forwarded", false)                                                               \
     X(SEC_FETCH_SITE, "sec-fetch-site", true)                                                      \
     X(ACCESS_CONTROL_REQUEST_METHOD, "access-control-request-method", true)
 
@@ -203,6 +206,13 @@ typedef void (*http_completion)(const struct http_exchange *exchange, int status
 
 /* ---- Options ---- */
 
+/* How trusted proxies tell for whom they ask. Only the one kind is looked at: a proxy that writes
+ * the one passes the other on as the client sent it. */
+enum http_forwarded {
+    HTTP_FORWARDED_X = 0,    /* X-Forwarded-For, -Proto, -Host */
+    HTTP_FORWARDED_STANDARD, /* Forwarded (RFC 7239) */
+};
+
 struct http_options {
     const char *host; /* IPv4 or IPv6 literal (with or without []), "localhost" (= 127.0.0.1) */
     uint16_t port;    /* what http_probe_bind returned */
@@ -238,6 +248,10 @@ struct http_options {
     /* CORS: NULL and 0: off; one entry "*": any origin, without credentials. */
     const char *const *cors_origins;
     size_t cors_origins_count;
+
+    const struct http_proxies
+        *trusted_proxies; /* NULL: nobody's word counts; outlives the server */
+    enum http_forwarded forwarded;
 
     uint64_t seed;                   /* random: request IDs, jitter, hashing of addresses */
     uint64_t (*wall_ms)(void *user); /* UTC in milliseconds since 1970, for Date; mandatory */
@@ -313,18 +327,33 @@ void *http_exchange_user(const struct http_exchange *exchange);
 struct http_server *http_exchange_server(const struct http_exchange *exchange);
 /* As the client sent it (valid ones are taken), or made. */
 struct http_slice http_exchange_request_id(const struct http_exchange *exchange);
+/* Gives it an ID made here, whatever the client has sent. */
+void http_exchange_rename(struct http_exchange *exchange);
 /* When the request's last byte (for a streamed body: its head) was read: uv_hrtime's clock. */
 uint64_t http_exchange_arrived_ns(const struct http_exchange *exchange);
 /* options.scratch_size bytes, aligned for any type, undefined at the handler's entry; NULL for 0.
  */
 void *http_exchange_scratch(struct http_exchange *exchange);
 
-/* The peer's address, IPv4 as ::ffff:a.b.c.d, in network order. */
+/* An address, IPv4 as ::ffff:a.b.c.d, in network order. */
 struct http_peer {
     uint8_t address[16];
     uint16_t port;
 };
+/*
+ * Of the client: where the connection's peer is one of options.trusted_proxies, the last address of
+ * its X-Forwarded-For (or Forwarded) that is not a trusted proxy's, its port then 0. A list that
+ * cannot be read so far: the last address that could, in the end the proxy's own. Valid until the
+ * answer.
+ */
 const struct http_peer *http_exchange_peer(const struct http_exchange *exchange);
+/* Whether the client's side is TLS: by this server, or as a trusted proxy says (the last
+ * X-Forwarded-Proto, or `proto` of the last Forwarded). Valid until the answer. */
+bool http_exchange_is_secure(const struct http_exchange *exchange);
+/* The host that the client has called, with its port if it named one: as a trusted proxy says (the
+ * last X-Forwarded-Host, or `host` of the last Forwarded), otherwise Host. Absent in HTTP/1.0
+ * without. Within the handler. */
+struct http_slice http_exchange_host(const struct http_exchange *exchange);
 /* "192.0.2.1" or "2001:db8::1"; returns the length. */
 size_t http_peer_text(const struct http_peer *peer, char text_out[HTTP_PEER_TEXT_MAX]);
 

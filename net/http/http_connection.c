@@ -493,7 +493,7 @@ void http_connection_open(struct http_connection *connection, int fd, const stru
     connection->state = HTTP_CONNECTION_OPEN;
     connection->reading = connection->stalled = connection->body_paused = false;
     connection->final = connection->linger = connection->eof = connection->doomed = false;
-    connection->continue_due = connection->close_wanted = false;
+    connection->continue_due = connection->close_wanted = connection->is_secure = false;
     connection->close_reason = HTTP_CLOSE_FINISHED;
     connection->refusal = HTTP_REFUSAL_NONE;
     connection->requests = 0;

@@ -11,6 +11,7 @@
  *   http_request.c     the checks of a whole head: target, host, framing, body
  *   http_dispatch.c    a request to its route: exchanges opened, refusals, CORS preflight
  *   http_exchange.c    the exchange pool, cookies, accessors
+ *   http_forwarded.c   for whom a proxy asks
  *   http_defer.c       requests that wait to be handled again
  *   http_respond.c     answers: rendering and order
  *   http_stream.c      bodies and answers in pieces
@@ -223,6 +224,7 @@ struct http_connection {
     unsigned outstanding;
     enum http_connection_state state;
     enum http_pause pause;
+    bool is_secure;   /* TLS, ended here */
     bool reading;     /* uv_read_start is on */
     bool consuming;   /* on the stack: http_connection_consume */
     bool stalled;     /* bytes wait in `input`, or would */
@@ -281,6 +283,8 @@ struct http_exchange {
     int cors_origin; /* index, or -1 */
     bool readable;   /* the request's bytes are there: the handler is on the stack */
     bool is_resumed; /* has been deferred before */
+    bool is_secure;
+    bool is_behind_proxy; /* a trusted one */
     bool version_1_0;
     bool keep_alive;
     bool request_complete;
@@ -289,6 +293,7 @@ struct http_exchange {
     bool is_spare;
     uint16_t extra_length;
     uint8_t request_id_length;
+    struct http_peer peer;  /* the client's, as far as it is known */
     uint32_t digits_offset; /* of Content-Length, in the target, between begin and commit */
     uint32_t body_room;
     struct http_buffer answer; /* while not the first */
@@ -429,6 +434,8 @@ int http_connection_refuse(struct http_connection *connection, enum http_refusal
 bool http_request_take_header(struct http_connection *connection);
 /* The head is complete: method, version, target, host, framing, route. False: refused. */
 bool http_request_check_head(struct http_connection *connection);
+/* RFC 3986 section 3.2.2, with an optional port, without user information. */
+bool http_host_is_valid(struct http_slice host);
 /* Whether another request may follow this one. */
 bool http_request_keeps_alive(const struct http_connection *connection);
 struct http_slice http_request_header(const struct http_request *request, enum http_header header);
@@ -459,6 +466,11 @@ struct http_exchange *http_exchange_open(struct http_connection *connection, boo
 void http_exchange_release(struct http_exchange *exchange);
 /* The connection is gone: tells the handler and the counters, releases. */
 void http_exchange_abandon(struct http_exchange *exchange);
+
+/* ---- http_forwarded.c ---- */
+
+/* Replaces what is known of the client by what a trusted proxy says of it. */
+void http_forwarded_apply(struct http_exchange *exchange, const struct http_request *request);
 
 /* ---- http_defer.c ---- */
 

@@ -224,7 +224,7 @@ static bool is_in_set(char c, const uint64_t set[2])
     return byte < 128 && (set[byte >> 6] >> (byte & 63) & 1) != 0;
 }
 
-static bool host_is_valid(struct http_slice host)
+bool http_host_is_valid(struct http_slice host)
 {
     size_t i = 0;
     bool bracketed = host.length > 0 && host.data[0] == '[';
@@ -252,7 +252,7 @@ static bool host_is_right(const struct http_connection *connection)
     struct http_slice host = http_request_header(request, HTTP_HEADER_HOST);
     if (host.data == NULL)
         return connection->parser.http_minor == 0;
-    if (!host_is_valid(host))
+    if (!http_host_is_valid(host))
         return false;
     if (!request->has_authority)
         return true;
