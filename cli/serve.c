@@ -20,6 +20,7 @@
 #include "api/log.h"
 #include "commands.h"
 #include "env_real.h"
+#include "env_real_workers.h"
 #include "files.h"
 #include "options.h"
 #include "secrets_file.h"
@@ -29,7 +30,8 @@
 enum {
     FILES_OF_THE_STORE = 1024, /* descriptors that are no connections: RocksDB's above all */
     PATH_MAX_BYTES = 4096,
-    SHARDS_AUTOMATIC_MAX = 16, /* more were never measured; ask for them with --shards */
+    PASSWORDS_WAITING_MAX = 64, /* some two seconds of work for one thread */
+    SHARDS_AUTOMATIC_MAX = 16,  /* more were never measured; ask for them with --shards */
 };
 
 struct service {
@@ -39,6 +41,7 @@ struct service {
     struct http_probe probe;
     struct storage *storage;
     struct storage_info storage_info;
+    struct env_real_workers *workers;
     struct engine *engine;
     struct api *api;
     struct address address;
@@ -157,6 +160,8 @@ static enum exit_status open_store(struct service *service)
         wanted.ballast_bytes = options->ballast_mb << 20;
     if (options_is_given(options, OPTION_low_water_mb))
         wanted.low_water_bytes = options->low_water_mb << 20;
+    wanted.vault_key_file = options->vault_key_file;
+    wanted.credentials_directory = getenv("CREDENTIALS_DIRECTORY");
     wanted.log = log_storage;
     wanted.log_arg = service;
     result = storage_open(&wanted, &service->storage, service->error, sizeof(service->error));
@@ -229,6 +234,14 @@ static bool create_engine(struct service *service)
     struct engine_options options = choose_engine_options(service);
     struct engine_ports ports = {.env = service->env_port};
 
+    service->workers = env_real_workers_create(env_real_workers_default(), PASSWORDS_WAITING_MAX);
+    if (service->workers == NULL) {
+        complain("not enough resources for the threads that hash passwords");
+        return false;
+    }
+    env_real_attach_workers(service->env, service->workers);
+    ports.workers = env_real_workers_port(service->workers);
+    ports.vault = storage_vault_port(service->storage);
     storage_ports_get(service->storage, &ports.journal, &ports.watermark, &ports.secrets);
     service->engine = engine_create(&options, &ports);
     if (service->engine == NULL)
@@ -253,6 +266,8 @@ static bool create_api(struct service *service)
     wanted.http.cors_origins_count = options->cors_origins.count;
     wanted.admin_key = service->admin_key;
     wanted.rate_limits = options->rate_limits;
+    wanted.auth_verify = options->auth_verify;
+    wanted.staff_totp = options->staff_totp;
     wanted.availability_exact = options->availability_exact;
     wanted.secure_cookies = options->secure_cookies;
     wanted.drain_deadline_ms = (unsigned)options->drain_ms;
@@ -392,6 +407,8 @@ destroy_engine:
     storage_stop_reads(service.storage);
     if (service.api != NULL)
         api_destroy(service.api);
+    if (service.workers != NULL)
+        env_real_workers_destroy(service.workers);
     if (service.engine != NULL)
         engine_destroy(service.engine);
 close_store:
