@@ -30,8 +30,9 @@ static void mask(const char *address, char masked_out[EMAIL_LENGTH_MAX + 8])
              at == NULL ? "" : at);
 }
 
-bool account_mail_put(const struct engine *engine, const struct account_key_record *key,
-                      const struct account_mail *mail, struct account_envelope *envelope)
+bool account_mail_put(const struct engine *engine, const struct principal *account,
+                      const struct account_key_record *key, const struct account_mail *mail,
+                      struct account_envelope *envelope)
 {
     /* Every byte of an address may need six: it does not, but then it is refused, not cut. */
     char text[6 * 2 * (EMAIL_LENGTH_MAX + 8) + 256];
@@ -49,16 +50,16 @@ bool account_mail_put(const struct engine *engine, const struct account_key_reco
     write_byte(&writer, '}');
     envelope->mail_template = (uint8_t)mail->kind;
     envelope->sealed_mail_length =
-        (uint16_t)private_seal(engine, key, PRIVATE_MAIL, text, writer_length(&writer),
+        (uint16_t)private_seal(engine, account, key, PRIVATE_MAIL, text, writer_length(&writer),
                                envelope->sealed_mail, sizeof(envelope->sealed_mail));
     password_wipe(text, sizeof(text));
     return envelope->sealed_mail_length > 0;
 }
 
-bool account_mail_open(const struct engine *engine, const struct account_key_record *key,
-                       const uint8_t *sealed, size_t length,
+bool account_mail_open(const struct engine *engine, const struct principal *account,
+                       const struct account_key_record *key, const uint8_t *sealed, size_t length,
                        char text_out[ACCOUNT_MAIL_TEXT_MAX + 1], size_t *length_out)
 {
-    return private_open(engine, key, PRIVATE_MAIL, sealed, length, text_out,
+    return private_open(engine, account, key, PRIVATE_MAIL, sealed, length, text_out,
                         ACCOUNT_MAIL_TEXT_MAX + 1, length_out);
 }

@@ -18,14 +18,15 @@ struct account_mail {
 };
 
 /* Puts the mail into the envelope. False: it could not be sealed. */
-bool account_mail_put(const struct engine *engine, const struct account_key_record *key,
-                      const struct account_mail *mail, struct account_envelope *envelope);
+bool account_mail_put(const struct engine *engine, const struct principal *account,
+                      const struct account_key_record *key, const struct account_mail *mail,
+                      struct account_envelope *envelope);
 
 enum { ACCOUNT_MAIL_TEXT_MAX = SEALED_MAIL_MAX };
 
 /* Opens what stands in a mail's record; the JSON text, with a zero. */
-bool account_mail_open(const struct engine *engine, const struct account_key_record *key,
-                       const uint8_t *sealed, size_t length,
+bool account_mail_open(const struct engine *engine, const struct principal *account,
+                       const struct account_key_record *key, const uint8_t *sealed, size_t length,
                        char text_out[ACCOUNT_MAIL_TEXT_MAX + 1], size_t *length_out);
 
 /* How long the tokens in mails are good. */

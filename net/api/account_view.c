@@ -28,8 +28,8 @@ static bool open_field(struct flow *flow, struct writer *writer, enum private_fi
     char id[ACCOUNT_ID_LENGTH + 1];
     struct log_line line;
 
-    if (private_open(flow->shard->api->engine, &flow->key, field, sealed, sealed_length, plain_out,
-                     capacity, length_out))
+    if (private_open(flow->shard->api->engine, &flow->account, &flow->key, field, sealed,
+                     sealed_length, plain_out, capacity, length_out))
         return true;
     account_id_format(&flow->answer->view.principal, id);
     log_begin(&line, LOG_ERROR, "private_field_damaged", flow->shard->now.wall_ms);

@@ -129,8 +129,8 @@ static void seal_got(struct flow *flow, enum outcome outcome)
     if (envelope != NULL) {
         envelope->id = flow->id;
         envelope->sealed_length = (uint16_t)private_seal(
-            flow->shard->api->engine, &flow->key, PRIVATE_ADDRESS, flow->text, flow->text_length,
-            envelope->sealed, SEALED_ADDRESS_MAX);
+            flow->shard->api->engine, &flow->account, &flow->key, PRIVATE_ADDRESS, flow->text,
+            flow->text_length, envelope->sealed, SEALED_ADDRESS_MAX);
     }
     flow_call(flow, envelope, is_new ? added : got_one);
 }

@@ -16,17 +16,16 @@
 
 /* ---- tokens ---- */
 
-/* An envelope that issues a token of the flow's account and mails it to flow->email. */
-static struct account_envelope *issue(struct flow *flow, enum token_purpose purpose,
-                                      enum mail_kind kind, int64_t lifetime_ms)
+/* Puts a token of the flow's account into the envelope, and a mail with it to flow->email. */
+static void put_token(struct flow *flow, struct account_envelope *envelope,
+                      enum token_purpose purpose, enum mail_kind kind, int64_t lifetime_ms)
 {
     const struct engine *engine = flow->shard->api->engine;
-    struct account_envelope *envelope = flow_envelope(flow, ACCOUNT_CALL_TOKEN_ISSUE);
     struct account_mail mail = {.kind = kind, .to = flow->email, .token = flow->token};
     uint8_t random[ACCOUNT_TOKEN_RANDOM_BYTES];
 
     if (envelope == NULL)
-        return NULL;
+        return;
     shard_random(flow->shard->shard, random, sizeof(random));
     account_token_make(engine_secrets(engine), ACCOUNT_TOKEN_MAIL, &flow->account, random,
                        flow->token);
@@ -36,7 +35,15 @@ static struct account_envelope *issue(struct flow *flow, enum token_purpose purp
     if (kind == MAIL_ALREADY_REGISTERED)
         mail.token = NULL;
     if (kind != MAIL_KIND_COUNT)
-        (void)account_mail_put(engine, &flow->key, &mail, envelope);
+        (void)account_mail_put(engine, &flow->account, &flow->key, &mail, envelope);
+}
+
+static struct account_envelope *issue(struct flow *flow, enum token_purpose purpose,
+                                      enum mail_kind kind, int64_t lifetime_ms)
+{
+    struct account_envelope *envelope = flow_envelope(flow, ACCOUNT_CALL_TOKEN_ISSUE);
+
+    put_token(flow, envelope, purpose, kind, lifetime_ms);
     return envelope;
 }
 
@@ -137,36 +144,46 @@ static void registered(struct flow *flow, enum outcome outcome)
     } else if (outcome != OUTCOME_OK) {
         flow_refuse(flow, outcome);
     } else if (flow->shard->api->options.auth_verify) {
-        flow->account = flow->answer->account;
-        send_verification(flow);
+        flow_respond(flow, 202);
     } else {
         flow->is_registration = true;
         login_enter(flow);
     }
 }
 
-static void send_registration(struct flow *flow)
+static void prepared(struct flow *flow, enum outcome outcome)
 {
     const struct engine *engine = flow->shard->api->engine;
-    struct account_envelope *envelope = flow_envelope(flow, ACCOUNT_CALL_REGISTER);
-    uint8_t random[16];
+    struct account_envelope *envelope;
 
-    shard_random(flow->shard->shard, random, sizeof(random));
-    private_key_make(engine, random, &flow->key);
+    if (outcome != OUTCOME_OK) {
+        registered(flow, outcome);
+        return;
+    }
+    flow->account = flow->answer->account;
+    private_key_make(engine, &flow->account, &flow->key);
+    envelope = flow_envelope(flow, ACCOUNT_CALL_REGISTER);
     if (envelope != NULL) {
         envelope->key = flow->key;
         envelope->verified = !flow->shard->api->options.auth_verify;
         envelope->role = ROLE_CUSTOMER;
         login_put_hash(flow, envelope);
         envelope->email_length =
-            (uint16_t)private_seal(engine, &flow->key, PRIVATE_EMAIL, flow->email,
+            (uint16_t)private_seal(engine, &flow->account, &flow->key, PRIVATE_EMAIL, flow->email,
                                    strlen(flow->email), envelope->email, SEALED_EMAIL_MAX);
         if (flow->name_length > 0)
             envelope->sealed_length =
-                (uint16_t)private_seal(engine, &flow->key, PRIVATE_NAME, flow->name,
+                (uint16_t)private_seal(engine, &flow->account, &flow->key, PRIVATE_NAME, flow->name,
                                        flow->name_length, envelope->sealed, SEALED_NAME_MAX);
+        if (!envelope->verified)
+            put_token(flow, envelope, TOKEN_VERIFY, MAIL_VERIFY_EMAIL, TOKEN_VERIFY_MS);
     }
     flow_call(flow, envelope, registered);
+}
+
+static void send_registration(struct flow *flow)
+{
+    flow_call(flow, flow_envelope(flow, ACCOUNT_CALL_EMAIL_PREPARE), prepared);
 }
 
 static void register_hashed(struct flow *flow, enum outcome outcome)
@@ -267,7 +284,7 @@ static void claimed(struct flow *flow, enum outcome outcome)
     envelope = flow_envelope(flow, ACCOUNT_CALL_EMAIL_CONFIRM);
     if (envelope != NULL) {
         account_token_hash(flow->token, envelope->hash);
-        (void)account_mail_put(engine, &flow->key, &mail, envelope);
+        (void)account_mail_put(engine, &flow->account, &flow->key, &mail, envelope);
     }
     flow_call(flow, envelope, confirmed);
 }
@@ -290,8 +307,9 @@ static void change_got(struct flow *flow, enum outcome outcome)
     }
     if (!account_open_email(flow))
         return;
-    if (!private_open(flow->shard->api->engine, &flow->key, PRIVATE_EMAIL, view->new_email,
-                      view->new_email_length, flow->text, sizeof(flow->text), &flow->text_length)) {
+    if (!private_open(flow->shard->api->engine, &flow->account, &flow->key, PRIVATE_EMAIL,
+                      view->new_email, view->new_email_length, flow->text, sizeof(flow->text),
+                      &flow->text_length)) {
         flow_problem(flow, PROBLEM_INTERNAL_ERROR, "A stored field of this account is damaged.");
         return;
     }
@@ -404,7 +422,8 @@ static void reset_hashed(struct flow *flow, enum outcome outcome)
         account_token_hash(flow->token, envelope->hash);
         login_put_hash(flow, envelope);
         if (flow->id == TOKEN_RESET)
-            (void)account_mail_put(flow->shard->api->engine, &flow->key, &mail, envelope);
+            (void)account_mail_put(flow->shard->api->engine, &flow->account, &flow->key, &mail,
+                                   envelope);
     }
     flow_call(flow, envelope, reset_done);
 }

@@ -45,34 +45,37 @@ static void invited(struct flow *flow, enum outcome outcome)
     flow_respond_json(flow, 201, &writer);
 }
 
-static void send_invitation(struct flow *flow)
+static void put_invitation(struct flow *flow, struct account_envelope *envelope)
 {
     const struct engine *engine = flow->shard->api->engine;
-    struct account_envelope *envelope = flow_envelope(flow, ACCOUNT_CALL_TOKEN_ISSUE);
     struct account_mail mail = {.kind = MAIL_STAFF_INVITATION,
                                 .to = flow->email,
                                 .token = flow->token,
                                 .role = account_role_name((enum account_role)flow->role)};
     uint8_t random[ACCOUNT_TOKEN_RANDOM_BYTES];
 
+    if (envelope == NULL)
+        return;
     shard_random(flow->shard->shard, random, sizeof(random));
     account_token_make(engine_secrets(engine), ACCOUNT_TOKEN_MAIL, &flow->account, random,
                        flow->token);
-    if (envelope != NULL) {
-        account_token_hash(flow->token, envelope->hash);
-        envelope->purpose = TOKEN_INVITE;
-        envelope->lifetime_ms = TOKEN_INVITE_MS;
-        (void)account_mail_put(engine, &flow->key, &mail, envelope);
-    }
-    flow_call(flow, envelope, invited);
+    account_token_hash(flow->token, envelope->hash);
+    envelope->purpose = TOKEN_INVITE;
+    envelope->lifetime_ms = TOKEN_INVITE_MS;
+    (void)account_mail_put(engine, &flow->account, &flow->key, &mail, envelope);
 }
 
 static void role_given(struct flow *flow, enum outcome outcome)
 {
-    if (outcome == OUTCOME_OK)
-        send_invitation(flow);
-    else
+    struct account_envelope *envelope;
+
+    if (outcome != OUTCOME_OK) {
         flow_refuse(flow, outcome);
+        return;
+    }
+    envelope = flow_envelope(flow, ACCOUNT_CALL_TOKEN_ISSUE);
+    put_invitation(flow, envelope);
+    flow_call(flow, envelope, invited);
 }
 
 /* Invited before and not there yet: invited again, whatever became of the first mail. */
@@ -96,43 +99,49 @@ static void taken_got(struct flow *flow, enum outcome outcome)
 
 static void registered(struct flow *flow, enum outcome outcome)
 {
-    if (outcome != OUTCOME_OK && outcome != OUTCOME_EMAIL_TAKEN) {
-        flow_refuse(flow, outcome);
+    if (outcome == OUTCOME_EMAIL_TAKEN) {
+        flow->account = flow->answer->account;
+        flow_get(flow, taken_got);
+    } else {
+        invited(flow, outcome);
+    }
+}
+
+static void prepared(struct flow *flow, enum outcome outcome)
+{
+    const struct engine *engine = flow->shard->api->engine;
+    struct account_envelope *envelope;
+
+    if (outcome != OUTCOME_OK) {
+        registered(flow, outcome);
         return;
     }
     flow->account = flow->answer->account;
-    if (outcome == OUTCOME_OK)
-        send_invitation(flow);
-    else
-        flow_get(flow, taken_got);
+    private_key_make(engine, &flow->account, &flow->key);
+    envelope = flow_envelope(flow, ACCOUNT_CALL_REGISTER);
+    if (envelope != NULL) {
+        envelope->key = flow->key;
+        envelope->role = flow->role;
+        envelope->email_length =
+            (uint16_t)private_seal(engine, &flow->account, &flow->key, PRIVATE_EMAIL, flow->email,
+                                   strlen(flow->email), envelope->email, SEALED_EMAIL_MAX);
+        if (flow->name_length > 0)
+            envelope->sealed_length =
+                (uint16_t)private_seal(engine, &flow->account, &flow->key, PRIVATE_NAME, flow->name,
+                                       flow->name_length, envelope->sealed, SEALED_NAME_MAX);
+        put_invitation(flow, envelope);
+    }
+    flow_call(flow, envelope, registered);
 }
 
 void api_staff_create(struct api_call *call)
 {
     static const struct account_field fields[] = {
         {"email", FIELD_EMAIL, true}, {"role", FIELD_ROLE, true}, {"name", FIELD_NAME, false}};
-    const struct engine *engine = call->shard->api->engine;
     struct flow *flow = account_flow_start(call, fields, COUNT_OF(fields));
-    struct account_envelope *envelope;
-    uint8_t random[16];
 
-    if (flow == NULL)
-        return;
-    shard_random(flow->shard->shard, random, sizeof(random));
-    private_key_make(engine, random, &flow->key);
-    envelope = flow_envelope(flow, ACCOUNT_CALL_REGISTER);
-    if (envelope != NULL) {
-        envelope->key = flow->key;
-        envelope->role = flow->role;
-        envelope->email_length =
-            (uint16_t)private_seal(engine, &flow->key, PRIVATE_EMAIL, flow->email,
-                                   strlen(flow->email), envelope->email, SEALED_EMAIL_MAX);
-        if (flow->name_length > 0)
-            envelope->sealed_length =
-                (uint16_t)private_seal(engine, &flow->key, PRIVATE_NAME, flow->name,
-                                       flow->name_length, envelope->sealed, SEALED_NAME_MAX);
-    }
-    flow_call(flow, envelope, registered);
+    if (flow != NULL)
+        flow_call(flow, flow_envelope(flow, ACCOUNT_CALL_EMAIL_PREPARE), prepared);
 }
 
 /* ---- one member ---- */

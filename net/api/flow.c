@@ -10,14 +10,15 @@
 struct flow *flow_start(struct api_call *call)
 {
     struct api_shard *shard = call->shard;
-    struct flow *flow = shard->flows == FLOWS_MAX ? NULL : calloc(1, sizeof(*flow));
+    bool is_full = counter_read(&shard->counters.flows) == FLOWS_MAX;
+    struct flow *flow = is_full ? NULL : calloc(1, sizeof(*flow));
     struct http_slice agent = http_exchange_header(call->exchange, HTTP_HEADER_USER_AGENT);
 
     if (flow == NULL) {
         respond_outcome(call->exchange, OUTCOME_OVERLOADED);
         return NULL;
     }
-    shard->flows++;
+    counter_add(&shard->counters.flows, 1);
     flow->shard = shard;
     flow->exchange_cookie = http_exchange_cookie(call->exchange);
     flow->caller = call->principal;
@@ -44,8 +45,8 @@ static void envelope_wipe(struct account_envelope *envelope)
 
 void flow_end(struct flow *flow)
 {
-    assert(flow->shard->flows > 0);
-    flow->shard->flows--;
+    assert(counter_read(&flow->shard->counters.flows) > 0);
+    counter_add(&flow->shard->counters.flows, (uint64_t)-1);
     keyed_drop(flow->shard, flow->keyed);
     envelope_wipe(flow->answer);
     envelope_wipe(flow->opened);
