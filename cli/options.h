@@ -71,6 +71,12 @@ enum {
       "FILE", "file with the admin key; else admin.key in the data folder, made at first start")   \
     X(rate_limits, "rate-limits", "rate_limits", SWITCH, true, 0, 0, IN_SERVE, "on|off",           \
       "off is for demonstrations and load tests")                                                  \
+    X(auth_verify, "auth-verify", "auth_verify", SWITCH, true, 0, 0, IN_SERVE, "on|off",           \
+      "off: new customers need not follow a link in a mail; for tests and demonstrations")         \
+    X(staff_totp, "staff-totp", "staff_totp", SWITCH, false, 0, 0, IN_SERVE, "on|off",             \
+      "on: staff's sessions need a second factor; the admin key does not")                         \
+    X(vault_key_file, "vault-key-file", "vault_key_file", TEXT, "", 0, 4000, IN_SERVE, "FILE",     \
+      "file with the key of private data; else vault.key in the data folder, made at first start") \
     X(cors_origins, "cors-origins", "cors_origins", LIST, 0, 1, 200, IN_SERVE, "ORIGIN,...",       \
       "web origins whose pages may call the API; * for any, without cookies")                      \
     X(secure_cookies, "secure-cookies", "secure_cookies", SWITCH, false, 0, 0, IN_SERVE, "on|off", \

@@ -21,6 +21,7 @@
 #include "api/log.h"
 #include "commands.h"
 #include "env_real.h"
+#include "env_real_workers.h"
 #include "files.h"
 #include "http/http_proxies.h"
 #include "options.h"
@@ -32,7 +33,8 @@
 enum {
     FILES_OF_THE_STORE = 1024, /* descriptors that are no connections: RocksDB's above all */
     PATH_MAX_BYTES = 4096,
-    SHARDS_AUTOMATIC_MAX = 16, /* more were never measured; ask for them with --shards */
+    PASSWORDS_WAITING_MAX = 64, /* some two seconds of work for one thread */
+    SHARDS_AUTOMATIC_MAX = 16,  /* more were never measured; ask for them with --shards */
 };
 
 struct service {
@@ -42,6 +44,7 @@ struct service {
     struct http_probe probe;
     struct storage *storage;
     struct storage_info storage_info;
+    struct env_real_workers *workers;
     struct engine *engine;
     struct api *api;
     struct outbound_service outbound;
@@ -162,6 +165,8 @@ static enum exit_status open_store(struct service *service)
         wanted.ballast_bytes = options->ballast_mb << 20;
     if (options_is_given(options, OPTION_low_water_mb))
         wanted.low_water_bytes = options->low_water_mb << 20;
+    wanted.vault_key_file = options->vault_key_file;
+    wanted.credentials_directory = getenv("CREDENTIALS_DIRECTORY");
     wanted.log = log_storage;
     wanted.log_arg = service;
     result = storage_open(&wanted, &service->storage, service->error, sizeof(service->error));
@@ -254,6 +259,14 @@ static bool create_engine(struct service *service)
     struct engine_options options = choose_engine_options(service);
     struct engine_ports ports = {.env = service->env_port};
 
+    service->workers = env_real_workers_create(env_real_workers_default(), PASSWORDS_WAITING_MAX);
+    if (service->workers == NULL) {
+        complain("not enough resources for the threads that hash passwords");
+        return false;
+    }
+    env_real_attach_workers(service->env, service->workers);
+    ports.workers = env_real_workers_port(service->workers);
+    ports.vault = storage_vault_port(service->storage);
     storage_ports_get(service->storage, &ports.journal, &ports.watermark, &ports.secrets);
     ports.outbound = outbound_port_get(service->outbound.outbound);
     service->engine = engine_create(&options, &ports);
@@ -285,6 +298,8 @@ static bool create_api(struct service *service)
         strcmp(options->forwarded, "standard") == 0 ? HTTP_FORWARDED_STANDARD : HTTP_FORWARDED_X;
     wanted.admin_key = service->admin_key;
     wanted.rate_limits = options->rate_limits;
+    wanted.auth_verify = options->auth_verify;
+    wanted.staff_totp = options->staff_totp;
     wanted.availability_exact = options->availability_exact;
     wanted.secure_cookies = options->secure_cookies;
     wanted.drain_deadline_ms = (unsigned)options->drain_ms;
@@ -429,6 +444,8 @@ destroy_engine:
     outbound_service_close(&service.outbound);
     if (service.api != NULL)
         api_destroy(service.api);
+    if (service.workers != NULL)
+        env_real_workers_destroy(service.workers);
     if (service.engine != NULL)
         engine_destroy(service.engine);
 close_store:

@@ -19,6 +19,7 @@
 #include "journal_rocksdb.h"
 #include "salvage.h"
 #include "secrets_file.h"
+#include "vault_file.h"
 #include "watermark_file.h"
 
 #define MEBIBYTE (UINT64_C(1) << 20)
@@ -30,6 +31,7 @@ enum {
 };
 
 struct storage {
+    struct vault *vault;
     struct storage_options options;
     struct data_folder folder;
     struct secrets secrets;
@@ -316,6 +318,19 @@ static enum storage_result part_result(const struct storage *storage, int result
     return storage->folder.is_ready ? STORAGE_DAMAGED : STORAGE_NO_DISK;
 }
 
+static int vault_open(struct storage *storage, char *error, size_t error_size)
+{
+    const struct storage_options *options = &storage->options;
+    struct vault_key_file key_file;
+    int opened = vault_key_file_find(&storage->folder, options->vault_key_file,
+                                     options->credentials_directory, &key_file, error, error_size);
+
+    if (opened != 0)
+        return opened;
+    return vault_file_open(&storage->folder, &key_file, true, options->random, options->random_self,
+                           &storage->vault, error, error_size);
+}
+
 /* All parts of a locked folder. */
 static enum storage_result parts_open(struct storage *storage, char *error, size_t error_size)
 {
@@ -329,6 +344,9 @@ static enum storage_result parts_open(struct storage *storage, char *error, size
     int opened = data_folder_secret(&storage->folder, &storage->secrets, error, error_size);
     if (opened != 0)
         return part_result(storage, opened);
+    opened = vault_open(storage, error, error_size);
+    if (opened != 0)
+        return opened == FILES_NO_DISK ? STORAGE_NO_DISK : STORAGE_REFUSED;
     ballast_open(&storage->ballast, &ballast);
     if (watermark_load(storage->watermark_path, &watermark) == WATERMARK_UNREADABLE) {
         files_error(error, error_size, "cannot read %s: %s", storage->watermark_path,
@@ -395,6 +413,8 @@ enum storage_result storage_open(const struct storage_options *options,
     return STORAGE_OPENED;
 
 close_folder:
+    if (storage->vault != NULL)
+        vault_destroy(storage->vault);
     secrets_close(&storage->secrets);
     data_folder_close(&storage->folder);
 free_storage:
@@ -415,6 +435,7 @@ void storage_close(struct storage *storage)
     /* The journal first: what it acknowledged last is then on file before the lock goes. */
     journal_close(storage);
     watermark_file_close(storage->watermark);
+    vault_destroy(storage->vault);
     secrets_close(&storage->secrets);
     data_folder_close(&storage->folder);
     pthread_mutex_destroy(&storage->journal_lock);
@@ -508,4 +529,9 @@ void storage_ports_get(struct storage *storage, struct journal_port *journal_out
         .advance = port_watermark_advance,
     };
     *secrets_out = secrets_port_of(&storage->secrets);
+}
+
+struct vault_port storage_vault_port(struct storage *storage)
+{
+    return vault_port_of(storage->vault);
 }

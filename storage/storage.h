@@ -25,6 +25,12 @@ struct storage_options {
      * disk, damage. NULL: standard error. */
     void (*log)(void *arg, const char *line);
     void *log_arg;
+    /* Where the vault's key is looked for (vault_file.h); NULL or empty: not there. */
+    const char *vault_key_file;
+    const char *credentials_directory;
+    /* Unpredictable bytes, any thread; NULL: OpenSSL's. */
+    void (*random)(void *self, void *bytes, size_t length);
+    void *random_self;
 };
 
 struct storage;
@@ -58,6 +64,9 @@ void storage_info_get(const struct storage *storage, struct storage_info *info_o
 /* Fills the ports; they are valid until storage_close. */
 void storage_ports_get(struct storage *storage, struct journal_port *journal_out,
                        struct watermark_port *watermark_out, struct secrets_port *secrets_out);
+
+/* The port to the store's vault; likewise. */
+struct vault_port storage_vault_port(struct storage *storage);
 
 /* Ends the threads that read; reads still queued fail. Before the engine, whom they call, is
  * destroyed; no read may be begun afterwards. */

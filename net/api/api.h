@@ -38,6 +38,10 @@ struct api_options {
     bool rate_limits;           /* off: for demos and load tests; shows in /metrics */
     bool availability_exact;    /* off: `available` is null, only the level is told */
     bool secure_cookies;        /* the public side is TLS: cookies are __Host- and Secure */
+    bool auth_verify;           /* new addresses are verified by mail before they are good */
+    bool staff_totp;            /* staff's sessions need a second factor */
+    const char *public_url;     /* where shoppers find the shop, or NULL: one of its origins */
+    const char *shop_name;      /* what authenticators show */
     unsigned drain_deadline_ms; /* how long connections may finish when the engine drains */
 
     /* Both NULL where nothing goes out. They outlive the shards. */

@@ -440,7 +440,7 @@ static struct import *import_of(struct http_exchange *exchange)
 {
     struct import *import;
 
-    memcpy(&import, http_exchange_scratch(exchange), sizeof(import));
+    import = ((struct call_scratch *)http_exchange_scratch(exchange))->import;
     return import;
 }
 
@@ -562,6 +562,6 @@ void api_import(struct api_call *call)
         return;
     }
     call->shard->imports[import->slot] = import;
-    memcpy(http_exchange_scratch(call->exchange), &import, sizeof(import));
+    ((struct call_scratch *)http_exchange_scratch(call->exchange))->import = import;
     http_exchange_listen(call->exchange, &stream_events);
 }

@@ -7,7 +7,7 @@
 const struct api_route api_routes[ROUTE_COUNT] = {
 #define X(method, pattern, name, who, kind, content, idempotency)                                  \
     [ROUTE_##name] = {.handler = api_##name,                                                       \
-                      .caller = CALLER_##who,                                                      \
+                      .access = {ACCESS_##who},                                                    \
                       .class = CLASS_##kind,                                                       \
                       .body = BODY_##content,                                                      \
                       .key = KEY_##idempotency},
@@ -16,7 +16,7 @@ const struct api_route api_routes[ROUTE_COUNT] = {
 };
 
 /* A line of the table that leaves out who may call does not compile: the macro has seven
- * parameters, and `CALLER_` alone names nothing. */
+ * parameters, and `ACCESS_` alone names nothing. */
 
 void api_routes_fill(struct route routes_out[ROUTE_COUNT], http_handler dispatch)
 {
@@ -25,7 +25,7 @@ void api_routes_fill(struct route routes_out[ROUTE_COUNT], http_handler dispatch
         .method = HTTP_METHOD_##verb,                                                              \
         .pattern = path,                                                                           \
         .handler = dispatch,                                                                       \
-        .caller = CALLER_##who,                                                                    \
+        .caller = (int)api_routes[ROUTE_##title].access.caller,                                    \
         .flags = BODY_##content == BODY_CSV ? ROUTE_STREAM_BODY : 0,                               \
         .name = #title,                                                                            \
         .body_max = BODY_##content == BODY_CSV ? IMPORT_BYTES_MAX : 0,                             \
