@@ -67,6 +67,9 @@ enum {
       "threads that serve; 0: as many as cores")                                                   \
     X(admin_key_file, "admin-key-file", "admin_key_file", TEXT, "", 0, 4000, IN_SERVE | IN_IMPORT, \
       "FILE", "file with the admin key; else admin.key in the data folder, made at first start")   \
+    X(vault_key_file, "vault-key-file", "vault_key_file", TEXT, "", 0, 4000, IN_SERVE, "FILE",     \
+      "file with the key of private data; else systemd's credential stampede-vault-key, else "     \
+      "vault.key in the data folder, made at first start; in no backup")                           \
     X(rate_limits, "rate-limits", "rate_limits", SWITCH, true, 0, 0, IN_SERVE, "on|off",           \
       "off is for demonstrations and load tests")                                                  \
     X(cors_origins, "cors-origins", "cors_origins", LIST, 0, 1, 200, IN_SERVE, "ORIGIN,...",       \

@@ -157,6 +157,8 @@ static enum exit_status open_store(struct service *service)
         wanted.ballast_bytes = options->ballast_mb << 20;
     if (options_is_given(options, OPTION_low_water_mb))
         wanted.low_water_bytes = options->low_water_mb << 20;
+    wanted.vault_key_file = options->vault_key_file;
+    wanted.credentials_directory = getenv("CREDENTIALS_DIRECTORY");
     wanted.log = log_storage;
     wanted.log_arg = service;
     result = storage_open(&wanted, &service->storage, service->error, sizeof(service->error));
@@ -230,6 +232,7 @@ static bool create_engine(struct service *service)
     struct engine_ports ports = {.env = service->env_port};
 
     storage_ports_get(service->storage, &ports.journal, &ports.watermark, &ports.secrets);
+    ports.vault = storage_vault_get(service->storage);
     service->engine = engine_create(&options, &ports);
     if (service->engine == NULL)
         complain("not enough memory: lower holds_max, skus_max or shards");
