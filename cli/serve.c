@@ -20,6 +20,7 @@
 #include "api/log.h"
 #include "commands.h"
 #include "env_real.h"
+#include "env_real_workers.h"
 #include "files.h"
 #include "options.h"
 #include "secrets_file.h"
@@ -35,6 +36,7 @@ enum {
 struct service {
     const struct options *options;
     struct env_real *env;
+    struct env_real_workers *workers; /* NULL: not made yet */
     struct env env_port;
     struct http_probe probe;
     struct storage *storage;
@@ -226,6 +228,20 @@ static struct engine_options choose_engine_options(const struct service *service
     return wanted;
 }
 
+static bool create_workers(struct service *service)
+{
+    const struct options *options = service->options;
+    uint32_t threads =
+        options->workers != 0 ? (uint32_t)options->workers : env_real_workers_default();
+
+    service->workers = env_real_workers_create(threads, (uint32_t)options->workers_queue);
+    if (service->workers == NULL)
+        complain("not enough resources for %u workers: lower --workers", threads);
+    else
+        env_real_attach_workers(service->env, service->workers);
+    return service->workers != NULL;
+}
+
 static bool create_engine(struct service *service)
 {
     struct engine_options options = choose_engine_options(service);
@@ -233,6 +249,7 @@ static bool create_engine(struct service *service)
 
     storage_ports_get(service->storage, &ports.journal, &ports.watermark, &ports.secrets);
     ports.vault = storage_vault_get(service->storage);
+    ports.workers = env_real_workers_port(service->workers);
     service->engine = engine_create(&options, &ports);
     if (service->engine == NULL)
         complain("not enough memory: lower holds_max, skus_max or shards");
@@ -375,7 +392,7 @@ int command_serve(const struct options *options)
     if (status != STATUS_DONE)
         goto close_store;
     status = STATUS_USAGE;
-    if (!create_engine(&service) || !create_api(&service))
+    if (!create_workers(&service) || !create_engine(&service) || !create_api(&service))
         goto destroy_engine;
     let_signals_interrupt(&signals, end_at_once);
     if (engine_recover(service.engine, service.error, sizeof(service.error)) != 0) {
@@ -405,6 +422,8 @@ close_store:
 destroy_env:
     if (status == STATUS_DONE)
         service_log(&service, LOG_INFO, "stopped", NULL, NULL);
+    if (service.workers != NULL)
+        env_real_workers_destroy(service.workers);
     env_real_destroy(service.env);
     return status;
 }
