@@ -270,7 +270,7 @@ void dispatch_exchange(struct http_exchange *exchange, void *user)
     call.token = (struct http_slice){0};
     call.by_cookie = false;
     call.key = (struct slice){0};
-    if (call.route->caller != CALLER_PUBLIC)
+    if (call.route->access.caller != CALLER_PUBLIC)
         http_exchange_cache(exchange, HTTP_CACHE_NO_STORE);
     if (!check_address_rate(&call, &rates) || !check_card_number(&call) || !caller_check(&call) ||
         !check_caller_rate(&call, &rates) || !check_media_type(&call) || !check_key(&call))
