@@ -78,6 +78,7 @@ struct engine *world_create_engine(struct world *world, struct journal_memory *j
         .journal = journal_memory_port(journal),
         .watermark = sim_watermark_port(&world->watermark),
         .secrets = world->secrets,
+        .vault = vault_port_of(world->vault),
         .workers = sim_workers_port(&world->workers),
     };
     struct engine *engine = engine_create(&world->profile.engine, &ports);
@@ -238,6 +239,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     profile_draw(&world->profile, &world->random);
     env_controlled_init(&world->env, seed);
     world->secrets = sim_secrets_port(&world->mac_key, &world->random);
+    world->vault = sim_vault_create(&world->env);
     world->journal = journal_memory_create(
         &(struct journal_memory_options){.partitions = world->profile.engine.partitions});
     assert(world->journal != NULL);
@@ -262,5 +264,6 @@ void world_end(struct world *world)
     kill_engine(world, false);
     journal_memory_destroy(world->older);
     journal_memory_destroy(world->journal);
+    vault_destroy(world->vault);
     books_destroy(&world->books);
 }
