@@ -119,7 +119,7 @@ def sends(*pieces, pause_s=0):
 def test_peers_that_misbehave_cost_a_bounded_time_and_memory():
     head = b"HTTP/1.1 200 OK\r\n"
     cases = [
-        (sends(b"no HTTP at all\r\n\r\n"), "later", None),
+        (sends(b"no HTTP at all\r\n\r\n"), "later", "answer_unreadable"),
         (sends(b""), "later", None),
         (sends(head + b"Content-Length: 10\r\n\r\nabc"), "later", None),
         (sends(head + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n"), "later", None),
