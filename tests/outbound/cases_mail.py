@@ -115,12 +115,13 @@ def test_no_value_adds_a_header():
 
 
 def test_addresses():
-    good = ["a@b.co", "ann.o'neil+tag@shop.example", "x" * 64 + "@b.co", "j\u00f6rg@b\u00fccher.example",
-            "a@" + ".".join(["x" * 63] * 2 + ["x" * 60]), "!#$%&*+-/=?^_`{|}~@b.co", "1@1.co", "a@xn--bcher-kva.example"]
+    good = ["a@b.co", "ann.o'neil+tag@shop.example", "x" * 64 + "@b.co",
+            "j\u00f6rg@b\u00fccher.example", "a@" + ".".join(["x" * 63] * 2 + ["x" * 60]), "!#$%&*+-/=?^_`{|}~@b.co",
+            "1@1.co", "a@xn--bcher-kva.example"]
     bad = ["", "a", "@", "a@", "@b.co", "a@b", "a@@b.co", "a@b@c.co", "a b@c.co", "a@b c.co", ".a@b.co", "a.@b.co",
-           "a..b@b.co", "x" * 65 + "@b.co", "a@" + "x" * 64 + ".co", "a@-b.co", "a@b-.co", "a@b..co", "a@.b.co", "a@b.co.",
-           "a@1.2.3.4", "a@[1.2.3.4]", '"a b"@b.co', "a,b@b.co", "a<b@b.co", "a>b@b.co", "a(b)@b.co", "a;b@b.co",
-           "a:b@b.co", "a\\b@b.co", "a@b_c.co", "a@b/c.co", "a\t@b.co", "a@b.co\n", "a@b.co\r\nRCPT TO:<x@y.co>",
+           "a..b@b.co", "x" * 65 + "@b.co", "a@" + "x" * 64 + ".co", "a@-b.co", "a@b-.co", "a@b..co", "a@.b.co",
+           "a@b.co.", "a@1.2.3.4", "a@[1.2.3.4]", '"a b"@b.co', "a,b@b.co", "a<b@b.co", "a>b@b.co", "a(b)@b.co",
+           "a;b@b.co", "a:b@b.co", "a\\b@b.co", "a@b_c.co", "a@b/c.co", "a\t@b.co", "a@b.co\n", "a@b.co\r\nRCPT TO:<x@y.co>",
            "a@" + ".".join(["x" * 62] * 4) + ".co", "a@b\u2028c.co", "a@b\u00a0.co"[:3] + "\x80.co"]
     for address in good:
         assert compose(recipient=address, text="x") is not None, f"refused: {address!r}"
@@ -130,8 +131,8 @@ def test_addresses():
 
 # ---- templates -----------------------------------------------------------------------------------------------------
 
-VALUES = {"shop_name": "Tom & \"Jerry's\" <b>", "public_url": "https://shop.test/?a=1&b=2", "link": "https://shop.test/v#t",
-          "valid_for": "60 minutes", "new_email": "a***@shop.test", "role": "orders"}
+VALUES = {"shop_name": "Tom & \"Jerry's\" <b>", "public_url": "https://shop.test/?a=1&b=2",
+          "link": "https://shop.test/v#t", "valid_for": "60 minutes", "new_email": "a***@shop.test", "role": "orders"}
 
 
 def render(folder, kind, values=None):
@@ -168,7 +169,8 @@ def changed(name, text):
 def test_a_shop_replaces_one_text_and_keeps_the_others():
     folder = changed("verify-email.txt", "Subject: Salut de {{shop_name}}\r\n\r\nIci\u00a0: {{link}}\r\n")
     code, output = render(folder, "verify-email")
-    assert code == 0 and output.split("\0")[:2] == ["Salut de " + VALUES["shop_name"], "Ici\u00a0: https://shop.test/v#t\n"]
+    expected = ["Salut de " + VALUES["shop_name"], "Ici\u00a0: https://shop.test/v#t\n"]
+    assert code == 0 and output.split("\0")[:2] == expected, output
     assert output.split("\0")[2] == render("-", "verify-email")[1].split("\0")[2]
     assert render(folder, "reset-password") == render("-", "reset-password")
 
