@@ -23,7 +23,7 @@ def compose(identity="out_1", name="Aurora", sender="shop@shop.test", recipient=
         page = folder / "html"
         page.write_bytes(html if isinstance(html, bytes) else html.encode())
     done = run_driver("compose", identity, wall_ms, name, sender, recipient, subject, folder / "text", page)
-    assert done.returncode in (0, 1), done.stderr
+    assert done.returncode in (0, 3), done.stderr
     return done.stdout if done.returncode == 0 else None
 
 
@@ -121,7 +121,8 @@ def test_addresses():
     bad = ["", "a", "@", "a@", "@b.co", "a@b", "a@@b.co", "a@b@c.co", "a b@c.co", "a@b c.co", ".a@b.co", "a.@b.co",
            "a..b@b.co", "x" * 65 + "@b.co", "a@" + "x" * 64 + ".co", "a@-b.co", "a@b-.co", "a@b..co", "a@.b.co",
            "a@b.co.", "a@1.2.3.4", "a@[1.2.3.4]", '"a b"@b.co', "a,b@b.co", "a<b@b.co", "a>b@b.co", "a(b)@b.co",
-           "a;b@b.co", "a:b@b.co", "a\\b@b.co", "a@b_c.co", "a@b/c.co", "a\t@b.co", "a@b.co\n", "a@b.co\r\nRCPT TO:<x@y.co>",
+           "a;b@b.co", "a:b@b.co", "a\\b@b.co", "a@b_c.co", "a@b/c.co", "a\t@b.co", "a@b.co\n",
+           "a@b.co\r\nRCPT TO:<x@y.co>",
            "a@" + ".".join(["x" * 62] * 4) + ".co", "a@b\u2028c.co", "a@b\u00a0.co"[:3] + "\x80.co"]
     for address in good:
         assert compose(recipient=address, text="x") is not None, f"refused: {address!r}"
@@ -192,7 +193,7 @@ def test_a_broken_template_is_refused_by_name():
     ]
     for name, text, expected in cases:
         code, output = render(changed(name, text), "verify-email")
-        assert code == 1 and all(part in output for part in expected), f"{name} {text[:40]!r}: {code} {output}"
+        assert code == 3 and all(part in output for part in expected), f"{name} {text[:40]!r}: {code} {output}"
     assert "cannot read" in render("/no/such/folder", "verify-email")[1]
 
 
