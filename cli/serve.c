@@ -23,7 +23,7 @@
 #include "env_real.h"
 #include "files.h"
 #include "options.h"
-#include "outbound.h"
+#include "outbound_service.h"
 #include "secrets_file.h"
 #include "shop_limits.h"
 #include "storage.h"

@@ -17,8 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <uv.h>
-
 #include "env_real.h"
 #include "journal_memory.h"
 #include "outbound/captcha.h"
