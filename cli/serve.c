@@ -25,7 +25,7 @@
 #include "files.h"
 #include "http/http_proxies.h"
 #include "options.h"
-#include "outbound.h"
+#include "outbound_service.h"
 #include "secrets_file.h"
 #include "shop_limits.h"
 #include "storage.h"

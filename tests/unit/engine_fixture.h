@@ -33,6 +33,7 @@ struct fixture {
     uint32_t reply_counts[FIXTURE_COOKIES];
     uint64_t next_cookie;
     struct refusal refusal;
+    struct outbound_port outbound;
 };
 
 static inline struct moment fixture_now(void *self)
@@ -125,6 +126,7 @@ static inline int fixture_open(struct fixture *fixture)
                       .advance = fixture_watermark_advance},
         .secrets = {.id_key = {{1, 2}}, .key_key = {{3, 4}}},
         .workers = fixture->workers,
+        .outbound = fixture->outbound,
     };
     char error[256];
     int result;
