@@ -100,7 +100,10 @@
     X(83, ADOPT_KEEPS_LIMITS, "what a guest had does not count for the customer's limit")          \
     X(84, ADOPTED_IN_FLIGHT, "a guest's request on its way at login makes a hold that is lost")    \
     X(85, ALIAS_KEYS_IGNORED, "a key that the customer used as a guest has a second effect")       \
-    X(86, ACCOUNT_NUMBER_REUSED, "after a restart an account's number is given again")
+    X(86, ACCOUNT_NUMBER_REUSED, "after a restart an account's number is given again")             \
+    X(87, CACHE_IGNORES_MARK, "a shard goes by what it remembers of a session, whatever changed")  \
+    X(88, FILL_TAKES_CURRENT_MARK, "an answer about a session that is outdated is remembered")     \
+    X(89, CACHE_IGNORES_EXPIRY, "what a shard remembers of a session has no end")
 
 enum mutant {
     MUTANT_NONE,

@@ -179,10 +179,13 @@ static enum check_result audit(struct check *check, const struct data_folder *fo
     check->partitions = journal_rocksdb_identity(check->journal).partitions;
     check->floors = calloc(check->partitions, sizeof(*check->floors));
     check->out_of_memory = check->floors == NULL;
-    for (uint32_t i = 0; i < check->partitions && !check->out_of_memory; i++)
+    for (uint32_t i = 0; i < check->partitions && !check->out_of_memory; i++) {
         check_partition(check, i);
+        check_accounts_partition(check, i);
+    }
     check_names(check);
     check_links(check);
+    check_accounts(check);
     check_watermark(check, folder);
     check_secret(check, folder);
     enum check_result result = verdict(check, error, error_size);

@@ -25,6 +25,8 @@
 #include "http/http.h"
 
 struct api;
+struct outbound;
+struct mail_settings;
 
 struct api_options {
     /* Host, port (the probe's), limits, timeouts and CORS. api_options_default fills it; the caller
@@ -41,6 +43,10 @@ struct api_options {
     const char *public_url;     /* where shoppers find the shop, or NULL: one of its origins */
     const char *shop_name;      /* what authenticators show */
     unsigned drain_deadline_ms; /* how long connections may finish when the engine drains */
+
+    /* Both NULL where nothing goes out. They outlive the shards. */
+    const struct outbound *outbound; /* its counters are in /metrics */
+    const struct mail_settings *mail;
 };
 
 enum {

@@ -7,6 +7,7 @@
 
 #include "api/api_shard.h"
 #include "api/callers.h"
+#include "api/card_number.h"
 #include "api/request.h"
 #include "http/words.h"
 
@@ -240,6 +241,17 @@ static bool check_key(struct api_call *call)
     return false;
 }
 
+/* ---- what no request may hold ---- */
+
+static bool check_card_number(struct api_call *call)
+{
+    if (http_exchange_is_resumed(call->exchange) || !card_number_in_request(call->exchange))
+        return true;
+    problem_respond(call->exchange, PROBLEM_CARD_NUMBER_REFUSED,
+                    "Send no card numbers to the shop.");
+    return false;
+}
+
 /* ---- in and out ---- */
 
 void dispatch_exchange(struct http_exchange *exchange, void *user)
@@ -258,7 +270,9 @@ void dispatch_exchange(struct http_exchange *exchange, void *user)
     call.token = (struct http_slice){0};
     call.by_cookie = false;
     call.key = (struct slice){0};
-    if (!check_address_rate(&call, &rates) || !caller_check(&call) ||
+    if (call.route->access.caller != CALLER_PUBLIC)
+        http_exchange_cache(exchange, HTTP_CACHE_NO_STORE);
+    if (!check_address_rate(&call, &rates) || !check_card_number(&call) || !caller_check(&call) ||
         !check_caller_rate(&call, &rates) || !check_media_type(&call) || !check_key(&call))
         return;
     /* When the failure latch has fallen nothing may be told any more, but how we are. */

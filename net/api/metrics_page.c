@@ -6,6 +6,7 @@
 
 #include "api/api_shard.h"
 #include "api/problems.h"
+#include "outbound/outbound.h"
 
 /* Figures of the HTTP layer: member, name, kind, help. */
 #define HTTP_FIGURES(X)                                                                            \
@@ -328,6 +329,28 @@ static void write_engine(struct writer *writer, const struct api *api)
     }
 }
 
+/* ---- outbound ---- */
+
+static void write_outbound(struct writer *writer, const struct api *api)
+{
+    static const char suffix_counter[] = "_total";
+    static const char suffix_gauge[] = "";
+    struct outbound_metrics metrics;
+    char name[64];
+
+    if (api->options.outbound == NULL)
+        return;
+    outbound_metrics_get(api->options.outbound, &metrics);
+#define X(member, kind, help)                                                                      \
+    _Static_assert(sizeof("outbound_" #member) + sizeof(suffix_counter) <= sizeof(name),           \
+                   "a metric's name");                                                             \
+    strcpy(name, "outbound_" #member);                                                             \
+    strcat(name, suffix_##kind);                                                                   \
+    write_figure(writer, name, #kind, help, metrics.member);
+    OUTBOUND_METRICS(X)
+#undef X
+}
+
 void api_metrics(struct api_call *call)
 {
     const struct api *api = call->shard->api;
@@ -343,6 +366,7 @@ void api_metrics(struct api_call *call)
     write_requests(&writer, api);
     write_latencies(&writer, api);
     write_http(&writer, api);
+    write_outbound(&writer, api);
     if (writer.failed)
         respond_outcome(call->exchange, OUTCOME_OVERLOADED);
     else

@@ -92,6 +92,9 @@
     X(KEY_REUSED, "idempotency_key_reused", 422, "Idempotency key reused",                         \
       "This Idempotency-Key was used for a request with another body. Give a new request a new "   \
       "key.")                                                                                      \
+    X(CARD_NUMBER_REFUSED, "card_number_refused", 422, "Card number refused",                      \
+      "Something in the request looks like the number of a payment card. This shop takes none: "   \
+      "they go from the shopper to the payment gateway. Nothing of the request was kept.")         \
     X(RATE_LIMITED, "rate_limited", 429, "Too many requests",                                      \
       "The caller, or its address, asks more often than the limit in RateLimit-Policy. "           \
       "Retry-After "                                                                               \

@@ -10,7 +10,7 @@
  *   key        what becomes of an Idempotency-Key
  *
  * The checks are made in dispatch.c, in one place, before the handler runs; in this order: rate of
- * the address, caller, rate of the caller, Content-Type, Idempotency-Key. */
+ * the address, card numbers, caller, rate of the caller, Content-Type, Idempotency-Key. */
 #ifndef STAMPEDE_API_ROUTES_H
 #define STAMPEDE_API_ROUTES_H
 

@@ -213,6 +213,7 @@ void session_hand_out(struct api_shard *shard, struct http_exchange *exchange, c
     char csrf[CSRF_TOKEN_LENGTH + 1];
 
     csrf_token_make(shard, token, SESSION_TOKEN_LENGTH, csrf);
+    http_exchange_cache(exchange, HTTP_CACHE_NO_STORE);
     set_cookie(exchange, shard, "stampede_session", token, age_max_s, "; HttpOnly");
     set_cookie(exchange, shard, "stampede_csrf", csrf, age_max_s, "");
     http_header_add(exchange, "X-Session-Token", token);
@@ -250,7 +251,6 @@ void api_session_create(struct api_call *call)
     if (!request_empty_object(call))
         return;
     session_start(call->shard, call->exchange, &principal, token);
-    http_header_add(call->exchange, "Cache-Control", "no-store");
     char *memory =
         http_body_begin(call->exchange, 201, "application/json", SESSION_TOKEN_LENGTH + 32);
     if (memory == NULL)

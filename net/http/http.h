@@ -19,8 +19,9 @@
  *  5. After an answer (`http_respond*`, `http_body_commit`, `http_stream_end`, `http_refuse`) the
  *     exchange is over: do not touch it again.
  *  6. Answers leave in the order of the requests, whatever the order in which they are given.
- *  7. Every answer carries Date, X-Request-Id and, where due, Connection and the CORS headers;
- * these are the layer's, do not add them.
+ *  7. Every answer carries Date, X-Request-Id, X-Content-Type-Options and Referrer-Policy, and
+ * where due Cache-Control (http_exchange_cache), Connection and the CORS headers; these are the
+ *     layer's, do not add them.
  */
 #ifndef STAMPEDE_HTTP_H
 #define STAMPEDE_HTTP_H
@@ -444,6 +445,15 @@ bool http_exchange_is_resumed(const struct http_exchange *exchange);
 bool http_header_add(struct http_exchange *exchange, const char *name, const char *value);
 bool http_header_add_slice(struct http_exchange *exchange, const char *name,
                            struct http_slice value);
+
+/* Whether an answer may be kept by those on its way and by its reader (RFC 9111 section 5.2.2). */
+enum http_cache {
+    HTTP_CACHE_UNSAID = 0,
+    HTTP_CACHE_REVALIDATE, /* no-cache: kept, but asked for before it is used again */
+    HTTP_CACHE_NO_STORE,   /* not at all: private, secret, or old as soon as it is told */
+};
+/* Adds Cache-Control. Of several calls the strictest counts, whatever their order. */
+void http_exchange_cache(struct http_exchange *exchange, enum http_cache cache);
 
 /*
  * Answers. `content_type` NULL: none; `body` is copied. A body of more than options.answer_max

@@ -107,6 +107,7 @@ struct http_exchange *http_exchange_open(struct http_connection *connection, boo
     exchange->readable = false;
     exchange->is_resumed = false;
     exchange->is_behind_proxy = false;
+    exchange->cache = HTTP_CACHE_UNSAID;
     exchange->is_secure = connection->is_secure;
     exchange->peer = connection->peer;
     exchange->version_1_0 =

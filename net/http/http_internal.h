@@ -73,7 +73,7 @@ enum {
     HTTP_CORS_LINES_MAX = 640,
     HTTP_CONTENT_TYPE_MAX = 128,
     /* What the layer's own lines of an answer's head can come to. */
-    HTTP_HEAD_FIXED_MAX = 320 + HTTP_REQUEST_ID_MAX + HTTP_CORS_LINES_MAX + HTTP_CONTENT_TYPE_MAX,
+    HTTP_HEAD_FIXED_MAX = 440 + HTTP_REQUEST_ID_MAX + HTTP_CORS_LINES_MAX + HTTP_CONTENT_TYPE_MAX,
     HTTP_ALLOW_ALL = ((1 << HTTP_METHOD_COUNT) - 1) & ~1,
 };
 
@@ -85,6 +85,16 @@ _Static_assert(HTTP_HEADERS_COUNT_LIMIT <= UINT8_MAX, "positions of known header
 _Static_assert(HTTP_HEADERS_EXTRA_MAX <= UINT16_MAX, "extra_length has 16 bits");
 _Static_assert((int)HTTP_SERIAL_LENGTH <= (int)HTTP_REQUEST_ID_MAX,
                "a made request ID is a valid one");
+
+/* What stands between the date and the request's ID in each answer: bodies are what their type
+ * says, whatever they look like; addresses of pages (which may hold a token) are told to no other
+ * site, while this one's own requests still name their Origin. */
+#define HTTP_CONSTANT_LINES                                                                        \
+    "X-Content-Type-Options: nosniff\r\n"                                                          \
+    "Referrer-Policy: same-origin\r\n"                                                             \
+    "X-Request-Id: "
+
+enum { HTTP_COMMON_LINES_LENGTH = HTTP_DATE_LINE_LENGTH + sizeof(HTTP_CONSTANT_LINES) - 1 };
 
 /* ---- Buffers (http_buffer.c) ---- */
 
@@ -281,6 +291,7 @@ struct http_exchange {
     enum http_method method;
     int status;
     int cors_origin; /* index, or -1 */
+    enum http_cache cache;
     bool readable;   /* the request's bytes are there: the handler is on the stack */
     bool is_resumed; /* has been deferred before */
     bool is_secure;
@@ -338,7 +349,7 @@ struct http_server {
     unsigned handles_open;
     uint64_t random;
     uint64_t date_second;
-    char date_line[HTTP_DATE_LINE_LENGTH + 1];
+    char common_lines[HTTP_COMMON_LINES_LENGTH]; /* Date and HTTP_CONSTANT_LINES */
     char serial[HTTP_SERIAL_LENGTH + 1];
     struct {
         char *lines;
