@@ -69,14 +69,15 @@ enum {
       "threads that serve; 0: as many as cores")                                                   \
     X(admin_key_file, "admin-key-file", "admin_key_file", TEXT, "", 0, 4000, IN_SERVE | IN_IMPORT, \
       "FILE", "file with the admin key; else admin.key in the data folder, made at first start")   \
+    X(vault_key_file, "vault-key-file", "vault_key_file", TEXT, "", 0, 4000, IN_SERVE, "FILE",     \
+      "file with the key of private data; else systemd's credential stampede-vault-key, else "     \
+      "vault.key in the data folder, made at first start; in no backup")                           \
     X(rate_limits, "rate-limits", "rate_limits", SWITCH, true, 0, 0, IN_SERVE, "on|off",           \
       "off is for demonstrations and load tests")                                                  \
     X(auth_verify, "auth-verify", "auth_verify", SWITCH, true, 0, 0, IN_SERVE, "on|off",           \
       "off: new customers need not follow a link in a mail; for tests and demonstrations")         \
     X(staff_totp, "staff-totp", "staff_totp", SWITCH, false, 0, 0, IN_SERVE, "on|off",             \
       "on: staff's sessions need a second factor; the admin key does not")                         \
-    X(vault_key_file, "vault-key-file", "vault_key_file", TEXT, "", 0, 4000, IN_SERVE, "FILE",     \
-      "file with the key of private data; else vault.key in the data folder, made at first start") \
     X(cors_origins, "cors-origins", "cors_origins", LIST, 0, 1, 200, IN_SERVE, "ORIGIN,...",       \
       "web origins whose pages may call the API; * for any, without cookies")                      \
     X(secure_cookies, "secure-cookies", "secure_cookies", SWITCH, false, 0, 0, IN_SERVE, "on|off", \
@@ -101,6 +102,12 @@ enum {
       1U << 26, IN_SERVE, "N", "customers counted against a product's limit, a shard")             \
     X(requests_max, "requests-max", "requests_max", NUMBER, engine.requests_max, 16, 1U << 20,     \
       IN_SERVE, "N", "requests in flight, a shard; more are refused at once")                      \
+    X(workers, "workers", "workers", NUMBER, 0, 0, WORKERS_MAX, IN_SERVE, "N",                     \
+      "threads of low priority for what takes long (passwords: 46 MiB each); 0: half the cores")   \
+    X(workers_queue, "workers-queue", "workers_queue", NUMBER, WORKERS_QUEUE_DEFAULT, 1,           \
+      WORKERS_QUEUE_MAX, IN_SERVE, "N",                                                            \
+      "logins and the like that wait for a worker; more are "                                      \
+      "refused at once")                                                                           \
     X(request_timeout_ms, "request-timeout-ms", "request_timeout_ms", NUMBER,                      \
       engine.request_timeout_ms, 10, 60 * 1000, IN_SERVE, "N",                                     \
       "a request that waited longer is dropped undone")                                            \

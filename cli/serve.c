@@ -33,18 +33,17 @@
 enum {
     FILES_OF_THE_STORE = 1024, /* descriptors that are no connections: RocksDB's above all */
     PATH_MAX_BYTES = 4096,
-    PASSWORDS_WAITING_MAX = 64, /* some two seconds of work for one thread */
-    SHARDS_AUTOMATIC_MAX = 16,  /* more were never measured; ask for them with --shards */
+    SHARDS_AUTOMATIC_MAX = 16, /* more were never measured; ask for them with --shards */
 };
 
 struct service {
     const struct options *options;
     struct env_real *env;
+    struct env_real_workers *workers; /* NULL: not made yet */
     struct env env_port;
     struct http_probe probe;
     struct storage *storage;
     struct storage_info storage_info;
-    struct env_real_workers *workers;
     struct engine *engine;
     struct api *api;
     struct outbound_service outbound;
@@ -254,21 +253,29 @@ static bool open_outbound(struct service *service)
     return false;
 }
 
+static bool create_workers(struct service *service)
+{
+    const struct options *options = service->options;
+    uint32_t threads =
+        options->workers != 0 ? (uint32_t)options->workers : env_real_workers_default();
+
+    service->workers = env_real_workers_create(threads, (uint32_t)options->workers_queue);
+    if (service->workers == NULL)
+        complain("not enough resources for %u workers: lower --workers", threads);
+    else
+        env_real_attach_workers(service->env, service->workers);
+    return service->workers != NULL;
+}
+
 static bool create_engine(struct service *service)
 {
     struct engine_options options = choose_engine_options(service);
     struct engine_ports ports = {.env = service->env_port};
 
-    service->workers = env_real_workers_create(env_real_workers_default(), PASSWORDS_WAITING_MAX);
-    if (service->workers == NULL) {
-        complain("not enough resources for the threads that hash passwords");
-        return false;
-    }
-    env_real_attach_workers(service->env, service->workers);
-    ports.workers = env_real_workers_port(service->workers);
-    ports.vault = storage_vault_port(service->storage);
     storage_ports_get(service->storage, &ports.journal, &ports.watermark, &ports.secrets);
     ports.outbound = outbound_port_get(service->outbound.outbound);
+    ports.vault = storage_vault_get(service->storage);
+    ports.workers = env_real_workers_port(service->workers);
     service->engine = engine_create(&options, &ports);
     if (service->engine == NULL)
         complain("not enough memory: lower holds_max, skus_max or shards");
@@ -299,6 +306,8 @@ static bool create_api(struct service *service)
     wanted.admin_key = service->admin_key;
     wanted.rate_limits = options->rate_limits;
     wanted.auth_verify = options->auth_verify;
+    wanted.shop_name = options->shop_name;
+    wanted.public_url = options->public_url;
     wanted.staff_totp = options->staff_totp;
     wanted.availability_exact = options->availability_exact;
     wanted.secure_cookies = options->secure_cookies;
@@ -423,7 +432,8 @@ int command_serve(const struct options *options)
     if (status != STATUS_DONE)
         goto close_store;
     status = STATUS_USAGE;
-    if (!open_outbound(&service) || !create_engine(&service) || !create_api(&service))
+    if (!create_workers(&service) || !open_outbound(&service) || !create_engine(&service) ||
+        !create_api(&service))
         goto destroy_engine;
     let_signals_interrupt(&signals, end_at_once);
     if (engine_recover(service.engine, service.error, sizeof(service.error)) != 0) {
@@ -444,8 +454,6 @@ destroy_engine:
     outbound_service_close(&service.outbound);
     if (service.api != NULL)
         api_destroy(service.api);
-    if (service.workers != NULL)
-        env_real_workers_destroy(service.workers);
     if (service.engine != NULL)
         engine_destroy(service.engine);
 close_store:
@@ -456,6 +464,8 @@ close_store:
 destroy_env:
     if (status == STATUS_DONE)
         service_log(&service, LOG_INFO, "stopped", NULL, NULL);
+    if (service.workers != NULL)
+        env_real_workers_destroy(service.workers);
     env_real_destroy(service.env);
     return status;
 }

@@ -9,6 +9,7 @@
 #include "data_folder.h"
 #include "files.h"
 #include "hash.h"
+#include "vault_file.h"
 #include "watermark_file.h"
 
 /* ---- shared by the audit's files ---- */
@@ -102,15 +103,18 @@ static void check_names(struct check *check)
     }
 }
 
-static void check_secret(struct check *check, const struct data_folder *folder)
+static void check_secrets(struct check *check, const struct data_folder *folder)
 {
     struct data_folder copy = *folder; /* its lock stays the other's */
     struct secrets secrets;
+    uint64_t vault_key_id;
     char reason[512];
 
     if (data_folder_secret(&copy, &secrets, reason, sizeof(reason)) == 0)
         secrets_close(&secrets);
     else
+        check_broken(check, "%s", reason);
+    if (vault_file_needs(folder, &vault_key_id, reason, sizeof(reason)) != 0)
         check_broken(check, "%s", reason);
 }
 
@@ -187,7 +191,7 @@ static enum check_result audit(struct check *check, const struct data_folder *fo
     check_links(check);
     check_accounts(check);
     check_watermark(check, folder);
-    check_secret(check, folder);
+    check_secrets(check, folder);
     enum check_result result = verdict(check, error, error_size);
     check_vector_free(&check->names);
     check_vector_free(&check->promises);

@@ -175,17 +175,25 @@ static void file_encode(uint64_t store_id, const uint8_t wrapped[VAULT_WRAPPED_I
     bytes_put(bytes_out + CHECKED_BYTES, crc32c(0, bytes_out, CHECKED_BYTES), CHECKSUM_BYTES);
 }
 
+static int damaged(const char *path, char *error, size_t error_size)
+{
+    files_error(error, error_size, "%s is damaged: restore it from a backup", path);
+    return DATA_FOLDER_DAMAGED;
+}
+
 static int file_read(const char *path, uint64_t *store_id_out,
                      uint8_t wrapped_out[VAULT_WRAPPED_INDEX_BYTES], char *error, size_t error_size)
 {
     uint8_t bytes[VAULT_FILE_BYTES];
     char reason[384];
 
-    if (!files_exist(path))
-        return files_error(error, error_size,
-                           "%s is missing: without it no customer can be found by e-mail; restore "
-                           "it from a backup of this data folder",
-                           path);
+    if (!files_exist(path)) {
+        files_error(error, error_size,
+                    "%s is missing: without it no customer can be found by e-mail; restore it from "
+                    "a backup of this data folder",
+                    path);
+        return DATA_FOLDER_DAMAGED;
+    }
     ssize_t length = files_read(path, bytes, sizeof(bytes), NULL, reason, sizeof(reason));
     if (length == FILES_NO_DISK) {
         files_error(error, error_size, "%s", reason);
@@ -193,7 +201,7 @@ static int file_read(const char *path, uint64_t *store_id_out,
     }
     if (length != VAULT_FILE_BYTES || memcmp(bytes, magic, MAGIC_BYTES) != 0 ||
         bytes_get(bytes + CHECKED_BYTES, CHECKSUM_BYTES) != crc32c(0, bytes, CHECKED_BYTES))
-        return files_error(error, error_size, "%s is damaged: restore it from a backup", path);
+        return damaged(path, error, error_size);
     *store_id_out = bytes_get(bytes + MAGIC_BYTES, STORE_ID_BYTES);
     memcpy(wrapped_out, bytes + MAGIC_BYTES + STORE_ID_BYTES, VAULT_WRAPPED_INDEX_BYTES);
     return 0;
@@ -204,15 +212,31 @@ static uint64_t wrapped_by(const uint8_t wrapped[VAULT_WRAPPED_INDEX_BYTES])
     return bytes_get(wrapped + 1, 8);
 }
 
-int vault_file_needs(const char *folder_path, uint64_t *key_id_out, char *error, size_t error_size)
+/* The file of this store, by `path`. */
+static int own_file_read(const struct data_folder *folder, const char *path,
+                         uint8_t wrapped_out[VAULT_WRAPPED_INDEX_BYTES], char *error,
+                         size_t error_size)
+{
+    uint64_t store_id;
+
+    int result = file_read(path, &store_id, wrapped_out, error, error_size);
+    if (result != 0 || store_id == folder->store_id)
+        return result;
+    files_error(error, error_size,
+                "%s is of another store (%016" PRIx64 ", this one is %016" PRIx64
+                "): restore it from a backup of this data folder",
+                path, store_id, folder->store_id);
+    return DATA_FOLDER_DAMAGED;
+}
+
+int vault_file_needs(const struct data_folder *folder, uint64_t *key_id_out, char *error,
+                     size_t error_size)
 {
     uint8_t wrapped[VAULT_WRAPPED_INDEX_BYTES];
     char path[DATA_FOLDER_PATH_MAX];
-    uint64_t store_id;
 
-    if (snprintf(path, sizeof(path), "%s/%s", folder_path, VAULT_FILE_NAME) >= (int)sizeof(path))
-        return files_error(error, error_size, "the path is too long: %s", folder_path);
-    int result = file_read(path, &store_id, wrapped, error, error_size);
+    data_folder_path(folder, VAULT_FILE_NAME, path);
+    int result = own_file_read(folder, path, wrapped, error, error_size);
     if (result == 0)
         *key_id_out = wrapped_by(wrapped);
     return result;
@@ -275,8 +299,7 @@ static int index_read(struct opening *opening, bool may_write)
         return other_key(opening, key_id);
     case VAULT_MALFORMED:
     case VAULT_REFUSED:
-        return files_error(opening->error, opening->error_size,
-                           "%s is damaged: restore it from a backup", opening->path);
+        return damaged(opening->path, opening->error, opening->error_size);
     }
     if (!may_write || key_id == vault_key_id(opening->keys.keys[0]))
         return 0;
@@ -316,19 +339,13 @@ static int keys_open(struct opening *opening, bool has_index)
 static int opening_run(struct opening *opening, bool may_write)
 {
     const struct data_folder *folder = opening->folder;
-    uint64_t store_id = 0;
     int result = 0;
 
     data_folder_path(folder, VAULT_FILE_NAME, opening->path);
     bool has_index = folder->is_ready || files_exist(opening->path);
     if (has_index)
-        result = file_read(opening->path, &store_id, opening->wrapped, opening->error,
-                           opening->error_size);
-    if (result == 0 && has_index && store_id != folder->store_id)
-        result = files_error(opening->error, opening->error_size,
-                             "%s is of another store (%016" PRIx64 ", this one is %016" PRIx64
-                             "): restore it from a backup of this data folder",
-                             opening->path, store_id, folder->store_id);
+        result = own_file_read(folder, opening->path, opening->wrapped, opening->error,
+                               opening->error_size);
     if (result == 0)
         result = keys_open(opening, has_index);
     if (result == 0)

@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -564,6 +565,18 @@ class Backup(unittest.TestCase):
         done = run_cli("restore", backup, "--data", restored)
         self.assertEqual(done.returncode, 0, done.stderr)
         server.stop()
+
+        # The vault's key is in no backup; without it nothing is served, and which one it is is said.
+        needed = re.search(r"needs the vault key ([0-9a-f]{16})", done.stdout).group(1)
+        for folder in backup, restored:
+            self.assertTrue(os.path.exists(os.path.join(folder, "vault")))
+            self.assertFalse(os.path.exists(os.path.join(folder, "vault.key")))
+        refused = run_cli("serve", "--data", restored, "--listen", "127.0.0.1:0")
+        self.assertEqual(refused.returncode, 2, refused.stdout)
+        self.assertIn(f"sealed with the vault key {needed}", refused.stderr)
+        key = os.path.join(server.data, "vault.key")
+        self.assertEqual(os.stat(key).st_mode & 0o7777, 0o600)
+        shutil.copy(key, restored)
 
         # The same sessions and IDs, but for what came after; and its ID is not given to another.
         server.data = restored

@@ -120,6 +120,7 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     profile->step_weights[STEP_COMMITTER] = sim_random_range(random, 5, 40);
     profile->step_weights[STEP_COMPLETE] = sim_random_range(random, 3, 40);
     profile->step_weights[STEP_READ_DONE] = 5;
+    profile->step_weights[STEP_WORK_DONE] = 5;
     profile->step_weights[STEP_CLOCK] = sim_random_range(random, 2, 20);
     profile->step_weights[STEP_CLIENT] = sim_random_range(random, 10, 60);
     profile->tick_max_ms = draw_ranges(random, ticks_ms, 3);
@@ -138,6 +139,7 @@ void profile_heal(struct profile *profile)
     profile->step_weights[STEP_COMMITTER] = 20;
     profile->step_weights[STEP_COMPLETE] = 20;
     profile->step_weights[STEP_READ_DONE] = 10;
+    profile->step_weights[STEP_WORK_DONE] = 10;
     profile->step_weights[STEP_CLOCK] = 1;
     profile->step_weights[STEP_CLIENT] = 0;
     profile->step_weights[STEP_DISK] = 0;

@@ -37,7 +37,8 @@ enum {
     X(DRAIN)     /* a planned restart begins: nothing new is taken */                              \
     X(STALL)     /* a shard is not scheduled for a while */                                        \
     X(HOLD_BACK) /* messages from one shard to another are not seen for a while */                 \
-    X(SLOW)      /* the disk is slow for a while */
+    X(SLOW)      /* the disk is slow for a while */                                                \
+    X(WORK_DONE) /* a worker ends a piece of work */
 
 enum step_kind {
 #define X(name) STEP_##name,

@@ -246,7 +246,7 @@ bool world_is_busy(const struct world *world)
         if (world->shards[i].stalled_until > world->step || shard_is_ready(world, i))
             return true;
     return committer_is_ready(world) || journal_memory_pending(world->journal) != 0 ||
-           journal_memory_reads_pending(world->journal) != 0;
+           journal_memory_reads_pending(world->journal) != 0 || world->workers.count > 0;
 }
 
 /* A crash that is drawn may come a little later: what becomes durable until then may be lost. */
@@ -273,6 +273,7 @@ static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
         [STEP_COMPLETE] = commit_is_ready(world) ? base[STEP_COMPLETE] : 0,
         [STEP_READ_DONE] =
             journal_memory_reads_pending(world->journal) > 0 ? base[STEP_READ_DONE] : 0,
+        [STEP_WORK_DONE] = world->workers.count > 0 ? base[STEP_WORK_DONE] : 0,
         [STEP_CLOCK] = base[STEP_CLOCK],
         [STEP_CLIENT] = base[STEP_CLIENT],
         [STEP_DISK] = base[STEP_DISK],
@@ -324,6 +325,9 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
         break;
     case STEP_READ_DONE:
         journal_memory_complete_read(world->journal);
+        break;
+    case STEP_WORK_DONE:
+        sim_workers_run(&world->workers, &world->random);
         break;
     case STEP_CLOCK:
         pass_time(world);

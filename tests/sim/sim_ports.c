@@ -65,3 +65,28 @@ struct secrets_port sim_secrets_port(struct hash_key *key, struct sim_random *ra
     port.key_key = draw_key(random);
     return port;
 }
+
+static bool submit(void *self, struct work *work)
+{
+    struct sim_workers *workers = self;
+
+    if (workers->count >= workers->queue_max)
+        return false;
+    workers->works[workers->count++] = work;
+    return true;
+}
+
+struct worker_port sim_workers_port(struct sim_workers *workers)
+{
+    return (struct worker_port){.self = workers, .submit = submit};
+}
+
+void sim_workers_run(struct sim_workers *workers, struct sim_random *random)
+{
+    uint32_t index = sim_random_below(random, workers->count);
+    struct work *work = workers->works[index];
+
+    workers->works[index] = workers->works[--workers->count];
+    work->run(work);
+    work->done(work);
+}

@@ -78,6 +78,7 @@ struct engine *world_create_engine(struct world *world, struct journal_memory *j
         .journal = journal_memory_port(journal),
         .watermark = sim_watermark_port(&world->watermark),
         .secrets = world->secrets,
+        .workers = sim_workers_port(&world->workers),
     };
     struct engine *engine = engine_create(&world->profile.engine, &ports);
 
@@ -90,6 +91,7 @@ static void start_engine(struct world *world)
     char error[256] = "";
 
     sim_watermark_open(&world->watermark);
+    world->workers = (struct sim_workers){.queue_max = SIM_WORKS_MAX};
     journal_memory_fail_reads(world->journal, 0);
     if (sim_random_below(&world->random, 100) < world->profile.damage_percent)
         damage_before_start(world);

@@ -171,6 +171,7 @@ struct world {
     struct journal_memory *journal;
     struct wall wall;
     struct sim_watermark watermark;
+    struct sim_workers workers; /* what waits dies with the process */
     struct hash_key mac_key;
     struct secrets_port secrets;
     struct engine *engine;

@@ -328,8 +328,7 @@ static void a_new_store_makes_its_key_and_opens_with_it(void **state)
     /* As after a restore: the key is named, and nothing is made in its place. */
     file_move(&store, "vault.key", "away");
     assert_int_equal(store_open_with(&store, NULL, NULL, NULL), -1);
-    assert_int_equal(vault_file_needs(store.test.path, &needed, store.error, sizeof(store.error)),
-                     0);
+    assert_int_equal(vault_file_needs(&store.folder, &needed, store.error, sizeof(store.error)), 0);
     assert_int_equal(store_open_with(&store, NULL, NULL, NULL), -1);
     snprintf(expected, sizeof(expected), "sealed with the vault key %016llx",
              (unsigned long long)needed);
@@ -356,7 +355,8 @@ static void another_key_is_refused_by_name(void **state)
     /* Another store's index, with its key. */
     assert_int_equal(rename(test_path(&other.test, "vault"), test_path(&store.test, "vault")), 0);
     store.folder.store_id++;
-    assert_int_equal(store_open_with(&store, test_path(&other.test, "vault.key"), NULL, NULL), -1);
+    assert_int_equal(store_open_with(&store, test_path(&other.test, "vault.key"), NULL, NULL),
+                     DATA_FOLDER_DAMAGED);
     assert_non_null(strstr(store.error, "is of another store"));
     test_folder_remove(&store.test);
     test_folder_remove(&other.test);
@@ -378,16 +378,16 @@ static void a_damaged_or_missing_vault_is_refused(void **state)
         bytes[i] ^= 0x10;
         assert_int_equal(
             files_replace(path, bytes, (size_t)length, store.error, sizeof(store.error)), 0);
-        assert_int_equal(store_open_with(&store, NULL, NULL, NULL), -1);
+        assert_int_equal(store_open_with(&store, NULL, NULL, NULL), DATA_FOLDER_DAMAGED);
         assert_non_null(strstr(store.error, "is damaged"));
         bytes[i] ^= 0x10;
     }
     assert_int_equal(
         files_replace(path, bytes, (size_t)length - 1, store.error, sizeof(store.error)), 0);
-    assert_int_equal(store_open_with(&store, NULL, NULL, NULL), -1);
+    assert_int_equal(store_open_with(&store, NULL, NULL, NULL), DATA_FOLDER_DAMAGED);
     assert_non_null(strstr(store.error, "is damaged"));
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(store_open_with(&store, NULL, NULL, NULL), -1);
+    assert_int_equal(store_open_with(&store, NULL, NULL, NULL), DATA_FOLDER_DAMAGED);
     assert_non_null(strstr(store.error, "is missing"));
     test_folder_remove(&store.test);
 }
