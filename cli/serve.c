@@ -33,8 +33,7 @@
 enum {
     FILES_OF_THE_STORE = 1024, /* descriptors that are no connections: RocksDB's above all */
     PATH_MAX_BYTES = 4096,
-    PASSWORDS_WAITING_MAX = 64, /* some two seconds of work for one thread */
-    SHARDS_AUTOMATIC_MAX = 16,  /* more were never measured; ask for them with --shards */
+    SHARDS_AUTOMATIC_MAX = 16, /* more were never measured; ask for them with --shards */
 };
 
 struct service {
@@ -307,6 +306,8 @@ static bool create_api(struct service *service)
     wanted.admin_key = service->admin_key;
     wanted.rate_limits = options->rate_limits;
     wanted.auth_verify = options->auth_verify;
+    wanted.shop_name = options->shop_name;
+    wanted.public_url = options->public_url;
     wanted.staff_totp = options->staff_totp;
     wanted.availability_exact = options->availability_exact;
     wanted.secure_cookies = options->secure_cookies;

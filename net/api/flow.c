@@ -19,6 +19,7 @@ struct flow *flow_start(struct api_call *call)
         return NULL;
     }
     counter_add(&shard->counters.flows, 1);
+    http_exchange_cache(call->exchange, HTTP_CACHE_NO_STORE);
     flow->shard = shard;
     flow->exchange_cookie = http_exchange_cookie(call->exchange);
     flow->caller = call->principal;
@@ -169,12 +170,10 @@ void flow_respond_json(struct flow *flow, int status, struct writer *writer)
 {
     struct http_exchange *exchange = flow_exchange(flow);
 
-    if (exchange != NULL) {
-        http_header_add(exchange, "Cache-Control", "no-store");
+    if (exchange != NULL)
         respond_json(exchange, status, writer);
-    } else {
+    else
         writer_free(writer);
-    }
     flow_end(flow);
 }
 
