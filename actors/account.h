@@ -79,7 +79,9 @@ enum account_subject_kind { SUBJECT_EMAIL, SUBJECT_GUEST, SUBJECT_ACCOUNT };
 enum account_subject_kind account_call_subject(enum account_call call);
 const char *account_call_name(enum account_call call);
 
-enum mail_result { MAIL_DELIVERED, MAIL_LATER, MAIL_REFUSED };
+/* REPLAYED: by staff, at once and as if for the first time; the engine has seen that it lies there.
+ */
+enum mail_result { MAIL_DELIVERED, MAIL_LATER, MAIL_REFUSED, MAIL_REPLAYED };
 
 /* A call and its answer. Comes from account_envelope_create (engine.h) zeroed; ownership moves with
  * the command and comes back with the reply. */
@@ -90,6 +92,7 @@ struct account_envelope {
     int64_t deadline_boot_ms;
     uint16_t shard;
     uint16_t partition;
+    uint8_t is_outbox; /* asked by the shard itself, for a mail (mails.h) */
 
     /* The call. */
     uint8_t call;          /* enum account_call */

@@ -72,6 +72,8 @@ void shard_apply_effects(struct shard *shard)
     effects->gate_count = 0;
     effects->timer_count = 0;
     effects->mark_count = 0;
+    for (uint32_t i = 0; i < effects->mail_count; i++)
+        mails_apply(shard, &effects->mails[i]);
     effects->mail_count = 0;
 }
 
@@ -287,6 +289,10 @@ static void receive_reply(struct shard *shard, struct message *message)
     if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed) &&
         !MUTANT(ANSWER_AFTER_LATCH))
         make_unknown(message);
+    if (message->reply.answers == MESSAGE_ACCOUNT && message->reply.account->is_outbox) {
+        mails_take_reply(shard, message);
+        return;
+    }
     shard->reply(shard->reply_user, message->cookie, message);
 }
 

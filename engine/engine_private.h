@@ -10,6 +10,7 @@
 #include "engine.h"
 #include "inventory.h"
 #include "mailbox.h"
+#include "mails.h"
 #include "mutants.h"
 #include "session_marks.h"
 #include "timers.h"
@@ -61,6 +62,7 @@ struct shard {
     struct block_pool blocks; /* the directory's shard: its entries too */
     struct timers timers;
     struct accounts accounts;
+    struct mails mails;
     uint64_t serial;          /* of the batch begun last */
     uint64_t serial_returned; /* all up to this one are durable */
     struct effects effects;
@@ -91,6 +93,7 @@ struct shard {
     _Alignas(CACHE_LINE) _Atomic uint64_t tick;
     _Atomic bool idle;
     struct shard_metrics metrics;
+    _Atomic int64_t mails_oldest_wall_ms; /* INT64_MAX: none waits */
 
     /* Shared. */
     _Alignas(CACHE_LINE) _Atomic bool asleep;              /* set by it, cleared by who wakes it */

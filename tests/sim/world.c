@@ -104,6 +104,7 @@ static void start_engine(struct world *world)
         world->shards[i] = (struct sim_thread){.state = THREAD_RUNNABLE, .has_slept = true};
         world->turn_count[i] = 0;
     }
+    mails_engine_started(world);
     world->holds_back = false;
     world->slow_until = 0;
     world->committer = (struct sim_thread){.state = THREAD_RUNNABLE};
@@ -157,6 +158,7 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     world->overdue = 0;
     world->dies_at_step = 0;
     clients_restart(world);
+    mails_restart(world);
     books_restart(&world->books);
 
     world->env.now_ms += sim_random_unless(&world->random, 30, 100);
@@ -245,6 +247,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     assert(world->journal != NULL);
     wall_start(world);
     books_init(&world->books);
+    mails_start(world);
     clients_restart(world);
     world->settled = true;
     start_engine(world);
