@@ -100,7 +100,10 @@
     X(83, ADOPT_KEEPS_LIMITS, "what a guest had does not count for the customer's limit")          \
     X(84, ADOPTED_IN_FLIGHT, "a guest's request on its way at login makes a hold that is lost")    \
     X(85, ALIAS_KEYS_IGNORED, "a key that the customer used as a guest has a second effect")       \
-    X(86, ACCOUNT_NUMBER_REUSED, "after a restart an account's number is given again")
+    X(86, ACCOUNT_NUMBER_REUSED, "after a restart an account's number is given again")             \
+    /* ---- the audit log ---- */                                                                  \
+    X(96, ADJUSTMENT_NOT_AUDITED, "an adjustment of stock leaves no entry in the audit log")       \
+    X(97, AUDIT_BEGINS_ANEW, "after a restart the audit log's chain begins anew")
 
 enum mutant {
     MUTANT_NONE,

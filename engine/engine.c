@@ -130,12 +130,15 @@ static void lay_out(struct carver *carver, struct engine *engine)
     struct session_marks *marks =
         carve(carver, sizeof(*marks) + options->session_marks * sizeof(marks->marks[0]));
     uint32_t *next_account = carve(carver, options->partitions * sizeof(*next_account));
+    struct audit_head_record *audit_heads =
+        carve(carver, options->partitions * sizeof(*audit_heads));
 
     if (carver->base != NULL) {
         engine->marks = marks;
         marks->key = engine->table_key;
         marks->count = options->session_marks;
         engine->next_account = next_account;
+        engine->audit_heads = audit_heads;
         engine->inventories = inventories;
         engine->shards = shards;
         engine->mailboxes = mailboxes;
@@ -166,6 +169,7 @@ struct engine *engine_create(const struct engine_options *options, const struct 
            options->partitions <= PARTITIONS_MAX);
     assert(options->timers_per_step >= 1 && options->accounts_active_max >= 1 &&
            options->session_marks >= 1);
+    assert(ports->secrets.mac != NULL && ports->secrets.digest != NULL);
     assert(options->batches >= 2 && options->requests_max >= 1 && options->mailbox_max >= 1);
     if (engine == NULL)
         return NULL;
