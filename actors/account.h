@@ -18,6 +18,7 @@
  *   5. A guest becomes one customer, once; that never ends.
  *   6. Of an erased account nothing stays but its number, its version and that it is erased.
  *   7. Whatever changes what a cached session says names its principal in effects->marks.
+ *   8. What account_audit.c names has an entry in the audit log, written with its effect.
  *
  * A registration: EMAIL_PREPARE (now the principal is known that private fields are sealed for)
  * -> REGISTER.
@@ -44,6 +45,7 @@
     X(SESSION_CHECK, ACCOUNT) /* by `hash`: `view` without addresses; NOT_FOUND */                 \
     X(SESSION_OPEN, ACCOUNT)  /* `hash`, `credentials`, `lifetime_ms`, `guest`, `second_factor`;   \
                                  STALE */                                                          \
+    X(LOGIN_REFUSED, ACCOUNT) /* a wrong password or code: entered in the audit log if staff's */  \
     X(SESSION_CLOSE, ACCOUNT) /* by `hash`, or by `id` if that is not 0; idempotent */             \
     X(SESSION_CLOSE_ALL, ACCOUNT) /* but the one of `hash`, if there is one */                     \
     X(TOKEN_ISSUE, ACCOUNT)       /* `purpose`, `hash`, `lifetime_ms`: replaces an older one */    \
@@ -92,7 +94,8 @@ struct account_envelope {
     int64_t deadline_boot_ms;
     uint16_t shard;
     uint16_t partition;
-    uint8_t is_outbox; /* asked by the shard itself, for a mail (mails.h) */
+    uint8_t is_outbox;    /* asked by the shard itself, for a mail (mails.h) */
+    struct origin origin; /* set by engine_submit, from the command */
 
     /* The call. */
     uint8_t call;          /* enum account_call */

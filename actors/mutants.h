@@ -111,7 +111,10 @@
     X(93, DEAD_LETTER_LOST, "a mail that is given up is dropped")                                  \
     X(94, MAIL_AFTER_ERASURE, "an erased account's mails go out")                                  \
     X(95, MAIL_WITHOUT_ROOM_LOST, "mails that find no room in memory are never looked for")        \
-    X(96, MAIL_TWICE_UNDER_WAY, "a mail that is replayed while it goes out goes out twice")
+    X(96, MAIL_TWICE_UNDER_WAY, "a mail that is replayed while it goes out goes out twice")        \
+    /* ---- the audit log ---- */                                                                  \
+    X(97, ADJUSTMENT_NOT_AUDITED, "an adjustment of stock leaves no entry in the audit log")       \
+    X(98, AUDIT_BEGINS_ANEW, "after a restart the audit log's chain begins anew")
 
 enum mutant {
     MUTANT_NONE,

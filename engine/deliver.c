@@ -206,6 +206,7 @@ static void run_actor(struct shard *shard, struct message *message)
 {
     struct inventory *inventory = &shard->engine->inventories[message->partition];
     struct effects *effects = &shard->effects;
+    uint32_t records_before = effects->records->used;
 
     assert(engine_shard_of(shard->engine, message->partition) == shard->index);
     inventory_receive(inventory, &shard->now, message, effects);
@@ -215,6 +216,8 @@ static void run_actor(struct shard *shard, struct message *message)
         inventory_receive(inventory, &shard->now, message, effects);
         assert(effects->claim_count == 0);
     }
+    if (effects->audit_count > 0)
+        audit_chain_seal(shard, message->partition, records_before);
     shard_apply_effects(shard);
     if (message->type == MESSAGE_RESERVE)
         tend_filter(shard, message);

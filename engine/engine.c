@@ -148,12 +148,15 @@ static void lay_out(struct carver *carver, struct engine *engine)
     struct session_marks *marks =
         carve(carver, sizeof(*marks) + options->session_marks * sizeof(marks->marks[0]));
     uint32_t *next_account = carve(carver, options->partitions * sizeof(*next_account));
+    struct audit_head_record *audit_heads =
+        carve(carver, options->partitions * sizeof(*audit_heads));
 
     if (carver->base != NULL) {
         engine->marks = marks;
         marks->key = engine->table_key;
         marks->count = options->session_marks;
         engine->next_account = next_account;
+        engine->audit_heads = audit_heads;
         engine->inventories = inventories;
         engine->shards = shards;
         engine->mailboxes = mailboxes;
@@ -187,6 +190,7 @@ struct engine *engine_create(const struct engine_options *options, const struct 
     assert(options->outbox_rows_max >= 2 && options->outbox_rows_max <= OUTBOX_ROWS_MAX &&
            options->mails_under_way_max >= 1 &&
            options->mails_under_way_max <= MAILS_UNDER_WAY_MAX);
+    assert(ports->secrets.mac != NULL && ports->secrets.digest != NULL);
     assert(options->batches >= 2 && options->requests_max >= 1 && options->mailbox_max >= 1);
     if (engine == NULL)
         return NULL;

@@ -131,7 +131,8 @@ struct command {
     enum command_type type;
     struct principal principal;
     enum authority authority;
-    struct slice key; /* COMMAND_HOLD_EXTEND: the Idempotency-Key; empty: none */
+    struct origin origin; /* of whoever asks, for the audit log */
+    struct slice key;     /* COMMAND_HOLD_EXTEND: the Idempotency-Key; empty: none */
     /* COMMAND_RESERVE: guests that the principal was, newest first: their keys are its keys. */
     const struct principal *aliases;
     uint32_t alias_count; /* at most ACCOUNT_ALIASES_MAX */

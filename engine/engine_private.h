@@ -133,7 +133,8 @@ struct engine {
     size_t memory_bytes;
     struct hash_key table_key;
     struct session_marks *marks;
-    uint32_t *next_account; /* by partition; used by its shard alone */
+    uint32_t *next_account;                /* by partition; used by its shard alone */
+    struct audit_head_record *audit_heads; /* likewise: of what is durable or on its way there */
 
     _Atomic(const struct directory *) directory;
     _Atomic bool failed;
@@ -184,6 +185,14 @@ void directory_submit(struct shard *shard, struct message *message);
 void directory_done(struct shard *shard, struct message *message);
 /* Publishes what this step added and forwards what waited for it. */
 void directory_publish(struct shard *shard);
+
+/* ---- audit_chain.c ---- */
+
+/* What an actor of this partition has just written holds entries (effects->audit_count): they get
+ * number and hash, and the chain's new head is added. */
+void audit_chain_seal(struct shard *shard, uint32_t partition, uint32_t records_before);
+/* Takes in a stored head; false if it was not made with this store's secret. Start-up thread. */
+bool audit_chain_restore(struct engine *engine, const struct record *record);
 
 /* ---- retire.c ---- */
 

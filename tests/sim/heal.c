@@ -564,6 +564,7 @@ void world_heal(struct world *world)
     drain(world);
     check_ledger(world);
     mails_check_end(world);
+    world_check_audit_log(world);
     trace_add(&world->trace, TRACE_DIGEST, engine_inspect_digest(world->engine),
               journal_memory_state_hash(world->journal));
 }

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "secrets_file.h"
 #include "violation.h"
 
 static uint64_t watermark_read(void *self)
@@ -59,7 +60,7 @@ static struct hash_key draw_key(struct sim_random *random)
 
 struct secrets_port sim_secrets_port(struct hash_key *key, struct sim_random *random)
 {
-    struct secrets_port port = {.self = key, .mac = mac};
+    struct secrets_port port = {.self = key, .mac = mac, .digest = secrets_digest};
 
     *key = draw_key(random);
     port.id_key = draw_key(random);

@@ -381,6 +381,11 @@ void damage_before_start(struct world *world);
  * end. */
 void world_forget(struct world *world, void (*settle)(struct world *));
 
+/* ---- audit_log.c ---- */
+
+/* When all that was begun has ended. */
+void world_check_audit_log(struct world *world);
+
 /* ---- heal.c ---- */
 
 void world_heal(struct world *world);
