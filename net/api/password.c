@@ -168,20 +168,29 @@ bool password_hash(const char *password, size_t length, char hash_out[PASSWORD_H
 
 bool password_verify(const char *password, size_t length, const char *hash)
 {
+    char text[PASSWORD_HASH_LENGTH + 1] = {0}; /* libsodium wants so much to be there */
     /* No password has so many bytes; the time is spent all the same. */
     bool is_possible = hash != NULL && length <= PASSWORD_BYTES_MAX &&
+                       strlen(hash) <= PASSWORD_HASH_LENGTH &&
                        strncmp(hash, crypto_pwhash_STRPREFIX, strlen(crypto_pwhash_STRPREFIX)) == 0;
 
     sodium_ready();
     if (length > PASSWORD_BYTES_MAX)
         length = PASSWORD_BYTES_MAX;
-    return crypto_pwhash_str_verify(is_possible ? hash : dummy_hash, password, length) == 0 &&
-           is_possible;
+    if (!is_possible)
+        hash = dummy_hash;
+    memcpy(text, hash, strlen(hash));
+    return crypto_pwhash_str_verify(text, password, length) == 0 && is_possible;
 }
 
 bool password_needs_rehash(const char *hash)
 {
-    return crypto_pwhash_str_needs_rehash(hash, PASSWORD_PASSES, PASSWORD_MEMORY_BYTES) != 0;
+    char text[PASSWORD_HASH_LENGTH + 1] = {0};
+
+    if (strlen(hash) > PASSWORD_HASH_LENGTH)
+        return true;
+    memcpy(text, hash, strlen(hash));
+    return crypto_pwhash_str_needs_rehash(text, PASSWORD_PASSES, PASSWORD_MEMORY_BYTES) != 0;
 }
 
 void password_wipe(void *bytes, size_t length)
