@@ -12,8 +12,10 @@
  *     proxies are not used, and only the protocols of the job's kind are spoken.
  *  4. A request reaches no private address (outbound_address.h), judged when the socket is opened:
  *     a name that changes its address meanwhile does not help. The mail server is the operator's
- * own word and may be anywhere.
- *  5. A job ends once, by `done`, on the outbound thread, also when the thread is stopped. */
+ *     own word and may be anywhere.
+ *  5. A request on a kept connection that its host had given up is sent again, once, before any
+ *     byte of an answer came: what must not happen twice carries an idempotency key.
+ *  6. A job ends once, by `done`, on the outbound thread, also when the thread is stopped. */
 #ifndef STAMPEDE_OUTBOUND_H
 #define STAMPEDE_OUTBOUND_H
 

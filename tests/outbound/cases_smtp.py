@@ -104,6 +104,12 @@ def test_an_address_that_is_none_never_reaches_the_server():
         assert b"Return-path: <>" in exim.wait_for_mails(1)[0]
 
 
+def test_an_international_address_is_told_as_it_is():
+    with Exim() as exim, Driver(**options(exim)) as driver:
+        expect(driver.wait(driver.order("password-changed", "out_9", "j\u00f6rg@shop.test")), "delivered", "delivered")
+        assert "Envelope-to: j\u00f6rg@shop.test".encode() in exim.wait_for_mails(1)[0]
+
+
 def test_lines_of_dots_and_long_bodies_arrive_as_they_were():
     body = "\r\n".join([".", "..", ".a", "", "end"]) + "\r\n" + "\r\n".join("%070d" % i for i in range(12000))
     with Exim() as exim, Driver(**options(exim)) as driver:
