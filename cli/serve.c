@@ -25,7 +25,7 @@
 #include "files.h"
 #include "http/http_proxies.h"
 #include "options.h"
-#include "outbound.h"
+#include "outbound_service.h"
 #include "secrets_file.h"
 #include "shop_limits.h"
 #include "storage.h"
@@ -432,7 +432,7 @@ int command_serve(const struct options *options)
     if (status != STATUS_DONE)
         goto close_store;
     status = STATUS_USAGE;
-    if (!create_workers(&service) || !open_outbound(&service) || !create_engine(&service) ||
+    if (!open_outbound(&service) || !create_workers(&service) || !create_engine(&service) ||
         !create_api(&service))
         goto destroy_engine;
     let_signals_interrupt(&signals, end_at_once);
@@ -452,6 +452,8 @@ int command_serve(const struct options *options)
 destroy_engine:
     storage_stop_reads(service.storage);
     outbound_service_close(&service.outbound);
+    if (service.workers != NULL)
+        env_real_workers_destroy(service.workers);
     if (service.api != NULL)
         api_destroy(service.api);
     if (service.engine != NULL)
@@ -464,8 +466,6 @@ close_store:
 destroy_env:
     if (status == STATUS_DONE)
         service_log(&service, LOG_INFO, "stopped", NULL, NULL);
-    if (service.workers != NULL)
-        env_real_workers_destroy(service.workers);
     env_real_destroy(service.env);
     return status;
 }

@@ -103,6 +103,7 @@ static void check_names(struct check *check)
     }
 }
 
+/* And what was made with them. */
 static void check_secrets(struct check *check, const struct data_folder *folder)
 {
     struct data_folder copy = *folder; /* its lock stays the other's */
@@ -110,10 +111,12 @@ static void check_secrets(struct check *check, const struct data_folder *folder)
     uint64_t vault_key_id;
     char reason[512];
 
-    if (data_folder_secret(&copy, &secrets, reason, sizeof(reason)) == 0)
-        secrets_close(&secrets);
-    else
+    if (data_folder_secret(&copy, &secrets, reason, sizeof(reason)) != 0) {
         check_broken(check, "%s", reason);
+        return;
+    }
+    check_audit(check, &secrets);
+    secrets_close(&secrets);
     if (vault_file_needs(folder, &vault_key_id, reason, sizeof(reason)) != 0)
         check_broken(check, "%s", reason);
 }
@@ -155,6 +158,16 @@ static void check_watermark(struct check *check, const struct data_folder *folde
                      watermark.commit_number);
 }
 
+static void print_audit(const struct check *check)
+{
+    if (check->audit_count == 0)
+        return;
+    fprintf(check->out, "check: audit log of %" PRIu64 " entries, digest ", check->audit_count);
+    for (unsigned i = 0; i < sizeof(check->audit_digest); i++)
+        fprintf(check->out, "%02x", check->audit_digest[i]);
+    fputc('\n', check->out);
+}
+
 static enum check_result verdict(struct check *check, char *error, size_t error_size)
 {
     uint64_t state = 0;
@@ -169,6 +182,7 @@ static enum check_result verdict(struct check *check, char *error, size_t error_
         fprintf(check->out, "check: broken: %" PRIu64 " in all\n", check->broken);
         return CHECK_BROKEN;
     }
+    print_audit(check);
     fprintf(check->out,
             "check: ok %" PRIu64 " SKUs, %" PRIu64 " holds, %" PRIu64
             " ledger entries, commit %" PRIu64 ", %" PRIu64 " unfinished, state %016" PRIx64 "\n",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of the audit share: check.c (opening, verdict), check_partition.c (what is true
  * within a partition), check_limits.c (what a customer may have), check_keys.c (one key, one
- * effect), check_links.c (reservations over several partitions), check_accounts.c. The arithmetic
- * here is deliberately not the actors'. */
+ * effect), check_audit.c (the audit log's chains), check_links.c (reservations over several
+ * partitions), check_accounts.c. The arithmetic here is deliberately not the actors'. */
 #ifndef STAMPEDE_CHECK_PRIVATE_H
 #define STAMPEDE_CHECK_PRIVATE_H
 
@@ -26,6 +26,8 @@ struct check {
     uint64_t sku_count;
     uint64_t reservation_count;
     uint64_t ledger_count;
+    uint64_t audit_count;
+    uint8_t audit_digest[AUDIT_HASH_BYTES]; /* of all chains of the audit log */
     bool out_of_memory;
     uint64_t *floors;        /* of each partition; 0: none */
     struct vector names;     /* uint64_t: hashes of SKUs, over all partitions */
@@ -110,6 +112,13 @@ struct check_key {
 
 /* Within its scope, a key names one effect. Sorts `keys`. */
 void check_keys(struct check *check, uint32_t partition, struct vector *keys);
+
+/* ---- check_audit.c ---- */
+
+struct secrets;
+
+/* Follows the audit log's chain of every partition. */
+void check_audit(struct check *check, const struct secrets *secrets);
 
 /* ---- check_links.c ---- */
 

@@ -151,8 +151,11 @@ void dispatch_exchange(struct http_exchange *exchange, void *user);
 /* Takes the engine's answers (engine_reply); `user` is the shard. */
 void dispatch_reply(void *user, uint64_t cookie, const struct message *reply);
 
-/* Submits with principal and authority of the call. PENDING: `answer` will be called. Otherwise
- * nothing happened; `refusal_out` (may be NULL) says more. */
+/* Who makes this call, for the audit log; what goes to the engine later takes it along. */
+struct origin call_origin(const struct api_call *call);
+
+/* Submits with principal, authority and origin of the call. PENDING: `answer` will be called.
+ * Otherwise nothing happened; `refusal_out` (may be NULL) says more. */
 enum outcome call_submit(struct api_call *call, struct command *command, pending_answer answer,
                          void *user, struct refusal *refusal_out);
 

@@ -322,6 +322,33 @@ static bool word_is_of_digits(uint64_t word)
     return (word & WORD_OF(0xe0)) == WORD_OF(0x20);
 }
 
+/* What a number in groups is made of; a plus may be a blank. */
+static bool is_part(char byte)
+{
+    return (byte >= '0' && byte <= '9') || byte == ' ' || byte == '-' || byte == '+';
+}
+
+/* Whether what stands around `at` has enough digits. Moves `at` on to where it ends. */
+static bool is_worth_reading(const char *text, size_t length, size_t *at)
+{
+    size_t start = *at;
+    size_t end = *at;
+    unsigned digits = 0;
+
+    while (end < length && is_part(text[end]))
+        end++;
+    if (end - start < WORD_BYTES)
+        return false;
+    while (start > 0 && is_part(text[start - 1]))
+        start--;
+    *at = end;
+    while (start < end) {
+        char byte = text[start++];
+        digits += byte >= '0' && byte <= '9';
+    }
+    return digits >= CARD_NUMBER_DIGITS_MIN;
+}
+
 bool card_number_in(const char *text, size_t length, unsigned coding)
 {
     if (length < CARD_NUMBER_DIGITS_MIN)
@@ -332,7 +359,7 @@ bool card_number_in(const char *text, size_t length, unsigned coding)
     if ((coding & CARD_NUMBER_JSON) != 0 && memchr(text, '\\', length) != NULL)
         return read_all(text, length, coding);
     for (size_t at = 0; at + WORD_BYTES <= length; at += STEP) {
-        if (word_is_of_digits(word_load(text + at)))
+        if (word_is_of_digits(word_load(text + at)) && is_worth_reading(text, length, &at))
             return read_all(text, length, coding);
     }
     return false;

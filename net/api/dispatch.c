@@ -294,6 +294,18 @@ void dispatch_reply(void *user, uint64_t cookie, const struct message *reply)
     pending.answer(shard, exchange, reply, pending.user);
 }
 
+struct origin call_origin(const struct api_call *call)
+{
+    struct origin origin = {.who = call->principal, .caller = AUDIT_BY_NOBODY};
+
+    if (call->authority == AUTHORITY_STAFF)
+        origin.caller = AUDIT_BY_ADMIN_KEY;
+    else if (!principal_is_nobody(&call->principal))
+        origin.caller = AUDIT_BY_GUEST;
+    origin_set_network(&origin, http_exchange_peer(call->exchange)->address);
+    return origin;
+}
+
 enum outcome call_submit(struct api_call *call, struct command *command, pending_answer answer,
                          void *user, struct refusal *refusal_out)
 {
@@ -306,6 +318,7 @@ enum outcome call_submit(struct api_call *call, struct command *command, pending
         command->aliases = call->person->aliases;
         command->alias_count = call->person->alias_count;
     }
+    command->origin = call_origin(call);
     uint64_t cookie =
         pending_open(&shard->pending, http_exchange_cookie(call->exchange), answer, user);
     if (cookie == 0)

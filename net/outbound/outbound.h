@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What goes to other hosts: mails by SMTP, requests by HTTP, on one thread of its own, so that
  * handshakes and slow peers stay off the sale's loops. Fills the engine's outbound port
- * (engine/ports.h, which describes a job and its result); the only file that knows libcurl is
- * outbound_transfer.c.
+ * (engine/ports.h, which describes a job and its result); only the files of
+ * outbound_transfer.h know libcurl.
  *
  * Rules
  *  1. Bounded: jobs waiting and under way, those of one host among them, connections of one host,

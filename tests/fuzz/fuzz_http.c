@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "http/http_internal.h"
+#include "http/http_proxies.h"
 
 enum {
     INPUT_MAX = 16 * 1024,
@@ -78,6 +79,11 @@ static uint64_t hash_request(struct http_exchange *exchange)
     for (int header = 0; header < HTTP_HEADER_COUNT; header++)
         hash = hash_slice(hash, http_exchange_header(exchange, (enum http_header)header));
     hash = hash_slice(hash, http_exchange_header_find(exchange, "x-fuzz"));
+    /* For whom it is, as far as its proxy says. */
+    hash = fuzz_hash(hash, http_exchange_peer(exchange)->address, 16);
+    bool is_secure = http_exchange_is_secure(exchange);
+    hash = fuzz_hash(hash, &is_secure, sizeof(is_secure));
+    hash = hash_slice(hash, http_exchange_host(exchange));
     return hash;
 }
 
@@ -203,6 +209,8 @@ static bool resume_deferred(void)
 static void server_start(void)
 {
     static const char *const origins[] = {"https://shop.example"};
+    static const char *const ours[] = {"127.0.0.0/8", "10.0.0.0/8"};
+    static struct http_proxies proxies;
     const unsigned long_ms = 3600 * 1000;
     struct http_options options;
     struct router *router = router_build(routes, sizeof(routes) / sizeof(routes[0]));
@@ -223,6 +231,8 @@ static void server_start(void)
     options.body_stall_ms = options.write_stall_ms = options.linger_ms = long_ms;
     options.cors_origins = origins;
     options.cors_origins_count = 1;
+    assert(http_proxies_parse(ours, 2, &proxies, NULL));
+    options.trusted_proxies = &proxies;
     options.seed = 42;
     options.wall_ms = wall_ms;
     options.dispatch = dispatch;

@@ -13,8 +13,8 @@ def stamp(seconds=0, form="%Y-%m-%dT%H:%M:%S.096Z"):
 
 
 def turnstile(**changes):
-    answer = {"success": True, "challenge_ts": stamp(-10), "hostname": "shop.test", "error-codes": [], "action": "register",
-              "cdata": "", "metadata": {"ephemeral_id": "x:9f78e0ed210960d7693b167e"}}
+    answer = {"success": True, "challenge_ts": stamp(-10), "hostname": "shop.test", "error-codes": [],
+              "action": "register", "cdata": "", "metadata": {"ephemeral_id": "x:9f78e0ed210960d7693b167e"}}
     answer.update(changes)
     return {name: value for name, value in answer.items() if value is not None}
 
@@ -82,7 +82,8 @@ def test_what_the_services_answer():
     with HttpServer(answer) as service, Driver(private="on") as driver:
         for name, body, status, action, verdict, reason in CASES:
             current.update(answer=body, status=status)
-            tag = driver.send("captcha", service.url + "/siteverify", "s&cret=1", "shop.test", action, "t+k n/%=&", "192.0.2.7")
+            tag = driver.send("captcha", service.url + "/siteverify", "s&cret=1", "shop.test", action, "t+k n/%=&",
+                              "192.0.2.7")
             assert driver.fields(tag)[:2] == [verdict, reason], f"{name}: {driver.fields(tag)}"
         method, path, headers, sent = service.requests[0]
         assert (method, path, headers["Content-Type"]) == ("POST", "/siteverify", "application/x-www-form-urlencoded")

@@ -23,7 +23,7 @@ def compose(identity="out_1", name="Aurora", sender="shop@shop.test", recipient=
         page = folder / "html"
         page.write_bytes(html if isinstance(html, bytes) else html.encode())
     done = run_driver("compose", identity, wall_ms, name, sender, recipient, subject, folder / "text", page)
-    assert done.returncode in (0, 1), done.stderr
+    assert done.returncode in (0, 3), done.stderr
     return done.stdout if done.returncode == 0 else None
 
 
@@ -82,8 +82,9 @@ def test_random_mails_read_back_as_they_were_written():
         assert message is not None, f"seed {seed}: refused {name!r} {subject!r}"
         parsed = parse(message)
         got = (parsed["From"].addresses[0].display_name, str(parsed["Subject"]))
-        # A parser may drop blanks at a header's ends.
-        assert (got[0].strip(), got[1].strip()) == (name, subject.strip()), f"seed {seed}: {got} for {(name, subject)}"
+        # This parser makes one blank of several in a name, and drops those at a header's ends.
+        wanted = " ".join(name.split()), subject.strip()
+        assert (" ".join(got[0].split()), got[1].strip()) == wanted, f"seed {seed}: {got} for {(name, subject)}"
         parts = [part.rstrip("\n") for part in bodies(parsed)] if html else [bodies(parsed)[0].rstrip("\n")]
         expected = [text.rstrip("\n"), html.rstrip("\n")] if html else [text.rstrip("\n")]
         assert parts == expected, f"seed {seed}: {parts} for {expected}"
@@ -114,13 +115,15 @@ def test_no_value_adds_a_header():
 
 
 def test_addresses():
-    good = ["a@b.co", "ann.o'neil+tag@shop.example", "x" * 64 + "@b.co", "j\u00f6rg@b\u00fccher.example",
-            "a@" + ".".join(["x" * 63] * 2 + ["x" * 60]), "!#$%&*+-/=?^_`{|}~@b.co", "1@1.co", "a@xn--bcher-kva.example"]
+    good = ["a@b.co", "ann.o'neil+tag@shop.example", "x" * 64 + "@b.co",
+            "j\u00f6rg@b\u00fccher.example", "a@" + ".".join(["x" * 63] * 2 + ["x" * 60]), "!#$%&*+-/=?^_`{|}~@b.co",
+            "1@1.co", "a@xn--bcher-kva.example"]
     bad = ["", "a", "@", "a@", "@b.co", "a@b", "a@@b.co", "a@b@c.co", "a b@c.co", "a@b c.co", ".a@b.co", "a.@b.co",
-           "a..b@b.co", "x" * 65 + "@b.co", "a@" + "x" * 64 + ".co", "a@-b.co", "a@b-.co", "a@b..co", "a@.b.co", "a@b.co.",
-           "a@1.2.3.4", "a@[1.2.3.4]", '"a b"@b.co', "a,b@b.co", "a<b@b.co", "a>b@b.co", "a(b)@b.co", "a;b@b.co",
-           "a:b@b.co", "a\\b@b.co", "a@b_c.co", "a@b/c.co", "a\t@b.co", "a@b.co\n", "a@b.co\r\nRCPT TO:<x@y.co>",
-           "a@" + ".".join(["x" * 61] * 4) + ".co", "a@b\u2028c.co", "a@b\u00a0.co"[:3] + "\x80.co"]
+           "a..b@b.co", "x" * 65 + "@b.co", "a@" + "x" * 64 + ".co", "a@-b.co", "a@b-.co", "a@b..co", "a@.b.co",
+           "a@b.co.", "a@1.2.3.4", "a@[1.2.3.4]", '"a b"@b.co', "a,b@b.co", "a<b@b.co", "a>b@b.co", "a(b)@b.co",
+           "a;b@b.co", "a:b@b.co", "a\\b@b.co", "a@b_c.co", "a@b/c.co", "a\t@b.co", "a@b.co\n",
+           "a@b.co\r\nRCPT TO:<x@y.co>",
+           "a@" + ".".join(["x" * 62] * 4) + ".co", "a@b\u2028c.co", "a@b\u00a0.co"[:3] + "\x80.co"]
     for address in good:
         assert compose(recipient=address, text="x") is not None, f"refused: {address!r}"
     for address in bad:
@@ -129,8 +132,8 @@ def test_addresses():
 
 # ---- templates -----------------------------------------------------------------------------------------------------
 
-VALUES = {"shop_name": "Tom & \"Jerry's\" <b>", "public_url": "https://shop.test/?a=1&b=2", "link": "https://shop.test/v#t",
-          "valid_for": "60 minutes", "new_email": "a***@shop.test", "role": "orders"}
+VALUES = {"shop_name": "Tom & \"Jerry's\" <b>", "public_url": "https://shop.test/?a=1&b=2",
+          "link": "https://shop.test/v#t", "valid_for": "60 minutes", "new_email": "a***@shop.test", "role": "orders"}
 
 
 def render(folder, kind, values=None):
@@ -167,7 +170,8 @@ def changed(name, text):
 def test_a_shop_replaces_one_text_and_keeps_the_others():
     folder = changed("verify-email.txt", "Subject: Salut de {{shop_name}}\r\n\r\nIci\u00a0: {{link}}\r\n")
     code, output = render(folder, "verify-email")
-    assert code == 0 and output.split("\0")[:2] == ["Salut de " + VALUES["shop_name"], "Ici\u00a0: https://shop.test/v#t\n"]
+    expected = ["Salut de " + VALUES["shop_name"], "Ici\u00a0: https://shop.test/v#t\n"]
+    assert code == 0 and output.split("\0")[:2] == expected, output
     assert output.split("\0")[2] == render("-", "verify-email")[1].split("\0")[2]
     assert render(folder, "reset-password") == render("-", "reset-password")
 
@@ -189,7 +193,7 @@ def test_a_broken_template_is_refused_by_name():
     ]
     for name, text, expected in cases:
         code, output = render(changed(name, text), "verify-email")
-        assert code == 1 and all(part in output for part in expected), f"{name} {text[:40]!r}: {code} {output}"
+        assert code == 3 and all(part in output for part in expected), f"{name} {text[:40]!r}: {code} {output}"
     assert "cannot read" in render("/no/such/folder", "verify-email")[1]
 
 

@@ -10,9 +10,9 @@ from harness import Settings, scratch, wait_for
 
 def start(*arguments, data=None):
     folder = data or scratch("store") / "data"
-    return subprocess.Popen([Settings.server, "serve", "--data", str(folder), "--listen", "127.0.0.1:0", "--shards", "1",
-                             "--holds-max", "1024", "--ballast-mb", "1", *map(str, arguments)], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([Settings.server, "serve", "--data", str(folder), "--listen", "127.0.0.1:0",
+                             "--shards", "1", "--holds-max", "1024", "--ballast-mb", "1", *map(str, arguments)],
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def refused(*arguments, data=None):
@@ -53,20 +53,23 @@ def test_bad_options_of_mail_are_refused_with_a_line_that_helps():
 
 
 def test_the_mail_folder_may_not_lie_in_the_data_folder():
-    data = scratch("store")
+    data = scratch("store") / "data"
+    assert "lies in the data folder" in refused("--mail-dir", data / "mails", data=data)
+    assert (data / "STAMPEDE").exists(), "a store was made; the mail folder was not"
     (data / "inside").mkdir()
     link = scratch("links") / "link"
     link.symlink_to(data / "inside")
-    for folder in (data, data / "mails", data / "inside", data / "inside" / "new", data / "inside" / ".." / "mails", link,
-                   link / "deeper", os.path.relpath(data / "mails")):
+    for folder in (data, data / "mails", data / "inside", data / "inside" / "new", data / "inside" / ".." / "mails",
+                   link, link / "deeper", os.path.relpath(data / "mails")):
         assert "lies in the data folder" in refused("--mail-dir", folder, data=data), folder
         assert not (data / "mails").exists(), os.listdir(data)
 
 
 def test_a_server_with_mail_serves_and_counts_it():
     beside = scratch("store")
-    process = start("--mail-dir", beside / "data-mails", "--smtp-url", "smtps://mx.shop.test", "--mail-from", "a@shop.test",
-                    "--shop-name", "Caf\u00e9", "--public-url", "https://shop.test/", data=beside / "data")
+    process = start("--mail-dir", beside / "data-mails", "--smtp-url", "smtps://mx.shop.test",
+                    "--mail-from", "a@shop.test", "--shop-name", "Caf\u00e9", "--public-url", "https://shop.test/",
+                    data=beside / "data")
     try:
         line = process.stdout.readline()
         assert line.startswith("ready http://"), line + process.stderr.read()

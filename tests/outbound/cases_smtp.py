@@ -10,7 +10,8 @@ from harness import PASSWORD, Driver, Exim, HttpServer, RawServer, certificate, 
 
 
 def options(exim, **more):
-    return {"smtp_url": exim.url, "ca_file": own_certificate()[0], "smtp_user": "shop", "smtp_password": PASSWORD, **more}
+    return {"smtp_url": exim.url, "ca_file": own_certificate()[0], "smtp_user": "shop", "smtp_password": PASSWORD,
+            **more}
 
 
 def message(subject="hello", identity="m1", body="Hello."):
@@ -132,16 +133,30 @@ def test_a_mail_server_killed_in_mid_mail_gets_it_again():
         assert b"<m-killed@shop.test>" in exim.wait_for_mails(1)[0]
 
 
+def test_a_kept_connection_that_the_server_gave_up_costs_no_attempt():
+    with Exim() as exim, Driver(**options(exim)) as driver:
+        for count in range(1, 4):
+            expect(driver.wait(driver.mail()), "delivered", "delivered")
+            assert len(exim.wait_for_mails(count)) == count
+            exim.kill()
+            exim.start()
+        expect(driver.wait(driver.mail("nobody@shop.test")), "refused", "refused_by_server", 550, 0)
+
+
 def test_a_slow_mail_server_holds_up_nothing_else():
     with Exim() as exim, HttpServer(lambda exchange: exchange.give(200, b"quick")) as web, \
             Driver(**options(exim, private="on")) as driver:
         started = time.monotonic()
-        slow = [driver.mail("slow@shop.test", timeout_ms=2000) for _ in range(20)]
+        # Slow to answer the receiver, and slow to answer the message.
+        slow = [driver.mail(message=message("lingering"), timeout_ms=2000)]
+        slow += [driver.mail("slow@shop.test", timeout_ms=2000) for _ in range(18)]
+        time.sleep(0.5)
         result = driver.wait(driver.http(web.url))
-        assert result.answer == b"quick" and time.monotonic() - started < 1.5, f"after {time.monotonic() - started:.2f} s"
-        for tag in slow:
+        assert result.answer == b"quick" and time.monotonic() - started < 1.5, f"{time.monotonic() - started:.2f} s"
+        expect(driver.wait(slow[0]), "later", "timeout", reached=1)
+        for tag in slow[1:]:
             expect(driver.wait(tag), "later", "timeout", reached=0)
-        assert time.monotonic() - started < 4, "the time-out counts from submission"
+        assert time.monotonic() - started < 3, "the time-out counts from submission"
 
 
 def test_many_mails_keep_within_the_connections_of_one_host():
@@ -150,6 +165,7 @@ def test_many_mails_keep_within_the_connections_of_one_host():
         for tag in tags:
             expect(driver.wait(tag, 60), "delivered", "delivered")
         mails = exim.wait_for_mails(60)
+        assert exim.log().count(" SMTP connection from ") <= 8, exim.log()
         assert len({mail.split(b"Message-ID: ")[1].split(b"\n")[0] for mail in mails}) == 60
 
 

@@ -6,9 +6,10 @@
  *   outbound-driver render DIR|- KIND NAME=VALUE...
  *   outbound-driver serve OPTION=VALUE...
  *
- * `serve` takes jobs as lines of fields with tabs between them (see `commands`), and prints a line
- * for each that ended: TAG RESULT REASON STATUS REACHED RETRY_AFTER_S ANSWER-IN-HEX. At the end of
- * its input it stops, within drain_ms. */
+ * The first two exit with 3 where the mail or the template is refused. `serve` takes jobs as lines
+ * of fields with tabs between them (see `commands`), and prints a line for each that ended: TAG
+ * RESULT REASON STATUS REACHED RETRY_AFTER_S ANSWER-IN-HEX. At the end of its input it stops,
+ * within drain_ms. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -16,15 +17,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <uv.h>
-
 #include "env_real.h"
 #include "journal_memory.h"
 #include "outbound/captcha.h"
 #include "outbound/mail_job.h"
 #include "outbound/outbound.h"
 
-enum { FIELDS_MAX = 40, LINE_BYTES = 64 << 10, ANSWER_BYTES = 1 << 20 };
+enum { FIELDS_MAX = 40, LINE_BYTES = 64 << 10, FILE_BYTES = 2 << 20, STATUS_REFUSED = 3 };
 
 static const char *const results[] = {[OUTBOUND_DELIVERED] = "delivered",
                                       [OUTBOUND_REFUSED] = "refused",
@@ -40,11 +39,11 @@ static void fail(const char *what)
 static char *read_file(const char *path, size_t *length_out)
 {
     FILE *file = fopen(path, "rb");
-    char *bytes = calloc(1, (2 << 20) + 1);
+    char *bytes = calloc(1, FILE_BYTES + 1);
 
     if (file == NULL || bytes == NULL)
         fail(path);
-    *length_out = fread(bytes, 1, 2 << 20, file);
+    *length_out = fread(bytes, 1, FILE_BYTES, file);
     fclose(file);
     return bytes;
 }
@@ -54,6 +53,9 @@ static char *read_file(const char *path, size_t *length_out)
 static int compose(char *arguments[])
 {
     size_t length;
+    bool has_html = strcmp(arguments[7], "-") != 0;
+    char *text = read_file(arguments[6], &length);
+    char *html = has_html ? read_file(arguments[7], &length) : NULL;
     struct mail_message message = {
         .id = arguments[0],
         .wall_ms = strtoll(arguments[1], NULL, 10),
@@ -61,16 +63,19 @@ static int compose(char *arguments[])
         .from_address = arguments[3],
         .to_address = arguments[4],
         .subject = arguments[5],
-        .text = read_file(arguments[6], &length),
-        .html = strcmp(arguments[7], "-") == 0 ? "" : read_file(arguments[7], &length),
+        .text = text,
+        .html = has_html ? html : "",
     };
     size_t room = mail_compose_bound(&message);
     char *target = malloc(room);
+    bool composed = mail_compose(&message, target, room, &length);
 
-    if (!mail_compose(&message, target, room, &length))
-        return 1;
-    fwrite(target, 1, length, stdout);
-    return 0;
+    if (composed)
+        fwrite(target, 1, length, stdout);
+    free(target);
+    free(html);
+    free(text);
+    return composed ? 0 : STATUS_REFUSED;
 }
 
 static enum mail_kind find_kind(const char *name)
@@ -112,14 +117,15 @@ static int render(char *arguments[])
 
     if (templates == NULL) {
         printf("%s\n", error);
-        return 1;
+        return STATUS_REFUSED;
     }
     read_values(arguments + 2, values);
-    if (!mail_render(templates, find_kind(arguments[1]), values, &rendered))
-        return 1;
+
+    bool is_rendered = mail_render(templates, find_kind(arguments[1]), values, &rendered);
+
     printf("%s%c%s%c%s", rendered.subject, 0, rendered.text, 0, rendered.html);
     mail_templates_free(templates);
-    return 0;
+    return is_rendered ? 0 : STATUS_REFUSED;
 }
 
 /* ---- serve ---- */

@@ -114,7 +114,8 @@ class Driver:
         return self.send("mail", timeout_ms, sender, recipient, name or f"mail-{self.count}", path)
 
     def order(self, kind, identity, recipient="ann@shop.test", wall_ms=1700000000000, **values):
-        return self.send("order", kind, identity, wall_ms, recipient, *(f"{name}={text}" for name, text in values.items()))
+        return self.send("order", kind, identity, wall_ms, recipient,
+                         *(f"{name}={text}" for name, text in values.items()))
 
     def http(self, url, method="GET", body=None, answer_max=65536, headers=(), timeout_ms=10000):
         path = "-"
@@ -149,9 +150,9 @@ def certificate(name, subject_names):
     if name not in _certificates:
         folder = scratch("certificate")
         files = folder / "certificate.pem", folder / "key.pem"
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={name}",
-                        "-addext", f"subjectAltName={subject_names}", "-keyout", files[1], "-out", files[0]],
-                       check=True, capture_output=True)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                        "-subj", f"/CN={name}", "-addext", f"subjectAltName={subject_names}",
+                        "-keyout", files[1], "-out", files[0]], check=True, capture_output=True)
         for path in (folder, *files):
             os.chmod(path, 0o755)
         _certificates[name] = files
@@ -185,13 +186,14 @@ tls_privatekey = KEY
 auth_advertise_hosts = ${if def:tls_in_cipher{*}{}}
 smtp_accept_max_per_host = CONNECTIONS
 smtp_accept_max_per_connection = 1000
+smtp_accept_queue_per_connection = 0
 smtputf8_advertise_hosts = *
 host_lookup =
 rfc1413_query_timeout = 0s
 message_size_limit = 5M
 acl_smtp_rcpt = on_recipient
 acl_smtp_data = on_data
-log_selector = +tls_cipher
+log_selector = +smtp_connection
 
 begin acl
 on_recipient:
@@ -282,7 +284,8 @@ class Exim:
     def start(self):
         # A session of its own, so that its children can be ended with it.
         self.process = subprocess.Popen([self.program, "-bdf", "-C", self.configuration], start_new_session=True,
-                                        stdin=subprocess.DEVNULL)
+                                        stdin=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
         wait_for("answer of the mail server", self._greets)
 
     def _greets(self):

@@ -4,8 +4,10 @@
 #ifndef STAMPEDE_SIM_PORTS_H
 #define STAMPEDE_SIM_PORTS_H
 
+#include "env_controlled.h"
 #include "ports.h"
 #include "sim_random.h"
+#include "vault.h"
 
 /* A watermark file: what it was told, and what is on file. */
 struct sim_watermark {
@@ -20,6 +22,10 @@ struct watermark_port sim_watermark_port(struct sim_watermark *watermark);
 
 /* Secrets drawn from `random`; the port needs `key` to live as long as it. */
 struct secrets_port sim_secrets_port(struct hash_key *key, struct sim_random *random);
+
+/* The real vault, with fixed keys, and nonces from the environment's randomness. vault_destroy it.
+ */
+struct vault *sim_vault_create(struct env_controlled *env);
 
 /* Work that waits: it is run, in any order, when the schedule says so. */
 enum { SIM_WORKS_MAX = 256 };

@@ -33,7 +33,7 @@ static bool luhn(const char *digits)
     size_t length = strlen(digits);
     for (size_t i = 0; i < length; i++) {
         unsigned digit = (unsigned)(digits[length - 1 - i] - '0');
-        digit *= 1 + i % 2;
+        digit *= i % 2 == 0 ? 1 : 2;
         sum += digit / 10 + digit % 10;
     }
     return sum % 10 == 0;
@@ -248,33 +248,35 @@ static void what_shops_are_full_of_is_let_pass(void **state)
     }
 }
 
-/* A slow reader of the same rules for one run of digits, against the real one on random texts. */
-static void random_texts_do_not_disturb_it(void **state)
+/* The look before may only save time: a text of which every byte is encoded is read through, and
+ * must come to the same. */
+static void the_look_before_changes_nothing(void **state)
 {
     (void)state;
-    static const char alphabet[] = "0123456789014 -+%\\u.a\"";
+    static const char *const alphabets[] = {"0123456789014 -", "4 -1", "0123456789014 -+.au\"",
+                                            "0123456789abcdef-"};
+    char text[64];
+    char encoded[sizeof(text) * 3];
     uint64_t random = 42;
     unsigned found = 0;
-    for (unsigned round = 0; round < 200000; round++) {
-        char text[64];
+    for (unsigned round = 0; round < 400000; round++) {
+        const char *alphabet = alphabets[round % 4];
         size_t length = 0;
-        size_t wanted = 13 + round % 40;
+        size_t wanted = 12 + round % 41;
+        encoded[0] = '\0';
         while (length < wanted) {
             random = random * 6364136223846793005U + 1442695040888963407U;
-            text[length++] = alphabet[(random >> 33) % (sizeof(alphabet) - 1)];
+            text[length] = alphabet[(random >> 33) % strlen(alphabet)];
+            snprintf(encoded + 3 * length, 4, "%%%02X", (unsigned)text[length]);
+            length++;
         }
         text[length] = '\0';
-        /* The look before may only save time: behind a card nothing else matters, and what is read
-         * for an encoding's sake must come to the same. */
         bool plain = is_in(text, CARD_NUMBER_PLAIN);
-        char with_sign[80];
-        snprintf(with_sign, sizeof(with_sign), "%s;\\;", text);
-        bool read = strchr(text, '\\') == NULL ? is_in(with_sign, CARD_NUMBER_JSON) : plain;
-        assert_int_equal(plain, read);
+        if (plain != is_in(encoded, CARD_NUMBER_PERCENT))
+            fail_msg("%s: %sfound at once", text, plain ? "" : "not ");
         found += plain;
-        is_in(text, CARD_NUMBER_PERCENT | CARD_NUMBER_PLUS | CARD_NUMBER_JSON);
     }
-    (void)found;
+    assert_true(found > 100);
 }
 
 int main(void)
@@ -285,7 +287,7 @@ int main(void)
         cmocka_unit_test(encoded_numbers_are_found),
         cmocka_unit_test(a_wrong_check_digit_is_let_pass),
         cmocka_unit_test(what_shops_are_full_of_is_let_pass),
-        cmocka_unit_test(random_texts_do_not_disturb_it),
+        cmocka_unit_test(the_look_before_changes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

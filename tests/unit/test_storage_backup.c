@@ -242,7 +242,7 @@ static void test_a_restored_store_is_the_same_in_a_new_incarnation(void **state)
     assert_int_equal(restored.info.last_commit, 3);
     assert_int_equal(restored.info.watermark, 3);
     assert_int_equal(restored.info.incarnation, WALL_MS);
-    assert_int_equal(load_all(&restored), 3 * 10 + PARTITIONS); /* with the raised floors */
+    assert_int_equal(load_all(&restored), 3 * 10 + 2 * PARTITIONS); /* with the raised floors */
     storage_close(restored.storage);
     backup_manifest_free(&manifest);
     places_remove();
@@ -250,21 +250,26 @@ static void test_a_restored_store_is_the_same_in_a_new_incarnation(void **state)
 
 struct floors {
     uint64_t least;
+    uint64_t least_account;
 };
 
 static bool see_floor(void *arg, const struct record *record)
 {
     struct floors *floors = arg;
 
-    if (record->kind == RECORD_FLOOR && record->floor.next_sequence < floors->least)
-        floors->least = record->floor.next_sequence;
+    if (record->kind == RECORD_FLOOR) {
+        uint64_t *least = record->subject == 0 ? &floors->least : &floors->least_account;
+
+        if (record->floor.next_sequence < *least)
+            *least = record->floor.next_sequence;
+    }
     return true;
 }
 
 static void test_a_restored_store_gives_no_number_again(void **state)
 {
     struct fixture restored = {0};
-    struct floors floors = {.least = UINT64_MAX};
+    struct floors floors = {.least = UINT64_MAX, .least_account = UINT64_MAX};
 
     (void)state;
     backup_of_three_commits();
@@ -276,6 +281,7 @@ static void test_a_restored_store_gives_no_number_again(void **state)
         assert_true(restored.journal.load(restored.journal.self, i, see_floor, &floors));
     assert_true(floors.least > JOURNAL_INCARNATION_JUMP);
     assert_true(floors.least < UINT64_MAX);
+    assert_true(floors.least_account > JOURNAL_ACCOUNTS_JUMP && floors.least_account < UINT32_MAX);
     storage_close(restored.storage);
     places_remove();
 }

@@ -102,6 +102,41 @@ static void random_product(uint64_t *seed, struct record *record)
         ((uint8_t *)record)[record_size(RECORD_PRODUCT, 0) + i] = (uint8_t)test_random(seed);
 }
 
+static void random_value(uint64_t *seed, struct audit_value *value)
+{
+    static const uint8_t lengths[AUDIT_VALUE_COUNT] = {0, 8, 0, AUDIT_HASH_BYTES};
+
+    value->kind = (uint8_t)(test_random(seed) % AUDIT_VALUE_COUNT);
+    value->length = lengths[value->kind];
+    if (value->kind == AUDIT_VALUE_WORD)
+        value->length = (uint8_t)(1 + test_random(seed) % AUDIT_VALUE_BYTES_MAX);
+    random_bytes(test_random, seed, value->bytes, value->length);
+}
+
+static void random_entry(uint64_t *seed, struct record *record)
+{
+    static const uint8_t lengths[AUDIT_SUBJECT_COUNT] = {0, 4, 16, 16};
+    struct audit_record *entry = &record->audit;
+    char name[PRODUCT_ID_LENGTH_MAX + 1] = "";
+
+    record->sequence = 1 + random_number(seed, (1ULL << 40) - 1);
+    entry->wall_ms = (int64_t)random_number(seed, 1ULL << 44);
+    random_bytes(test_random, seed, &entry->origin, sizeof(entry->origin));
+    entry->origin.caller = (uint8_t)(test_random(seed) % AUDIT_CALLER_COUNT);
+    entry->act = (uint8_t)(test_random(seed) % AUDIT_ACT_COUNT);
+    entry->subject = (uint8_t)(test_random(seed) % AUDIT_SUBJECT_COUNT);
+    entry->name_length = lengths[entry->subject];
+    random_bytes(test_random, seed, entry->name, entry->name_length);
+    if (entry->subject == AUDIT_OF_PRODUCT) {
+        random_text(seed, name, PRODUCT_ID_LENGTH_MAX);
+        entry->name_length = (uint8_t)strlen(name);
+        memcpy(entry->name, name, entry->name_length);
+    }
+    random_value(seed, &entry->before);
+    random_value(seed, &entry->after);
+    random_bytes(test_random, seed, entry->hash, AUDIT_HASH_BYTES);
+}
+
 static void random_rest(uint64_t *seed, struct record *record)
 {
     switch ((enum record_kind)record->kind) {
@@ -150,6 +185,14 @@ static void random_rest(uint64_t *seed, struct record *record)
     case RECORD_ALIAS:
     case RECORD_MAIL:
         random_account_record(test_random, seed, record);
+        break;
+    case RECORD_AUDIT:
+        random_entry(seed, record);
+        break;
+    case RECORD_AUDIT_HEAD:
+        record->audit_head.sequence = 1 + random_number(seed, (1ULL << 40) - 1);
+        random_bytes(test_random, seed, record->audit_head.hash, AUDIT_HASH_BYTES);
+        random_bytes(test_random, seed, record->audit_head.mac, AUDIT_MAC_BYTES);
         break;
     case RECORD_PRODUCT:
     case RECORD_HOLD:

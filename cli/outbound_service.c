@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "outbound.h"
+#include "outbound_service.h"
 
 #include <errno.h>
 #include <limits.h>

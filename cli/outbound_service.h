@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The outbound side of `serve`, from the options: thread, mail server, mail folder, templates. */
-#ifndef STAMPEDE_CLI_OUTBOUND_H
-#define STAMPEDE_CLI_OUTBOUND_H
+#ifndef STAMPEDE_OUTBOUND_SERVICE_H
+#define STAMPEDE_OUTBOUND_SERVICE_H
 
 #include "options.h"
 #include "outbound/mail_job.h"
