@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Accounts: registering, logging in and out, and what a guest takes along. Without mails: those are in test_mails.py."""
+"""Accounts: registering, logging in and out, and what a guest takes along; without mails."""
 import base64
 import hmac
 import secrets
@@ -113,7 +113,8 @@ class Entering(AccountTest):
     def test_fields_are_judged(self):
         good = {"email": new_email(), "password": PASSWORD}
         call = lambda **fields: Client(self.server).call("POST", "/v1/auth/register", {**good, **fields})
-        for email in ("", "ann", "ann@", "@example.org", "a b@example.org", "ann@example", 7, None, "x" * 250 + "@a.org"):
+        refused = ("", "ann", "ann@", "@example.org", "a b@example.org", "ann@example", 7, None)
+        for email in (*refused, "x" * 250 + "@a.org"):
             with self.subTest(email=email):
                 self.assert_field(call(email=email), "email")
         for password in ("", "short", "password", "12345678", "x" * 257, 12345678, None, good["email"]):
@@ -177,7 +178,8 @@ class Entering(AccountTest):
         token = ann.token
         flipped = token[:-1] + ("A" if token[-1] != "A" else "B")
         middle = token[:30] + ("A" if token[30] != "A" else "B") + token[31:]
-        for forged in (flipped, middle, "ss_" + token[3:], "mt_" + token[3:], "sg_" + token[3:], token[:-1], token + "A", "sc_"):
+        kinds = [prefix + token[3:] for prefix in ("ss_", "mt_", "sg_")]
+        for forged in (flipped, middle, *kinds, token[:-1], token + "A", "sc_"):
             with self.subTest(token=forged):
                 client = Client(self.server, token=forged)
                 client.call("GET", "/v1/me", expect=401, code="unauthenticated")
@@ -257,9 +259,11 @@ class Guests(AccountTest):
     def test_several_products_on_all_shards(self):
         skus = [self.admin.create_sku(5) for _ in range(12)]
         guest = self.server.guest()
-        holds = [guest.hold(sku) for sku in skus] + [guest.reserve_items(*((sku, 1) for sku in skus)).json()]
+        holds = [guest.hold(sku) for sku in skus]
+        holds.append(guest.reserve_items(*((sku, 1) for sku in skus), expect=201).json())
         ann = register(self.server, token=guest.token)
-        self.assertEqual({entry["id"] for entry in ann.pages("/v1/reservations")}, {hold["id"] for hold in holds})
+        listed = {entry["id"] for entry in ann.pages("/v1/reservations")}
+        self.assertEqual(listed, {hold["id"] for hold in holds})
         for hold in holds:
             ann.release(hold["id"], expect=204)
         for sku in skus:
@@ -312,7 +316,8 @@ class Ending(AccountTest):
         ann = register(self.server)
         other = log_in(self.server, ann.email)
         clients = self.clients_of(ann)
-        entry = next(e for e in other.call("GET", "/v1/me/sessions", expect=200).json()["data"] if not e["current"])
+        listed = other.call("GET", "/v1/me/sessions", expect=200).json()["data"]
+        entry = next(entry for entry in listed if not entry["current"])
         other.call("DELETE", f"/v1/me/sessions/{entry['id']}", expect=204)
         self.assert_ended(clients)
         other.call("DELETE", f"/v1/me/sessions/{entry['id']}", expect=204)
@@ -342,7 +347,10 @@ class Ending(AccountTest):
         ann.call("POST", "/v1/me/password", body, key=key, expect=204)
         replay = ann.call("POST", "/v1/me/password", body, key=key, expect=204)
         self.assertEqual(replay.header("idempotent-replayed"), "true")
-        ann.call("POST", "/v1/me/password", {**body, "new_password": PASSWORD}, key=key, expect=422, code="idempotency_key_reused")
+        body["new_password"] = PASSWORD
+        ann.call(
+            "POST", "/v1/me/password", body, key=key, expect=422, code="idempotency_key_reused"
+        )
         self.assert_ended(clients)
         ann.call("GET", "/v1/me", expect=200)
         refused = {"email": ann.email, "password": PASSWORD}
@@ -358,9 +366,11 @@ class Ending(AccountTest):
 
             def work(index):
                 if index == 0:
-                    return ann.call("POST", "/v1/me/password", {"password": old, "new_password": new}, expect=204)
+                    body = {"password": old, "new_password": new}
+                    return ann.call("POST", "/v1/me/password", body, expect=204)
                 body = {"email": ann.email, "password": old}
-                return Client(self.server).call("POST", "/v1/auth/login", body, expect=(200, 401, 503))
+                client = Client(self.server)
+                return client.call("POST", "/v1/auth/login", body, expect=(200, 401, 503))
 
             for answer in in_threads(4, work)[1:]:
                 if answer.status == 200:
@@ -372,11 +382,14 @@ class Ending(AccountTest):
         ann.hold(sku)
         ann.call("POST", "/v1/me/addresses", ADDRESS, expect=201)
         clients = self.clients_of(ann)
-        ann.call("DELETE", "/v1/me", {"password": OTHER_PASSWORD}, expect=401, code="invalid_credentials")
+        body = {"password": OTHER_PASSWORD}
+        ann.call("DELETE", "/v1/me", body, expect=401, code="invalid_credentials")
         self.assert_field(ann.call("DELETE", "/v1/me", {}), "password")
         ann.call("DELETE", "/v1/me", {"password": PASSWORD}, expect=204)
         self.assert_ended(clients)
-        Client(self.server).call("POST", "/v1/auth/login", {"email": ann.email, "password": PASSWORD}, expect=401, code="invalid_credentials")
+        body = {"email": ann.email, "password": PASSWORD}
+        client = Client(self.server)
+        client.call("POST", "/v1/auth/login", body, expect=401, code="invalid_credentials")
         found = self.admin.call("GET", f"/v1/admin/customers?email={ann.email}", expect=200).json()
         self.assertEqual(found["data"], [])
         again = register(self.server, ann.email)
@@ -418,7 +431,9 @@ class Profile(AccountTest):
         ann = register(self.server)
         call = lambda body: ann.call("POST", "/v1/me/addresses", body)
         self.assert_field(call({}), "name", "line1", "city", "postal_code", "country")
-        for field, value in (("country", "ch"), ("country", "CHE"), ("name", ""), ("line1", "a\nb"), ("city", 7), ("postal_code", None), ("line1", "x" * 151), ("door", "3")):
+        refused = [("country", "ch"), ("country", "CHE"), ("name", ""), ("line1", "a\nb"), ("city", 7)]
+        refused += [("postal_code", None), ("line1", "x" * 151), ("door", "3")]
+        for field, value in refused:
             with self.subTest(field=field, value=value):
                 self.assert_field(call({**ADDRESS, field: value}), field)
         self.assert_field(call({**ADDRESS, "name": "💐" * 100, "line1": "💐" * 150}), "line1")
@@ -434,9 +449,11 @@ class Profile(AccountTest):
         wanted, old = new_email(), ann.email
         body = {"email": wanted, "password": OTHER_PASSWORD}
         ann.call("POST", "/v1/me/email", body, expect=401, code="invalid_credentials")
-        ann.call("POST", "/v1/me/email", {"email": bob.email, "password": PASSWORD}, expect=409, code="email_taken")
+        body = {"email": bob.email, "password": PASSWORD}
+        ann.call("POST", "/v1/me/email", body, expect=409, code="email_taken")
         self.assert_field(ann.call("POST", "/v1/me/email", {"email": "x", "password": PASSWORD}), "email")
-        changed = ann.call("POST", "/v1/me/email", {"email": wanted, "password": PASSWORD}, expect=200).json()
+        body = {"email": wanted, "password": PASSWORD}
+        changed = ann.call("POST", "/v1/me/email", body, expect=200).json()
         self.assertEqual((changed["email"], changed["new_email"]), (wanted, None))
         self.assertEqual(log_in(self.server, wanted).id, ann.id)
         Client(self.server).call("POST", "/v1/auth/login", {"email": old, "password": PASSWORD}, expect=401)
@@ -469,7 +486,8 @@ class Profile(AccountTest):
             server.stop()
         self.assertIn('stampede_logins_total{result="opened"} 1', metrics)
         for canary in (email, email.split("@")[0], name, ADDRESS["line1"], PASSWORD, ann.token):
-            found = subprocess.run(["grep", "-rlaiF", "--", canary, server.data], capture_output=True, check=False)
+            command = ["grep", "-rlaiF", "--", canary, server.data]
+            found = subprocess.run(command, capture_output=True, check=False)
             self.assertEqual(found.stdout, b"", canary)
             self.assertNotIn(canary, server.output() + metrics)
 
@@ -492,7 +510,11 @@ class SecondFactor(AccountTest):
         other.call("GET", "/v1/me", expect=401)
         profile = ann.call("GET", "/v1/me", expect=200).json()
         self.assertEqual((profile["second_factor"], profile["recovery_codes"]), (True, 10))
-        login = lambda **fields: Client(self.server).call("POST", "/v1/auth/login", {"email": ann.email, "password": PASSWORD, **fields})
+        known = {"email": ann.email, "password": PASSWORD}
+
+        def login(**fields):
+            return Client(self.server).call("POST", "/v1/auth/login", {**known, **fields})
+
         self.assertEqual(login().code, "second_factor_required")
         # Who does not know the password does not learn that there is a second factor.
         self.assertEqual(login(password=OTHER_PASSWORD).code, "invalid_credentials")
@@ -500,9 +522,9 @@ class SecondFactor(AccountTest):
             self.assertEqual(login(code=code).code, "second_factor_required", code)
         code = totp(secret, step + 1)
         answers = in_threads(3, lambda _: login(code=code))
-        self.assertEqual(sorted(answer.status for answer in answers), [200, 401, 401], "a code is good once")
+        self.assertEqual(sorted(answer.status for answer in answers), [200, 401, 401])
         answers = in_threads(3, lambda _: login(code=codes[3].lower().replace("-", " ")))
-        self.assertEqual(sorted(answer.status for answer in answers), [200, 401, 401], "so is a recovery code")
+        self.assertEqual(sorted(answer.status for answer in answers), [200, 401, 401])
         self.assertEqual(ann.call("GET", "/v1/me", expect=200).json()["recovery_codes"], 9)
 
     def test_setting_up_and_removing_take_proof(self):
@@ -526,14 +548,16 @@ class SecondFactor(AccountTest):
     def test_staff_may_have_to(self):
         server = Server(*self.flags, "--staff-totp", "on")
         try:
-            invited = server.admin().call("POST", "/v1/admin/staff", {"email": new_email(), "role": "catalogue"}, expect=201).json()
+            body = {"email": new_email(), "role": "catalogue"}
+            invited = server.admin().call("POST", "/v1/admin/staff", body, expect=201).json()
             body = {"token": invited["invite_token"], "password": PASSWORD}
             Client(server).call("POST", "/v1/auth/password/reset", body, expect=204)
             carl = log_in(server, invited["email"])
             carl.call("GET", "/v1/admin/products", expect=403, code="forbidden")
             secret, step, _ = self.set_up(carl)
             carl.call("GET", "/v1/admin/products", expect=403)
-            log_in(server, invited["email"], code=totp(secret, step + 1)).call("GET", "/v1/admin/products", expect=200)
+            carl = log_in(server, invited["email"], code=totp(secret, step + 1))
+            carl.call("GET", "/v1/admin/products", expect=200)
             server.admin().call("GET", "/v1/admin/products", expect=200)
         finally:
             server.stop()
@@ -558,7 +582,8 @@ class Throttle(AccountTest):
 
     def test_mails_to_one_address_are_few(self):
         email, client = new_email(), Client(self.server)
-        statuses = [client.call("POST", "/v1/auth/password/forgot", {"email": email}).status for _ in range(6)]
+        body = {"email": email}
+        statuses = [client.call("POST", "/v1/auth/password/forgot", body).status for _ in range(6)]
         self.assertEqual(statuses, [202] * 5 + [429])
 
 
@@ -568,7 +593,10 @@ class Overload(AccountTest):
     def test_more_logins_than_can_be_worked_on_are_refused_at_once(self):
         ann = register(self.server)
         body = {"email": ann.email, "password": PASSWORD}
-        answers = in_threads(24, lambda _: Client(self.server).call("POST", "/v1/auth/login", body, expect=(200, 503)))
+        answers = in_threads(
+            24,
+            lambda _: Client(self.server).call("POST", "/v1/auth/login", body, expect=(200, 503)),
+        )
         refused = [answer for answer in answers if answer.status == 503]
         self.assertTrue(refused)
         self.assertLess(len(refused), 24)
