@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A mail on its way into an account's outbox: what its template is filled with, sealed under the
- * account's key. A sealed mail is a JSON object: `to`, and of `token`, `new_email`, `role` those
- * that the template has (net/outbound/templates.h makes links of tokens). Pure but for the vault;
- * any thread. */
+/* A mail on its way into an account's outbox: what its template is filled with
+ * (net/outbound/mail_payload.h), sealed under the account's key. Pure but for the vault; any
+ * thread. */
 #ifndef STAMPEDE_API_ACCOUNT_MAIL_H
 #define STAMPEDE_API_ACCOUNT_MAIL_H
 
@@ -15,19 +14,13 @@ struct account_mail {
     const char *token;     /* or NULL */
     const char *new_email; /* in clear: masked here; or NULL */
     const char *role;      /* or NULL */
+    int64_t lifetime_ms;   /* of the token */
 };
 
 /* Puts the mail into the envelope. False: it could not be sealed. */
 bool account_mail_put(const struct engine *engine, const struct principal *account,
                       const struct account_key_record *key, const struct account_mail *mail,
                       struct account_envelope *envelope);
-
-enum { ACCOUNT_MAIL_TEXT_MAX = SEALED_MAIL_MAX };
-
-/* Opens what stands in a mail's record; the JSON text, with a zero. */
-bool account_mail_open(const struct engine *engine, const struct principal *account,
-                       const struct account_key_record *key, const uint8_t *sealed, size_t length,
-                       char text_out[ACCOUNT_MAIL_TEXT_MAX + 1], size_t *length_out);
 
 /* How long the tokens in mails are good. */
 enum {

@@ -165,7 +165,10 @@ static void email_waits(struct flow *flow, enum outcome outcome)
 static void email_proven(struct flow *flow, enum outcome outcome)
 {
     const struct engine *engine = flow->shard->api->engine;
-    struct account_mail mail = {.kind = MAIL_VERIFY_EMAIL, .to = flow->email, .token = flow->token};
+    struct account_mail mail = {.kind = MAIL_VERIFY_EMAIL,
+                                .to = flow->email,
+                                .token = flow->token,
+                                .lifetime_ms = TOKEN_CHANGE_EMAIL_MS};
     struct account_envelope *envelope;
     uint8_t random[ACCOUNT_TOKEN_RANDOM_BYTES];
 

@@ -21,7 +21,8 @@ static void put_token(struct flow *flow, struct account_envelope *envelope,
                       enum token_purpose purpose, enum mail_kind kind, int64_t lifetime_ms)
 {
     const struct engine *engine = flow->shard->api->engine;
-    struct account_mail mail = {.kind = kind, .to = flow->email, .token = flow->token};
+    struct account_mail mail = {
+        .kind = kind, .to = flow->email, .token = flow->token, .lifetime_ms = lifetime_ms};
     uint8_t random[ACCOUNT_TOKEN_RANDOM_BYTES];
 
     if (envelope == NULL)

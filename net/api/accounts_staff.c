@@ -51,7 +51,8 @@ static void put_invitation(struct flow *flow, struct account_envelope *envelope)
     struct account_mail mail = {.kind = MAIL_STAFF_INVITATION,
                                 .to = flow->email,
                                 .token = flow->token,
-                                .role = account_role_name((enum account_role)flow->role)};
+                                .role = account_role_name((enum account_role)flow->role),
+                                .lifetime_ms = TOKEN_INVITE_MS};
     uint8_t random[ACCOUNT_TOKEN_RANDOM_BYTES];
 
     if (envelope == NULL)

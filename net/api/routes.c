@@ -18,6 +18,13 @@ const struct api_route api_routes[ROUTE_COUNT] = {
 /* A line of the table that leaves out who may call does not compile: the macro has seven
  * parameters, and `ACCESS_` alone names nothing. */
 
+static unsigned route_flags(enum api_body body)
+{
+    unsigned flags = body == BODY_CSV ? ROUTE_STREAM_BODY : 0;
+
+    return body == BODY_NONE ? flags : flags | ROUTE_DELETE_BODY;
+}
+
 void api_routes_fill(struct route routes_out[ROUTE_COUNT], http_handler dispatch)
 {
 #define X(verb, path, title, who, kind, content, idempotency)                                      \
@@ -26,7 +33,7 @@ void api_routes_fill(struct route routes_out[ROUTE_COUNT], http_handler dispatch
         .pattern = path,                                                                           \
         .handler = dispatch,                                                                       \
         .caller = (int)api_routes[ROUTE_##title].access.caller,                                    \
-        .flags = BODY_##content == BODY_CSV ? ROUTE_STREAM_BODY : 0,                               \
+        .flags = route_flags(BODY_##content),                                                      \
         .name = #title,                                                                            \
         .body_max = BODY_##content == BODY_CSV ? IMPORT_BYTES_MAX : 0,                             \
     };
