@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A mail on its way into an account's outbox: what its template is filled with, sealed under the
- * account's key. A sealed mail is a JSON object: `to`, and of `token`, `new_email`, `role` those
- * that the template has (net/outbound/templates.h makes links of tokens). Pure but for the vault;
- * any thread. */
+/* A mail on its way into an account's outbox: what its template is filled with
+ * (outbound/mail_payload.h), sealed under the account's key. Pure but for the vault; any thread. */
 #ifndef STAMPEDE_API_ACCOUNT_MAIL_H
 #define STAMPEDE_API_ACCOUNT_MAIL_H
 
 #include "engine.h"
-#include "outbound/templates.h"
+#include "outbound/mail_payload.h"
 
 struct account_mail {
     enum mail_kind kind;
@@ -17,17 +15,16 @@ struct account_mail {
     const char *role;      /* or NULL */
 };
 
-/* Puts the mail into the envelope. False: it could not be sealed. */
+/* Puts the mail into the envelope. False: it could not be sealed, or its address is none. */
 bool account_mail_put(const struct engine *engine, const struct principal *account,
                       const struct account_key_record *key, const struct account_mail *mail,
                       struct account_envelope *envelope);
 
-enum { ACCOUNT_MAIL_TEXT_MAX = SEALED_MAIL_MAX };
-
-/* Opens what stands in a mail's record; the JSON text, with a zero. */
+/* Opens what stands in a mail's record. False: it is not what was sealed for this account. Wipe
+ * the payload. */
 bool account_mail_open(const struct engine *engine, const struct principal *account,
                        const struct account_key_record *key, const uint8_t *sealed, size_t length,
-                       char text_out[ACCOUNT_MAIL_TEXT_MAX + 1], size_t *length_out);
+                       struct mail_payload *payload_out);
 
 /* How long the tokens in mails are good. */
 enum {
