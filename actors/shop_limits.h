@@ -75,8 +75,9 @@ enum {
     MAILS_UNDER_WAY_MAX = 16, /* a shard */
     MAIL_ATTEMPTS_MAX = 16,   /* then it is a dead letter */
     MAIL_BACKOFF_MS_MAX = 6 * 3600 * 1000,
-    MAIL_POSTPONE_MS = 1000,      /* an attempt that could not be begun */
-    MAIL_NO_ROUTE_MS = 10 * 1000, /* while no mail server is configured */
+    MAIL_POSTPONE_MS = 1000, /* an attempt that could not be begun */
+    /* No mail server is configured; that changes with a restart only. */
+    MAIL_NO_ROUTE_MS = MAIL_BACKOFF_MS_MAX,
 };
 
 /* clang-format takes a product of two names for a pointer. */

@@ -39,3 +39,17 @@ bool account_mail_put(const struct engine *engine, const struct principal *accou
     password_wipe(bytes, sizeof(bytes));
     return envelope->sealed_mail_length > 0;
 }
+
+bool account_mail_open(const struct engine *engine, const struct principal *account,
+                       const struct account_key_record *key, const uint8_t *sealed, size_t length,
+                       struct mail_payload *payload_out)
+{
+    char plain[SEALED_MAIL_MAX + 1];
+    size_t plain_length;
+    bool is_open = private_open(engine, account, key, PRIVATE_MAIL, sealed, length, plain,
+                                sizeof(plain), &plain_length) &&
+                   mail_payload_read((const uint8_t *)plain, plain_length, payload_out);
+
+    password_wipe(plain, sizeof(plain));
+    return is_open;
+}

@@ -6,7 +6,7 @@
 #define STAMPEDE_API_ACCOUNT_MAIL_H
 
 #include "engine.h"
-#include "outbound/templates.h"
+#include "outbound/mail_payload.h"
 
 struct account_mail {
     enum mail_kind kind;
@@ -17,10 +17,16 @@ struct account_mail {
     int64_t lifetime_ms;   /* of the token */
 };
 
-/* Puts the mail into the envelope. False: it could not be sealed. */
+/* Puts the mail into the envelope. False: it could not be sealed, or its address is none. */
 bool account_mail_put(const struct engine *engine, const struct principal *account,
                       const struct account_key_record *key, const struct account_mail *mail,
                       struct account_envelope *envelope);
+
+/* Opens what stands in a mail's record. False: it is not what was sealed for this account. Wipe
+ * the payload. */
+bool account_mail_open(const struct engine *engine, const struct principal *account,
+                       const struct account_key_record *key, const uint8_t *sealed, size_t length,
+                       struct mail_payload *payload_out);
 
 /* How long the tokens in mails are good. */
 enum {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/api_shard.h"
+#include "api/courier.h"
 #include "api/import.h"
 #include "api/keyed.h"
 #include "api/log.h"
@@ -209,6 +210,7 @@ int api_shard_start(void *user, struct shard *engine_side, uv_loop_t *loop)
     shard->jitter |= 1; /* never all zero */
     shard_random(engine_side, &http.seed, sizeof(http.seed));
     shard_set_reply(engine_side, dispatch_reply, shard);
+    courier_start(shard);
     int status = http_server_start(loop, &http, shard->api->router, shard, &server);
     log_begin(&line, status == 0 ? LOG_INFO : LOG_ERROR,
               status == 0 ? "shard_listens" : "shard_cannot_listen", shard->now.wall_ms);

@@ -99,6 +99,9 @@ struct flow {
     struct principal last; /* that was looked at */
     uint32_t found_count;
     struct principal found[LIST_PAGE_MAX];
+    uint32_t read_offset; /* in what was read */
+    uint64_t mail;        /* its number */
+    int8_t mail_state;
 };
 
 /* A flow of this call, with the caller's own data; NULL: refused already. */

@@ -301,6 +301,8 @@ static void write_engine(struct writer *writer, const struct api *api)
     write_figure(writer, name, #kind, help, metrics.member);
     ENGINE_METRICS(X)
 #undef X
+    write_figure(writer, "mails_oldest_seconds", "gauge", "Age of the oldest mail that waits",
+                 metrics.mails_oldest_seconds);
     write_figure(writer, "commits_total", "counter", "Commits made durable", metrics.commits);
     write_figure(writer, "commit_records_total", "counter", "Records in them",
                  metrics.commit_records);

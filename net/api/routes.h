@@ -115,6 +115,9 @@ enum api_key {
     X(GET, "/v1/admin/staff/{id}", staff_get, STAFF(OWNER), ADMIN, NONE, IGNORED)                  \
     X(PATCH, "/v1/admin/staff/{id}", staff_change, STAFF(OWNER), ADMIN, JSON, OPTIONAL)            \
     X(DELETE, "/v1/admin/staff/{id}", staff_remove, STAFF(OWNER), ADMIN, NONE, OPTIONAL)           \
+    X(GET, "/v1/admin/mails", mail_list, STAFF(SUPPORT), ADMIN, NONE, IGNORED)                     \
+    X(POST, "/v1/admin/mails/{id}/replay", mail_replay, STAFF(SUPPORT), ADMIN, JSON_OR_EMPTY,      \
+      OPTIONAL)                                                                                    \
     X(GET, "/v1/admin/customers", customer_find, STAFF(SUPPORT), ADMIN, NONE, IGNORED)             \
     X(GET, "/healthz", health, PUBLIC, OPERATIONS, NONE, IGNORED)                                  \
     X(GET, "/readyz", readiness, PUBLIC, OPERATIONS, NONE, IGNORED)                                \

@@ -453,6 +453,11 @@ void outbound_destroy(struct outbound *outbound)
     outbound_free(outbound);
 }
 
+bool outbound_has_folder(const struct outbound *outbound)
+{
+    return outbound->mail_folder >= 0;
+}
+
 bool outbound_has_mail(const struct outbound *outbound)
 {
     return outbound->options.smtp_url[0] != 0;

@@ -92,6 +92,9 @@ void outbound_destroy(struct outbound *outbound);
 /* Whether a mail server is configured. Any thread. */
 bool outbound_has_mail(const struct outbound *outbound);
 
+/* Whether mails are also written to a folder. Any thread. */
+bool outbound_has_folder(const struct outbound *outbound);
+
 /* Any thread; racy by a few units between counters. */
 void outbound_metrics_get(const struct outbound *outbound, struct outbound_metrics *metrics_out);
 
