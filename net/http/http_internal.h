@@ -4,6 +4,7 @@
  *
  *   http_listen.c      the probe, the listener, the door (accepting and refusing)
  *   http_peers.c       connections counted by address
+ *   http_proxies.c     whose word about a client counts: ranges of addresses
  *   http_server.c      start, sweep, drain, close
  *   http_connection.c  one connection's life: reading, writing, deadlines, closing
  *   http_parse.c       bytes to requests: llhttp, and the checks that it leaves to us
