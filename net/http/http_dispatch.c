@@ -225,6 +225,10 @@ void http_dispatch(struct http_connection *connection)
     exchange->route = route;
     exchange->readable = true;
     exchange->request_complete = complete;
+    if (server->options.redirection != NULL) {
+        http_redirect(exchange);
+        return;
+    }
     if (route == NULL) {
         dispatch_unrouted(exchange, request);
         return;

@@ -6,11 +6,16 @@
  *   http_peers.c       connections counted by address
  *   http_proxies.c     whose word about a client counts: ranges of addresses
  *   http_server.c      start, sweep, drain, close
+ *   http_transport.c   what stands between a socket and HTTP: the PROXY header, TLS
+ *   http_proxy_protocol.c  the PROXY header's grammar
+ *   http_tls.c         TLS of the process: certificate, tickets
+ *   http_tls_link.c    TLS of one connection
  *   http_connection.c  one connection's life: reading, writing, deadlines, closing
  *   http_parse.c       bytes to requests: llhttp, and the checks that it leaves to us
  *   http_request.c     the checks of a whole head: target, host, framing, body
  *   http_dispatch.c    a request to its route: exchanges opened, refusals, CORS preflight
  *   http_exchange.c    the exchange pool, cookies, accessors
+ *   http_redirect.c    the answers of a server that only sends to https
  *   http_respond.c     answers: rendering and order
  *   http_stream.c      bodies and answers in pieces
  *   http_buffer.c      the bounded pool of buffers
@@ -40,6 +45,10 @@
  *  5. The first exchange is never DONE once a call into the layer has returned, on a doomed
  *     connection neither: so the spare exchange, which is only opened as the first and answered
  *     within the call, is always free again.
+ *
+ *  6. `phase` goes PROXY -> HANDSHAKE -> REQUESTS, from wherever it begins. Before REQUESTS there
+ * is no exchange, and only TLS itself writes. Of a connection with TLS, `out` is plain text of
+ *     which `tls.taken` bytes have been sealed, and `tls.sealed` the records for the kernel.
  */
 #ifndef STAMPEDE_HTTP_INTERNAL_H
 #define STAMPEDE_HTTP_INTERNAL_H
@@ -66,8 +75,10 @@ enum {
     HTTP_ANSWER_MAX_LEAST = 16 * 1024, /* room for any problem document */
     HTTP_CORS_LINES_MAX = 640,
     HTTP_CONTENT_TYPE_MAX = 128,
+    HTTP_HSTS_LINE_MAX = 64,
     /* What the layer's own lines of an answer's head can come to. */
-    HTTP_HEAD_FIXED_MAX = 320 + HTTP_REQUEST_ID_MAX + HTTP_CORS_LINES_MAX + HTTP_CONTENT_TYPE_MAX,
+    HTTP_HEAD_FIXED_MAX = 320 + HTTP_REQUEST_ID_MAX + HTTP_CORS_LINES_MAX + HTTP_CONTENT_TYPE_MAX +
+                          HTTP_HSTS_LINE_MAX,
     HTTP_ALLOW_ALL = ((1 << HTTP_METHOD_COUNT) - 1) & ~1,
 };
 
@@ -88,6 +99,7 @@ enum {
     HTTP_BUFFER_CACHED_MAX = 8 * 1024 * 1024, /* bytes of free buffers kept */
     HTTP_MEMORY_PARTS = 16,                   /* see http_buffer.c */
     HTTP_MEMORY_INPUT_PARTS = 12,
+    HTTP_MEMORY_TLS_PARTS = 9, /* of those of input */
     HTTP_DOOR_ANSWER_MAX = 8 * 1024,
 };
 
@@ -109,6 +121,7 @@ struct http_buffers {
     size_t bytes_max;
     size_t bytes_used;
     size_t bytes_input; /* of bytes_used */
+    size_t bytes_tls;   /* of bytes_input: not buffers, but what OpenSSL has taken elsewhere */
     size_t bytes_cached;
     void *free[HTTP_BUFFER_CLASSES];
 };
@@ -122,6 +135,9 @@ bool http_buffer_append(struct http_buffers *pool, struct http_buffer *buffer, c
 /* Gives the memory back; a buffer that has none is fine. */
 void http_buffer_release(struct http_buffers *pool, struct http_buffer *buffer);
 void http_buffers_free(struct http_buffers *pool);
+/* Counts what a connection's TLS takes from `before` bytes to `after`. False: the bound is reached,
+ * nothing changed. Less is never refused. */
+bool http_buffers_charge(struct http_buffers *pool, size_t before, size_t after);
 
 /* ---- Connections by address (http_peers.c) ---- */
 
@@ -196,6 +212,27 @@ enum http_connection_state {
     HTTP_CONNECTION_DOOR, /* the stand-in that answers those who are not let in */
 };
 
+/* What the bytes that come are. */
+enum http_phase {
+    HTTP_PHASE_REQUESTS = 0,
+    HTTP_PHASE_PROXY,     /* the PROXY protocol's header */
+    HTTP_PHASE_HANDSHAKE, /* TLS, until it is agreed upon */
+};
+
+struct ssl_st;
+struct ssl_ctx_st;
+
+/* TLS of one connection; `ssl` NULL: it has none (yet). */
+struct http_tls_link {
+    struct ssl_st *ssl;
+    struct http_buffer sealed; /* records that the kernel has not been given */
+    const char *incoming;      /* what has been read of records and OpenSSL has not taken */
+    size_t incoming_length;
+    size_t charged; /* bytes counted in the pool */
+    uint32_t taken; /* bytes of `out` that have been sealed */
+    bool begun;     /* its first byte was seen */
+};
+
 /* Why llhttp was paused. */
 enum http_pause {
     HTTP_PAUSE_NONE = 0,
@@ -216,6 +253,7 @@ struct http_connection {
     uint32_t slot;
     unsigned outstanding;
     enum http_connection_state state;
+    enum http_phase phase;
     enum http_pause pause;
     bool reading;     /* uv_read_start is on */
     bool consuming;   /* on the stack: http_connection_consume */
@@ -242,6 +280,7 @@ struct http_connection {
     size_t linger_bytes;
     llhttp_t parser;
     struct http_buffer writing;
+    struct http_tls_link tls;
     uint64_t write_progress_ms;
     uint64_t write_looked_ms;
     size_t write_left; /* at write_looked_ms */
@@ -297,6 +336,10 @@ struct http_server {
     void *user;
     struct http_options options;
     char *read_buffer;
+    char
+        *raw_buffer; /* records as they are read, behind room for what was kept; NULL: not needed */
+    struct ssl_ctx_st *tls_context;
+    uint64_t tls_generation;
     uint64_t arrived_ns; /* when what is being parsed was read */
     uint64_t *deadlines; /* by slot: HTTP_NEVER or when to look after the connection */
     uint32_t slots_used; /* slots below have been used once */
@@ -328,6 +371,8 @@ struct http_server {
     uint64_t date_second;
     char date_line[HTTP_DATE_LINE_LENGTH + 1];
     char serial[HTTP_SERIAL_LENGTH + 1];
+    char hsts_line[HTTP_HSTS_LINE_MAX]; /* of answers through TLS */
+    size_t hsts_line_length;
     struct {
         char *lines;
         uint16_t lines_length;
@@ -388,10 +433,81 @@ size_t http_connection_queued(const struct http_connection *connection);
 void http_connection_drop_input(struct http_connection *connection);
 /* Starts or stops reading as the flags say, and sets the deadline. */
 void http_connection_update(struct http_connection *connection);
+/* Where plain text that comes is to be put; base NULL: no memory. */
+void http_connection_room(struct http_connection *connection, uv_buf_t *room_out);
+/* So many bytes of it are there now: parses and answers. It may close the connection. */
+void http_connection_received(struct http_connection *connection, size_t count);
+/* What comes is of no interest any more: it is counted, and there is a bound. */
+void http_connection_discard(struct http_connection *connection, size_t count);
+/* The end (UV_EOF), or a failure, of what comes. */
+void http_connection_read_failed(struct http_connection *connection, ssize_t error);
+/* Whether only the fate of what was sent already is of interest. */
+static inline bool http_connection_is_deaf(const struct http_connection *connection)
+{
+    return connection->state == HTTP_CONNECTION_LINGER ||
+           (connection->final && connection->receiver == NULL);
+}
+/* Bytes of plain text not yet written, and of records. */
+static inline size_t http_connection_unwritten(const struct http_connection *connection)
+{
+    return connection->out.length - connection->tls.taken + connection->tls.sealed.length;
+}
 static inline bool http_connection_is_idle(const struct http_connection *connection)
 {
     return connection->first == NULL && !connection->request.started;
 }
+
+/* ---- http_transport.c ---- */
+
+/* What the options ask for: the buffer for records, the header line. False: no memory. */
+bool http_transport_prepare(struct http_server *server);
+void http_transport_free(struct http_server *server);
+/* What the first bytes are; begins TLS where they are its. False: no memory for it. */
+bool http_transport_open(struct http_connection *connection);
+/* In place of the connection's own callbacks, while http_transport_is_needed. */
+void http_transport_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer);
+void http_transport_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer);
+static inline bool http_transport_is_needed(const struct http_connection *connection)
+{
+    return connection->tls.ssl != NULL || connection->phase != HTTP_PHASE_REQUESTS;
+}
+/* Its time for what comes before requests is over. */
+void http_transport_expire(struct http_connection *connection);
+/* Tells the client that nothing follows, where that is so and TLS can. Best effort. */
+void http_transport_farewell(struct http_connection *connection);
+/* The connection closes. */
+void http_transport_close(struct http_connection *connection);
+
+/* ---- http_tls_link.c ---- */
+
+/* What OpenSSL takes for a connection, as counted in the pool (measured with OpenSSL 3.0: see
+ * tests/unit/test_http_tls_requests.c). */
+enum {
+    HTTP_TLS_HANDSHAKE_BYTES = 48 * 1024, /* until it is agreed upon */
+    HTTP_TLS_SESSION_BYTES = 16 * 1024,   /* from then on, idle */
+    HTTP_TLS_RECORD_BYTES = 17 * 1024,    /* while a record has come in part */
+};
+
+enum http_tls_result {
+    HTTP_TLS_WAITS, /* for more records */
+    HTTP_TLS_DONE,  /* the handshake; of reading: the room is full */
+    HTTP_TLS_ENDED, /* close_notify */
+    HTTP_TLS_BROKEN,
+};
+
+void http_tls_link_free_context(struct http_server *server);
+bool http_tls_link_open(struct http_connection *connection);
+/* What was read of records is `incoming`; all of it is taken before it is overwritten. */
+enum http_tls_result http_tls_link_shake(struct http_connection *connection);
+enum http_tls_result http_tls_link_read(struct http_connection *connection, char *target,
+                                        size_t capacity, size_t *length_out);
+/* Seals a piece of `out`. False: no memory, or TLS is broken. */
+bool http_tls_link_seal(struct http_connection *connection);
+/* Counts what OpenSSL holds of an unfinished record. False: no memory. */
+bool http_tls_link_settle(struct http_connection *connection);
+/* close_notify into `sealed`, once. */
+void http_tls_link_end(struct http_connection *connection);
+void http_tls_link_close(struct http_connection *connection);
 
 /* ---- http_parse.c ---- */
 
@@ -445,6 +561,11 @@ struct http_exchange *http_exchange_open(struct http_connection *connection, boo
 void http_exchange_release(struct http_exchange *exchange);
 /* The connection is gone: tells the handler and the counters, releases. */
 void http_exchange_abandon(struct http_exchange *exchange);
+
+/* ---- http_redirect.c ---- */
+
+/* Answers with the same place at https, or refuses. */
+void http_redirect(struct http_exchange *exchange);
 
 /* ---- http_respond.c ---- */
 

@@ -13,6 +13,7 @@
  * and stopping).
  */
 #include "http/http_internal.h"
+#include "http/http_proxies.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -193,10 +194,25 @@ static void connection_give(struct http_server *server, struct http_connection *
     server->connections_free = connection;
 }
 
+static bool is_trusted_proxy(const struct http_server *server, const struct http_peer *peer)
+{
+    const struct http_proxies *proxies = server->options.trusted_proxies;
+    return proxies != NULL && http_proxies_contain(proxies, peer);
+}
+
 static void admit(struct http_server *server, int fd, const struct sockaddr_storage *address)
 {
     struct http_peer peer = address_peer(address);
     unsigned per_ip_max = server->options.connections_per_ip_max;
+    if (server->options.proxy_protocol) {
+        if (!is_trusted_proxy(server, &peer)) {
+            http_count(&server->counters.proxy_refusals, 1);
+            http_count(&server->counters.connections_refused, 1);
+            (void)close(fd);
+            return;
+        }
+        per_ip_max = 0; /* it is the client that is counted, when it is known */
+    }
     struct http_connection *connection = connection_take(server);
     if (connection == NULL) {
         door_refuse(server, fd, &peer);
