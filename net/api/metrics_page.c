@@ -18,7 +18,14 @@
     X(bytes_sent, "http_sent_bytes_total", "counter", "Bytes sent")                                \
     X(memory_bytes, "http_buffer_bytes", "gauge", "Bytes of input and output buffers in use")      \
     X(pipeline_stalls, "http_pipeline_stalls_total", "counter",                                    \
-      "Times a connection was not read because too many of its requests were under way")
+      "Times a connection was not read because too many of its requests were under way")           \
+    X(tls_handshakes, "tls_handshakes_total", "counter", "TLS handshakes that succeeded")          \
+    X(tls_resumptions, "tls_resumptions_total", "counter",                                         \
+      "TLS handshakes that resumed an earlier session")                                            \
+    X(tls_failures, "tls_handshake_failures_total", "counter",                                     \
+      "TLS handshakes that failed or were given up")                                               \
+    X(proxy_refusals, "proxy_protocol_refusals_total", "counter",                                  \
+      "Connections from no trusted proxy, or without a good PROXY header")
 
 enum http_figure {
 #define X(member, name, kind, help) FIGURE_##member,
