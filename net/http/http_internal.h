@@ -61,9 +61,10 @@
 #include <string.h>
 
 enum {
-    HTTP_READ_MAX = 64 * 1024,    /* the shared read buffer */
-    HTTP_UNSENT_MAX = 256 * 1024, /* what the kernel takes of answers before it can send them */
-    HTTP_ACCEPTS_PER_TURN = 64,   /* then others have their turn */
+    HTTP_READ_MAX = 64 * 1024,     /* the shared read buffer */
+    HTTP_UNSENT_MAX = 256 * 1024,  /* what the kernel takes of answers before it can send them */
+    HTTP_ACCEPTS_PER_TURN = 64,    /* then others have their turn */
+    HTTP_TLS_ACCEPTS_PER_TURN = 8, /* each costs a handshake, about 0.2 ms: so a turn ends soon */
     HTTP_LINGER_BYTES_MAX = 1024 * 1024, /* thrown away after a refusal before giving up */
     HTTP_FLUSH_ROUNDS_MAX = 4,       /* rounds of parse and write of one connection in one flush */
     HTTP_HEAD_BYTES_MAX = 60 * 1024, /* request line and headers: their offsets have 16 bits */

@@ -287,8 +287,9 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
     (void)events;
     struct http_server *server = poll->data;
+    bool has_tls = server->options.tls != NULL;
     if (status == 0)
-        (void)accept_some(server, HTTP_ACCEPTS_PER_TURN);
+        (void)accept_some(server, has_tls ? HTTP_TLS_ACCEPTS_PER_TURN : HTTP_ACCEPTS_PER_TURN);
     else
         accept_pause(server);
 }
