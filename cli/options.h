@@ -143,6 +143,8 @@ enum {
 #define OPTIONS_IMPORT(X)                                                                          \
     X(import_target, "target", "target", TEXT, "http://127.0.0.1:8080", 1, 300, IN_IMPORT, "URL",  \
       "the server")                                                                                \
+    X(import_ca_file, "ca-file", "ca_file", TEXT, "", 0, 4000, IN_IMPORT, "FILE",                  \
+      "certificates (PEM) to trust besides this machine's, for a server with TLS")                 \
     X(import_format, "format", "format", CHOICE, "csv", 0, 0, IN_IMPORT, "csv",                    \
       "the file's format")                                                                         \
     X(import_map, "map", "map", LIST, 0, 1, 1000, IN_IMPORT, "FIELD=COLUMN,...",                   \

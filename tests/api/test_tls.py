@@ -27,8 +27,9 @@ def need(program):
 class Pair:
     """A self-signed certificate with its key, P-256."""
 
-    def __init__(self):
+    def __init__(self, names=NAMES):
         need("openssl")
+        self.names = names
         folder = fresh_path("tls")
         os.mkdir(folder)
         self.certificate = os.path.join(folder, "cert.pem")
@@ -40,7 +41,7 @@ class Pair:
         new = [self.certificate + ".new", self.key + ".new"]
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-            + ["-days", "2", "-subj", "/CN=shop.example", "-addext", "subjectAltName=" + NAMES]
+            + ["-days", "2", "-subj", "/CN=shop.example", "-addext", "subjectAltName=" + self.names]
             + ["-out", new[0], "-keyout", new[1]],
             check=True,
             capture_output=True,
@@ -159,6 +160,34 @@ class TlsTest(ServerTest):
         self.assertEqual(response.status, 200, response)
         whole = self.server.anonymous().call("GET", "/openapi.json", expect=200)
         self.assertGreater(len(whole.body), 30000)
+
+    def test_import_trusts_only_whom_it_should(self):
+        path = fresh_path("rows.csv")
+        rows = "".join(f"cli-tls-{index},Name {index},1.00,EUR,5\n" for index in range(5000))
+        Path(path).write_text("sku,name,price,currency,stock\n" + rows, encoding="ascii")
+        port = self.server.address[1]
+        words = ["import", path, "--dry-run", "--admin-key-file", self.server.key_file]
+
+        def run(host, *more):
+            done = run_cli(*words, "--target", f"https://{host}:{port}", *more)
+            return done.returncode, done.stdout + done.stderr
+
+        self.assertEqual(run("127.0.0.1", "--ca-file", self.pair.certificate)[0], 0)
+        self.assertEqual(run("localhost", "--ca-file", self.pair.certificate)[0], 0)
+        other = Pair("DNS:other.example")
+        other_server = tls_server(other)
+        for more in ((), ("--ca-file", other.certificate)):
+            status, output = run("127.0.0.1", *more)
+            self.assertEqual(status, 2, output)
+            self.assertIn("is not trusted", output)
+        port = other_server.address[1]
+        for host in ("127.0.0.1", "localhost"):
+            status, output = run(host, "--ca-file", other.certificate)
+            self.assertEqual(status, 2, output)
+            self.assertIn("mismatch", output)
+        other_server.stop()
+        plain = run_cli(*words, "--target", f"http://127.0.0.1:{self.server.address[1]}")
+        self.assertEqual(plain.returncode, 2)
 
     def test_reservations_through_tls_sell_exactly_what_is_there(self):
         admin = self.server.admin()

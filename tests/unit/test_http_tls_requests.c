@@ -60,6 +60,48 @@ static void requests_are_served_as_without(void **state)
     harness_stop(harness);
 }
 
+/* Answers without an end, and a body that the handler does not take for a while. */
+static void streams_flow_and_stop_as_without(void **state)
+{
+    (void)state;
+    struct harness *harness = started(NULL);
+    EACH_VERSION(i)
+    {
+        SSL_CTX *context = client_context(versions[i]);
+        struct client client;
+        struct answer answer;
+        static char body[65536];
+        unsigned gone = atomic_load(&harness->gone);
+        assert_true(tls_open(&client, harness->options.port, context, NULL, NULL));
+        client_say(&client, "GET /events HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_true(client_answer_to(&client, &answer, true));
+        while (client_find(&client, 0, "data: 1\n\n") == NULL)
+            assert_true(client_fill(&client) > 0);
+        (void)SSL_shutdown(client.layer); /* whoever ends his side has gone */
+        assert_true(wait_for_count(&harness->gone, gone + 1));
+        tls_close(&client);
+
+        atomic_store(&harness->upload_pause, true);
+        uint64_t uploaded = atomic_load(&harness->uploaded);
+        assert_true(tls_open(&client, harness->options.port, context, NULL, NULL));
+        client_say(&client, "POST /upload HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\n"
+                            "Content-Length: 262144\r\n\r\n");
+        memset(body, 'u', sizeof body);
+        for (int n = 0; n < 4; n++)
+            client_send(&client, body, sizeof body);
+        sleep_ms(100);
+        /* One read, and what was left of a record before it. */
+        assert_true(atomic_load(&harness->uploaded) - uploaded <= HTTP_READ_MAX + 16 * 1024);
+        atomic_store(&harness->upload_pause, false);
+        assert_true(client_answer(&client, &answer));
+        assert_memory_equal(answer.body, "262144", 6);
+        assert_true(client_is_alive(&client));
+        tls_close(&client);
+        SSL_CTX_free(context);
+    }
+    harness_stop(harness);
+}
+
 /* The end of an answer is the end of the connection: it must not look cut off. */
 static void the_server_says_when_it_ends(void **state)
 {
@@ -461,6 +503,7 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_served_as_without),
+        cmocka_unit_test(streams_flow_and_stop_as_without),
         cmocka_unit_test(the_server_says_when_it_ends),
         cmocka_unit_test(an_idle_client_is_told),
         cmocka_unit_test(bytes_may_come_one_by_one),
