@@ -195,6 +195,9 @@ static void open_records(struct http_connection *connection)
         http_connection_room(connection, &room);
         if (room.base == NULL) {
             http_connection_read_failed(connection, UV_ENOBUFS);
+            /* What was read is lost here, unlike without TLS: nothing can follow it. */
+            if (is_open(connection) && !http_connection_is_deaf(connection))
+                http_connection_close(connection, HTTP_CLOSE_MEMORY);
             return;
         }
         result = http_tls_link_read(connection, room.base, room.len, &length);
