@@ -6,6 +6,7 @@
 
 #include "api/api_shard.h"
 #include "api/problems.h"
+#include "http/http_tls.h"
 
 /* Figures of the HTTP layer: member, name, kind, help. */
 #define HTTP_FIGURES(X)                                                                            \
@@ -113,6 +114,10 @@ static void write_http(struct writer *writer, const struct api *api)
     write_figure(writer, name, kind, help, (int64_t)sums.figures[FIGURE_##member]);
     HTTP_FIGURES(X)
 #undef X
+    if (api->options.http.tls != NULL)
+        write_figure(writer, "tls_certificate_expires_seconds", "gauge",
+                     "End of the certificate in use, in seconds since 1970",
+                     http_tls_expires_s(api->options.http.tls));
     write_type(writer, "http_connections_closed_total", "counter", "Connections closed, by reason");
     for (unsigned i = 0; i < HTTP_CLOSE_COUNT; i++) {
         write_literal(writer, "stampede_http_connections_closed_total{reason=\"");

@@ -153,6 +153,11 @@ static void door_refuse(struct http_server *server, int fd, const struct http_pe
     struct http_connection *door = server->door;
     char discarded[1024];
     http_count(&server->counters.connections_refused, 1);
+    if (server->options.tls != NULL) {
+        /* Plain text would be no answer, and a handshake is what there is no room for. */
+        (void)close(fd);
+        return;
+    }
     door->state = HTTP_CONNECTION_DOOR;
     door->peer = *peer;
     door->final = true;

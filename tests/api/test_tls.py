@@ -140,6 +140,8 @@ class TlsTest(ServerTest):
                         self.assertTrue(wire.socket.session_reused)
                         self.assertEqual(get(wire).status, 200)
         metrics = self.server.anonymous().call("GET", "/metrics", expect=200).body.decode()
+        expires_s = int(re.search(r"^stampede_tls_certificate_expires_seconds (\d+)$", metrics, re.M)[1])
+        self.assertAlmostEqual(expires_s, time.time() + 2 * 86400, delta=3600)
         resumed = int(re.search(r"^stampede_tls_resumptions_total (\d+)$", metrics, re.M)[1])
         self.assertGreaterEqual(resumed, 48)
 

@@ -248,6 +248,30 @@ static void plain_http_is_told_to_use_tls(void **state)
     harness_stop(harness);
 }
 
+static void one_connection(struct http_options *options)
+{
+    options->connections_max = 1;
+}
+
+/* At the door nothing is said: it would not be TLS. */
+static void those_there_is_no_room_for_are_let_go_in_silence(void **state)
+{
+    (void)state;
+    struct harness *harness = started(one_connection);
+    SSL_CTX *context = client_context(TLS1_3_VERSION);
+    struct client client;
+    struct client refused;
+    assert_true(tls_open(&client, harness->options.port, context, NULL, NULL));
+    refused = client_open(harness);
+    assert_true(client_is_ended(&refused));
+    client_close(&refused);
+    assert_true(client_is_alive(&client));
+    assert_int_equal(atomic_load(&harness_counters(harness)->connections_refused), 1);
+    tls_close(&client);
+    SSL_CTX_free(context);
+    harness_stop(harness);
+}
+
 static void nonsense_is_refused(void **state)
 {
     (void)state;
@@ -509,6 +533,7 @@ int main(void)
         cmocka_unit_test(bytes_may_come_one_by_one),
         cmocka_unit_test(a_slow_handshake_is_cut),
         cmocka_unit_test(plain_http_is_told_to_use_tls),
+        cmocka_unit_test(those_there_is_no_room_for_are_let_go_in_silence),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(a_forged_record_ends_it),
         cmocka_unit_test(key_updates_are_bounded),
