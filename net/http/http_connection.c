@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * One connection: reading, writing, deadlines, closing. Output is gathered in `out` and written
- * once per turn; what the kernel does not take moves to `writing`, which belongs to libuv until it
- * calls back.
- */
+/* One connection: reading, deadlines, closing, and the flush that goes on with what is due. */
 #include "http/http_internal.h"
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     INPUT_ROOM_MIN = 2048,
-    WRITE_LOOKS_PER_STALL = 4, /* so that a stall ends after its time and a quarter */
 };
 
 static struct http_connection *connection_of(const uv_handle_t *handle)
@@ -107,13 +100,6 @@ static uint64_t read_deadline(const struct http_connection *connection)
     return HTTP_NEVER;
 }
 
-/* When to look again whether a write goes on. */
-static uint64_t write_deadline(const struct http_connection *connection)
-{
-    return connection->write_looked_ms +
-           connection->server->options.write_stall_ms / WRITE_LOOKS_PER_STALL;
-}
-
 static uint64_t connection_deadline(const struct http_connection *connection)
 {
     uint64_t deadline = HTTP_NEVER;
@@ -122,7 +108,7 @@ static uint64_t connection_deadline(const struct http_connection *connection)
     if (connection->state == HTTP_CONNECTION_OPEN)
         deadline = read_deadline(connection);
     if (connection->state == HTTP_CONNECTION_OPEN && connection->write_busy)
-        deadline = earlier(deadline, write_deadline(connection));
+        deadline = earlier(deadline, http_write_deadline(connection));
     return deadline;
 }
 
@@ -285,32 +271,6 @@ void http_connection_update(struct http_connection *connection)
     connection->server->deadlines[connection->slot] = connection_deadline(connection);
 }
 
-/*
- * Bytes that the client has not acknowledged, the kernel's share included: a slow reader makes that
- * smaller long before the kernel takes more from us.
- */
-static size_t bytes_on_the_way(const struct http_connection *connection)
-{
-    uv_os_fd_t fd;
-    int in_kernel = 0;
-    if (uv_fileno((const uv_handle_t *)&connection->tcp, &fd) != 0 ||
-        ioctl(fd, SIOCOUTQ, &in_kernel) != 0)
-        in_kernel = 0;
-    return connection->tcp.write_queue_size + (size_t)in_kernel;
-}
-
-/* Looks whether anything has been taken since the last look. */
-static bool write_stalls(struct http_connection *connection)
-{
-    uint64_t now = now_of(connection);
-    size_t left = bytes_on_the_way(connection);
-    if (left < connection->write_left)
-        connection->write_progress_ms = now;
-    connection->write_left = left;
-    connection->write_looked_ms = now;
-    return now >= connection->write_progress_ms + connection->server->options.write_stall_ms;
-}
-
 void http_connection_expire(struct http_connection *connection)
 {
     uint64_t now = now_of(connection);
@@ -320,7 +280,8 @@ void http_connection_expire(struct http_connection *connection)
     }
     if (connection->state != HTTP_CONNECTION_OPEN)
         return;
-    if (connection->write_busy && now >= write_deadline(connection) && write_stalls(connection)) {
+    if (connection->write_busy && now >= http_write_deadline(connection) &&
+        http_write_stalls(connection)) {
         http_connection_close(connection, HTTP_CLOSE_WRITE_STALL);
         return;
     }
@@ -341,75 +302,6 @@ void http_connection_expire(struct http_connection *connection)
 }
 
 /* ---- Writing ---- */
-
-static void on_written(uv_write_t *request, int status)
-{
-    struct http_connection *connection = request->data;
-    struct http_server *server = connection->server;
-    connection->write_busy = false;
-    if (status == 0)
-        http_count(&server->counters.bytes_sent, connection->writing.length);
-    http_buffer_release(&server->buffers, &connection->writing);
-    if (connection->state != HTTP_CONNECTION_OPEN)
-        return;
-    if (status != 0)
-        http_connection_close(connection, HTTP_CLOSE_RESET);
-    else
-        http_connection_flush(connection);
-}
-
-/* Writes what is ready: plain answers, or sealed records. */
-static void write_ready(struct http_connection *connection, struct http_buffer *ready)
-{
-    struct http_server *server = connection->server;
-    if (ready->length == 0)
-        return;
-    uv_buf_t bytes = uv_buf_init(ready->data, ready->length);
-    int taken = uv_try_write((uv_stream_t *)&connection->tcp, &bytes, 1);
-    if (taken < 0 && taken != UV_EAGAIN) {
-        http_connection_close(connection, HTTP_CLOSE_RESET);
-        return;
-    }
-    if (taken == (int)ready->length) {
-        http_count(&server->counters.bytes_sent, ready->length);
-        http_buffer_release(&server->buffers, ready);
-        return;
-    }
-    uint32_t done = taken > 0 ? (uint32_t)taken : 0;
-    bytes = uv_buf_init(ready->data + done, ready->length - done);
-    connection->writing = *ready;
-    *ready = (struct http_buffer){0};
-    connection->write.data = connection;
-    connection->write_busy = true;
-    connection->write_progress_ms = now_of(connection);
-    connection->write_looked_ms = connection->write_progress_ms;
-    if (uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &bytes, 1, on_written) != 0) {
-        connection->write_busy = false;
-        http_buffer_release(&server->buffers, &connection->writing);
-        http_connection_close(connection, HTTP_CLOSE_RESET);
-        return;
-    }
-    connection->write_left = bytes_on_the_way(connection);
-}
-
-static void connection_write(struct http_connection *connection)
-{
-    if (connection->write_busy)
-        return;
-    if (connection->tls.ssl == NULL) {
-        write_ready(connection, &connection->out);
-        return;
-    }
-    /* Sealed piece by piece, as the kernel takes it, so that little is held twice. */
-    do {
-        if (!http_tls_link_seal(connection)) {
-            http_connection_close(connection, HTTP_CLOSE_MEMORY);
-            return;
-        }
-        write_ready(connection, &connection->tls.sealed);
-    } while (connection->state == HTTP_CONNECTION_OPEN && !connection->write_busy &&
-             connection->out.length > 0);
-}
 
 /* RFC 9110 section 10.1.1: once, before the answer, in its turn. */
 static void send_continue(struct http_connection *connection)
@@ -470,7 +362,7 @@ static bool flush_round(struct http_connection *connection)
         http_connection_close(connection, connection->close_reason);
         return false;
     }
-    connection_write(connection);
+    http_write(connection);
     if (connection->state != HTTP_CONNECTION_OPEN)
         return false;
     bool more = wake_stream(connection);

@@ -10,7 +10,8 @@
  *   http_proxy_protocol.c  the PROXY header's grammar
  *   http_tls.c         TLS of the process: certificate, tickets
  *   http_tls_link.c    TLS of one connection
- *   http_connection.c  one connection's life: reading, writing, deadlines, closing
+ *   http_connection.c  one connection's life: reading, deadlines, closing
+ *   http_write.c       output to the kernel
  *   http_parse.c       bytes to requests: llhttp, and the checks that it leaves to us
  *   http_request.c     the checks of a whole head: target, host, framing, body
  *   http_dispatch.c    a request to its route: exchanges opened, refusals, CORS preflight
@@ -457,6 +458,15 @@ static inline bool http_connection_is_idle(const struct http_connection *connect
 {
     return connection->first == NULL && !connection->request.started;
 }
+
+/* ---- http_write.c ---- */
+
+/* Writes what has gathered, unless a write is under way. It may close the connection. */
+void http_write(struct http_connection *connection);
+/* While one is under way: when to look again whether it goes on. */
+uint64_t http_write_deadline(const struct http_connection *connection);
+/* Looks whether anything has been taken since the last look; true: not for too long. */
+bool http_write_stalls(struct http_connection *connection);
 
 /* ---- http_transport.c ---- */
 

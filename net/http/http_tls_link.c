@@ -26,7 +26,7 @@ enum {
     UNASKED_MAX = 16 * 1024,
 };
 
-_Static_assert((int)HTTP_TLS_SESSION_BYTES * (int)HTTP_MEMORY_PARTS <=
+_Static_assert((int)HTTP_TLS_SESSION_BYTES *(int)HTTP_MEMORY_PARTS <=
                    (int)HTTP_TLS_MEMORY_BYTES * (int)HTTP_MEMORY_TLS_PARTS,
                "with that much for each, all fit");
 

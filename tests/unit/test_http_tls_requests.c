@@ -152,7 +152,7 @@ static void an_idle_client_is_told(void **state)
     assert_true(tls_open(&client, harness->options.port, context, NULL, NULL));
     assert_true(client_is_alive(&client));
     assert_int_equal(client_fill(&client), 0);
-    assert_int_equal(atomic_load(&harness_counters(harness)->closed[HTTP_CLOSE_IDLE_TIMEOUT]), 1);
+    assert_true(wait_for(&harness_counters(harness)->closed[HTTP_CLOSE_IDLE_TIMEOUT], 1));
     tls_close(&client);
     SSL_CTX_free(context);
     harness_stop(harness);
