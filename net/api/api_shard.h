@@ -52,7 +52,8 @@ struct api {
     struct api_options options;
     struct route routes[ROUTE_COUNT];
     struct router *router;
-    uint8_t admin_mac[MAC_BYTES]; /* of the admin key */
+    struct router *redirect_router; /* without a route */
+    uint8_t admin_mac[MAC_BYTES];   /* of the admin key */
     struct api_page openapi;
     struct api_page docs;
     struct keyed_table *keyed;
@@ -116,6 +117,8 @@ struct api_shard {
     uv_loop_t *loop;
     /* Readable by other threads for its counters until this shard stops. */
     struct http_server *_Atomic server;
+    struct http_server *redirect; /* NULL: none */
+    bool redirect_is_drained;
     struct pending_table pending;
     struct session_cache sessions;
     struct rate_limiter *limiter; /* NULL: off */
