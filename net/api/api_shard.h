@@ -162,6 +162,9 @@ void dispatch_reply(void *user, uint64_t cookie, const struct message *reply);
 /* Who makes this call, for the audit log; what goes to the engine later takes it along. */
 struct origin call_origin(const struct api_call *call);
 
+/* As what somebody of this role comes; enum audit_caller. */
+uint8_t audit_caller_of(enum account_role role);
+
 /* Submits with principal, authority and origin of the call. PENDING: `answer` will be called.
  * Otherwise nothing happened; `refusal_out` (may be NULL) says more. */
 enum outcome call_submit(struct api_call *call, struct command *command, pending_answer answer,

@@ -13,8 +13,8 @@
 /* The statuses that this server sends (and 499: the client left); others count as the last. */
 /* clang-format off */
 #define API_STATUSES(X)                                                                            \
-    X(200) X(201) X(202) X(204) X(304) X(400) X(401) X(403) X(404) X(405) X(408) X(409) X(413) X(414)     \
-    X(415) X(417) X(422) X(429) X(431) X(499) X(500) X(501) X(503) X(505)
+    X(200) X(201) X(202) X(204) X(304) X(400) X(401) X(403) X(404) X(405) X(408) X(409) X(413)     \
+    X(414) X(415) X(417) X(422) X(429) X(431) X(499) X(500) X(501) X(503) X(505)
 /* clang-format on */
 
 enum api_status_index {

@@ -294,11 +294,21 @@ void dispatch_reply(void *user, uint64_t cookie, const struct message *reply)
     pending.answer(shard, exchange, reply, pending.user);
 }
 
+uint8_t audit_caller_of(enum account_role role)
+{
+    _Static_assert(AUDIT_BY_OWNER - AUDIT_BY_CUSTOMER == ROLE_OWNER - ROLE_CUSTOMER &&
+                       AUDIT_BY_READ_ONLY - AUDIT_BY_CUSTOMER == ROLE_READ_ONLY - ROLE_CUSTOMER,
+                   "one after the other, in the same order");
+    return (uint8_t)(AUDIT_BY_CUSTOMER + (role - ROLE_CUSTOMER));
+}
+
 struct origin call_origin(const struct api_call *call)
 {
     struct origin origin = {.who = call->principal, .caller = AUDIT_BY_NOBODY};
 
-    if (call->authority == AUTHORITY_STAFF)
+    if (call->person != NULL)
+        origin.caller = audit_caller_of((enum account_role)call->person->role);
+    else if (call->authority == AUTHORITY_STAFF)
         origin.caller = AUDIT_BY_ADMIN_KEY;
     else if (!principal_is_nobody(&call->principal))
         origin.caller = AUDIT_BY_GUEST;
