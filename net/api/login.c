@@ -407,8 +407,12 @@ static void verified(struct flow *flow, enum outcome outcome)
 
 static void got(struct flow *flow, enum outcome outcome)
 {
-    if (outcome == OUTCOME_OK)
+    if (outcome == OUTCOME_OK) {
         flow->role = flow->answer->view.role;
+        /* An address that the account had, or is to have: what is not ended yet lets nobody in. */
+        if (memcmp(flow->answer->view.email_index, flow->index, EMAIL_INDEX_BYTES) != 0)
+            flow->answer->view.password_length = 0;
+    }
     if (outcome == OUTCOME_OK || outcome == OUTCOME_NOT_FOUND)
         login_verify_password(flow, verified);
     else

@@ -106,6 +106,12 @@ class Staff(AccountTest):
         carl = log_in(self.server, email)
         self.assertTrue(carl.token.startswith("ss_"))
         carl.create_sku(1)
+        # A body that comes in pieces waits until the session is known.
+        for _ in range(4):
+            fresh = Client(self.server, token=log_in(self.server, email).token)
+            done = fresh.import_csv("sku,name,price,currency,stock\nSTAFF-MUG,Mug,1.00,EUR,1\n")
+            self.assertEqual(done.status, 200, done)
+            fresh.close()
         carl.call("GET", "/v1/admin/staff", expect=403, code="forbidden")
         owner.call("POST", "/v1/admin/staff", body, expect=409, code="email_taken")
         target = f"/v1/admin/staff/{invited['id']}"
@@ -131,7 +137,8 @@ class Staff(AccountTest):
         self.assertLessEqual(people, {entry["id"] for entry in listed})
         self.assertNotIn("customer", {entry["role"] for entry in listed})
         self.assertEqual(len(listed), len({entry["id"] for entry in listed}))
-        for email, role, field in (("x", "owner", "email"), (new_email(), "customer", "role"), (new_email(), 1, "role")):
+        refused = [("x", "owner", "email"), (new_email(), "customer", "role"), (new_email(), 1, "role")]
+        for email, role, field in refused:
             body = {"email": email, "role": role}
             self.assert_field(self.admin.call("POST", "/v1/admin/staff", body), field)
         for query in ("?limit=0", "?limit=101", "?cursor=x", "?role=owner"):
@@ -144,7 +151,8 @@ class Staff(AccountTest):
         support = self.staff("support")
         found = support.call("GET", f"/v1/admin/customers?email={ann.email.upper()}", expect=200).json()["data"]
         self.assertEqual([entry["id"] for entry in found], [ann.id])
-        self.assertEqual(support.call("GET", f"/v1/admin/customers?email={new_email()}", expect=200).json()["data"], [])
+        nobody = support.call("GET", f"/v1/admin/customers?email={new_email()}", expect=200)
+        self.assertEqual(nobody.json()["data"], [])
         for query in ("", "?email=x", "?email=", "?email=a@b.example&email=c@d.example"):
             support.call("GET", f"/v1/admin/customers{query}", expect=422)
 
