@@ -27,6 +27,8 @@ enum {
     EFFECT_RECORD_BYTES_MAX = 160 * 1024, /* a product of 100 variants and its document */
     EFFECT_MESSAGE_BYTES_MAX = (RESERVATION_LINES_MAX + 4) * (int)sizeof(struct message),
     EFFECT_TIMERS_MAX = 4,
+    EFFECT_MARKS_MAX = 2,
+    EFFECT_MAILS_MAX = 2,
     EFFECT_GATES_MAX = PRODUCT_VARIANTS_MAX + RESERVATION_LINES_MAX,
 };
 
@@ -51,6 +53,14 @@ struct timer_effect {
     int64_t deadline_boot_ms; /* 0: cancel */
 };
 
+/* A mail was enqueued, changed or dropped: its outbox is to know. */
+struct mail_effect {
+    struct principal account;
+    uint64_t sequence;
+    int64_t next_wall_ms; /* 0: it is no more */
+    uint8_t is_dead;
+};
+
 struct effects {
     struct arena *records;
     struct arena *messages;
@@ -58,6 +68,12 @@ struct effects {
     struct gate_effect gates[EFFECT_GATES_MAX];
     uint32_t timer_count;
     uint32_t gate_count;
+    /* What is cached of these principals' sessions is true no more (engine/session_marks.h). */
+    uint32_t mark_count;
+    struct principal marks[EFFECT_MARKS_MAX];
+    uint32_t audit_count; /* entries among the records, whose number and hash are to be added */
+    uint32_t mail_count;
+    struct mail_effect mails[EFFECT_MAILS_MAX];
     /* The request needs units that it does not carry: the shard claims `claim_lines`, all or none,
      * and delivers the message again, its claim made or refused; nothing is decided before. */
     uint32_t claim_count;
@@ -101,6 +117,18 @@ static inline void effects_gate(struct effects *effects, struct gate_effect effe
 {
     assert(effects->gate_count < EFFECT_GATES_MAX);
     effects->gates[effects->gate_count++] = effect;
+}
+
+static inline void effects_mark(struct effects *effects, const struct principal *principal)
+{
+    assert(effects->mark_count < EFFECT_MARKS_MAX);
+    effects->marks[effects->mark_count++] = *principal;
+}
+
+static inline void effects_mail(struct effects *effects, struct mail_effect effect)
+{
+    assert(effects->mail_count < EFFECT_MAILS_MAX);
+    effects->mails[effects->mail_count++] = effect;
 }
 
 /* Sets the slot's one timer, or cancels it with a deadline of 0. */

@@ -105,6 +105,96 @@ bool reservation_id_parse(const char *text, size_t length, const struct hash_key
     return true;
 }
 
+struct principal account_principal(uint32_t partition, uint32_t number,
+                                   const struct hash_key *secret)
+{
+    struct principal principal;
+    uint64_t words[2] = {partition, number};
+    uint8_t *at = principal.bytes;
+    struct hash128 tag;
+
+    assert(partition < PARTITIONS_MAX && number >= 1);
+    tag.word[0] = hash_tag(secret, words, sizeof(words));
+    words[1] |= 1ULL << 63; /* the tag's other bits */
+    tag.word[1] = hash_tag(secret, words, sizeof(words));
+    *at++ = (uint8_t)(partition >> 8);
+    *at++ = (uint8_t)partition;
+    for (int shift = 24; shift >= 0; shift -= 8)
+        *at++ = (uint8_t)(number >> shift);
+    for (int shift = 56; shift >= 0; shift -= 8)
+        *at++ = (uint8_t)(tag.word[0] >> shift);
+    *at++ = (uint8_t)(tag.word[1] >> 8);
+    *at = (uint8_t)tag.word[1];
+    return principal;
+}
+
+bool account_principal_parse(const struct principal *principal, const struct hash_key *secret,
+                             uint32_t *partition_out, uint32_t *number_out)
+{
+    const uint8_t *at = principal->bytes;
+    uint32_t partition = (uint32_t)at[0] << 8 | at[1];
+    uint32_t number =
+        (uint32_t)at[2] << 24 | (uint32_t)at[3] << 16 | (uint32_t)at[4] << 8 | (uint32_t)at[5];
+    struct principal expected;
+
+    if (partition >= PARTITIONS_MAX || number == 0)
+        return false;
+    expected = account_principal(partition, number, secret);
+    *partition_out = partition;
+    *number_out = number;
+    return principal_equal(&expected, principal);
+}
+
+void account_id_format(const struct principal *principal, char text_out[ACCOUNT_ID_LENGTH + 1])
+{
+    unsigned bits = 0;
+    uint32_t value = 0;
+    char *at = text_out + 4;
+
+    memcpy(text_out, "cus_", 4);
+    for (unsigned i = 0; i < sizeof(principal->bytes); i++) {
+        value = value << 8 | principal->bytes[i];
+        for (bits += 8; bits >= 5; bits -= 5)
+            *at++ = alphabet[value >> (bits - 5) & 31];
+        value &= (1u << bits) - 1;
+    }
+    *at++ = alphabet[value << (5 - bits) & 31]; /* 3 bits and two zeros */
+    *at = '\0';
+    assert(at == text_out + ACCOUNT_ID_LENGTH);
+}
+
+bool account_id_parse(const char *text, size_t length, struct principal *principal_out)
+{
+    unsigned bits = 0;
+    unsigned used = 0;
+    uint32_t value = 0;
+
+    if (length != ACCOUNT_ID_LENGTH || memcmp(text, "cus_", 4) != 0)
+        return false;
+    for (size_t i = 4; i < length; i++) {
+        int digit = digit_value(text[i]);
+
+        if (digit < 0)
+            return false;
+        value = value << 5 | (uint32_t)digit;
+        bits += 5;
+        if (bits >= 8) {
+            principal_out->bytes[used++] = (uint8_t)(value >> (bits - 8));
+            bits -= 8;
+            value &= (1u << bits) - 1;
+        }
+    }
+    assert(used == sizeof(principal_out->bytes));
+    return value == 0; /* one text an account */
+}
+
+bool principal_is_nobody(const struct principal *principal)
+{
+    static const struct principal nobody;
+
+    return principal_equal(principal, &nobody);
+}
+
 bool sku_is_valid(const char *text, size_t length)
 {
     if (length < 1 || length > SKU_LENGTH_MAX)

@@ -19,9 +19,13 @@
 enum {
     RESERVATION_ID_LENGTH = 4 + 32, /* without the terminating zero */
     PRINCIPAL_TEXT_LENGTH = 2 + 32,
+    ACCOUNT_ID_LENGTH = 4 + 26,
 };
 
-/* Who asks: 128 random bits, of a guest session now, of an account later. All zero is nobody. */
+/* Who asks. A guest's is 128 random bits; a customer's is made of its account:
+ *     partition:16 | number:32 | tag:80
+ * so that it routes by itself and is not guessable: the tag is a keyed hash of the rest. All zero
+ * is nobody. */
 struct principal {
     uint8_t bytes[16];
 };
@@ -55,6 +59,19 @@ void reservation_id_format(const struct reservation_id *id, const struct hash_ke
 /* Reads an ID; false if it is malformed or its tag is not this store's. */
 bool reservation_id_parse(const char *text, size_t length, const struct hash_key *secret,
                           struct reservation_id *id_out);
+
+/* The principal of an account, and back; false if it is not this store's. */
+struct principal account_principal(uint32_t partition, uint32_t number,
+                                   const struct hash_key *secret);
+bool account_principal_parse(const struct principal *principal, const struct hash_key *secret,
+                             uint32_t *partition_out, uint32_t *number_out);
+
+/* Writes `cus_` and 26 characters of Crockford's base 32 and a zero; and back, whose tag is proven
+ * by account_principal_parse only. */
+void account_id_format(const struct principal *principal, char text_out[ACCOUNT_ID_LENGTH + 1]);
+bool account_id_parse(const char *text, size_t length, struct principal *principal_out);
+
+bool principal_is_nobody(const struct principal *principal);
 
 /* Whether text is 1 to 64 of letters, digits, `. _ - / :` (SKUs and product IDs). */
 bool sku_is_valid(const char *text, size_t length);

@@ -108,6 +108,7 @@ void hold_persist(const struct inventory *inventory, const struct hold *hold,
     stored->extensions = hold->extensions;
     if (hold->state != HOLD_INTENT)
         memcpy(stored->extend_keys, hold->extend_keys, sizeof(stored->extend_keys));
+    stored->adopted = (hold->flags & HOLD_ADOPTED) != 0;
     stored->line_count = hold->line_count;
     fill_lines(inventory->pool, hold, stored->lines);
 }
@@ -203,6 +204,8 @@ void inventory_receive(struct inventory *inventory, const struct moment *moment,
         inventory_line_message(inventory, moment, message, effects);
         break;
     case MESSAGE_HOLD_LIST:
+    case MESSAGE_HOLDS_ADOPT:
+    case MESSAGE_ACCOUNT:
     case MESSAGE_PRODUCT_SUBMIT:
     case MESSAGE_PRODUCT_DONE:
     case MESSAGE_REPLY:

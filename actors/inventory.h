@@ -90,6 +90,13 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
 /* What the audit and recovery ask: the record's figures of one SKU. False if unknown. */
 bool inventory_stock(const struct inventory *inventory, uint32_t sku_id, struct stock_view *out);
 
+/* For HOLDS_ADOPT: a slice of what the guest has in this pool becomes the customer's, recorded;
+ * from the first slice on, requests of the guest that are still on their way count as the
+ * customer's. OVERLOADED: no room; what was done stays done, and asking again goes on. */
+enum outcome inventory_adopt(struct inventory_pool *pool, struct inventory *inventories,
+                             const struct moment *moment, const struct adopt_body *body,
+                             uint32_t *next_product_out, bool *more_out, struct effects *effects);
+
 /* Looks for holds, for HOLD_LIST: fills up to `limit` views; a customer's in ascending order of
  * IDs, others in the order in which they came. */
 uint32_t inventory_list(const struct inventory_pool *pool, const struct moment *moment,

@@ -278,6 +278,7 @@ void lines_ask(struct inventory *inventory, const struct moment *moment, struct 
 }
 
 static enum outcome may_prepare(struct inventory *inventory, const struct prepare_body *body,
+                                const struct principal *principal,
                                 struct sku *skus_out[RESERVATION_LINES_MAX], uint32_t *limit_out)
 {
     if (!pool_find_skus(inventory->pool, inventory->partition, body->lines, body->line_count,
@@ -285,22 +286,22 @@ static enum outcome may_prepare(struct inventory *inventory, const struct prepar
         return OUTCOME_NOT_FOUND;
     if (!pool_has_room(inventory->pool, body->line_count)) {
         if (MUTANT(LIMIT_BEFORE_ROOM))
-            inventory_take_limits(inventory, &body->principal, body->lines, skus_out,
-                                  body->line_count, limit_out);
+            inventory_take_limits(inventory, principal, body->lines, skus_out, body->line_count,
+                                  limit_out);
         return OUTCOME_OVERLOADED;
     }
-    return inventory_take_limits(inventory, &body->principal, body->lines, skus_out,
-                                 body->line_count, limit_out);
+    return inventory_take_limits(inventory, principal, body->lines, skus_out, body->line_count,
+                                 limit_out);
 }
 
 static void record_prepared(struct inventory *inventory, const struct moment *moment,
-                            const struct prepare_body *body, struct sku *const skus[],
-                            struct effects *effects)
+                            const struct prepare_body *body, const struct principal *principal,
+                            struct sku *const skus[], struct effects *effects)
 {
     struct hold *hold = pool_new_hold(inventory->pool, body->lines, body->line_count);
 
     hold->flags |= HOLD_PARTICIPANT;
-    hold->principal = body->principal;
+    hold->principal = *principal;
     hold->sequence = inventory->next_sequence++;
     hold->key = participant_key(body->owner_partition, body->owner_sequence);
     hold->partition = (uint16_t)inventory->partition;
@@ -324,6 +325,7 @@ static void participant_prepares(struct inventory *inventory, const struct momen
                                  const struct message *message, struct effects *effects)
 {
     const struct prepare_body *body = &message->prepare;
+    const struct principal *principal = pool_adopter(inventory->pool, &body->principal);
     struct sku *skus[RESERVATION_LINES_MAX];
     enum outcome outcome = OUTCOME_OK;
     struct message *answer;
@@ -331,9 +333,9 @@ static void participant_prepares(struct inventory *inventory, const struct momen
 
     if (pool_find_participant(inventory->pool, inventory->partition, body->owner_partition,
                               body->owner_sequence) == NULL) {
-        outcome = may_prepare(inventory, body, skus, &limit);
+        outcome = may_prepare(inventory, body, principal, skus, &limit);
         if (outcome == OUTCOME_OK)
-            record_prepared(inventory, moment, body, skus, effects);
+            record_prepared(inventory, moment, body, principal, skus, effects);
     }
     answer = participant_says(inventory,
                               outcome == OUTCOME_OK ? MESSAGE_LINE_PREPARED : MESSAGE_LINE_REFUSED,

@@ -48,12 +48,14 @@ static void pool_lay_out(struct layout *layout, struct inventory_pool *pool)
     layout_slots(layout, &pool->limit_slots, sizes->limit_rows_max);
     pool->adjust_keys = layout_take(layout, ADJUST_KEYS_MAX * sizeof(struct adjust_key));
     layout_slots(layout, &pool->adjust_key_slots, ADJUST_KEYS_MAX);
+    pool->adopted = layout_take(layout, ADOPTED_GUESTS_MAX * sizeof(struct adopted_guest));
     layout_index(layout, &pool->adjust_key_index, ADJUST_KEYS_MAX);
     layout_index(layout, &pool->key_index, sizes->holds_max);
     layout_index(layout, &pool->block_index, sizes->holds_max);
     pool->blocks = layout_take(layout, sizes->holds_max * sizeof(struct sequence_block));
     layout_slots(layout, &pool->block_slots, sizes->holds_max);
     layout_index(layout, &pool->principal_index, sizes->holds_max);
+    layout_index(layout, &pool->adopted_index, ADOPTED_GUESTS_MAX);
     layout_index(layout, &pool->sku_index, sizes->skus_max);
     layout_index(layout, &pool->product_index, sizes->products_max);
     layout_index(layout, &pool->limit_index, sizes->limit_rows_max);
@@ -141,7 +143,7 @@ static uint64_t pair_hash(const struct inventory_pool *pool, uint64_t a, uint64_
     return hash_word(a + hash_word(b ^ pool->hash_key.word[1]));
 }
 
-static uint64_t principal_hash(const struct inventory_pool *pool, const struct principal *principal)
+uint64_t principal_hash(const struct inventory_pool *pool, const struct principal *principal)
 {
     uint64_t words[2];
 
@@ -534,4 +536,16 @@ void pool_free_hold(struct inventory_pool *pool, struct hold *hold)
     }
     hold->flags = 0;
     slots_give(&pool->hold_slots, slot);
+}
+
+void pool_move_hold(struct inventory_pool *pool, struct hold *hold,
+                    const struct principal *principal)
+{
+    uint32_t slot = pool_hold_slot(pool, hold);
+
+    unlink_principal(pool, hold, slot);
+    hold->principal_previous = SLOT_NONE;
+    hold->principal_next = SLOT_NONE;
+    hold->principal = *principal;
+    link_principal(pool, hold, slot);
 }

@@ -11,6 +11,7 @@ enum {
     HOLD_PARTICIPANT = 1 << 1, /* lines of a reservation that another partition owns */
     HOLD_CONFIRMED = 1 << 2,   /* participant: the owner said that the reservation stands */
     HOLD_RESTORED = 1 << 3,    /* from before a restart: no claims and no requester belong to it */
+    HOLD_ADOPTED = 1 << 4,     /* made by a guest who became its principal */
 };
 
 /* In the order in which a reservation asks: whose key, which customer; then what it writes. */
@@ -77,6 +78,14 @@ struct limit_row {
     uint32_t product; /* slot */
     uint32_t held;
     uint32_t sold;
+    bool adopted; /* some of it by a guest who became this customer */
+};
+
+/* A guest who became a customer a moment ago. */
+struct adopted_guest {
+    struct principal guest;
+    struct principal customer;
+    int64_t until_boot_ms; /* then none of its requests can be on its way any more */
 };
 
 /* The Idempotency-Key of an adjustment that was made, and its answer. */
@@ -117,6 +126,9 @@ struct inventory_pool {
     struct product *products;
     struct limit_row *limit_rows;
     struct adjust_key *adjust_keys;
+    struct adopted_guest *adopted; /* a ring, oldest first: ADOPTED_GUESTS_MAX */
+    uint32_t adopted_first;
+    uint32_t adopted_count;
     struct slots hold_slots;
     struct slots line_slots;
     struct slots limit_slots;
@@ -138,6 +150,7 @@ struct inventory_pool {
     struct index_table product_index;
     struct index_table limit_index;
     struct index_table adjust_key_index;
+    struct index_table adopted_index;
 };
 
 static inline struct hold *pool_hold(struct inventory_pool *pool, uint32_t slot)
@@ -179,6 +192,11 @@ struct hold *pool_find_sequence(struct inventory_pool *pool, uint32_t partition,
 /* The first hold of a principal's chain (principal_next), or SLOT_NONE. */
 uint32_t pool_first_of_principal(const struct inventory_pool *pool,
                                  const struct principal *principal);
+
+/* Makes it another principal's, in the chains; limits are the caller's. */
+void pool_move_hold(struct inventory_pool *pool, struct hold *hold,
+                    const struct principal *principal);
+uint64_t principal_hash(const struct inventory_pool *pool, const struct principal *principal);
 
 /* Hints that a reservation comes soon; and, when what the first fetched has come, sooner. */
 void pool_prefetch(const struct inventory_pool *pool, uint32_t partition,
@@ -319,6 +337,12 @@ struct adjust_key *adjust_key_add(struct inventory_pool *pool, int64_t kept_boot
                                   const struct key_record *stored);
 void adjust_key_persist(const struct adjust_key *key, enum record_operation operation,
                         struct effects *effects);
+
+/* ---- inventory_adopt.c: guests who became customers ---- */
+
+/* The customer that this guest became a moment ago, or the principal itself. */
+const struct principal *pool_adopter(const struct inventory_pool *pool,
+                                     const struct principal *principal);
 
 /* ---- inventory_stock.c ---- */
 

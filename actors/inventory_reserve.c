@@ -198,6 +198,7 @@ void inventory_reserve(struct inventory *inventory, const struct moment *moment,
 
     assert(body->line_count >= 1 && body->line_count <= RESERVATION_LINES_MAX);
     assert(is_own(inventory, &body->lines[0]));
+    body->principal = *pool_adopter(inventory->pool, &body->principal);
     if (known != NULL) {
         repeat(inventory, message, known, effects);
         return;

@@ -69,6 +69,7 @@ static bool restore_limit(struct inventory *inventory, const struct record *reco
         return false;
     if (!MUTANT(LIMIT_NOT_RESTORED))
         row->sold = record->limit.sold;
+    row->adopted = record->limit.adopted;
     return true;
 }
 
@@ -158,7 +159,7 @@ static bool restore_hold(struct inventory *inventory, const struct moment *momen
         pool_find_sequence(pool, inventory->partition, record->sequence) != NULL)
         return false;
     hold = pool_new_hold(pool, stored->lines, stored->line_count);
-    hold->flags |= HOLD_RESTORED;
+    hold->flags |= HOLD_RESTORED | (stored->adopted ? HOLD_ADOPTED : 0);
     if (stored->owner_partition != inventory->partition ||
         stored->owner_sequence != record->sequence)
         hold->flags |= HOLD_PARTICIPANT;
@@ -233,6 +234,13 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
     case RECORD_HOLD:
         return restore_hold(inventory, moment, record, effects);
     case RECORD_LEDGER: /* history: not loaded */
+    case RECORD_ACCOUNT:
+    case RECORD_ACCOUNT_KEY:
+    case RECORD_EMAIL:
+    case RECORD_ALIAS: /* not of the inventory */
+    case RECORD_MAIL:
+    case RECORD_AUDIT:
+    case RECORD_AUDIT_HEAD:
     case RECORD_KIND_COUNT:
     default:
         return false;

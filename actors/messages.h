@@ -20,6 +20,8 @@
     X(HOLD_RELEASE, hold, REQUEST)                                                                 \
     X(HOLD_EXTEND, hold, REQUEST)                                                                  \
     X(HOLD_CONVERT, hold, REQUEST)                                                                 \
+    X(HOLDS_ADOPT, adopt, REQUEST) /* to a shard: its part */                                      \
+    X(ACCOUNT, account, REQUEST)                                                                   \
     X(HOLD_LIST, list, REQUEST)                                                                    \
     X(STOCK_GET, stock, REQUEST)                                                                   \
     X(STOCK_ADJUST, adjust, REQUEST)                                                               \
@@ -71,6 +73,7 @@ struct hold_body {
     uint64_t key;            /* HOLD_EXTEND: a hash of the Idempotency-Key; 0: none */
     struct principal principal;
     uint8_t authority;
+    struct origin origin; /* of the staff's; otherwise not set */
 };
 
 struct list_body {
@@ -80,6 +83,20 @@ struct list_body {
     uint32_t limit;
     int64_t created_before_wall_ms;
     struct reservation_id after; /* exclusive; created_ms 0: from the start */
+};
+
+/* A guest has become a customer: the guest's holds and what counts for limits become theirs. Done
+ * in slices; the answer says where to go on. */
+struct adopt_body {
+    struct principal guest;
+    struct principal customer;
+    uint32_t product; /* of the pool's; 0 at first */
+};
+
+struct account_envelope;
+
+struct account_body {
+    struct account_envelope *envelope;
 };
 
 struct stock_body {
@@ -95,6 +112,7 @@ struct adjust_body {
     uint8_t has_key;  /* key and fingerprint are set: the effect is to happen once */
     struct hash128 key;
     uint64_t fingerprint;
+    struct origin origin;
     char reason[REASON_LENGTH_MAX + 1];
 };
 
@@ -125,6 +143,7 @@ struct product_envelope {
     uint32_t variant_count;
     uint32_t document_length;
     uint64_t cookie; /* of the requester */
+    struct origin origin;
     struct variant variants[PRODUCT_VARIANTS_MAX];
     char document[];
 };
@@ -201,8 +220,13 @@ struct reply_body {
     uint32_t limit;
     struct stock_view stock;
     union {
-        struct list_envelope *list; /* HOLD_LIST; the receiver frees it (envelope_free) */
-        struct hold_view hold;      /* last: only its used lines are sent */
+        struct list_envelope *list;       /* HOLD_LIST; the receiver frees it (envelope_free) */
+        struct account_envelope *account; /* ACCOUNT; likewise */
+        struct {
+            uint32_t next_product;
+            uint8_t more;
+        } adopt;               /* HOLDS_ADOPT */
+        struct hold_view hold; /* last: only its used lines are sent */
     };
 };
 
@@ -217,6 +241,8 @@ struct message {
         struct reserve_body reserve;
         struct hold_body hold;
         struct list_body list;
+        struct adopt_body adopt;
+        struct account_body account;
         struct stock_body stock;
         struct adjust_body adjust;
         struct product_body product;

@@ -83,7 +83,38 @@
     X(67, TIMER_HALVED, "a timer counts only the lower 32 bits of its deadline")                   \
     X(68, LAPSES_LAST, "a turn serves messages before it lets holds lapse")                        \
     X(69, NAME_KEPT, "a product that a full mailbox refuses keeps its names from others")          \
-    X(70, LIMIT_BEFORE_ROOM, "lines that find no room still count for their customer's limit")
+    X(70, LIMIT_BEFORE_ROOM, "lines that find no room still count for their customer's limit")     \
+    /* ---- accounts ---- */                                                                       \
+    X(71, EMAIL_TWICE, "an address that is taken is given to a second account")                    \
+    X(72, ALIAS_FORGOTTEN, "that a guest became a customer is not recorded")                       \
+    X(73, MARK_NOT_MOVED, "what other shards have cached of a session stays good")                 \
+    X(74, RESET_KEEPS_SESSIONS, "a new password leaves the other sessions open")                   \
+    X(75, SESSION_NEVER_EXPIRES, "a session past its time is still good")                          \
+    X(76, OLD_PASSWORD_OPENS, "a password that was replaced meanwhile opens a session")            \
+    X(77, LOGOUT_KEEPS_SESSION, "a token is accepted after its logout")                            \
+    X(78, TOKEN_USED_TWICE, "a one-use token can be used again")                                   \
+    X(79, CODE_USED_TWICE, "a second factor's code can be used again")                             \
+    X(80, ERASURE_KEEPS_KEY, "an erased account's key stays in the store")                         \
+    X(81, MARKS_NOT_RESTORED, "after a restart guests who became customers are guests again")      \
+    X(82, EVICTED_UNDURABLE, "an account leaves memory before it is on disk")                      \
+    X(83, ADOPT_KEEPS_LIMITS, "what a guest had does not count for the customer's limit")          \
+    X(84, ADOPTED_IN_FLIGHT, "a guest's request on its way at login makes a hold that is lost")    \
+    X(85, ALIAS_KEYS_IGNORED, "a key that the customer used as a guest has a second effect")       \
+    X(86, ACCOUNT_NUMBER_REUSED, "after a restart an account's number is given again")             \
+    X(87, CACHE_IGNORES_MARK, "a shard goes by what it remembers of a session, whatever changed")  \
+    X(88, FILL_TAKES_CURRENT_MARK, "an answer about a session that is outdated is remembered")     \
+    X(89, CACHE_IGNORES_EXPIRY, "what a shard remembers of a session has no end")                  \
+    /* ---- mails ---- */                                                                          \
+    X(90, MAIL_BEFORE_DURABLE, "a mail leaves before what causes it is durable")                   \
+    X(91, MAIL_FORGOTTEN, "after a restart mails that wait are forgotten")                         \
+    X(92, DELIVERY_NOT_RECORDED, "a delivered mail is not recorded, and goes out again for ever")  \
+    X(93, DEAD_LETTER_LOST, "a mail that is given up is dropped")                                  \
+    X(94, MAIL_AFTER_ERASURE, "an erased account's mails go out")                                  \
+    X(95, MAIL_WITHOUT_ROOM_LOST, "mails that find no room in memory are never looked for")        \
+    X(96, MAIL_TWICE_UNDER_WAY, "a mail that is replayed while it goes out goes out twice")        \
+    /* ---- the audit log ---- */                                                                  \
+    X(97, ADJUSTMENT_NOT_AUDITED, "an adjustment of stock leaves no entry in the audit log")       \
+    X(98, AUDIT_BEGINS_ANEW, "after a restart the audit log's chain begins anew")
 
 enum mutant {
     MUTANT_NONE,

@@ -24,3 +24,15 @@ const char *ledger_entry_name(enum ledger_entry entry)
     assert((unsigned)entry < LEDGER_ENTRY_COUNT);
     return names[entry];
 }
+
+struct record_place record_place_of(const uint8_t bytes[16], uint32_t partitions)
+{
+    struct record_place place = {0};
+
+    place.partition = ((uint32_t)bytes[0] << 8 | bytes[1]) & (partitions - 1);
+    for (unsigned i = 2; i < 6; i++)
+        place.subject = place.subject << 8 | bytes[i];
+    for (unsigned i = 6; i < 11; i++)
+        place.sequence = place.sequence << 8 | bytes[i];
+    return place;
+}

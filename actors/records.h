@@ -10,17 +10,32 @@
  *   HOLD      sequence = the reservation's (or participant's) number in its partition
  *   LEDGER    subject = SKU ID, sequence; every change of stock or sold, never deleted
  *   LIMIT     subject = product number, principal; units a customer of a limited product has bought
- *   FLOOR     the partition's next sequence, written when a hold is purged, so that none is reused
+ *   FLOOR     subject 0: the partition's next sequence, written when a hold is purged, so that none
+ *             is reused; subject 1: its next account number
+ *   ACCOUNT   subject = account number; all of an account but its key
+ *   ACCOUNT_KEY  the same subject; the data key that its private fields are sealed under, wrapped.
+ *             Of a kind (and a file) of its own, so that destroying it erases the person
+ *   EMAIL     (partition, subject, sequence) = the address's blind index; whose address it is
+ *   ALIAS     (partition, subject, sequence) = from the guest's principal; that it has become a
+ *             customer, and who
+ *   MAIL      subject = account number, sequence = of the account's mails; one that has not gone
+ * out
+ *   AUDIT     subject 0, sequence = its number in the partition's chain: who did what; never
+ * deleted AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
  *
- * All of a partition but its LEDGER is loaded at start, so that a start does not cost its history.
+ * All of a partition is loaded at start, so that a start does not cost its history, but for those
+ * that record_is_history names: they are read when they are asked for.
  * Reserved units are nowhere counted: they are the sum over holds. */
 #ifndef STAMPEDE_RECORDS_H
 #define STAMPEDE_RECORDS_H
 
 #include <assert.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "account_state.h"
+#include "audit.h"
 #include "hash.h"
 #include "identity.h"
 #include "shop_limits.h"
@@ -33,7 +48,14 @@
     X(LEDGER, ledger)                                                                              \
     X(FLOOR, floor)                                                                                \
     X(KEY, key)                                                                                    \
-    X(HOLD, hold)
+    X(HOLD, hold)                                                                                  \
+    X(ACCOUNT, account)                                                                            \
+    X(ACCOUNT_KEY, account_key)                                                                    \
+    X(EMAIL, email)                                                                                \
+    X(ALIAS, alias)                                                                                \
+    X(MAIL, mail)                                                                                  \
+    X(AUDIT, audit)                                                                                \
+    X(AUDIT_HEAD, audit_head)
 
 /* In this order they are loaded: what is referred to comes before what refers to it. */
 enum record_kind {
@@ -42,6 +64,13 @@ enum record_kind {
 #undef X
         RECORD_KIND_COUNT
 };
+
+/* Whether a kind is left where it is at start, and read by those who ask for it. */
+static inline bool record_is_history(enum record_kind kind)
+{
+    return kind == RECORD_LEDGER || kind == RECORD_ACCOUNT || kind == RECORD_ACCOUNT_KEY ||
+           kind == RECORD_EMAIL || kind == RECORD_AUDIT;
+}
 
 /* A hold's life (design.md I5); allowed successors stand in inventory_hold.c. */
 #define HOLD_STATES(X)                                                                             \
@@ -105,6 +134,7 @@ struct counter_record {
 struct limit_record {
     struct principal principal;
     uint32_t sold;
+    uint8_t adopted; /* some of it by a guest who became this customer */
 };
 
 struct ledger_record {
@@ -143,8 +173,38 @@ struct hold_record {
     uint64_t extend_keys[HOLD_EXTENSIONS_MAX];
     uint8_t state; /* enum hold_state */
     uint8_t extensions;
+    uint8_t adopted; /* made by a guest who became this principal */
     uint8_t line_count;
     struct line lines[RESERVATION_LINES_MAX]; /* owner: all lines; participant: its own */
+};
+
+struct account_key_record {
+    uint8_t length; /* 0 in memory only: there is none */
+    uint8_t bytes[WRAPPED_KEY_MAX];
+};
+
+struct email_record {
+    uint8_t index[EMAIL_INDEX_BYTES];
+    struct principal account;
+};
+
+struct alias_record {
+    struct principal guest;
+    struct principal customer;
+    int64_t ended_wall_ms; /* when the guest became the customer */
+};
+
+enum mail_state { MAIL_WAITING, MAIL_DEAD };
+
+struct mail_record {
+    uint8_t state;    /* enum mail_state */
+    uint8_t template; /* enum mail_template, of the outer layers' */
+    uint8_t attempts;
+    int64_t created_wall_ms;
+    int64_t next_wall_ms; /* WAITING: not before */
+    char reason[64];      /* of the newest failure, without private data */
+    uint16_t sealed_length;
+    uint8_t sealed[SEALED_MAIL_MAX]; /* what the template is filled with */
 };
 
 enum record_operation { RECORD_PUT, RECORD_DELETE };
@@ -165,6 +225,13 @@ struct record {
         struct floor_record floor;
         struct key_record key;
         struct hold_record hold;
+        struct account_record account;
+        struct account_key_record account_key;
+        struct email_record email;
+        struct alias_record alias;
+        struct mail_record mail;
+        struct audit_record audit;
+        struct audit_head_record audit_head;
     };
 };
 
@@ -185,6 +252,15 @@ static inline uint32_t record_size(enum record_kind kind, uint32_t lines)
         size = (uint32_t)(offsetof(struct record, hold.lines) + lines * sizeof(struct line));
     return (size + 7) & ~7u;
 }
+
+/* Where an address's index and a guest's alias are: all their bits are in the key, so that two can
+ * share one only if they agree in all of them. */
+struct record_place {
+    uint32_t partition;
+    uint32_t subject;
+    uint64_t sequence;
+};
+struct record_place record_place_of(const uint8_t bytes[16], uint32_t partitions);
 
 /* A product's document: the bytes after the struct. */
 static inline const char *record_document(const struct record *record)

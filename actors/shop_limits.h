@@ -41,6 +41,43 @@ enum {
     INTENT_TIMEOUT_MS = 2000,
 
     LIST_PAGE_MAX = 100,
+
+    /* ---- accounts ---- */
+    EMAIL_LENGTH_MAX = 254,   /* RFC 5321, 4.5.3.1.3, without the angle brackets */
+    NAME_LENGTH_MAX = 256,    /* bytes of UTF-8 */
+    ADDRESS_LENGTH_MAX = 768, /* bytes of all fields of a postal address, as they are sealed */
+    AGENT_LENGTH_MAX = 96,    /* of a User-Agent, to tell one's sessions apart */
+    SEALED_OVERHEAD_MAX = 48, /* what sealing adds: version, key ID, nonce, tag */
+    SEALED_EMAIL_MAX = EMAIL_LENGTH_MAX + SEALED_OVERHEAD_MAX,
+    SEALED_NAME_MAX = NAME_LENGTH_MAX + SEALED_OVERHEAD_MAX,
+    SEALED_ADDRESS_MAX = ADDRESS_LENGTH_MAX + SEALED_OVERHEAD_MAX,
+    SEALED_AGENT_MAX = AGENT_LENGTH_MAX + SEALED_OVERHEAD_MAX,
+    SEALED_TOTP_MAX = 32 + SEALED_OVERHEAD_MAX,
+    SEALED_MAIL_MAX = 1024, /* what a template is filled with */
+    WRAPPED_KEY_MAX = 96,
+    PASSWORD_HASH_MAX = 128, /* libsodium's crypto_pwhash_STRBYTES */
+    TOKEN_HASH_BYTES = 32,   /* SHA-256 */
+    EMAIL_INDEX_BYTES = 16,
+    ACCOUNT_SESSIONS_MAX = 16, /* one more ends the one that is oldest */
+    ACCOUNT_ADDRESSES_MAX = 8,
+    ACCOUNT_ALIASES_MAX = 8, /* guests whose keys are looked for; one more drops the oldest */
+    ACCOUNT_RECOVERY_CODES = 10,
+    RECOVERY_CODE_HASH_BYTES = 16,
+    ACCOUNTS_ACTIVE_MAX = 1024, /* in memory, a shard */
+    /* A guest that was adopted a moment ago may still have requests on their way. */
+    ADOPTED_GUESTS_MAX = 4096, /* a shard, at once */
+    ADOPTED_GUEST_MS = 60 * 1000,
+    ADOPT_HOLDS_PER_STEP = 32,
+    ADOPT_PRODUCTS_PER_STEP = 4096,
+
+    /* ---- mails ---- */
+    OUTBOX_ROWS_MAX = 16384,  /* a shard; more wait in the journal alone */
+    MAILS_UNDER_WAY_MAX = 16, /* a shard */
+    MAIL_ATTEMPTS_MAX = 16,   /* then it is a dead letter */
+    MAIL_BACKOFF_MS_MAX = 6 * 3600 * 1000,
+    MAIL_POSTPONE_MS = 1000, /* an attempt that could not be begun */
+    /* No mail server is configured; that changes with a restart only. */
+    MAIL_NO_ROUTE_MS = MAIL_BACKOFF_MS_MAX,
 };
 
 /* clang-format takes a product of two names for a pointer. */

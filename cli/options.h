@@ -21,6 +21,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "outbound/mail.h"
+
 /* ---- commands ---- */
 
 /* name, words of the command line, its one argument or "", summary */
@@ -58,7 +60,7 @@ enum {
  * Types: TEXT (its length is bounded), NUMBER, SWITCH (on or off; takes nothing: the flag alone
  * means on), CHOICE (one of the words that the next to last column lists), LIST (texts, separated
  * by commas, and the flag may be repeated). Defaults are expressions: see options_set_defaults. */
-#define OPTIONS_TOP(X)                                                                             \
+#define OPTIONS_SERVER(X)                                                                          \
     X(data, "data", "data", TEXT, "./stampede-data", 1, 4000, IN_ALL, "DIR",                       \
       "folder of the store; serve makes it when it is not there")                                  \
     X(listen, "listen", "listen", TEXT, "127.0.0.1:8080", 3, 260, IN_SERVE, "HOST:PORT",           \
@@ -67,12 +69,19 @@ enum {
       "threads that serve; 0: as many as cores")                                                   \
     X(admin_key_file, "admin-key-file", "admin_key_file", TEXT, "", 0, 4000, IN_SERVE | IN_IMPORT, \
       "FILE", "file with the admin key; else admin.key in the data folder, made at first start")   \
+    X(vault_key_file, "vault-key-file", "vault_key_file", TEXT, "", 0, 4000, IN_SERVE, "FILE",     \
+      "file with the key of private data; else systemd's credential stampede-vault-key, else "     \
+      "vault.key in the data folder, made at first start; in no backup")                           \
     X(rate_limits, "rate-limits", "rate_limits", SWITCH, true, 0, 0, IN_SERVE, "on|off",           \
       "off is for demonstrations and load tests")                                                  \
+    X(auth_verify, "auth-verify", "auth_verify", SWITCH, true, 0, 0, IN_SERVE, "on|off",           \
+      "off: new customers need not follow a link in a mail; for tests and demonstrations")         \
+    X(staff_totp, "staff-totp", "staff_totp", SWITCH, false, 0, 0, IN_SERVE, "on|off",             \
+      "on: staff's sessions need a second factor; the admin key does not")                         \
     X(cors_origins, "cors-origins", "cors_origins", LIST, 0, 1, 200, IN_SERVE, "ORIGIN,...",       \
       "web origins whose pages may call the API; * for any, without cookies")                      \
     X(secure_cookies, "secure-cookies", "secure_cookies", SWITCH, false, 0, 0, IN_SERVE, "on|off", \
-      "on where shoppers reach this server through TLS")                                           \
+      "on where shoppers reach this server through TLS; with tls_cert on by itself")               \
     X(hold_ttl_ms, "hold-ttl-ms", "hold_ttl_ms", NUMBER, engine.hold_ttl_ms, 1, HOLD_TTL_MS_MAX,   \
       IN_SERVE, "N", "how long a hold keeps its units")                                            \
     X(hold_cap_ms, "hold-cap-ms", "hold_cap_ms", NUMBER, engine.hold_cap_ms, 1,                    \
@@ -93,6 +102,12 @@ enum {
       1U << 26, IN_SERVE, "N", "customers counted against a product's limit, a shard")             \
     X(requests_max, "requests-max", "requests_max", NUMBER, engine.requests_max, 16, 1U << 20,     \
       IN_SERVE, "N", "requests in flight, a shard; more are refused at once")                      \
+    X(workers, "workers", "workers", NUMBER, 0, 0, WORKERS_MAX, IN_SERVE, "N",                     \
+      "threads of low priority for what takes long (passwords: 46 MiB each); 0: half the cores")   \
+    X(workers_queue, "workers-queue", "workers_queue", NUMBER, WORKERS_QUEUE_DEFAULT, 1,           \
+      WORKERS_QUEUE_MAX, IN_SERVE, "N",                                                            \
+      "logins and the like that wait for a worker; more are "                                      \
+      "refused at once")                                                                           \
     X(request_timeout_ms, "request-timeout-ms", "request_timeout_ms", NUMBER,                      \
       engine.request_timeout_ms, 10, 60 * 1000, IN_SERVE, "N",                                     \
       "a request that waited longer is dropped undone")                                            \
@@ -103,7 +118,7 @@ enum {
       "connections from one address, a shard; 0: no limit")                                        \
     X(http_memory_mb, "http-memory-mb", "http_memory_mb", NUMBER, http.memory_max >> 20, 8,        \
       1U << 20, IN_SERVE, "N",                                                                     \
-      "memory for unfinished requests (3/4 of it) and unsent answers, a shard")                    \
+      "memory for unfinished requests (3/4 of it) and unsent answers, a shard; TLS adds to it")    \
     X(header_timeout_ms, "header-timeout-ms", "header_timeout_ms", NUMBER, http.header_timeout_ms, \
       100, 600 * 1000, IN_SERVE, "N", "a request's head must have come within this time")          \
     X(idle_timeout_ms, "idle-timeout-ms", "idle_timeout_ms", NUMBER, http.idle_timeout_ms, 100,    \
@@ -117,7 +132,8 @@ enum {
     X(low_water_mb, "low-water-mb", "low_water_mb", NUMBER, storage.low_water_bytes >> 20, 0,      \
       1U << 24, IN_SERVE, "N",                                                                     \
       "with less free disk than this, new holds are refused (storage_full)")                       \
-    OPTIONS_PROXIES(X)
+    OPTIONS_PROXIES(X)                                                                             \
+    OPTIONS_TLS(X)
 
 #define OPTIONS_PROXIES(X)                                                                         \
     X(trusted_proxies, "trusted-proxies", "trusted_proxies", LIST, 0, 1, 63, IN_SERVE,             \
@@ -126,6 +142,49 @@ enum {
       "x-forwarded|standard",                                                                      \
       "what those proxies write: X-Forwarded-For, -Proto, -Host, or Forwarded (RFC 7239)")
 
+#define OPTIONS_OUTBOUND(X)                                                                        \
+    X(shop_name, "shop-name", "shop_name", TEXT, "Stampede", 1, MAIL_NAME_MAX, IN_SERVE, "NAME",   \
+      "the shop's name, in its mails")                                                             \
+    X(public_url, "public-url", "public_url", TEXT, "", 0, 300, IN_SERVE, "URL",                   \
+      "where shoppers find the shop, for links in mails; else the address that it serves at")      \
+    X(mail_from, "mail-from", "mail_from", TEXT, "", 0, MAIL_ADDRESS_MAX, IN_SERVE, "ADDRESS",     \
+      "what mails come from; needed with smtp_url")                                                \
+    X(mail_dir, "mail-dir", "mail_dir", TEXT, "", 0, 4000, IN_SERVE, "DIR",                        \
+      "also write every mail to this folder, outside of the data folder")                          \
+    X(mail_templates, "mail-templates", "mail_templates", TEXT, "", 0, 4000, IN_SERVE, "DIR",      \
+      "folder with the shop's own texts of mails")                                                 \
+    X(smtp_url, "smtp-url", "smtp_url", TEXT, "", 0, 300, IN_SERVE, "URL",                         \
+      "mail server: smtp://HOST:PORT or smtps://HOST:PORT; without it no mail is sent")            \
+    X(smtp_user, "smtp-user", "smtp_user", TEXT, "", 0, 200, IN_SERVE, "NAME",                     \
+      "log in to the mail server by this name")                                                    \
+    X(smtp_password_file, "smtp-password-file", "smtp_password_file", TEXT, "", 0, 4000, IN_SERVE, \
+      "FILE", "file with the mail server's password, which others may not read")                   \
+    X(smtp_starttls, "smtp-starttls", "smtp_starttls", CHOICE, "required", 0, 0, IN_SERVE,         \
+      "required|off", "smtp:// only over TLS; off: in clear, for a mail server on this machine")   \
+    X(outbound_private, "outbound-private", "outbound_private", SWITCH, false, 0, 0, IN_SERVE,     \
+      "on|off", "on: requests to others (webhooks) may go to private addresses")                   \
+    X(outbound_ca_file, "outbound-ca-file", "outbound_ca_file", TEXT, "", 0, 4000, IN_SERVE,       \
+      "FILE", "certificates (PEM) to trust in others, instead of the system's")
+
+#define OPTIONS_TOP(X)                                                                             \
+    OPTIONS_SERVER(X)                                                                              \
+    OPTIONS_OUTBOUND(X)
+
+#define OPTIONS_TLS(X)                                                                             \
+    X(tls_cert, "tls-cert", "tls_cert", TEXT, "", 0, 4000, IN_SERVE, "FILE",                       \
+      "certificate and its chain (PEM): serve HTTPS; read again when it has changed")              \
+    X(tls_key, "tls-key", "tls_key", TEXT, "", 0, 4000, IN_SERVE, "FILE",                          \
+      "the certificate's private key (PEM, no passphrase)")                                        \
+    X(redirect_listen, "redirect-listen", "redirect_listen", TEXT, "", 0, 260, IN_SERVE,           \
+      "HOST:PORT", "address of plain HTTP that only sends to https")                               \
+    X(public_hosts, "public-hosts", "public_hosts", LIST, 0, 1, 253, IN_SERVE, "HOST,...",         \
+      "names that shoppers reach this shop by; those of the certificate count as well")            \
+    X(hsts_max_age_s, "hsts-max-age-s", "hsts_max_age_s", NUMBER, 365 * 24 * 3600, 0,              \
+      10 * 365 * 24 * 3600, IN_SERVE, "N",                                                         \
+      "how long browsers that came by TLS insist on it; 0: they are not told to")                  \
+    X(proxy_protocol, "proxy-protocol", "proxy_protocol", SWITCH, false, 0, 0, IN_SERVE, "on|off", \
+      "on: each connection comes from a trusted proxy and begins with its PROXY header")
+
 #define OPTIONS_AVAILABILITY(X)                                                                    \
     X(availability_exact, "availability-exact", "exact", SWITCH, true, 0, 0, IN_SERVE, "on|off",   \
       "off: shoppers are told in_stock, low or out, not how many")
@@ -133,6 +192,8 @@ enum {
 #define OPTIONS_IMPORT(X)                                                                          \
     X(import_target, "target", "target", TEXT, "http://127.0.0.1:8080", 1, 300, IN_IMPORT, "URL",  \
       "the server")                                                                                \
+    X(import_ca_file, "ca-file", "ca_file", TEXT, "", 0, 4000, IN_IMPORT, "FILE",                  \
+      "certificates (PEM) to trust besides this machine's, for a server with TLS")                 \
     X(import_format, "format", "format", CHOICE, "csv", 0, 0, IN_IMPORT, "csv",                    \
       "the file's format")                                                                         \
     X(import_map, "map", "map", LIST, 0, 1, 1000, IN_IMPORT, "FIELD=COLUMN,...",                   \

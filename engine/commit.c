@@ -32,8 +32,10 @@ struct batch *batch_open(struct shard *shard)
         return batch;
     }
     batch = shard->free_batches;
-    if (batch != NULL)
+    if (batch != NULL) {
         shard->free_batches = batch->next;
+        batch->serial = ++shard->serial;
+    }
     return batch;
 }
 

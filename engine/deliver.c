@@ -67,8 +67,14 @@ void shard_apply_effects(struct shard *shard)
             timers_set(&shard->timers, effects->timers[i].slot,
                        effects->timers[i].deadline_boot_ms);
     }
+    for (uint32_t i = 0; i < effects->mark_count; i++)
+        session_mark_move(shard->engine->marks, &effects->marks[i]);
     effects->gate_count = 0;
     effects->timer_count = 0;
+    effects->mark_count = 0;
+    for (uint32_t i = 0; i < effects->mail_count; i++)
+        mails_apply(shard, &effects->mails[i]);
+    effects->mail_count = 0;
 }
 
 /* All or none, in ascending order of SKU IDs: of two who need the same units one gets on. */
@@ -118,6 +124,8 @@ static void answer_outcome(struct shard *shard, const struct message *request, e
 
     reply.reply.outcome = (uint8_t)outcome;
     reply.reply.answers = request->type;
+    if (request->type == MESSAGE_ACCOUNT)
+        reply.reply.account = request->account.envelope;
     shard_release(shard, &one, true);
 }
 
@@ -198,6 +206,7 @@ static void run_actor(struct shard *shard, struct message *message)
 {
     struct inventory *inventory = &shard->engine->inventories[message->partition];
     struct effects *effects = &shard->effects;
+    uint32_t records_before = effects->records->used;
 
     assert(engine_shard_of(shard->engine, message->partition) == shard->index);
     inventory_receive(inventory, &shard->now, message, effects);
@@ -207,6 +216,8 @@ static void run_actor(struct shard *shard, struct message *message)
         inventory_receive(inventory, &shard->now, message, effects);
         assert(effects->claim_count == 0);
     }
+    if (effects->audit_count > 0)
+        audit_chain_seal(shard, message->partition, records_before);
     shard_apply_effects(shard);
     if (message->type == MESSAGE_RESERVE)
         tend_filter(shard, message);
@@ -257,6 +268,22 @@ static void list_holds(struct shard *shard, const struct message *message)
     list->more = more;
 }
 
+static void adopt_holds(struct shard *shard, const struct message *message)
+{
+    struct message *reply = effects_message(&shard->effects, MESSAGE_REPLY, 0);
+    uint32_t next_product = 0;
+    bool more = false;
+
+    reply->shard = message->shard;
+    reply->cookie = message->cookie;
+    reply->reply.answers = MESSAGE_HOLDS_ADOPT;
+    reply->reply.outcome =
+        (uint8_t)inventory_adopt(shard->pool, shard->engine->inventories, &shard->now,
+                                 &message->adopt, &next_product, &more, &shard->effects);
+    reply->reply.adopt.next_product = next_product;
+    reply->reply.adopt.more = more;
+}
+
 static void receive_reply(struct shard *shard, struct message *message)
 {
     assert(shard->in_flight > 0);
@@ -265,6 +292,10 @@ static void receive_reply(struct shard *shard, struct message *message)
     if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed) &&
         !MUTANT(ANSWER_AFTER_LATCH))
         make_unknown(message);
+    if (message->reply.answers == MESSAGE_ACCOUNT && message->reply.account->is_outbox) {
+        mails_take_reply(shard, message);
+        return;
+    }
     shard->reply(shard->reply_user, message->cookie, message);
 }
 
@@ -315,6 +346,10 @@ void shard_deliver(struct shard *shard, struct message *message)
     shard->open->received++;
     if (message->type == MESSAGE_HOLD_LIST)
         list_holds(shard, message);
+    else if (message->type == MESSAGE_HOLDS_ADOPT)
+        adopt_holds(shard, message);
+    else if (message->type == MESSAGE_ACCOUNT)
+        accounts_deliver(shard, message);
     else if (message->type == MESSAGE_PRODUCT_SUBMIT)
         directory_submit(shard, message);
     else

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "account.h"
 #include "directory.h"
 #include "env.h"
 #include "messages.h"
@@ -42,6 +43,10 @@ struct engine_options {
     uint32_t batch_messages;     /* received into one batch at most */
     uint32_t batches;            /* a shard's batches under way at most */
     uint32_t audit_period_ms;
+    uint32_t accounts_active_max; /* in memory, a shard */
+    uint32_t session_marks;       /* classes of principals: session_marks.h */
+    uint32_t outbox_rows_max;     /* mails known to a shard; 2 to OUTBOX_ROWS_MAX */
+    uint32_t mails_under_way_max; /* a shard; 1 to MAILS_UNDER_WAY_MAX */
 };
 
 /* The defaults of every option, for `shards` shards. */
@@ -52,6 +57,9 @@ struct engine_ports {
     struct journal_port journal;
     struct watermark_port watermark;
     struct secrets_port secrets;
+    struct outbound_port outbound; /* without `submit`: every job is refused (OVERLOADED) */
+    struct vault_port vault;       /* may be empty where no private data is handled */
+    struct worker_port workers;    /* may be empty: then engine_work_submit answers OVERLOADED */
 };
 
 /* Reserves all memory. NULL if memory is refused. Start-up thread. */
@@ -114,14 +122,20 @@ enum command_type {
     COMMAND_STOCK_GET,
     COMMAND_STOCK_ADJUST,
     COMMAND_PRODUCT_PUT,
-    COMMAND_HOLD_LIST, /* asks this shard's own part; see engine_list */
+    COMMAND_HOLD_LIST,   /* asks this shard's own part; see engine_list */
+    COMMAND_HOLDS_ADOPT, /* to every shard, until it says that there is no more */
+    COMMAND_ACCOUNT,
 };
 
 struct command {
     enum command_type type;
     struct principal principal;
     enum authority authority;
-    struct slice key; /* COMMAND_HOLD_EXTEND: the Idempotency-Key; empty: none */
+    struct origin origin; /* of whoever asks, for the audit log */
+    struct slice key;     /* COMMAND_HOLD_EXTEND: the Idempotency-Key; empty: none */
+    /* COMMAND_RESERVE: guests that the principal was, newest first: their keys are its keys. */
+    const struct principal *aliases;
+    uint32_t alias_count; /* at most ACCOUNT_ALIASES_MAX */
     union {
         struct {
             struct slice key;  /* the Idempotency-Key */
@@ -139,6 +153,11 @@ struct command {
             struct slice body;            /* its fingerprint is kept with the key */
         } stock;                          /* STOCK_* */
         struct product_envelope *product; /* ownership moves unless refused at once */
+        struct account_envelope *account; /* likewise; comes back with the reply */
+        struct {
+            uint32_t shard; /* asked */
+            struct adopt_body body;
+        } adopt;
         struct {
             uint32_t shard; /* asked */
             struct list_body body;
@@ -180,22 +199,97 @@ struct availability {
 /* From the gate: may run ahead of what is durable (design.md, Visibility). Any thread. */
 struct availability sku_availability(const struct sku_entry *sku);
 
+/* What another thread does for a shard carries one of these, to come back by; the engine's. */
+struct shard_completion {
+    struct shard *shard;
+    void (*take)(struct shard_completion *completion); /* on the shard's thread */
+    struct shard_completion *next;
+};
+
 /* Starts a read of stored records on the journal's pool; `done` runs on this shard's thread.
  * The caller owns the struct until then. OVERLOADED or OUTCOME_UNKNOWN if refused. */
 struct engine_read {
     struct journal_read read; /* kind, from, to, limit: the caller's; done: the engine's */
     void (*done)(struct engine_read *read);
     void *user;
-    struct shard *shard;
+    struct shard_completion completion; /* the engine's */
 };
 enum outcome engine_read_submit(struct shard *shard, struct engine_read *read);
 
+/* ---- to other hosts ---- */
+
+/* Gives a job to the outbound port; `done` runs on this shard's thread, also after the failure
+ * latch fell (what was done outside was done). The caller owns the struct until then. PENDING;
+ * OVERLOADED: refused, nothing happened. Until `done` the shard is not idle. */
+struct engine_outbound {
+    struct outbound_job job; /* `job.done` is the engine's */
+    void (*done)(struct engine_outbound *outbound);
+    void *user;
+    struct shard_completion completion; /* the engine's */
+};
+enum outcome engine_outbound_submit(struct shard *shard, struct engine_outbound *outbound);
+
+/* ---- mails ---- */
+
+/* A mail that is due, and that nothing hides any more: what caused it is durable. Valid until
+ * engine_mail_done; the key opens what is sealed. */
+struct engine_mail {
+    struct principal account;
+    uint64_t sequence; /* of the account's mails: with it, the mail's identity */
+    int64_t created_wall_ms;
+    const struct account_key_record *key;
+    const uint8_t *sealed;
+    uint16_t sealed_length;
+    uint8_t template;
+    uint8_t attempts; /* so far */
+};
+
+enum courier_result {
+    COURIER_DELIVERED,
+    COURIER_LATER,    /* counts as an attempt */
+    COURIER_REFUSED,  /* for good: a dead letter */
+    COURIER_NO_ROUTE, /* no mail server is configured: it waits, and that is no attempt */
+    COURIER_BUSY,     /* could not be tried now: likewise */
+};
+
+/* Takes a mail to where it goes; called on the shard's thread, with at most mails_under_way_max at
+ * a time. Calls engine_mail_done once, then or later, on the same thread. */
+typedef void (*engine_courier)(void *user, struct shard *shard, struct engine_mail *mail);
+
+/* Before the shard runs, or on its thread. Without a courier mails wait. */
+void shard_set_courier(struct shard *shard, engine_courier courier, void *user);
+
+/* What became of it: recorded, and durable before it is forgotten. A crash before that sends it
+ * again. `reason`: for staff, without private data; its first 63 bytes are kept. */
+void engine_mail_done(struct engine_mail *mail, enum courier_result result, const char *reason);
+
+/* ---- work for other threads ---- */
+
+/* Runs `run` on a worker's thread, then `done` on this shard's. The caller owns the struct until
+ * `done`. OVERLOADED if the workers' queue or the shard's share of it (WORKS_IN_FLIGHT_MAX) is
+ * full, OUTCOME_UNKNOWN when the latch has fallen; PENDING otherwise. When the latch falls later,
+ * `done` is called all the same: ask engine_mode there. */
+struct engine_work {
+    struct work work;                       /* the engine's */
+    void (*run)(struct engine_work *work);  /* no shard, no engine: only what it carries */
+    void (*done)(struct engine_work *work); /* the shard's thread */
+    void *user;
+    struct shard_completion completion; /* the engine's */
+};
+enum outcome engine_work_submit(struct shard *shard, struct engine_work *work);
+
 /* ---- identity ---- */
+
+/* The mark of a principal (session_marks.h). Whoever caches what was answered about its sessions
+ * keeps `mark` with it: when it is another, the cached answer is good no more. 0: nothing was ever
+ * said about this principal; of a guest, that it has not become a customer. Any thread. */
+uint32_t engine_mark(const struct engine *engine, const struct principal *principal);
 
 void shard_random(struct shard *shard, void *bytes, size_t length);
 void engine_reservation_id(const struct engine *engine, const struct reservation_id *id,
                            char text_out[RESERVATION_ID_LENGTH + 1]);
 const struct secrets_port *engine_secrets(const struct engine *engine);
+const struct vault_port *engine_vault(const struct engine *engine);
 struct moment engine_now(const struct engine *engine);
 
 /* ---- state of the whole ---- */
@@ -220,6 +314,7 @@ void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_
 
 /* Envelopes: plain allocations that travel in messages. Any thread. */
 struct product_envelope *product_envelope_create(uint32_t document_length);
+struct account_envelope *account_envelope_create(enum account_call call);
 void envelope_free(void *envelope);
 
 #endif

@@ -5,19 +5,24 @@
 #ifndef STAMPEDE_ENGINE_PRIVATE_H
 #define STAMPEDE_ENGINE_PRIVATE_H
 
+#include "accounts.h"
 #include "block_pool.h"
 #include "engine.h"
 #include "inventory.h"
 #include "mailbox.h"
+#include "mails.h"
 #include "mutants.h"
+#include "session_marks.h"
 #include "timers.h"
 
 enum {
     /* Messages drained from one mailbox before the next has its turn. */
     DRAIN_PER_MAILBOX = 64,
-    PREFETCH_AHEAD = 8,          /* messages: in half of that, memory has answered */
-    PRODUCTS_IN_FLIGHT_MAX = 64, /* PUTs under way at the directory's shard */
-    READS_IN_FLIGHT_MAX = 128,   /* journal reads, a shard */
+    PREFETCH_AHEAD = 8,           /* messages: in half of that, memory has answered */
+    PRODUCTS_IN_FLIGHT_MAX = 64,  /* PUTs under way at the directory's shard */
+    READS_IN_FLIGHT_MAX = 128,    /* journal reads, a shard */
+    OUTBOUND_IN_FLIGHT_MAX = 256, /* jobs at the outbound port, a shard */
+    WORKS_IN_FLIGHT_MAX = 64,     /* pieces of work at the workers, a shard */
     RETIRED_MAX = 64,
     AUDIT_SKUS_PER_STEP = 16,
     AUDIT_LINES_MAX = 1024, /* of a SKU with more, only gate and record are compared */
@@ -33,6 +38,7 @@ struct batch {
     struct arena messages;
     uint32_t record_count;
     uint32_t received; /* messages that went into it */
+    uint64_t serial;   /* of its shard's batches, in the order in which they were begun */
     enum commit_outcome outcome;
     struct batch *next; /* of the same shard: free, or coming back */
 };
@@ -55,6 +61,10 @@ struct shard {
     struct inventory_pool *pool;
     struct block_pool blocks; /* the directory's shard: its entries too */
     struct timers timers;
+    struct accounts accounts;
+    struct mails mails;
+    uint64_t serial;          /* of the batch begun last */
+    uint64_t serial_returned; /* all up to this one are durable */
     struct effects effects;
     struct moment now;
     bool has_slept;             /* since `now` was read */
@@ -64,6 +74,8 @@ struct shard {
     uint32_t batches_out;       /* in the slot, at the committer, or on the way back */
     uint32_t in_flight;         /* commands submitted here and not answered */
     uint32_t reads;
+    uint32_t outbound_jobs;
+    uint32_t works;
     uint32_t products; /* directory's shard: PUTs under way */
     uint32_t audit_next;
     uint32_t audit_wrong;
@@ -81,12 +93,13 @@ struct shard {
     _Alignas(CACHE_LINE) _Atomic uint64_t tick;
     _Atomic bool idle;
     struct shard_metrics metrics;
+    _Atomic int64_t mails_oldest_wall_ms; /* INT64_MAX: none waits */
 
     /* Shared. */
     _Alignas(CACHE_LINE) _Atomic bool asleep;              /* set by it, cleared by who wakes it */
     _Atomic(struct batch *) ready;                         /* the batch slot: see commit.c */
     _Alignas(CACHE_LINE) _Atomic(struct batch *) returned; /* pushed by the committer */
-    _Atomic(struct journal_read *) read_done;              /* pushed by the journal's pool */
+    _Atomic(struct shard_completion *) completed;          /* pushed by other threads */
 };
 
 struct committer {
@@ -119,6 +132,9 @@ struct engine {
     void *memory;
     size_t memory_bytes;
     struct hash_key table_key;
+    struct session_marks *marks;
+    uint32_t *next_account;                /* by partition; used by its shard alone */
+    struct audit_head_record *audit_heads; /* likewise: of what is durable or on its way there */
 
     _Atomic(const struct directory *) directory;
     _Atomic bool failed;
@@ -140,6 +156,10 @@ static inline struct mailbox *engine_mailbox(const struct engine *engine, uint32
 
 /* Wakes a shard whose mailbox got something; the calling shard's own needs no wake. Any thread. */
 void shard_notify(struct engine *engine, uint32_t target);
+
+/* Gives back to its shard what was done for it: `take` is called in its next turn, on its
+ * thread. Any thread; all have ended before the shard's memory goes. */
+void shard_complete(struct shard_completion *completion);
 
 /* ---- deliver.c: what a shard does with a message ---- */
 
@@ -165,6 +185,14 @@ void directory_submit(struct shard *shard, struct message *message);
 void directory_done(struct shard *shard, struct message *message);
 /* Publishes what this step added and forwards what waited for it. */
 void directory_publish(struct shard *shard);
+
+/* ---- audit_chain.c ---- */
+
+/* What an actor of this partition has just written holds entries (effects->audit_count): they get
+ * number and hash, and the chain's new head is added. */
+void audit_chain_seal(struct shard *shard, uint32_t partition, uint32_t records_before);
+/* Takes in a stored head; false if it was not made with this store's secret. Start-up thread. */
+bool audit_chain_restore(struct engine *engine, const struct record *record);
 
 /* ---- retire.c ---- */
 

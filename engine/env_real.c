@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "env_real_workers.h"
+
 enum {
     DRAIN_POLL_MS = 5,
     FAILED_EXIT_STATUS = 3,
@@ -39,6 +41,7 @@ struct env_real {
     struct engine *engine;
     struct env_real_hooks hooks;
     struct shard_thread *threads;
+    struct env_real_workers *workers; /* NULL: none */
     uv_thread_t committer;
     uv_sem_t committer_wake;
     uv_sem_t started;
@@ -179,6 +182,11 @@ struct env_real *env_real_create(uint32_t shards)
 void env_real_populate(struct env_real *env)
 {
     env->populates = true;
+}
+
+void env_real_attach_workers(struct env_real *env, struct env_real_workers *workers)
+{
+    env->workers = workers;
 }
 
 void env_real_destroy(struct env_real *env)
@@ -394,6 +402,8 @@ void env_real_stop(struct env_real *env, uint32_t deadline_ms)
         uv_sem_post(&env->committer_wake);
         uv_thread_join(&env->committer);
     }
+    if (env->workers != NULL)
+        env_real_workers_stop(env->workers);
     atomic_store(&env->stopping, true);
     wake_all(env);
     for (uint32_t i = 0; i < env->shards; i++)

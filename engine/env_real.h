@@ -9,6 +9,7 @@
 #include "engine.h"
 
 struct env_real;
+struct env_real_workers;
 
 /* What the outer layers do on a shard's own thread. */
 struct env_real_hooks {
@@ -36,6 +37,10 @@ void env_real_populate(struct env_real *env);
 /* The port to give to engine_create. `failed` makes the process print the reason and exit 3 at
  * once: a latched engine must not linger. */
 struct env env_real_port(struct env_real *env);
+
+/* These workers (env_real_workers.h; not NULL) are stopped by env_real_stop, before the loops that
+ * they wake are closed. They stay the caller's to destroy, after it. */
+void env_real_attach_workers(struct env_real *env, struct env_real_workers *workers);
 
 /* Starts the committer and all shards and returns; -1 with a line for people in `error` if a shard
  * could not start (all are stopped again). Start-up thread. */

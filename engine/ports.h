@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the engine needs from outer layers, as vtables that main.c fills: journal, watermark,
- * secrets. Ports are dumb: merging batches, commit numbers, releasing answers, the failure latch
- * and the watermark's comparison are the engine's (commit.c, recovery.c), so that the simulator
- * runs the real ones. */
+ * secrets, vault, workers, outbound. Ports are dumb: merging batches, commit numbers, releasing
+ * answers, the failure latch and the watermark's comparison are the engine's (commit.c,
+ * recovery.c), so that the simulator runs the real ones. */
 #ifndef STAMPEDE_PORTS_H
 #define STAMPEDE_PORTS_H
 
@@ -95,9 +95,157 @@ struct secrets_port {
     /* Keyed MAC of `bytes` for a purpose (a static string), 128 bits. Any thread. */
     void (*mac)(void *self, const char *purpose, const void *bytes, size_t length,
                 uint8_t mac_out[MAC_BYTES]);
+    /* SHA-256, for the audit log. Any thread. */
+    void (*digest)(const void *bytes, size_t length, uint8_t digest_out[AUDIT_HASH_BYTES]);
     /* The keys of IDs and of idempotency keys; the same for the life of the store. */
     struct hash_key id_key;
     struct hash_key key_key;
+};
+
+/* ---- outbound: what goes to other hosts (mails, gateways, webhooks, captcha) ---- */
+
+enum outbound_kind { OUTBOUND_MAIL, OUTBOUND_HTTP };
+
+enum outbound_method { OUTBOUND_GET, OUTBOUND_POST, OUTBOUND_PUT, OUTBOUND_PATCH, OUTBOUND_DELETE };
+
+enum outbound_result {
+    /* MAIL: the server took it and is responsible now. HTTP: an answer came and fits, whatever its
+     * status says. */
+    OUTBOUND_DELIVERED,
+    /* The same job would be refused again: the mail server said 5xx to this mail, the URL is none
+     * that may be asked, the answer is larger than `answer_max`. */
+    OUTBOUND_REFUSED,
+    /* The network, a time-out, the mail server's 4xx, its refusal of our log-in, our own stop. */
+    OUTBOUND_LATER,
+    /* MAIL: no mail server is configured. Keep it; it is no failed attempt. */
+    OUTBOUND_NO_ROUTE,
+};
+
+enum {
+    OUTBOUND_BODY_MAX = 1 << 20, /* of a mail or a request */
+    OUTBOUND_ANSWER_MAX = 1 << 20,
+    OUTBOUND_URL_MAX = 2000,
+    OUTBOUND_HEADERS_MAX = 16,
+    OUTBOUND_HEADER_MAX = 2000, /* a whole line */
+    OUTBOUND_ADDRESS_MAX = 254, /* of a mail (RFC 5321, 4.5.3.1.3, without its brackets) */
+    OUTBOUND_NAME_MAX = 64,
+    OUTBOUND_TIMEOUT_MS_MAX = 120 * 1000,
+};
+
+/* One mail to one recipient, or one request. The submitter owns the struct and all that it points
+ * to, and keeps them unchanged, from submission until `done`. Texts end with 0. */
+struct outbound_job {
+    enum outbound_kind kind;
+    uint32_t timeout_ms; /* from submission to the end, waiting included; at least 1 */
+    const char *body;    /* MAIL: the whole message (RFC 5322), lines ended by CRLF */
+    size_t body_length;
+    /* MAIL */
+    const char *sender; /* of the envelope; "": the null reverse path, no bounces */
+    const char *recipient;
+    const char *name; /* [A-Za-z0-9_-]: the mail's file, where mails are written to a folder */
+    /* HTTP */
+    enum outbound_method method;
+    const char *url;            /* http:// or https://, without a user's name in it */
+    const char *const *headers; /* "Name: value" */
+    uint32_t header_count;
+    char *answer; /* room for the body, without a terminator; NULL if answer_max is 0 */
+    size_t answer_max;
+
+    /* Called once, on the port's thread. */
+    void (*done)(struct outbound_job *job);
+
+    /* The result. `reason` is a static text without private data: for logs, metrics and staff. */
+    enum outbound_result result;
+    const char *reason;
+    uint32_t status;        /* the HTTP status, or the last reply of the mail server; 0: none */
+    uint32_t retry_after_s; /* HTTP: what the answer asked for; 0: nothing */
+    size_t answer_length;
+    /* False: the other side has certainly not seen this mail or request. True with LATER or
+     * REFUSED: it may have acted on it. */
+    bool reached;
+};
+
+struct outbound_port {
+    void *self;
+    /* Takes a job; false if the queue is full (`done` is not called). Any thread. */
+    bool (*submit)(void *self, struct outbound_job *job);
+};
+
+/* ---- vault: private data under keys that can be destroyed ---- */
+
+/* Private fields are sealed (AES-256-GCM) under a data key of their owner (a customer, a guest's
+ * order). Data keys are stored wrapped by the vault's key, which stands outside of the store: a
+ * wrapped key that is gone takes with it all that was sealed under its data key. Whoever stores and
+ * moves wrapped keys and sealed values sees no private data. */
+enum {
+    VAULT_WRAPPED_KEY_BYTES = 1 + 4 + 8 + 12 + 32 + 16, /* always */
+    VAULT_SEAL_OVERHEAD = 1 + 4 + 12 + 16,              /* sealed bytes above the plaintext's */
+    VAULT_PLAINTEXT_MAX = 1 << 16,
+    VAULT_INDEX_BYTES = 16,
+};
+
+/* A data key, wrapped: `version:8 | key id:32 | vault key id:64 | nonce:96 | sealed key:256 |
+ * tag:128`. The key ID is random, the same for the life of the data key. */
+struct vault_wrapped_key {
+    uint8_t bytes[VAULT_WRAPPED_KEY_BYTES];
+};
+
+/* Where a sealed value belongs: it opens there and nowhere else. Numbers of tables and fields are
+ * stored, so they never change their meaning. */
+struct vault_place {
+    struct principal owner; /* whose data key it is, and whose row */
+    uint64_t row;
+    uint16_t table;
+    uint16_t field;
+};
+
+enum vault_result {
+    VAULT_OK,
+    VAULT_MALFORMED, /* no sealed value or wrapped key of a known version, or too long */
+    VAULT_OTHER_KEY, /* wrapped by a vault key, or sealed under a data key, that is not this one */
+    VAULT_REFUSED,   /* not authentic: changed, or of another place or owner */
+};
+
+/* Every function: any thread, no I/O, some microseconds at most. On any result but VAULT_OK the
+ * output holds no plaintext. */
+struct vault_port {
+    void *self;
+    /* Makes an owner's data key. At most 2^20 values may be sealed under one. */
+    void (*new_key)(void *self, const struct principal *owner,
+                    struct vault_wrapped_key *wrapped_out);
+    /* Wraps a data key by the vault's current key, when it is not yet (`changed_out`); what was
+     * sealed under it stays as it is. */
+    enum vault_result (*rewrap)(void *self, const struct principal *owner,
+                                struct vault_wrapped_key *wrapped, bool *changed_out);
+    /* Seals: writes `length + VAULT_SEAL_OVERHEAD` bytes. `plaintext` and `sealed_out` do not
+     * overlap. Same plaintext, other bytes each time. */
+    enum vault_result (*seal)(void *self, const struct vault_wrapped_key *wrapped,
+                              const struct vault_place *place, const void *plaintext, size_t length,
+                              uint8_t *sealed_out);
+    /* Opens: writes `length - VAULT_SEAL_OVERHEAD` bytes; `length` is of `sealed`. */
+    enum vault_result (*open)(void *self, const struct vault_wrapped_key *wrapped,
+                              const struct vault_place *place, const uint8_t *sealed, size_t length,
+                              uint8_t *plaintext_out);
+    /* What a normalised e-mail is found by: a keyed hash that tells nothing without the key, and
+     * that stays when the vault's key is changed. */
+    void (*blind_index)(void *self, const void *email, size_t length,
+                        uint8_t index_out[VAULT_INDEX_BYTES]);
+};
+
+/* ---- workers: what takes too long for a shard's thread ---- */
+
+/* One piece of work. The submitter owns the struct and keeps it in place until `done`. */
+struct work {
+    void (*run)(struct work *work);  /* a worker's thread */
+    void (*done)(struct work *work); /* after `run`, the same thread */
+    struct work *next;               /* the pool's, while queued */
+};
+
+/* Threads below the shards' priority. What has not begun when the process stops is never run. */
+struct worker_port {
+    void *self;
+    /* False if the queue is full: nothing was started. Any thread; never blocks for long. */
+    bool (*submit)(void *self, struct work *work);
 };
 
 #endif

@@ -54,11 +54,37 @@ static void restore_key(struct recovery *recovery, const struct record *record)
                     recovery->now.boot_ms, INT64_MAX);
 }
 
+/* What accounts need to know before one of them is asked for. */
+static bool restore_accounts(struct recovery *recovery, const struct record *record)
+{
+    struct engine *engine = recovery->engine;
+
+    if (record->kind == RECORD_FLOOR && record->subject == 1) {
+        if (record->floor.next_sequence < 1 || record->floor.next_sequence > UINT32_MAX)
+            recovery->contradiction = true;
+        else if (!MUTANT(ACCOUNT_NUMBER_REUSED))
+            engine->next_account[record->partition] = (uint32_t)record->floor.next_sequence;
+        return true;
+    }
+    if (record->kind == RECORD_ALIAS && !MUTANT(MARKS_NOT_RESTORED))
+        session_mark_move(engine->marks, &record->alias.guest);
+    if (record->kind == RECORD_MAIL && !MUTANT(MAIL_FORGOTTEN))
+        mails_restore(recovery->shard, &recovery->now, record);
+    if (record->kind == RECORD_AUDIT_HEAD) {
+        if (!audit_chain_restore(engine, record))
+            recovery->contradiction = true;
+        return true;
+    }
+    return record->kind == RECORD_ALIAS || record->kind == RECORD_MAIL;
+}
+
 static bool visit(void *arg, const struct record *record)
 {
     struct recovery *recovery = arg;
     struct shard *shard = recovery->shard;
 
+    if (restore_accounts(recovery, record))
+        return !recovery->contradiction;
     if (!restore_names(recovery, record) ||
         !inventory_restore(recovery->inventory, &recovery->now, record, &shard->effects)) {
         recovery->contradiction = true;

@@ -25,7 +25,9 @@ static bool has_work(const struct shard *shard)
     const struct engine *engine = shard->engine;
 
     if (atomic_load_explicit(&shard->returned, memory_order_relaxed) != NULL ||
-        atomic_load_explicit(&shard->read_done, memory_order_relaxed) != NULL)
+        atomic_load_explicit(&shard->completed, memory_order_relaxed) != NULL)
+        return true;
+    if (accounts_have_ready(&shard->accounts))
         return true;
     for (uint32_t i = 0; i < engine->options.shards; i++)
         if (mailbox_depth(engine_mailbox(engine, i, shard->index)) > 0)
@@ -38,7 +40,7 @@ static bool has_work(const struct shard *shard)
 static bool is_stalled(const struct shard *shard)
 {
     if (atomic_load_explicit(&shard->returned, memory_order_relaxed) != NULL ||
-        atomic_load_explicit(&shard->read_done, memory_order_relaxed) != NULL)
+        atomic_load_explicit(&shard->completed, memory_order_relaxed) != NULL)
         return false;
     if (atomic_load_explicit(&shard->ready, memory_order_relaxed) != NULL)
         return shard->handed_full;
@@ -72,28 +74,63 @@ uint32_t shard_sleep_ms(const struct shard *shard)
         return 1000; /* whoever ends that wakes it */
     if (shard->audit_due_ms < wake_ms)
         wake_ms = shard->audit_due_ms;
+    if (mails_next_ms(shard) < wake_ms)
+        wake_ms = mails_next_ms(shard);
     left_ms = wake_ms - env->now(env->self).boot_ms;
     if (left_ms < 0)
         return 0;
     return left_ms > 1000 ? 1000 : (uint32_t)left_ms;
 }
 
-/* ---- reads of stored records ---- */
+/* ---- what other threads do for a shard ---- */
 
-static void on_read(struct journal_read *read)
+void shard_complete(struct shard_completion *completion)
 {
-    struct engine_read *engine_read = (struct engine_read *)(void *)read;
-    struct shard *shard = engine_read->shard;
+    struct shard *shard = completion->shard;
 
     /* Many push, the shard takes all at once: no ABA. Release: the result is read over there. */
-    read->next = atomic_load_explicit(&shard->read_done, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&shard->read_done, &read->next, read,
+    completion->next = atomic_load_explicit(&shard->completed, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&shard->completed, &completion->next, completion,
                                                   memory_order_release, memory_order_relaxed))
         ;
     shard_notify(shard->engine, shard->index);
 }
 
+static void take_completed(struct shard *shard)
+{
+    struct shard_completion *completion =
+        atomic_exchange_explicit(&shard->completed, NULL, memory_order_acquire);
+
+    while (completion != NULL) {
+        struct shard_completion *next = completion->next;
+
+        completion->take(completion); /* whose memory may be gone after that */
+        completion = next;
+    }
+}
+
+/* ---- reads of stored records ---- */
+
+static void on_read(struct journal_read *read)
+{
+    shard_complete(&((struct engine_read *)(void *)read)->completion);
+}
+
 _Static_assert(offsetof(struct engine_read, read) == 0, "on_read finds its owner by address");
+
+static void take_read(struct shard_completion *completion)
+{
+    struct engine_read *done =
+        (struct engine_read *)(void *)((char *)completion -
+                                       offsetof(struct engine_read, completion));
+    struct shard *shard = completion->shard;
+
+    shard->reads--;
+    if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed))
+        done->read.failed = done->read.failed ||
+                            !MUTANT(READ_AFTER_LATCH); /* when the latch falls, reads stop too */
+    done->done(done);
+}
 
 enum outcome engine_read_submit(struct shard *shard, struct engine_read *read)
 {
@@ -103,7 +140,7 @@ enum outcome engine_read_submit(struct shard *shard, struct engine_read *read)
         return OUTCOME_OUTCOME_UNKNOWN;
     if (shard->reads == READS_IN_FLIGHT_MAX)
         return OUTCOME_OVERLOADED;
-    read->shard = shard;
+    read->completion = (struct shard_completion){.shard = shard, .take = take_read};
     read->read.done = on_read;
     if (!journal->read(journal->self, &read->read))
         return OUTCOME_OVERLOADED;
@@ -111,22 +148,38 @@ enum outcome engine_read_submit(struct shard *shard, struct engine_read *read)
     return OUTCOME_PENDING;
 }
 
-static void take_reads(struct shard *shard)
+/* ---- jobs for other hosts ---- */
+
+static void on_outbound(struct outbound_job *job)
 {
-    struct journal_read *read =
-        atomic_exchange_explicit(&shard->read_done, NULL, memory_order_acquire);
+    shard_complete(&((struct engine_outbound *)(void *)job)->completion);
+}
 
-    while (read != NULL) {
-        struct engine_read *done = (struct engine_read *)(void *)read;
+_Static_assert(offsetof(struct engine_outbound, job) == 0,
+               "on_outbound finds its owner by address");
 
-        read = read->next;
-        shard->reads--;
-        if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed))
-            done->read.failed =
-                done->read.failed ||
-                !MUTANT(READ_AFTER_LATCH); /* when the latch falls, reads stop too */
-        done->done(done);
-    }
+static void take_outbound(struct shard_completion *completion)
+{
+    struct engine_outbound *outbound =
+        (struct engine_outbound *)(void *)((char *)completion -
+                                           offsetof(struct engine_outbound, completion));
+
+    completion->shard->outbound_jobs--;
+    outbound->done(outbound);
+}
+
+enum outcome engine_outbound_submit(struct shard *shard, struct engine_outbound *outbound)
+{
+    struct outbound_port *port = &shard->engine->ports.outbound;
+
+    if (port->submit == NULL || shard->outbound_jobs == OUTBOUND_IN_FLIGHT_MAX)
+        return OUTCOME_OVERLOADED;
+    outbound->completion = (struct shard_completion){.shard = shard, .take = take_outbound};
+    outbound->job.done = on_outbound;
+    if (!port->submit(port->self, &outbound->job))
+        return OUTCOME_OVERLOADED;
+    shard->outbound_jobs++;
+    return OUTCOME_PENDING;
 }
 
 /* ---- the turn ---- */
@@ -140,6 +193,7 @@ static void take_returned(struct shard *shard)
 
         assert(shard->batches_out > 0);
         shard->batches_out--;
+        shard->serial_returned = batch->serial;
         shard_release(shard, &batch->messages,
                       batch->outcome == COMMIT_OK || MUTANT(ANSWER_AFTER_LATCH));
         batch_recycle(shard, batch);
@@ -244,6 +298,7 @@ static void fill_batch(struct shard *shard)
      * them from lapsing. */
     if (!MUTANT(LAPSES_LAST))
         run_timers(shard);
+    accounts_run_ready(shard);
     drain_mailboxes(shard);
     if (MUTANT(LAPSES_LAST))
         run_timers(shard);
@@ -272,7 +327,8 @@ static void show_metrics(struct shard *shard)
 #undef SHOW
     atomic_store_explicit(&shard->idle,
                           depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&
-                              shard->reads == 0 && shard->products == 0 &&
+                              shard->reads == 0 && shard->works == 0 && shard->outbound_jobs == 0 &&
+                              shard->products == 0 && shard->mails.busy == 0 &&
                               inventory_pool_aborting(shard->pool) == 0,
                           memory_order_release);
 }
@@ -287,7 +343,8 @@ bool shard_step(struct shard *shard)
                           atomic_load_explicit(&shard->tick, memory_order_relaxed) + 1,
                           memory_order_release);
     take_returned(shard);
-    take_reads(shard);
+    take_completed(shard);
+    mails_step(shard);
     fill_batch(shard);
     if (shard->now.boot_ms >= shard->audit_due_ms - 2 * AUDIT_QUIET_MS)
         shard_audit(shard);

@@ -121,6 +121,28 @@ static struct hash128 key_of(const struct engine *engine, const struct command *
                           offsetof(struct key_scope, key) + key.length);
 }
 
+/* A key that the customer used as a guest is theirs still. */
+static void find_alias_key(const struct engine *engine, const struct command *command,
+                           struct reservation *reservation)
+{
+    const struct key_filter *filter = &reservation->skus[0]->product->filter;
+    struct command as_guest = *command;
+
+    if (key_filter_test(filter, &reservation->key) || MUTANT(ALIAS_KEYS_IGNORED))
+        return;
+    assert(command->alias_count <= ACCOUNT_ALIASES_MAX);
+    for (uint32_t i = 0; i < command->alias_count; i++) {
+        struct hash128 key;
+
+        as_guest.principal = command->aliases[i];
+        key = key_of(engine, &as_guest, reservation->skus[0], command->reserve.key);
+        if (key_filter_test(filter, &key)) {
+            reservation->key = key;
+            return;
+        }
+    }
+}
+
 static bool gates_have(const struct reservation *reservation)
 {
     for (uint32_t i = 0; i < reservation->line_count; i++)
@@ -198,6 +220,8 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     /* While the one is hashed, memory is on its way: first the product, then the filter's word. */
     reservation.key = key_of(engine, command, reservation.skus[0], command->reserve.key);
     key_filter_prefetch(&reservation.skus[0]->product->filter, &reservation.key);
+    if (command->alias_count > 0)
+        find_alias_key(engine, command, &reservation);
     reservation.fingerprint = fingerprint_of(engine, command->reserve.body);
     outcome = claim_or_refuse(shard, &reservation, &claim);
     if (outcome == OUTCOME_SOLD_OUT) {
@@ -282,6 +306,8 @@ static enum outcome submit_hold(struct shard *shard, const struct command *comma
             hash_bytes(&engine->ports.secrets.key_key, command->key.text, command->key.length) | 1;
     message->hold.principal = command->principal;
     message->hold.authority = (uint8_t)command->authority;
+    if (command->authority == AUTHORITY_STAFF)
+        message->hold.origin = command->origin;
     return send_request(shard, target);
 }
 
@@ -307,6 +333,7 @@ static enum outcome submit_stock(struct shard *shard, const struct command *comm
         message->adjust.sku_id = sku->sku_id;
         message->adjust.is_set = command->stock.is_set;
         message->adjust.value = command->stock.value;
+        message->adjust.origin = command->origin;
         memcpy(message->adjust.reason, command->stock.reason.text, command->stock.reason.length);
         if (command->stock.key.length > 0) {
             message->adjust.has_key = 1;
@@ -329,6 +356,7 @@ static enum outcome submit_product(struct shard *shard, const struct command *co
         return OUTCOME_OVERLOADED;
     assert(command->product->variant_count >= 1 &&
            command->product->variant_count <= PRODUCT_VARIANTS_MAX);
+    command->product->origin = command->origin;
     message->product.envelope = command->product;
     return send_request(shard, DIRECTORY_SHARD);
 }
@@ -343,6 +371,43 @@ static enum outcome submit_list(struct shard *shard, const struct command *comma
         return OUTCOME_OVERLOADED;
     message->list = command->list.body;
     return send_request(shard, command->list.shard);
+}
+
+static enum outcome submit_adopt(struct shard *shard, const struct command *command,
+                                 uint64_t cookie)
+{
+    struct message *message;
+
+    assert(command->adopt.shard < shard->engine->options.shards);
+    message = begin_request(shard, command->adopt.shard, MESSAGE_HOLDS_ADOPT, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->adopt = command->adopt.body;
+    return send_request(shard, command->adopt.shard);
+}
+
+static enum outcome submit_account(struct shard *shard, const struct command *command,
+                                   uint64_t cookie)
+{
+    struct engine *engine = shard->engine;
+    struct record_place place;
+    struct message *message;
+    uint32_t target;
+
+    if (!account_place(command->account, &engine->ports.secrets.id_key, engine->options.partitions,
+                       &place))
+        return OUTCOME_NOT_FOUND;
+    if (command->account->call == ACCOUNT_CALL_REGISTER &&
+        engine->ports.journal.is_full(engine->ports.journal.self))
+        return OUTCOME_STORAGE_FULL;
+    target = engine_shard_of(engine, place.partition);
+    message = begin_request(shard, target, MESSAGE_ACCOUNT, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = (uint16_t)place.partition;
+    command->account->origin = command->origin;
+    message->account.envelope = command->account;
+    return send_request(shard, target);
 }
 
 /* What may not be begun in this mode; when storage is full, claim_or_refuse looks further. */
@@ -388,6 +453,10 @@ enum outcome engine_submit(struct shard *shard, const struct command *command, u
         return submit_product(shard, command, cookie);
     case COMMAND_HOLD_LIST:
         return submit_list(shard, command, cookie);
+    case COMMAND_HOLDS_ADOPT:
+        return submit_adopt(shard, command, cookie);
+    case COMMAND_ACCOUNT:
+        return submit_account(shard, command, cookie);
     default:
         assert(false && "unknown command");
         return OUTCOME_NOT_FOUND;

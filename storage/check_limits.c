@@ -45,7 +45,7 @@ static void row_check(struct check *check, uint32_t partition, struct vector *pr
                      "the limit record of %s for product %s says %" PRIu64
                      " bought, their reservations say %" PRIu64,
                      who, product->id, row->sold, row->converted);
-    if (row->is_newer && row->held + row->sold > product->limit)
+    if (row->is_newer && !row->is_adopted && row->held + row->sold > product->limit)
         check_broken(check,
                      "%s holds %" PRIu64 " and has bought %" PRIu64
                      " of product %s, whose limit is %" PRIu32,
@@ -68,6 +68,7 @@ void check_limits(struct check *check, uint32_t partition, struct vector *produc
             row.sold += items[i].sold;
             row.converted += items[i].converted;
             row.is_newer = row.is_newer || items[i].is_newer;
+            row.is_adopted = row.is_adopted || items[i].is_adopted;
         }
         row_check(check, partition, products, &row);
     }

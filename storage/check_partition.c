@@ -141,6 +141,8 @@ static bool visit_floor(void *arg, const struct record *record)
 {
     struct audit *audit = arg;
 
+    if (record->subject != 0) /* the next account's number */
+        return true;
     audit->check->floors[audit->partition] = record->floor.next_sequence;
     if (audit->next_sequence < record->floor.next_sequence)
         audit->next_sequence = record->floor.next_sequence;
@@ -215,6 +217,7 @@ static void add_limit(struct audit *audit, const struct record *record, const st
     limit->product_number = product->number;
     limit->principal = hold->principal;
     limit->is_newer = hold->created_wall_ms > product->updated_wall_ms;
+    limit->is_adopted = hold->adopted;
     if (is_live(hold->state))
         limit->held = line->quantity;
     else if (limit->is_newer)
@@ -270,7 +273,8 @@ static void add_promise(struct audit *audit, const struct record *record, size_t
         promise->owner_sequence = record->sequence;
         promise->partition = partition;
         promise->state = record->hold.state;
-        promise->lines = principal_sum(&record->hold.principal);
+        promise->principal = principal_sum(&record->hold.principal);
+        promise->is_adopted = record->hold.adopted;
     }
     promise->lines += check_line_sum(line->sku_id, line->quantity);
 }
@@ -286,7 +290,9 @@ static void add_link(struct audit *audit, const struct record *record, uint64_t 
     link->partition = audit->partition;
     link->sequence = record->sequence;
     link->state = record->hold.state;
-    link->lines = own_lines + principal_sum(&record->hold.principal);
+    link->lines = own_lines;
+    link->principal = principal_sum(&record->hold.principal);
+    link->is_adopted = record->hold.adopted;
 }
 
 /* Form: which states an owner and a participant may be in, and what belongs to them. */
@@ -483,6 +489,7 @@ static bool visit_limit(void *arg, const struct record *record)
     limit->product_number = record->subject;
     limit->principal = record->limit.principal;
     limit->sold = record->limit.sold;
+    limit->is_adopted = record->limit.adopted;
     return true;
 }
 

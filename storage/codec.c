@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "codec_account.h"
 #include "codec_fields.h"
 #include "crc32c.h"
 
@@ -152,14 +153,50 @@ static bool key_is_valid(const struct record *record)
     case RECORD_LEDGER:
         return record->sequence >= 1 && record->sequence < CODEC_SEQUENCE_END;
     case RECORD_FLOOR:
-        return record->subject == 0 && record->sequence == 0;
+        return record->subject <= 1 && record->sequence == 0;
+    case RECORD_ACCOUNT:
+    case RECORD_ACCOUNT_KEY:
+        return record->subject >= 1 && record->sequence == 0;
+    case RECORD_EMAIL:
+    case RECORD_ALIAS:
+        return record->sequence < CODEC_SEQUENCE_END;
+    case RECORD_MAIL:
+        return record->subject >= 1 && record->sequence >= 1 &&
+               record->sequence < CODEC_SEQUENCE_END;
     case RECORD_HOLD:
+    case RECORD_AUDIT:
         return record->subject == 0 && record->sequence >= 1 &&
                record->sequence < CODEC_SEQUENCE_END;
+    case RECORD_AUDIT_HEAD:
+        return record->subject == 0 && record->sequence == 0;
     case RECORD_KIND_COUNT:
         break;
     }
     return false;
+}
+
+/* What packing relies on; the walk itself bounds all that it reads. */
+static bool account_is_valid(const struct record *record)
+{
+    const struct account_record *account = &record->account;
+
+    if (account->state == ACCOUNT_NONE || account->state >= ACCOUNT_STATE_COUNT ||
+        account->role >= ROLE_COUNT || account->session_count > ACCOUNT_SESSIONS_MAX ||
+        account->address_count > ACCOUNT_ADDRESSES_MAX ||
+        account->alias_count > ACCOUNT_ALIASES_MAX ||
+        account->recovery_count > ACCOUNT_RECOVERY_CODES)
+        return false;
+    return account->email_length <= SEALED_EMAIL_MAX && account->name_length <= SEALED_NAME_MAX &&
+           account->new_email_length <= SEALED_EMAIL_MAX && account->credentials >= 1 &&
+           account->next_id >= 1 && time_is_valid(account->created_wall_ms);
+}
+
+static bool mail_is_valid(const struct mail_record *mail)
+{
+    return mail->state <= MAIL_DEAD && time_is_valid(mail->created_wall_ms) &&
+           time_is_valid(mail->next_wall_ms) && mail->sealed_length >= 1 &&
+           mail->sealed_length <= SEALED_MAIL_MAX &&
+           strnlen(mail->reason, sizeof(mail->reason)) < sizeof(mail->reason);
 }
 
 bool codec_record_is_valid(const struct record *record)
@@ -181,7 +218,7 @@ bool codec_record_is_valid(const struct record *record)
                record->counter.ledger_sequence < CODEC_SEQUENCE_END &&
                sku_id_partition(record->subject) == record->partition;
     case RECORD_LIMIT:
-        return true;
+        return record->limit.adopted <= 1;
     case RECORD_LEDGER:
         return ledger_is_valid(record);
     case RECORD_KEY:
@@ -190,6 +227,21 @@ bool codec_record_is_valid(const struct record *record)
         return record->floor.next_sequence < CODEC_SEQUENCE_END;
     case RECORD_HOLD:
         return hold_is_valid(record);
+    case RECORD_ACCOUNT:
+        return account_is_valid(record);
+    case RECORD_ACCOUNT_KEY:
+        return record->account_key.length >= 1 && record->account_key.length <= WRAPPED_KEY_MAX;
+    case RECORD_EMAIL:
+        return !principal_is_nobody(&record->email.account);
+    case RECORD_ALIAS:
+        return !principal_is_nobody(&record->alias.customer) &&
+               time_is_valid(record->alias.ended_wall_ms);
+    case RECORD_AUDIT:
+        return audit_is_valid(&record->audit) && time_is_valid(record->audit.wall_ms);
+    case RECORD_AUDIT_HEAD:
+        return record->audit_head.sequence >= 1 && record->audit_head.sequence < CODEC_SEQUENCE_END;
+    case RECORD_MAIL:
+        return mail_is_valid(&record->mail);
     case RECORD_KIND_COUNT:
         break;
     }
@@ -323,7 +375,7 @@ static inline void encode_hold(struct writer *writer, const struct record *recor
                              : 1 + codec_span(hold->ended_wall_ms - hold->created_wall_ms));
     write_number(writer, hold->owner_partition ^ record->partition);
     write_number(writer, hold->owner_sequence ^ record->sequence);
-    write_number(writer, hold->state);
+    write_number(writer, hold->state + (hold->adopted ? CODEC_ADOPTED : 0u));
     write_number(writer, hold->extensions);
     for (unsigned i = 0; i < HOLD_EXTENSIONS_MAX; i++)
         write_number(writer, hold->extend_keys[i]);
@@ -331,6 +383,32 @@ static inline void encode_hold(struct writer *writer, const struct record *recor
         write_number(writer, hold->lines[i].sku_id ^ own_skus);
         write_number(writer, hold->lines[i].quantity);
     }
+}
+
+static void encode_account(struct writer *writer, const struct account_record *account)
+{
+    uint8_t packed[CODEC_ACCOUNT_BYTES_MAX];
+
+    write_bytes(writer, packed, codec_account_pack(account, packed, sizeof(packed)));
+}
+
+static void encode_mail(struct writer *writer, const struct mail_record *mail)
+{
+    pack_uint8(writer, mail->state);
+    pack_uint8(writer, mail->template);
+    pack_uint8(writer, mail->attempts);
+    pack_uint64(writer, (uint64_t)mail->created_wall_ms);
+    pack_uint64(writer, (uint64_t)mail->next_wall_ms);
+    write_text(writer, mail->reason);
+    write_bytes(writer, mail->sealed, mail->sealed_length);
+}
+
+static void encode_audit(struct writer *writer, const struct audit_record *entry)
+{
+    uint8_t packed[AUDIT_PACKED_BYTES_MAX];
+
+    write_bytes(writer, packed, audit_pack(entry, packed));
+    write_bytes(writer, entry->hash, AUDIT_HASH_BYTES);
 }
 
 static uint32_t field_count(const struct record *record)
@@ -363,6 +441,7 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
         break;
     case RECORD_LIMIT:
         pack_uint32(&writer, record->limit.sold);
+        pack_uint8(&writer, record->limit.adopted);
         break;
     case RECORD_LEDGER:
         encode_ledger(&writer, &record->ledger);
@@ -375,6 +454,32 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
         break;
     case RECORD_HOLD:
         encode_hold(&writer, record);
+        break;
+    case RECORD_ACCOUNT:
+        encode_account(&writer, &record->account);
+        break;
+    case RECORD_ACCOUNT_KEY:
+        write_bytes(&writer, record->account_key.bytes, record->account_key.length);
+        break;
+    case RECORD_EMAIL:
+        write_bytes(&writer, record->email.index, EMAIL_INDEX_BYTES);
+        write_bytes(&writer, record->email.account.bytes, sizeof(record->email.account.bytes));
+        break;
+    case RECORD_ALIAS:
+        write_bytes(&writer, record->alias.guest.bytes, sizeof(record->alias.guest.bytes));
+        write_bytes(&writer, record->alias.customer.bytes, sizeof(record->alias.customer.bytes));
+        pack_uint64(&writer, (uint64_t)record->alias.ended_wall_ms);
+        break;
+    case RECORD_MAIL:
+        encode_mail(&writer, &record->mail);
+        break;
+    case RECORD_AUDIT:
+        encode_audit(&writer, &record->audit);
+        break;
+    case RECORD_AUDIT_HEAD:
+        pack_uint64(&writer, record->audit_head.sequence);
+        write_bytes(&writer, record->audit_head.hash, AUDIT_HASH_BYTES);
+        write_bytes(&writer, record->audit_head.mac, AUDIT_MAC_BYTES);
         break;
     case RECORD_KIND_COUNT:
         break;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bytes.h"
+#include "codec_account.h"
 #include "codec_fields.h"
 #include "mutants.h"
 
@@ -282,7 +283,9 @@ static inline void decode_hold(struct taker *taker, struct record *record)
     hold->ended_wall_ms = take_ended(taker, hold->created_wall_ms);
     hold->owner_partition = (uint32_t)take_number(taker, UINT32_MAX) ^ record->partition;
     hold->owner_sequence = take_number(taker, UINT64_MAX) ^ record->sequence;
-    hold->state = (uint8_t)take_number(taker, HOLD_STATE_COUNT - 1);
+    uint64_t state = take_number(taker, CODEC_ADOPTED + HOLD_STATE_COUNT - 1);
+    hold->adopted = state >= CODEC_ADOPTED;
+    hold->state = (uint8_t)(state % CODEC_ADOPTED);
     hold->extensions = (uint8_t)take_number(taker, UINT8_MAX);
     for (unsigned i = 0; i < HOLD_EXTENSIONS_MAX; i++)
         hold->extend_keys[i] = take_number(taker, UINT64_MAX);
@@ -290,6 +293,58 @@ static inline void decode_hold(struct taker *taker, struct record *record)
         hold->lines[i].sku_id = (uint32_t)take_number(taker, UINT32_MAX) ^ own_skus;
         hold->lines[i].quantity = (uint32_t)take_number(taker, CODEC_LINE_QUANTITY_MAX);
     }
+}
+
+static void decode_account(struct taker *taker, struct account_record *account)
+{
+    const struct field *field = taker->at++;
+
+    if (field->type != FIELD_BYTES)
+        taker->error = CODEC_BAD_FORM;
+    else if (!codec_account_unpack((const uint8_t *)field->bytes, field->number, account))
+        taker->error = CODEC_BAD_RANGE;
+}
+
+/* As many bytes as there are, up to `longest`; how many. */
+static uint32_t take_some(struct taker *taker, uint8_t *bytes_out, uint32_t longest)
+{
+    const struct field *field = taker->at++;
+
+    if (field->type != FIELD_BYTES || field->number > longest) {
+        taker->error = CODEC_BAD_FORM;
+        return 0;
+    }
+    memcpy(bytes_out, field->bytes, field->number);
+    return (uint32_t)field->number;
+}
+
+static void take_exactly(struct taker *taker, uint8_t *bytes_out, uint32_t length)
+{
+    const char *bytes = take_bytes(taker, length);
+
+    if (bytes != NULL)
+        memcpy(bytes_out, bytes, length);
+}
+
+static void decode_mail(struct taker *taker, struct mail_record *mail)
+{
+    mail->state = (uint8_t)take_number(taker, MAIL_DEAD);
+    mail->template = (uint8_t)take_number(taker, UINT8_MAX);
+    mail->attempts = (uint8_t)take_number(taker, UINT8_MAX);
+    mail->created_wall_ms = take_time(taker);
+    mail->next_wall_ms = take_time(taker);
+    take_text(taker, mail->reason, sizeof(mail->reason));
+    mail->sealed_length = (uint16_t)take_some(taker, mail->sealed, SEALED_MAIL_MAX);
+}
+
+static void decode_audit(struct taker *taker, struct audit_record *entry)
+{
+    uint8_t packed[AUDIT_PACKED_BYTES_MAX];
+    uint32_t length = take_some(taker, packed, sizeof(packed));
+
+    if (taker->error == CODEC_OK && !audit_unpack(packed, length, entry))
+        taker->error = CODEC_BAD_RANGE;
+    take_exactly(taker, entry->hash, AUDIT_HASH_BYTES);
 }
 
 static void decode_fields(struct taker *taker, struct record *record)
@@ -310,6 +365,7 @@ static void decode_fields(struct taker *taker, struct record *record)
         break;
     case RECORD_LIMIT:
         record->limit.sold = (uint32_t)take_number(taker, UINT32_MAX);
+        record->limit.adopted = (uint8_t)take_number(taker, 1);
         break;
     case RECORD_LEDGER:
         decode_ledger(taker, &record->ledger);
@@ -322,6 +378,33 @@ static void decode_fields(struct taker *taker, struct record *record)
         break;
     case RECORD_HOLD:
         decode_hold(taker, record);
+        break;
+    case RECORD_ACCOUNT:
+        decode_account(taker, &record->account);
+        break;
+    case RECORD_ACCOUNT_KEY:
+        record->account_key.length =
+            (uint8_t)take_some(taker, record->account_key.bytes, WRAPPED_KEY_MAX);
+        break;
+    case RECORD_EMAIL:
+        take_exactly(taker, record->email.index, EMAIL_INDEX_BYTES);
+        take_exactly(taker, record->email.account.bytes, sizeof(record->email.account.bytes));
+        break;
+    case RECORD_ALIAS:
+        take_exactly(taker, record->alias.guest.bytes, sizeof(record->alias.guest.bytes));
+        take_exactly(taker, record->alias.customer.bytes, sizeof(record->alias.customer.bytes));
+        record->alias.ended_wall_ms = take_time(taker);
+        break;
+    case RECORD_MAIL:
+        decode_mail(taker, &record->mail);
+        break;
+    case RECORD_AUDIT:
+        decode_audit(taker, &record->audit);
+        break;
+    case RECORD_AUDIT_HEAD:
+        record->audit_head.sequence = take_number(taker, CODEC_SEQUENCE_END - 1);
+        take_exactly(taker, record->audit_head.hash, AUDIT_HASH_BYTES);
+        take_exactly(taker, record->audit_head.mac, AUDIT_MAC_BYTES);
         break;
     case RECORD_KIND_COUNT:
         taker->error = CODEC_BAD_FORM;

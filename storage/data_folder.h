@@ -8,6 +8,8 @@
  *   watermark    newest durable commit (watermark_file.h)
  *   ballast      space kept back for a full disk (ballast.h)
  *   secret.key, admin.key
+ *   vault        the key of the blind index, wrapped by the vault key (vault_file.h)
+ *   vault.key    the vault key, unless the operator keeps it elsewhere; in no backup
  *   control      socket of the server, for `stampede backup` (control.h)
  *   journal.backup  a copy of the journal, by links, while a backup is made from it
  *
@@ -22,7 +24,7 @@
 
 #include "secrets_file.h"
 
-enum { DATA_FOLDER_PATH_MAX = 4096, STORE_FORMAT = 3, DATA_FOLDER_DAMAGED = -2 };
+enum { DATA_FOLDER_PATH_MAX = 4096, STORE_FORMAT = 4, DATA_FOLDER_DAMAGED = -2 };
 
 enum data_folder_mode {
     DATA_FOLDER_CREATE,   /* made where it is missing or empty */

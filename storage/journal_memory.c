@@ -292,7 +292,7 @@ static bool port_load(void *self, uint32_t partition, journal_visit visit, void 
     if (take_planned_failure(journal))
         return false;
     for (unsigned kind = 0; kind < RECORD_KIND_COUNT && go_on; kind++) {
-        if (kind == RECORD_LEDGER)
+        if (record_is_history((enum record_kind)kind))
             continue;
         if (!kind_load(journal, (enum record_kind)kind, partition, visit, arg, &go_on))
             return false;
@@ -439,6 +439,20 @@ bool journal_memory_garble(struct journal_memory *journal, uint64_t record, uint
 }
 
 /* ---- what is in it ---- */
+
+bool journal_memory_find(const struct journal_memory *journal, enum record_kind kind,
+                         uint32_t partition, uint32_t subject, uint64_t sequence,
+                         struct record *record_out)
+{
+    const struct memory_entry *entry;
+    uint8_t key[CODEC_KEY_BYTES];
+
+    codec_encode_key_prefix(partition, subject, sequence, key);
+    entry = memory_table_find(&journal->table, kind, key, sizeof(key));
+    return entry != NULL &&
+           codec_decode(kind, entry->bytes, entry->key_length, memory_entry_value(entry),
+                        entry->value_length, record_out) == CODEC_OK;
+}
 
 uint64_t journal_memory_count(const struct journal_memory *journal, enum record_kind kind)
 {

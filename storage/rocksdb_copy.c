@@ -53,52 +53,68 @@ bool journal_rocksdb_verify(struct journal_rocksdb *journal, uint64_t *hash_out)
 
 /* ---- the next incarnation ---- */
 
-/* What recovery would give out next, as far as this record says. */
-static uint64_t next_number(const struct record *record)
-{
-    if (record->kind == RECORD_COUNTER)
-        return record->counter.ledger_sequence + 1;
-    if (record->kind == RECORD_FLOOR)
-        return record->floor.next_sequence;
-    return record->sequence + 1;
-}
+/* What recovery would give out next, by the FLOOR's subject: reservations, and accounts. */
+enum { FLOORS = 2 };
+
+struct floors {
+    uint64_t next[FLOORS];
+};
 
 static bool visit_numbers(void *arg, const struct record *record)
 {
-    uint64_t *next = arg;
-    uint64_t number = next_number(record);
+    struct floors *floors = arg;
+    uint32_t subject = 0;
+    uint64_t number = record->sequence + 1;
 
-    if (*next < number)
-        *next = number;
+    if (record->kind == RECORD_COUNTER)
+        number = record->counter.ledger_sequence + 1;
+    if (record->kind == RECORD_FLOOR) {
+        subject = record->subject;
+        number = record->floor.next_sequence;
+    }
+    if (floors->next[subject] < number)
+        floors->next[subject] = number;
     return true;
 }
 
-/* Puts the raised FLOOR of one partition into the batch. */
-static int floor_raise(struct journal_rocksdb *journal, uint32_t partition, char *error,
-                       size_t error_size)
+static void floor_put(struct journal_rocksdb *journal, uint32_t partition, uint32_t subject,
+                      uint64_t next)
 {
-    static const enum record_kind kinds[] = {RECORD_COUNTER, RECORD_FLOOR, RECORD_HOLD};
     struct record record = {.size = record_size(RECORD_FLOOR, 0),
                             .kind = RECORD_FLOOR,
-                            .partition = (uint16_t)partition};
+                            .partition = (uint16_t)partition,
+                            .subject = subject};
     uint8_t key[CODEC_KEY_BYTES_MAX];
-    uint64_t next = 1;
 
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        if (!journal_rocksdb_scan(journal, kinds[i], partition, visit_numbers, NULL, &next))
-            return files_error(error, error_size, "partition %" PRIu32 " cannot be read to its end",
-                               partition);
-    }
-    if (next + JOURNAL_INCARNATION_JUMP >= CODEC_SEQUENCE_END)
-        return files_error(error, error_size,
-                           "partition %" PRIu32 " has no numbers left for another incarnation",
-                           partition);
-    record.floor.next_sequence = next + JOURNAL_INCARNATION_JUMP;
+    record.floor.next_sequence = next;
     size_t key_length = codec_encode_key(&record, key);
     size_t length =
         codec_encode_value(&record, key, key_length, journal->value, sizeof(journal->value));
     rocksdb_writebatch_put_cf(journal->batch, journal->families[RECORD_FLOOR], (const char *)key,
                               key_length, (const char *)journal->value, length);
+}
+
+/* Puts the raised FLOORs of one partition into the batch. */
+static int floor_raise(struct journal_rocksdb *journal, uint32_t partition, char *error,
+                       size_t error_size)
+{
+    static const enum record_kind kinds[] = {RECORD_COUNTER, RECORD_FLOOR, RECORD_HOLD};
+    static const uint64_t ends[FLOORS] = {CODEC_SEQUENCE_END, UINT32_MAX};
+    static const uint64_t jumps[FLOORS] = {JOURNAL_INCARNATION_JUMP, JOURNAL_ACCOUNTS_JUMP};
+    struct floors floors = {{1, 1}};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (!journal_rocksdb_scan(journal, kinds[i], partition, visit_numbers, NULL, &floors))
+            return files_error(error, error_size, "partition %" PRIu32 " cannot be read to its end",
+                               partition);
+    }
+    for (uint32_t subject = 0; subject < FLOORS; subject++) {
+        if (floors.next[subject] + jumps[subject] >= ends[subject])
+            return files_error(error, error_size,
+                               "partition %" PRIu32 " has no numbers left for another incarnation",
+                               partition);
+        floor_put(journal, partition, subject, floors.next[subject] + jumps[subject]);
+    }
     return 0;
 }
 

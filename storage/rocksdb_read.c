@@ -142,7 +142,7 @@ bool journal_rocksdb_load(struct journal_rocksdb *journal, uint32_t partition, j
     if (scan.record == NULL)
         return false;
     for (unsigned kind = 0; kind < RECORD_KIND_COUNT && is_intact && !scan.is_stopped; kind++) {
-        if (kind == RECORD_LEDGER) /* history: records.h */
+        if (record_is_history((enum record_kind)kind))
             continue;
         scan.kind = (enum record_kind)kind;
         is_intact = scan_run(journal, &scan, partition);

@@ -8,11 +8,13 @@
 #include <string.h>
 
 #include "api/api_shard.h"
+#include "api/courier.h"
 #include "api/import.h"
 #include "api/keyed.h"
 #include "api/log.h"
 #include "api/openapi.h"
 #include "api/problems.h"
+#include "api/redirect.h"
 #include "api/sessions.h"
 
 /* Exchanges that have gone leave commands behind them for a while. */
@@ -25,6 +27,8 @@ void api_options_default(struct api_options *options_out)
     options_out->http.body_max = API_JSON_BODY_BYTES_MAX;
     options_out->rate_limits = true;
     options_out->availability_exact = true;
+    options_out->auth_verify = true;
+    options_out->shop_name = "Stampede";
     options_out->drain_deadline_ms = 10000;
 }
 
@@ -80,7 +84,7 @@ static bool make_pages(struct api *api, char *error, size_t error_size)
 static void shard_free(struct api_shard *shard)
 {
     pending_table_free(&shard->pending);
-    free(shard->sessions);
+    session_cache_free(&shard->sessions);
     free(shard->limiter);
     free(shard->json.bytes);
 }
@@ -88,14 +92,13 @@ static void shard_free(struct api_shard *shard)
 static bool shard_init(struct api *api, struct api_shard *shard)
 {
     uint32_t pending = api->options.http.exchanges_max * PENDING_PER_EXCHANGE +
-                       IMPORTS_MAX * IMPORT_WINDOW + SHARDS_MAX;
+                       IMPORTS_MAX * IMPORT_WINDOW + FLOWS_MAX + SHARDS_MAX;
     struct hash_key seed;
 
     shard->api = api;
     shard->json.size = json_memory_needed(API_JSON_BODY_BYTES_MAX);
     shard->json.bytes = malloc(shard->json.size);
-    shard->sessions = calloc(SESSION_CACHE_ENTRIES, sizeof(*shard->sessions));
-    if (shard->json.bytes == NULL || shard->sessions == NULL ||
+    if (shard->json.bytes == NULL || !session_cache_init(&shard->sessions) ||
         !pending_table_init(&shard->pending, pending))
         return false;
     if (!api->options.rate_limits)
@@ -127,7 +130,7 @@ static bool init_shards(struct api *api)
 static void set_http_options(struct http_options *http)
 {
     http->answer_max = API_ANSWER_BYTES_MAX;
-    http->scratch_size = sizeof(struct import *);
+    http->scratch_size = sizeof(struct call_scratch);
     http->wall_ms = wall_ms;
     http->dispatch = NULL; /* every route's handler is dispatch_exchange */
     http->render_problem = problem_render;
@@ -161,8 +164,10 @@ struct api *api_create(struct engine *engine, const struct api_options *options,
         goto destroy;
     api_routes_fill(api->routes, dispatch_exchange);
     api->router = router_build(api->routes, ROUTE_COUNT);
+    api->redirect_router = router_build(NULL, 0);
     api->keyed = keyed_table_create();
-    if (api->router == NULL || api->keyed == NULL || !init_shards(api)) {
+    if (api->router == NULL || api->redirect_router == NULL || api->keyed == NULL ||
+        !init_shards(api)) {
         snprintf(error, error_size, "no memory for the API");
         goto destroy;
     }
@@ -179,6 +184,7 @@ void api_destroy(struct api *api)
     free(api->shards);
     if (api->router != NULL)
         router_free(api->router);
+    router_free(api->redirect_router);
     keyed_table_destroy(api->keyed);
     free(api->openapi.text);
     free(api->docs.text);
@@ -208,6 +214,7 @@ int api_shard_start(void *user, struct shard *engine_side, uv_loop_t *loop)
     shard->jitter |= 1; /* never all zero */
     shard_random(engine_side, &http.seed, sizeof(http.seed));
     shard_set_reply(engine_side, dispatch_reply, shard);
+    courier_start(shard);
     int status = http_server_start(loop, &http, shard->api->router, shard, &server);
     log_begin(&line, status == 0 ? LOG_INFO : LOG_ERROR,
               status == 0 ? "shard_listens" : "shard_cannot_listen", shard->now.wall_ms);
@@ -220,6 +227,14 @@ int api_shard_start(void *user, struct shard *engine_side, uv_loop_t *loop)
     if (status != 0)
         return -1;
     atomic_store_explicit(&shard->server, server, memory_order_release);
+    status = redirect_start(shard);
+    if (status != 0) {
+        log_begin(&line, LOG_ERROR, "shard_cannot_redirect", shard->now.wall_ms);
+        log_number(&line, "port", shard->api->options.redirect_port);
+        log_text(&line, "reason", uv_strerror(status));
+        log_end(&line);
+        return -1;
+    }
     if (!shard->api->options.rate_limits && shard_index(engine_side) == 0) {
         log_begin(&line, LOG_WARNING, "rate_limits_off", shard->now.wall_ms);
         log_text(&line, "detail", "rate limits are off: for demos and load tests only");
@@ -255,6 +270,7 @@ void api_shard_drain(void *user, struct shard *engine_side)
     log_begin(&line, LOG_INFO, "shard_drains", engine_now(shard->api->engine).wall_ms);
     log_number(&line, "shard", shard_index(engine_side));
     log_end(&line);
+    redirect_drain(shard);
     if (server == NULL)
         shard->is_drained = true;
     else
@@ -263,7 +279,9 @@ void api_shard_drain(void *user, struct shard *engine_side)
 
 bool api_shard_is_drained(void *user, struct shard *engine_side)
 {
-    return find(user, engine_side)->is_drained;
+    const struct api_shard *shard = find(user, engine_side);
+
+    return shard->is_drained && redirect_is_drained(shard);
 }
 
 void api_shard_stop(void *user, struct shard *engine_side)
@@ -275,6 +293,7 @@ void api_shard_stop(void *user, struct shard *engine_side)
     atomic_store_explicit(&shard->server, NULL, memory_order_release);
     if (server != NULL)
         http_server_close(server, NULL);
+    redirect_stop(shard);
     log_begin(&line, LOG_INFO, "shard_stops", engine_now(shard->api->engine).wall_ms);
     log_number(&line, "shard", shard_index(engine_side));
     log_end(&line);

@@ -25,6 +25,8 @@
 #include "http/http.h"
 
 struct api;
+struct outbound;
+struct mail_settings;
 
 struct api_options {
     /* Host, port (the probe's), limits, timeouts and CORS. api_options_default fills it; the caller
@@ -32,16 +34,31 @@ struct api_options {
      * dispatch, render_problem, on_complete) is set by the API itself. */
     struct http_options http;
 
-    const char *admin_key;      /* the bearer token of staff; at least API_ADMIN_KEY_LENGTH_MIN */
-    bool rate_limits;           /* off: for demos and load tests; shows in /metrics */
-    bool availability_exact;    /* off: `available` is null, only the level is told */
+    const char *admin_key;   /* the bearer token of staff; at least API_ADMIN_KEY_LENGTH_MIN */
+    bool rate_limits;        /* off: for demos and load tests; shows in /metrics */
+    bool availability_exact; /* off: `available` is null, only the level is told */
+    /* Plain HTTP that only sends to https, a server of its own on each shard. Host NULL: none. The
+     * port is the probe's. */
+    const char *redirect_host;
+    uint16_t redirect_port;
+    struct http_redirection redirection;
+
     bool secure_cookies;        /* the public side is TLS: cookies are __Host- and Secure */
+    bool auth_verify;           /* new addresses are verified by mail before they are good */
+    bool staff_totp;            /* staff's sessions need a second factor */
+    const char *public_url;     /* where shoppers find the shop, or NULL: one of its origins */
+    const char *shop_name;      /* what authenticators show */
     unsigned drain_deadline_ms; /* how long connections may finish when the engine drains */
+
+    /* Both NULL where nothing goes out. They outlive the shards. */
+    const struct outbound *outbound; /* its counters are in /metrics */
+    const struct mail_settings *mail;
 };
 
 enum {
     API_ADMIN_KEY_LENGTH_MIN = 16,
     API_ADMIN_KEY_LENGTH_MAX = 256,
+    API_REDIRECT_CONNECTIONS_MAX = 1024, /* of the server that only redirects, a shard */
 };
 
 /* The defaults of every option; host, port and admin_key stay to be set. Any thread. */

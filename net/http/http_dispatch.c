@@ -113,10 +113,10 @@ void http_dispatch_refusal(struct http_connection *connection)
 
 #define EXPOSED                                                                                    \
     "Idempotent-Replayed, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id, "                \
-    "X-Session-Token, ETag, Location"
+    "X-Session-Token, X-CSRF-Token, ETag, Location"
 #define ACCEPTED                                                                                   \
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, "                      \
-    "Last-Event-ID, X-Queue-Ticket, X-Request-Id"
+    "Last-Event-ID, X-Queue-Ticket, X-CSRF-Token, X-Request-Id"
 
 /* Once per origin, at the start: lines are then copied into answers as they are. */
 bool http_cors_prepare(struct http_server *server)
@@ -240,6 +240,10 @@ void http_dispatch(struct http_connection *connection)
     const struct route *route = request->match.route;
     exchange->route = route;
     exchange->request_complete = complete;
+    if (server->options.redirection != NULL) {
+        http_redirect(exchange);
+        return;
+    }
     if (route == NULL) {
         exchange->readable = true;
         dispatch_unrouted(exchange, request);

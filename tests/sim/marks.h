@@ -92,6 +92,10 @@
     X(WALL_FORWARD, "the wall clock was set forward")                                              \
     X(WALL_BACK, "the wall clock was set back")                                                    \
     X(PAUSED, "far more time passed at once than requests may take, with some under way")          \
+    X(MAIL_DELIVERED, "a mail was delivered")                                                      \
+    X(MAIL_TWICE, "a mail was delivered again")                                                    \
+    X(MAIL_DEAD, "a mail was given up")                                                            \
+    X(ERASED, "an account was erased")                                                             \
     X(ALL_FORGOTTEN, "everything that had ended was forgotten past its retention")                 \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 

@@ -93,6 +93,20 @@ static void draw_crashes(struct profile *profile, struct sim_random *random)
     profile->no_space_parts = sim_random_below(random, 2) * 60000;
 }
 
+/* In half of the worlds nobody gets mails. */
+static void draw_people(struct profile *profile, struct sim_random *random)
+{
+    static const uint32_t rows[][2] = {{2, 6}, {OUTBOX_ROWS_MAX, OUTBOX_ROWS_MAX}};
+    static const uint32_t actives[][2] = {{1, 3}, {ACCOUNTS_ACTIVE_MAX, ACCOUNTS_ACTIVE_MAX}};
+
+    profile->people = sim_random_unless(random, 50, SIM_PEOPLE_MAX + 1);
+    profile->step_weights[STEP_PERSON] = sim_random_range(random, 2, 25);
+    profile->step_weights[STEP_COURIER] = sim_random_range(random, 1, 20);
+    profile->engine.outbox_rows_max = draw_ranges(random, rows, 2);
+    profile->engine.mails_under_way_max = sim_random_range(random, 1, MAILS_UNDER_WAY_MAX);
+    profile->engine.accounts_active_max = draw_ranges(random, actives, 2);
+}
+
 static void draw_faults(struct profile *profile, struct sim_random *random)
 {
     static const uint32_t settings[][2] = {{20, 100}, {200, 2000}};
@@ -120,6 +134,7 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     profile->step_weights[STEP_COMMITTER] = sim_random_range(random, 5, 40);
     profile->step_weights[STEP_COMPLETE] = sim_random_range(random, 3, 40);
     profile->step_weights[STEP_READ_DONE] = 5;
+    profile->step_weights[STEP_WORK_DONE] = 5;
     profile->step_weights[STEP_CLOCK] = sim_random_range(random, 2, 20);
     profile->step_weights[STEP_CLIENT] = sim_random_range(random, 10, 60);
     profile->tick_max_ms = draw_ranges(random, ticks_ms, 3);
@@ -130,6 +145,7 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     profile->commit_delay_steps = sim_random_unless(random, 30, 80);
     draw_crashes(profile, random);
     draw_faults(profile, random);
+    draw_people(profile, random);
 }
 
 void profile_heal(struct profile *profile)
@@ -138,8 +154,11 @@ void profile_heal(struct profile *profile)
     profile->step_weights[STEP_COMMITTER] = 20;
     profile->step_weights[STEP_COMPLETE] = 20;
     profile->step_weights[STEP_READ_DONE] = 10;
+    profile->step_weights[STEP_WORK_DONE] = 10;
     profile->step_weights[STEP_CLOCK] = 1;
     profile->step_weights[STEP_CLIENT] = 0;
+    profile->step_weights[STEP_PERSON] = 0;
+    profile->step_weights[STEP_COURIER] = 20;
     profile->step_weights[STEP_DISK] = 0;
     profile->commit_delay_steps = 0;
     profile->commit_fault_parts = 0;

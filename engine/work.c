@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Work of a shard on the workers' threads, and its way back. */
+#include "engine_private.h"
+
+_Static_assert(offsetof(struct engine_work, work) == 0, "the port's work finds its owner");
+
+static void on_run(struct work *work)
+{
+    struct engine_work *engine_work = (struct engine_work *)(void *)work;
+
+    engine_work->run(engine_work);
+}
+
+static void on_done(struct work *work)
+{
+    shard_complete(&((struct engine_work *)(void *)work)->completion);
+}
+
+static void take_work(struct shard_completion *completion)
+{
+    struct engine_work *work =
+        (struct engine_work *)(void *)((char *)completion -
+                                       offsetof(struct engine_work, completion));
+
+    completion->shard->works--;
+    work->done(work);
+}
+
+enum outcome engine_work_submit(struct shard *shard, struct engine_work *work)
+{
+    const struct worker_port *workers = &shard->engine->ports.workers;
+
+    if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed))
+        return OUTCOME_OUTCOME_UNKNOWN;
+    if (workers->submit == NULL || shard->works == WORKS_IN_FLIGHT_MAX)
+        return OUTCOME_OVERLOADED;
+    work->completion = (struct shard_completion){.shard = shard, .take = take_work};
+    work->work = (struct work){.run = on_run, .done = on_done};
+    if (!workers->submit(workers->self, &work->work))
+        return OUTCOME_OVERLOADED;
+    shard->works++;
+    return OUTCOME_PENDING;
+}
