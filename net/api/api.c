@@ -98,7 +98,9 @@ static bool shard_init(struct api *api, struct api_shard *shard)
     shard->api = api;
     shard->json.size = json_memory_needed(API_JSON_BODY_BYTES_MAX);
     shard->json.bytes = malloc(shard->json.size);
-    if (shard->json.bytes == NULL || !session_cache_init(&shard->sessions) ||
+    if (shard->json.bytes == NULL ||
+        !session_cache_init(&shard->sessions, api->engine, SESSION_CACHE_GUESTS,
+                            SESSION_CACHE_PEOPLE) ||
         !pending_table_init(&shard->pending, pending))
         return false;
     if (!api->options.rate_limits)
