@@ -201,6 +201,21 @@ def test_a_server_killed_before_it_recorded_a_delivery_sends_the_same_mail_again
         assert not shop.mails()["data"] and len(peer.messages) == 2
 
 
+def test_an_erased_account_gets_no_mail_any_more():
+    with Exim() as exim:
+        exim.kill()
+        with Shop(exim.url, "--auth-verify", "off") as shop:
+            made = shop.call("POST", "/v1/auth/register", {"email": "ann@shop.test", "password": PASSWORD}, expect=201)
+            shop.call("POST", "/v1/auth/password/forgot", {"email": "ann@shop.test"})
+            row = wait_for("failed attempt", lambda: [row for row in shop.mails()["data"] if row["attempts"] == 1])[0]
+            shop.call("DELETE", "/v1/me", {"password": PASSWORD}, made["token"], expect=204)
+            assert all(row["recipient"] is None for row in shop.mails()["data"])
+            exim.start()
+            shop.staff("POST", f"/v1/admin/mails/{row['id']}/replay", expect=404)
+            wait_for("end of the mail", lambda: not shop.mails()["data"])
+            assert not exim.mails()
+
+
 def test_a_server_that_stops_loses_no_mail():
     people = [f"person{i}@shop.test" for i in range(6)] + ["slow@shop.test"]
     with Exim() as exim, Shop(exim.url, "--drain-ms", "2000") as shop:
