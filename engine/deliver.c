@@ -73,6 +73,10 @@ void shard_apply_effects(struct shard *shard)
     effects->timer_count = 0;
     effects->mark_count = 0;
     effects->mail_count = 0;
+    if (effects->erases) {
+        shard->open->erases = true;
+        effects->erases = false;
+    }
 }
 
 /* All or none, in ascending order of SKU IDs: of two who need the same units one gets on. */
