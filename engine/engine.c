@@ -278,6 +278,11 @@ uint32_t engine_shard_count(const struct engine *engine)
     return engine->options.shards;
 }
 
+uint32_t engine_partition_count(const struct engine *engine)
+{
+    return engine->options.partitions;
+}
+
 uint32_t engine_partition_shard(const struct engine *engine, uint32_t partition)
 {
     return engine_shard_of(engine, partition);

@@ -61,6 +61,7 @@ enum api_key {
       OPTIONAL)                                                                                    \
     X(POST, "/v1/admin/reservations/{id}/convert", admin_reservation_convert, ADMIN, ADMIN,        \
       JSON_OR_EMPTY, OPTIONAL)                                                                     \
+    X(GET, "/v1/admin/audit", audit_list, ADMIN, ADMIN, NONE, IGNORED)                             \
     X(GET, "/healthz", health, PUBLIC, OPERATIONS, NONE, IGNORED)                                  \
     X(GET, "/readyz", readiness, PUBLIC, OPERATIONS, NONE, IGNORED)                                \
     X(GET, "/metrics", metrics, PUBLIC, OPERATIONS, NONE, IGNORED)                                 \
