@@ -103,7 +103,8 @@
     X(86, ACCOUNT_NUMBER_REUSED, "after a restart an account's number is given again")             \
     X(87, CACHE_IGNORES_MARK, "a shard goes by what it remembers of a session, whatever changed")  \
     X(88, FILL_TAKES_CURRENT_MARK, "an answer about a session that is outdated is remembered")     \
-    X(89, CACHE_IGNORES_EXPIRY, "what a shard remembers of a session has no end")
+    X(89, CACHE_IGNORES_EXPIRY, "what a shard remembers of a session has no end")                  \
+    X(100, OTHER_KEYS_IGNORED, "of keys that may be known the owner looks for one only")
 
 enum mutant {
     MUTANT_NONE,
