@@ -139,15 +139,16 @@ static void on_page(struct journal_read *read)
     (void)read; /* it is complete: ledger_is_read goes on */
 }
 
-/* Whether the ledger of a partition can be read from end to end, page by page. */
-static bool ledger_is_read(struct journal_memory *journal, uint32_t partition)
+/* Whether a partition's records of a kind can be read from end to end, page by page. */
+static bool history_is_read(struct journal_memory *journal, enum record_kind kind,
+                            uint32_t partition)
 {
     struct journal_port port = journal_memory_port(journal);
     struct journal_key from = {.partition = partition};
     uint32_t count;
 
     do {
-        struct journal_read read = {.kind = RECORD_LEDGER,
+        struct journal_read read = {.kind = kind,
                                     .from = from,
                                     .to = {partition, UINT32_MAX, UINT64_MAX},
                                     .limit = LIST_PAGE_MAX,
@@ -172,7 +173,7 @@ static bool ledger_is_read(struct journal_memory *journal, uint32_t partition)
     return true;
 }
 
-/* No recovery reads the ledger: whoever does must be told. */
+/* No recovery reads the ledger, addresses, accounts and their keys: whoever does must be told. */
 static void find_rot(struct world *world, enum damage damage)
 {
     static const enum mark marks[] = {
@@ -200,15 +201,15 @@ static void find_rot(struct world *world, enum damage damage)
     if (journal_memory_garble(copy, record, offset, bytes, mask, &place)) {
         try_to_recover(world, copy, &result);
         snprintf(name, sizeof(name), "partition %u ", place.partition);
-        if (place.kind != RECORD_LEDGER) {
+        if (!record_is_history(place.kind)) {
             must_name(&result, "a rotten record", name);
             world_mark(world, marks[damage]);
         } else if (result.refused) {
-            violation("a ledger that no start reads was refused: %s", result.error);
-        } else if (ledger_is_read(copy, place.partition)) {
-            violation("I2: a rotten ledger was read as if it were whole");
+            violation("a record that no start reads was refused: %s", result.error);
+        } else if (history_is_read(copy, place.kind, place.partition)) {
+            violation("I2: a rotten record was read as if it were whole");
         } else {
-            world_mark(world, MARK_ROT_LEDGER);
+            world_mark(world, place.kind == RECORD_LEDGER ? MARK_ROT_LEDGER : MARK_ROT_ACCOUNT);
         }
     }
     journal_memory_destroy(copy);
@@ -221,7 +222,7 @@ static uint64_t records_loaded(const struct world *world)
     uint64_t count = 0;
 
     for (unsigned kind = 0; kind < RECORD_KIND_COUNT; kind++)
-        if (kind != RECORD_LEDGER)
+        if (!record_is_history((enum record_kind)kind))
             count += journal_memory_count(world->journal, (enum record_kind)kind);
     return count;
 }
