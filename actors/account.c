@@ -244,6 +244,7 @@ static enum outcome email_register(const struct account_step *step)
     account_enqueue_mail(&inner);
     account_persist(&inner);
     account_persist_key(&inner);
+    account_audit_registered(&inner);
     give_address(step, &account->principal);
     envelope->view = *account;
     return OUTCOME_OK;

@@ -18,6 +18,7 @@
  *   5. A guest becomes one customer, once; that never ends.
  *   6. Of an erased account nothing stays but its number, its version and that it is erased.
  *   7. Whatever changes what a cached session says names its principal in effects->marks.
+ *   8. What account_audit.c names has an entry in the audit log, written with its effect.
  *
  * A registration: EMAIL_PREPARE (now the principal is known that private fields are sealed for)
  * -> REGISTER.
@@ -44,6 +45,7 @@
     X(SESSION_CHECK, ACCOUNT) /* by `hash`: `view` without addresses; NOT_FOUND */                 \
     X(SESSION_OPEN, ACCOUNT)  /* `hash`, `credentials`, `lifetime_ms`, `guest`, `second_factor`;   \
                                  STALE */                                                          \
+    X(LOGIN_REFUSED, ACCOUNT) /* a wrong password or code: entered in the audit log if staff's */  \
     X(SESSION_CLOSE, ACCOUNT) /* by `hash`, or by `id` if that is not 0; idempotent */             \
     X(SESSION_CLOSE_ALL, ACCOUNT) /* but the one of `hash`, if there is one */                     \
     X(TOKEN_ISSUE, ACCOUNT)       /* `purpose`, `hash`, `lifetime_ms`: replaces an older one */    \
@@ -79,7 +81,9 @@ enum account_subject_kind { SUBJECT_EMAIL, SUBJECT_GUEST, SUBJECT_ACCOUNT };
 enum account_subject_kind account_call_subject(enum account_call call);
 const char *account_call_name(enum account_call call);
 
-enum mail_result { MAIL_DELIVERED, MAIL_LATER, MAIL_REFUSED };
+/* REPLAYED: by staff, at once and as if for the first time; the engine has seen that it lies there.
+ */
+enum mail_result { MAIL_DELIVERED, MAIL_LATER, MAIL_REFUSED, MAIL_REPLAYED };
 
 /* A call and its answer. Comes from account_envelope_create (engine.h) zeroed; ownership moves with
  * the command and comes back with the reply. */
@@ -90,6 +94,8 @@ struct account_envelope {
     int64_t deadline_boot_ms;
     uint16_t shard;
     uint16_t partition;
+    uint8_t is_outbox;    /* asked by the shard itself, for a mail (mails.h) */
+    struct origin origin; /* set by engine_submit, from the command */
 
     /* The call. */
     uint8_t call;          /* enum account_call */

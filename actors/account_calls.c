@@ -398,6 +398,7 @@ enum outcome account_call_run(const struct account_step *step)
         [ACCOUNT_CALL_MAIL_RESULT] = mail_result,
     };
     struct account_record *account = &step->subject->account;
+    struct account_before before = account_audit_before(account);
     enum account_call call = (enum account_call)step->envelope->call;
     enum outcome outcome = OUTCOME_OK;
 
@@ -409,6 +410,7 @@ enum outcome account_call_run(const struct account_step *step)
     if (calls[call] != NULL)
         outcome = calls[call](step);
     if (outcome == OUTCOME_OK) {
+        account_audit(step, &before);
         step->envelope->view = *account;
         step->envelope->key = step->subject->key;
     }

@@ -20,6 +20,20 @@ void account_persist_key(const struct account_step *step);
 /* Enqueues the mail that the envelope brings, if it brings one. */
 void account_enqueue_mail(const struct account_step *step);
 
+/* account_audit.c: entries in the audit log. */
+struct account_before { /* what a call changed is told by */
+    uint8_t state;
+    uint8_t role;
+    uint8_t session_count;
+    uint8_t recovery_count;
+    uint8_t totp_length;
+    uint32_t next_id;
+};
+struct account_before account_audit_before(const struct account_record *account);
+/* After a call on an account that ended OK. */
+void account_audit(const struct account_step *step, const struct account_before *before);
+void account_audit_registered(const struct account_step *step);
+
 /* account_calls.c: calls on an account; a function a call. */
 enum outcome account_call_run(const struct account_step *step);
 /* account_session.c */

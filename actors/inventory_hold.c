@@ -299,6 +299,26 @@ static enum outcome apply(struct inventory *inventory, const struct moment *mome
     return OUTCOME_OK;
 }
 
+/* What staff did to somebody's reservation. */
+static void audit_hold(const struct inventory *inventory, const struct moment *moment,
+                       const struct message *message, const struct hold *hold, uint8_t state_before,
+                       struct effects *effects)
+{
+    uint8_t name[16];
+    enum audit_act act;
+
+    if (message->hold.authority != AUTHORITY_STAFF || hold->state == state_before ||
+        (hold->state != HOLD_RELEASED && hold->state != HOLD_CONVERTED))
+        return;
+    act = hold->state == HOLD_RELEASED ? AUDIT_RESERVATION_RELEASED : AUDIT_RESERVATION_CONVERTED;
+    for (unsigned i = 0; i < 8; i++) {
+        name[i] = (uint8_t)(message->hold.sequence >> (56 - 8 * i));
+        name[8 + i] = (uint8_t)((uint64_t)message->hold.created_wall_ms >> (56 - 8 * i));
+    }
+    audit_add(effects, inventory->partition, moment, &message->hold.origin, act,
+              AUDIT_OF_RESERVATION, name, sizeof(name));
+}
+
 void inventory_hold_request(struct inventory *inventory, const struct moment *moment,
                             const struct message *message, struct effects *effects)
 {
@@ -306,6 +326,7 @@ void inventory_hold_request(struct inventory *inventory, const struct moment *mo
     struct hold *hold = pool_find_sequence(pool, inventory->partition, message->hold.sequence);
     struct message *reply;
     enum outcome outcome;
+    uint8_t state_before;
     bool repeated;
 
     if (hold == NULL || (hold->flags & HOLD_PARTICIPANT) != 0 || hold->state == HOLD_INTENT ||
@@ -317,7 +338,9 @@ void inventory_hold_request(struct inventory *inventory, const struct moment *mo
         return;
     }
     repeated = is_repeated_extension(message, hold);
+    state_before = hold->state;
     outcome = apply(inventory, moment, message, hold, effects);
+    audit_hold(inventory, moment, message, hold, state_before, effects);
     reply = inventory_reply(inventory, message, outcome, hold->line_count, effects);
     reply->reply.replayed = repeated;
     hold_fill_view(pool, hold, moment, &reply->reply.hold);

@@ -16,6 +16,24 @@ void inventory_stock_get(struct inventory *inventory, const struct message *mess
         reply->reply.stock = inventory_stock_view(sku);
 }
 
+/* What staff did to the units on the shelf. */
+static void audit_adjustment(const struct inventory *inventory, const struct moment *moment,
+                             const struct adjust_body *body, const struct sku *sku, int64_t delta,
+                             struct effects *effects)
+{
+    uint8_t name[4];
+    struct audit_record *entry;
+
+    if (MUTANT(ADJUSTMENT_NOT_AUDITED))
+        return;
+    for (unsigned i = 0; i < sizeof(name); i++)
+        name[i] = (uint8_t)(sku->sku_id >> (24 - 8 * i));
+    entry = audit_add(effects, inventory->partition, moment, &body->origin, AUDIT_STOCK_ADJUSTED,
+                      AUDIT_OF_SKU, name, sizeof(name));
+    audit_set_number(&entry->before, (int64_t)sku_available(sku) - delta);
+    audit_set_number(&entry->after, sku_available(sku));
+}
+
 static void receive_units(struct inventory *inventory, const struct moment *moment, struct sku *sku,
                           uint32_t quantity, const char *reason, struct effects *effects)
 {
@@ -126,6 +144,8 @@ void inventory_stock_adjust(struct inventory *inventory, const struct moment *mo
     if (outcome == OUTCOME_OK && delta != 0 && body->has_key &&
         !(MUTANT(WRITE_OFF_KEY_NOT_KEPT) && body->claim == CLAIM_MADE))
         keep_adjustment(inventory, moment, body, sku, effects);
+    if (outcome == OUTCOME_OK && delta != 0)
+        audit_adjustment(inventory, moment, body, sku, delta, effects);
     reply = inventory_reply(inventory, message, outcome, 0, effects);
     reply->reply.stock = inventory_stock_view(sku);
 }
@@ -277,6 +297,7 @@ static void put_product(struct inventory *inventory, const struct moment *moment
     struct inventory_pool *pool = inventory->pool;
     uint64_t digest = product_digest(pool, envelope->currency, envelope->limit_per_customer,
                                      envelope->document, envelope->document_length);
+    enum audit_act act = product == NULL ? AUDIT_PRODUCT_CREATED : AUDIT_PRODUCT_CHANGED;
 
     if (product == NULL) {
         product = pool_add_product(pool, inventory->partition, envelope->product_number);
@@ -292,6 +313,9 @@ static void put_product(struct inventory *inventory, const struct moment *moment
         product->limit_per_customer = envelope->limit_per_customer;
     product->digest = digest;
     persist_product(inventory, moment, envelope, effects);
+    audit_add(effects, inventory->partition, moment, &envelope->origin, act, AUDIT_OF_PRODUCT,
+              envelope->id, strlen(envelope->id))
+        ->after.kind = AUDIT_VALUE_DIGEST;
     for (uint32_t i = 0; i < envelope->variant_count; i++)
         put_variant(inventory, moment, envelope, (uint32_t)(product - pool->products),
                     &envelope->variants[i], effects);

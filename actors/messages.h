@@ -82,6 +82,7 @@ struct hold_body {
     uint64_t key;            /* HOLD_EXTEND: a hash of the Idempotency-Key; 0: none */
     struct principal principal;
     uint8_t authority;
+    struct origin origin; /* of the staff's; otherwise not set */
 };
 
 struct list_body {
@@ -120,6 +121,7 @@ struct adjust_body {
     uint8_t has_key;  /* key and fingerprint are set: the effect is to happen once */
     struct hash128 key;
     uint64_t fingerprint;
+    struct origin origin;
     char reason[REASON_LENGTH_MAX + 1];
 };
 
@@ -150,6 +152,7 @@ struct product_envelope {
     uint32_t variant_count;
     uint32_t document_length;
     uint64_t cookie; /* of the requester */
+    struct origin origin;
     struct variant variants[PRODUCT_VARIANTS_MAX];
     char document[];
 };

@@ -104,6 +104,18 @@
     X(87, CACHE_IGNORES_MARK, "a shard goes by what it remembers of a session, whatever changed")  \
     X(88, FILL_TAKES_CURRENT_MARK, "an answer about a session that is outdated is remembered")     \
     X(89, CACHE_IGNORES_EXPIRY, "what a shard remembers of a session has no end")                  \
+    /* ---- mails ---- */                                                                          \
+    X(90, MAIL_BEFORE_DURABLE, "a mail leaves before what causes it is durable")                   \
+    X(91, MAIL_FORGOTTEN, "after a restart mails that wait are forgotten")                         \
+    X(92, DELIVERY_NOT_RECORDED, "a delivered mail is not recorded, and goes out again for ever")  \
+    X(93, DEAD_LETTER_LOST, "a mail that is given up is dropped")                                  \
+    X(94, MAIL_AFTER_ERASURE, "an erased account's mails go out")                                  \
+    X(95, MAIL_WITHOUT_ROOM_LOST, "mails that find no room in memory are never looked for")        \
+    X(96, MAIL_TWICE_UNDER_WAY, "a mail that is replayed while it goes out goes out twice")        \
+    /* ---- the audit log ---- */                                                                  \
+    X(97, ADJUSTMENT_NOT_AUDITED, "an adjustment of stock leaves no entry in the audit log")       \
+    X(98, AUDIT_BEGINS_ANEW, "after a restart the audit log's chain begins anew")                  \
+    /* ---- accounts, those of a reader ---- */                                                    \
     X(100, OTHER_KEYS_IGNORED, "of keys that may be known the owner looks for one only")
 
 enum mutant {

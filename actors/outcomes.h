@@ -22,7 +22,7 @@
     X(EMAIL_TAKEN, "email_taken")                                                                  \
     X(STALE, "stale")                 /* what the caller decided by has changed meanwhile */       \
     X(TOKEN_INVALID, "token_invalid") /* unknown, used or too old */                               \
-    X(FULL, "full")                   /* no room for one more of an account's own things */        \
+    X(FULL, "account_full")           /* no room for one more of an account's own things */        \
     X(OVERLOADED, "overloaded")                                                                    \
     X(STORAGE_FULL, "storage_full")                                                                \
     X(OUTCOME_UNKNOWN, "outcome_unknown")

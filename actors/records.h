@@ -20,6 +20,8 @@
  *             customer, and who
  *   MAIL      subject = account number, sequence = of the account's mails; one that has not gone
  * out
+ *   AUDIT     subject 0, sequence = its number in the partition's chain: who did what; never
+ * deleted AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
  *
  * All of a partition is loaded at start, so that a start does not cost its history, but for those
  * that record_is_history names: they are read when they are asked for.
@@ -33,6 +35,7 @@
 #include <stdint.h>
 
 #include "account_state.h"
+#include "audit.h"
 #include "hash.h"
 #include "identity.h"
 #include "shop_limits.h"
@@ -50,7 +53,9 @@
     X(ACCOUNT_KEY, account_key)                                                                    \
     X(EMAIL, email)                                                                                \
     X(ALIAS, alias)                                                                                \
-    X(MAIL, mail)
+    X(MAIL, mail)                                                                                  \
+    X(AUDIT, audit)                                                                                \
+    X(AUDIT_HEAD, audit_head)
 
 /* In this order they are loaded: what is referred to comes before what refers to it. */
 enum record_kind {
@@ -64,7 +69,7 @@ enum record_kind {
 static inline bool record_is_history(enum record_kind kind)
 {
     return kind == RECORD_LEDGER || kind == RECORD_ACCOUNT || kind == RECORD_ACCOUNT_KEY ||
-           kind == RECORD_EMAIL;
+           kind == RECORD_EMAIL || kind == RECORD_AUDIT;
 }
 
 /* A hold's life (design.md I5); allowed successors stand in inventory_hold.c. */
@@ -225,6 +230,8 @@ struct record {
         struct email_record email;
         struct alias_record alias;
         struct mail_record mail;
+        struct audit_record audit;
+        struct audit_head_record audit_head;
     };
 };
 

@@ -69,6 +69,15 @@ enum {
     ADOPTED_GUEST_MS = 60 * 1000,
     ADOPT_HOLDS_PER_STEP = 32,
     ADOPT_PRODUCTS_PER_STEP = 4096,
+
+    /* ---- mails ---- */
+    OUTBOX_ROWS_MAX = 16384,  /* a shard; more wait in the journal alone */
+    MAILS_UNDER_WAY_MAX = 16, /* a shard */
+    MAIL_ATTEMPTS_MAX = 16,   /* then it is a dead letter */
+    MAIL_BACKOFF_MS_MAX = 6 * 3600 * 1000,
+    MAIL_POSTPONE_MS = 1000, /* an attempt that could not be begun */
+    /* No mail server is configured; that changes with a restart only. */
+    MAIL_NO_ROUTE_MS = MAIL_BACKOFF_MS_MAX,
 };
 
 /* clang-format takes a product of two names for a pointer. */

@@ -24,7 +24,10 @@
 #include "bench_product.h"
 #include "env_real.h"
 #include "journal_none.h"
+#include "secrets_file.h"
 #include "storage.h"
+
+static struct secrets no_secrets; /* all zero */
 
 enum {
     HOLDS = 1000000,
@@ -184,7 +187,11 @@ static void measure(const char *name, uint32_t skus, uint32_t holds_max)
     struct engine_ports ports = {
         .journal = none_port,
         .watermark = {.read = no_watermark_read, .advance = no_watermark_advance},
-        .secrets = {.id_key = {{1, 2}}, .key_key = {{3, 4}}},
+        .secrets = {.self = &no_secrets,
+                    .mac = secrets_mac,
+                    .digest = secrets_digest,
+                    .id_key = {{1, 2}},
+                    .key_key = {{3, 4}}},
     };
     struct sale sale = {.skus = skus};
     struct engine_metrics metrics;

@@ -22,7 +22,10 @@
 #include "cores.h"
 #include "env_real.h"
 #include "journal_none.h"
+#include "secrets_file.h"
 #include "storage.h"
+
+static struct secrets no_secrets; /* all zero */
 
 enum {
     SHARDS_DEFAULT = 2,
@@ -410,7 +413,11 @@ static bool run_once(const char *name, enum journal_choice choice, struct settin
     struct engine_ports ports = {
         .journal = none_port,
         .watermark = {.read = no_watermark_read, .advance = no_watermark_advance},
-        .secrets = {.id_key = {{1, 2}}, .key_key = {{3, 4}}},
+        .secrets = {.self = &no_secrets,
+                    .mac = secrets_mac,
+                    .digest = secrets_digest,
+                    .id_key = {{1, 2}},
+                    .key_key = {{3, 4}}},
     };
     char folder[256] = "";
     char error[STORAGE_ERROR_BYTES] = "";

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "address.h"
+#include "http/http_proxies.h"
 #include "options.h"
 #include "shop_limits.h"
 
@@ -304,11 +305,80 @@ static enum options_verdict check_origins(const struct text_list *origins, char 
     return OPTIONS_READY;
 }
 
+/* "scheme://host[:port]" and, for http, a path: as an operator means it, without a user's name. */
+static bool is_plain_url(const char *url, const char *const schemes[2], bool has_path)
+{
+    for (int i = 0; i < 2; i++) {
+        size_t scheme = strlen(schemes[i]);
+        struct address address;
+        char authority[ADDRESS_HOST_MAX + 16];
+        size_t length;
+
+        if (strncmp(url, schemes[i], scheme) != 0)
+            continue;
+        length = strcspn(url + scheme, "/");
+        if (length == 0 || length >= sizeof(authority) - 4 ||
+            strpbrk(url, "@?# \t\r\n\"<>\\") != NULL || (!has_path && url[scheme + length] != 0))
+            return false;
+        memcpy(authority, url + scheme, length);
+        authority[length] = 0;
+        if (address_parse(authority, &address))
+            return true;
+        memcpy(authority + length, ":1", 3);
+        return address_parse(authority, &address);
+    }
+    return false;
+}
+
+static enum options_verdict check_mail(const struct options *options, char *error)
+{
+    static const char *const smtp[2] = {"smtp://", "smtps://"};
+    static const char *const http[2] = {"http://", "https://"};
+    bool sends = options->smtp_url[0] != 0;
+
+    if (sends && !is_plain_url(options->smtp_url, smtp, false))
+        return refuse(error, "smtp_url is \"%.100s\": give smtp://HOST:PORT or smtps://HOST:PORT",
+                      options->smtp_url);
+    if (options->public_url[0] != 0 && !is_plain_url(options->public_url, http, true))
+        return refuse(error, "public_url is \"%.100s\": give a URL such as https://shop.example",
+                      options->public_url);
+    if (options->mail_from[0] != 0 &&
+        !mail_address_is_valid(options->mail_from, strlen(options->mail_from)))
+        return refuse(error, "mail_from is \"%.100s\": give an address, such as shop@shop.example",
+                      options->mail_from);
+    if (sends && options->mail_from[0] == 0)
+        return refuse(error, "smtp_url needs mail_from: the address that mails come from");
+    if (!mail_is_text(options->shop_name, strlen(options->shop_name), ""))
+        return refuse(error, "shop_name has characters that are none of UTF-8's printable ones");
+    if ((options->smtp_user[0] == 0) != (options->smtp_password_file[0] == 0))
+        return refuse(error, "smtp_user and smtp_password_file belong together: give both");
+    if (options->smtp_user[0] != 0 && strncmp(options->smtp_url, "smtp://", 7) == 0 &&
+        strcmp(options->smtp_starttls, "off") == 0)
+        return refuse(error, "smtp_starttls off would send the password in clear: leave it out, or"
+                             " smtp_user");
+    return OPTIONS_READY;
+}
+
+static enum options_verdict check_proxies(const struct text_list *proxies, char *error)
+{
+    struct http_proxies parsed;
+    size_t bad;
+
+    if (!http_proxies_parse(proxies->entries, proxies->count, &parsed, &bad))
+        return refuse(error,
+                      "trusted_proxies has \"%.100s\": give an address or a range whose other bits"
+                      " are zero, such as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32",
+                      proxies->entries[bad]);
+    return OPTIONS_READY;
+}
+
 static enum options_verdict check_relations(struct options *options, char *error)
 {
     struct address address;
 
-    if (check_origins(&options->cors_origins, error) != OPTIONS_READY)
+    if (check_origins(&options->cors_origins, error) != OPTIONS_READY ||
+        check_mail(options, error) != OPTIONS_READY ||
+        check_proxies(&options->trusted_proxies, error) != OPTIONS_READY)
         return OPTIONS_REFUSED;
 
     if (!address_parse(options->listen, &address))

@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "engine.h"
+#include "env_real_workers.h"
 #include "shop_limits.h"
 #include "storage.h"
 

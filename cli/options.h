@@ -21,6 +21,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "outbound/mail.h"
+
 /* ---- commands ---- */
 
 /* name, words of the command line, its one argument or "", summary */
@@ -58,7 +60,7 @@ enum {
  * Types: TEXT (its length is bounded), NUMBER, SWITCH (on or off; takes nothing: the flag alone
  * means on), CHOICE (one of the words that the next to last column lists), LIST (texts, separated
  * by commas, and the flag may be repeated). Defaults are expressions: see options_set_defaults. */
-#define OPTIONS_TOP(X)                                                                             \
+#define OPTIONS_SERVER(X)                                                                          \
     X(data, "data", "data", TEXT, "./stampede-data", 1, 4000, IN_ALL, "DIR",                       \
       "folder of the store; serve makes it when it is not there")                                  \
     X(listen, "listen", "listen", TEXT, "127.0.0.1:8080", 3, 260, IN_SERVE, "HOST:PORT",           \
@@ -67,8 +69,15 @@ enum {
       "threads that serve; 0: as many as cores")                                                   \
     X(admin_key_file, "admin-key-file", "admin_key_file", TEXT, "", 0, 4000, IN_SERVE | IN_IMPORT, \
       "FILE", "file with the admin key; else admin.key in the data folder, made at first start")   \
+    X(vault_key_file, "vault-key-file", "vault_key_file", TEXT, "", 0, 4000, IN_SERVE, "FILE",     \
+      "file with the key of private data; else systemd's credential stampede-vault-key, else "     \
+      "vault.key in the data folder, made at first start; in no backup")                           \
     X(rate_limits, "rate-limits", "rate_limits", SWITCH, true, 0, 0, IN_SERVE, "on|off",           \
       "off is for demonstrations and load tests")                                                  \
+    X(auth_verify, "auth-verify", "auth_verify", SWITCH, true, 0, 0, IN_SERVE, "on|off",           \
+      "off: new customers need not follow a link in a mail; for tests and demonstrations")         \
+    X(staff_totp, "staff-totp", "staff_totp", SWITCH, false, 0, 0, IN_SERVE, "on|off",             \
+      "on: staff's sessions need a second factor; the admin key does not")                         \
     X(cors_origins, "cors-origins", "cors_origins", LIST, 0, 1, 200, IN_SERVE, "ORIGIN,...",       \
       "web origins whose pages may call the API; * for any, without cookies")                      \
     X(secure_cookies, "secure-cookies", "secure_cookies", SWITCH, false, 0, 0, IN_SERVE, "on|off", \
@@ -93,6 +102,12 @@ enum {
       1U << 26, IN_SERVE, "N", "customers counted against a product's limit, a shard")             \
     X(requests_max, "requests-max", "requests_max", NUMBER, engine.requests_max, 16, 1U << 20,     \
       IN_SERVE, "N", "requests in flight, a shard; more are refused at once")                      \
+    X(workers, "workers", "workers", NUMBER, 0, 0, WORKERS_MAX, IN_SERVE, "N",                     \
+      "threads of low priority for what takes long (passwords: 46 MiB each); 0: half the cores")   \
+    X(workers_queue, "workers-queue", "workers_queue", NUMBER, WORKERS_QUEUE_DEFAULT, 1,           \
+      WORKERS_QUEUE_MAX, IN_SERVE, "N",                                                            \
+      "logins and the like that wait for a worker; more are "                                      \
+      "refused at once")                                                                           \
     X(request_timeout_ms, "request-timeout-ms", "request_timeout_ms", NUMBER,                      \
       engine.request_timeout_ms, 10, 60 * 1000, IN_SERVE, "N",                                     \
       "a request that waited longer is dropped undone")                                            \
@@ -116,7 +131,43 @@ enum {
       IN_SERVE, "N", "size of the file that is kept to be given up when the disk is full")         \
     X(low_water_mb, "low-water-mb", "low_water_mb", NUMBER, storage.low_water_bytes >> 20, 0,      \
       1U << 24, IN_SERVE, "N",                                                                     \
-      "with less free disk than this, new holds are refused (storage_full)")
+      "with less free disk than this, new holds are refused (storage_full)")                       \
+    OPTIONS_PROXIES(X)
+
+#define OPTIONS_PROXIES(X)                                                                         \
+    X(trusted_proxies, "trusted-proxies", "trusted_proxies", LIST, 0, 1, 63, IN_SERVE,             \
+      "ADDRESS/BITS,...", "proxies in front, whose word about a client's address counts")          \
+    X(forwarded, "forwarded", "forwarded", CHOICE, "x-forwarded", 0, 0, IN_SERVE,                  \
+      "x-forwarded|standard",                                                                      \
+      "what those proxies write: X-Forwarded-For, -Proto, -Host, or Forwarded (RFC 7239)")
+
+#define OPTIONS_OUTBOUND(X)                                                                        \
+    X(shop_name, "shop-name", "shop_name", TEXT, "Stampede", 1, MAIL_NAME_MAX, IN_SERVE, "NAME",   \
+      "the shop's name, in its mails")                                                             \
+    X(public_url, "public-url", "public_url", TEXT, "", 0, 300, IN_SERVE, "URL",                   \
+      "where shoppers find the shop, for links in mails; else the address that it serves at")      \
+    X(mail_from, "mail-from", "mail_from", TEXT, "", 0, MAIL_ADDRESS_MAX, IN_SERVE, "ADDRESS",     \
+      "what mails come from; needed with smtp_url")                                                \
+    X(mail_dir, "mail-dir", "mail_dir", TEXT, "", 0, 4000, IN_SERVE, "DIR",                        \
+      "also write every mail to this folder, outside of the data folder")                          \
+    X(mail_templates, "mail-templates", "mail_templates", TEXT, "", 0, 4000, IN_SERVE, "DIR",      \
+      "folder with the shop's own texts of mails")                                                 \
+    X(smtp_url, "smtp-url", "smtp_url", TEXT, "", 0, 300, IN_SERVE, "URL",                         \
+      "mail server: smtp://HOST:PORT or smtps://HOST:PORT; without it no mail is sent")            \
+    X(smtp_user, "smtp-user", "smtp_user", TEXT, "", 0, 200, IN_SERVE, "NAME",                     \
+      "log in to the mail server by this name")                                                    \
+    X(smtp_password_file, "smtp-password-file", "smtp_password_file", TEXT, "", 0, 4000, IN_SERVE, \
+      "FILE", "file with the mail server's password, which others may not read")                   \
+    X(smtp_starttls, "smtp-starttls", "smtp_starttls", CHOICE, "required", 0, 0, IN_SERVE,         \
+      "required|off", "smtp:// only over TLS; off: in clear, for a mail server on this machine")   \
+    X(outbound_private, "outbound-private", "outbound_private", SWITCH, false, 0, 0, IN_SERVE,     \
+      "on|off", "on: requests to others (webhooks) may go to private addresses")                   \
+    X(outbound_ca_file, "outbound-ca-file", "outbound_ca_file", TEXT, "", 0, 4000, IN_SERVE,       \
+      "FILE", "certificates (PEM) to trust in others, instead of the system's")
+
+#define OPTIONS_TOP(X)                                                                             \
+    OPTIONS_SERVER(X)                                                                              \
+    OPTIONS_OUTBOUND(X)
 
 #define OPTIONS_AVAILABILITY(X)                                                                    \
     X(availability_exact, "availability-exact", "exact", SWITCH, true, 0, 0, IN_SERVE, "on|off",   \

@@ -4,10 +4,11 @@
  * Begin: port, store, admin key, engine, API, recovery, threads, and only then the line `ready`.
  * End, by SIGTERM, SIGINT or SIGHUP: HTTP drains, the engine becomes idle, shards and committer are
  * joined, the API and the engine go, and last the store writes its watermark and closes: no layer
- * goes before one that may still call it. The same signal again, if it is SIGTERM or SIGINT, ends
- * the process at once; that is no worse than kill -9, which the store bears. Others may come
- * together: a terminal that closes sends SIGHUP, and so may the script that runs the server then
- * send SIGTERM. Both mean one thing, and none of them is impatience. */
+ * goes before one that may still call it (the outbound thread goes before the engine). The same
+ * signal again, if it is SIGTERM or SIGINT, ends the process at once; that is no worse than kill
+ * -9, which the store bears. Others may come together: a terminal that closes sends SIGHUP, and so
+ * may the script that runs the server then send SIGTERM. Both mean one thing, and none of them is
+ * impatience. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,8 +21,11 @@
 #include "api/log.h"
 #include "commands.h"
 #include "env_real.h"
+#include "env_real_workers.h"
 #include "files.h"
+#include "http/http_proxies.h"
 #include "options.h"
+#include "outbound_service.h"
 #include "secrets_file.h"
 #include "shop_limits.h"
 #include "storage.h"
@@ -35,13 +39,16 @@ enum {
 struct service {
     const struct options *options;
     struct env_real *env;
+    struct env_real_workers *workers; /* NULL: not made yet */
     struct env env_port;
     struct http_probe probe;
     struct storage *storage;
     struct storage_info storage_info;
     struct engine *engine;
     struct api *api;
+    struct outbound_service outbound;
     struct address address;
+    struct http_proxies proxies;
     uint32_t shards;
     char admin_key[ADMIN_KEY_LENGTH_MAX + 1];
     char error[OPTION_ERROR_MAX];
@@ -157,6 +164,8 @@ static enum exit_status open_store(struct service *service)
         wanted.ballast_bytes = options->ballast_mb << 20;
     if (options_is_given(options, OPTION_low_water_mb))
         wanted.low_water_bytes = options->low_water_mb << 20;
+    wanted.vault_key_file = options->vault_key_file;
+    wanted.credentials_directory = getenv("CREDENTIALS_DIRECTORY");
     wanted.log = log_storage;
     wanted.log_arg = service;
     result = storage_open(&wanted, &service->storage, service->error, sizeof(service->error));
@@ -224,12 +233,49 @@ static struct engine_options choose_engine_options(const struct service *service
     return wanted;
 }
 
+static void write_url(const struct service *service, char *url_out, size_t size)
+{
+    bool is_ipv6 = strchr(service->address.host, ':') != NULL;
+
+    snprintf(url_out, size, "http://%s%s%s:%u", is_ipv6 ? "[" : "", service->address.host,
+             is_ipv6 ? "]" : "", service->probe.port);
+}
+
+static bool open_outbound(struct service *service)
+{
+    char url[PUBLIC_URL_MAX];
+
+    write_url(service, url, sizeof(url));
+    if (outbound_service_open(&service->outbound, service->options, url, service->error,
+                              sizeof(service->error)))
+        return true;
+    complain("%s", service->error);
+    return false;
+}
+
+static bool create_workers(struct service *service)
+{
+    const struct options *options = service->options;
+    uint32_t threads =
+        options->workers != 0 ? (uint32_t)options->workers : env_real_workers_default();
+
+    service->workers = env_real_workers_create(threads, (uint32_t)options->workers_queue);
+    if (service->workers == NULL)
+        complain("not enough resources for %u workers: lower --workers", threads);
+    else
+        env_real_attach_workers(service->env, service->workers);
+    return service->workers != NULL;
+}
+
 static bool create_engine(struct service *service)
 {
     struct engine_options options = choose_engine_options(service);
     struct engine_ports ports = {.env = service->env_port};
 
     storage_ports_get(service->storage, &ports.journal, &ports.watermark, &ports.secrets);
+    ports.outbound = outbound_port_get(service->outbound.outbound);
+    ports.vault = storage_vault_get(service->storage);
+    ports.workers = env_real_workers_port(service->workers);
     service->engine = engine_create(&options, &ports);
     if (service->engine == NULL)
         complain("not enough memory: lower holds_max, skus_max or shards");
@@ -251,11 +297,23 @@ static bool create_api(struct service *service)
     wanted.http.idle_timeout_ms = (unsigned)options->idle_timeout_ms;
     wanted.http.cors_origins = options->cors_origins.entries;
     wanted.http.cors_origins_count = options->cors_origins.count;
+    /* options_read has seen that they are ranges. */
+    http_proxies_parse(options->trusted_proxies.entries, options->trusted_proxies.count,
+                       &service->proxies, NULL);
+    wanted.http.trusted_proxies = &service->proxies;
+    wanted.http.forwarded =
+        strcmp(options->forwarded, "standard") == 0 ? HTTP_FORWARDED_STANDARD : HTTP_FORWARDED_X;
     wanted.admin_key = service->admin_key;
     wanted.rate_limits = options->rate_limits;
+    wanted.auth_verify = options->auth_verify;
+    wanted.shop_name = options->shop_name;
+    wanted.public_url = options->public_url;
+    wanted.staff_totp = options->staff_totp;
     wanted.availability_exact = options->availability_exact;
     wanted.secure_cookies = options->secure_cookies;
     wanted.drain_deadline_ms = (unsigned)options->drain_ms;
+    wanted.outbound = service->outbound.outbound;
+    wanted.mail = &service->outbound.mail;
     service->api = api_create(service->engine, &wanted, service->error, sizeof(service->error));
     if (service->api == NULL)
         complain("%s", service->error);
@@ -282,10 +340,10 @@ static bool start_threads(struct service *service)
 
 static void announce(struct service *service)
 {
-    bool is_ipv6 = strchr(service->address.host, ':') != NULL;
+    char url[PUBLIC_URL_MAX];
 
-    printf("ready http://%s%s%s:%u\n", is_ipv6 ? "[" : "", service->address.host,
-           is_ipv6 ? "]" : "", service->probe.port);
+    write_url(service, url, sizeof(url));
+    printf("ready %s\n", url);
     fflush(stdout);
 }
 
@@ -345,6 +403,8 @@ static void serve_until_signal(struct service *service, const sigset_t *signals)
     service_log(service, LOG_INFO, "draining", "signal", sigabbrev_np(number));
     asked_signals = 1 << number;
     let_signals_interrupt(signals, end_if_asked_again);
+    /* Half of the time is for what is under way outside, the other to record how it ended. */
+    outbound_drain(service->outbound.outbound, (uint32_t)service->options->drain_ms / 2);
     env_real_stop(service->env, (uint32_t)service->options->drain_ms);
 }
 
@@ -372,7 +432,8 @@ int command_serve(const struct options *options)
     if (status != STATUS_DONE)
         goto close_store;
     status = STATUS_USAGE;
-    if (!create_engine(&service) || !create_api(&service))
+    if (!open_outbound(&service) || !create_workers(&service) || !create_engine(&service) ||
+        !create_api(&service))
         goto destroy_engine;
     let_signals_interrupt(&signals, end_at_once);
     if (engine_recover(service.engine, service.error, sizeof(service.error)) != 0) {
@@ -390,6 +451,9 @@ int command_serve(const struct options *options)
     status = STATUS_DONE;
 destroy_engine:
     storage_stop_reads(service.storage);
+    outbound_service_close(&service.outbound);
+    if (service.workers != NULL)
+        env_real_workers_destroy(service.workers);
     if (service.api != NULL)
         api_destroy(service.api);
     if (service.engine != NULL)

@@ -151,6 +151,13 @@ static void refuse(struct shard *shard, struct account_envelope *envelope, enum 
     shard_release(shard, &one, true);
 }
 
+/* A mail that staff want sent again must lie there: the account's actor does not know. */
+static bool mail_is_away(const struct shard *shard, const struct account_envelope *envelope)
+{
+    return envelope->call == ACCOUNT_CALL_MAIL_RESULT && envelope->mail_result == MAIL_REPLAYED &&
+           !mails_may_replay(shard, envelope);
+}
+
 static void run(struct shard *shard, struct account_slot *slot, struct account_envelope *envelope)
 {
     struct engine *engine = shard->engine;
@@ -163,9 +170,13 @@ static void run(struct shard *shard, struct account_slot *slot, struct account_e
     uint32_t records_before = effects->records->used;
     enum outcome outcome;
 
-    outcome = account_receive(&slot->subject, &context, &shard->now, envelope, effects);
+    outcome = mail_is_away(shard, envelope)
+                  ? OUTCOME_STALE
+                  : account_receive(&slot->subject, &context, &shard->now, envelope, effects);
     if (effects->records->used != records_before)
         slot->write_serial = shard->open->serial;
+    if (effects->audit_count > 0)
+        audit_chain_seal(shard, slot->subject.place.partition, records_before);
     shard_apply_effects(shard);
     envelope->mark = engine_mark(engine, slot->subject.kind == SUBJECT_GUEST ? &envelope->guest
                                                                              : &envelope->account);

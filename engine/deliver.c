@@ -72,6 +72,8 @@ void shard_apply_effects(struct shard *shard)
     effects->gate_count = 0;
     effects->timer_count = 0;
     effects->mark_count = 0;
+    for (uint32_t i = 0; i < effects->mail_count; i++)
+        mails_apply(shard, &effects->mails[i]);
     effects->mail_count = 0;
 }
 
@@ -204,6 +206,7 @@ static void run_actor(struct shard *shard, struct message *message)
 {
     struct inventory *inventory = &shard->engine->inventories[message->partition];
     struct effects *effects = &shard->effects;
+    uint32_t records_before = effects->records->used;
 
     assert(engine_shard_of(shard->engine, message->partition) == shard->index);
     inventory_receive(inventory, &shard->now, message, effects);
@@ -213,6 +216,8 @@ static void run_actor(struct shard *shard, struct message *message)
         inventory_receive(inventory, &shard->now, message, effects);
         assert(effects->claim_count == 0);
     }
+    if (effects->audit_count > 0)
+        audit_chain_seal(shard, message->partition, records_before);
     shard_apply_effects(shard);
     if (message->type == MESSAGE_RESERVE)
         tend_filter(shard, message);
@@ -287,6 +292,10 @@ static void receive_reply(struct shard *shard, struct message *message)
     if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed) &&
         !MUTANT(ANSWER_AFTER_LATCH))
         make_unknown(message);
+    if (message->reply.answers == MESSAGE_ACCOUNT && message->reply.account->is_outbox) {
+        mails_take_reply(shard, message);
+        return;
+    }
     shard->reply(shard->reply_user, message->cookie, message);
 }
 

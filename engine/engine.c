@@ -26,6 +26,8 @@ struct engine_options engine_options_default(uint32_t shards)
         .audit_period_ms = 60 * 1000,
         .accounts_active_max = ACCOUNTS_ACTIVE_MAX,
         .session_marks = 1 << 20,
+        .outbox_rows_max = OUTBOX_ROWS_MAX,
+        .mails_under_way_max = MAILS_UNDER_WAY_MAX,
     };
 }
 
@@ -94,6 +96,21 @@ static void lay_out_accounts(struct carver *carver, struct engine *engine, struc
         accounts_init(&shard->accounts, slots, index, count);
 }
 
+static void lay_out_mails(struct carver *carver, const struct engine *engine, struct shard *shard)
+{
+    const struct engine_options *options = &engine->options;
+    uint32_t buckets = index_table_buckets(options->outbox_rows_max);
+    struct mail_slot *slots = carve(carver, MAILS_UNDER_WAY_MAX * sizeof(*slots));
+    struct outbox_row *rows = carve(carver, options->outbox_rows_max * sizeof(*rows));
+    uint32_t *heap = carve(carver, options->outbox_rows_max * sizeof(*heap));
+    struct index_bucket *index = carve(carver, buckets * sizeof(*index));
+
+    if (carver->base == NULL)
+        return;
+    mails_init(&shard->mails, options, slots, rows, heap, index, &engine->table_key);
+    atomic_store(&shard->mails_oldest_wall_ms, INT64_MAX);
+}
+
 static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t index)
 {
     const struct engine_options *options = &engine->options;
@@ -115,6 +132,7 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
         atomic_store(&shard->idle, true);
     }
     lay_out_accounts(carver, engine, shard);
+    lay_out_mails(carver, engine, shard);
     lay_out_batches(carver, engine, shard);
 }
 
@@ -130,12 +148,15 @@ static void lay_out(struct carver *carver, struct engine *engine)
     struct session_marks *marks =
         carve(carver, sizeof(*marks) + options->session_marks * sizeof(marks->marks[0]));
     uint32_t *next_account = carve(carver, options->partitions * sizeof(*next_account));
+    struct audit_head_record *audit_heads =
+        carve(carver, options->partitions * sizeof(*audit_heads));
 
     if (carver->base != NULL) {
         engine->marks = marks;
         marks->key = engine->table_key;
         marks->count = options->session_marks;
         engine->next_account = next_account;
+        engine->audit_heads = audit_heads;
         engine->inventories = inventories;
         engine->shards = shards;
         engine->mailboxes = mailboxes;
@@ -166,6 +187,10 @@ struct engine *engine_create(const struct engine_options *options, const struct 
            options->partitions <= PARTITIONS_MAX);
     assert(options->timers_per_step >= 1 && options->accounts_active_max >= 1 &&
            options->session_marks >= 1);
+    assert(options->outbox_rows_max >= 2 && options->outbox_rows_max <= OUTBOX_ROWS_MAX &&
+           options->mails_under_way_max >= 1 &&
+           options->mails_under_way_max <= MAILS_UNDER_WAY_MAX);
+    assert(ports->secrets.mac != NULL && ports->secrets.digest != NULL);
     assert(options->batches >= 2 && options->requests_max >= 1 && options->mailbox_max >= 1);
     if (engine == NULL)
         return NULL;
@@ -242,6 +267,7 @@ static void free_envelopes(struct engine *engine)
         for (batch = atomic_load(&shard->returned); batch != NULL; batch = batch->next)
             free_envelopes_of_batch(batch);
         accounts_destroy(&shard->accounts);
+        mails_destroy(&shard->mails);
         for (uint32_t n = 0; n < shard->unpublished_count; n++)
             envelope_free(shard->unpublished[n]);
         shard_free_retired(shard, true);
@@ -366,6 +392,24 @@ bool engine_is_idle(const struct engine *engine)
     return true;
 }
 
+static int64_t oldest_mail_seconds(const struct engine *engine)
+{
+    int64_t oldest_ms = INT64_MAX;
+    int64_t age_ms;
+
+    for (uint32_t i = 0; i < engine->options.shards; i++) {
+        int64_t wall_ms =
+            atomic_load_explicit(&engine->shards[i]->mails_oldest_wall_ms, memory_order_relaxed);
+
+        if (wall_ms < oldest_ms)
+            oldest_ms = wall_ms;
+    }
+    if (oldest_ms == INT64_MAX)
+        return 0;
+    age_ms = engine_now(engine).wall_ms - oldest_ms;
+    return age_ms > 0 ? age_ms / 1000 : 0;
+}
+
 void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_out)
 {
     const struct committer *committer = engine->committer;
@@ -377,6 +421,7 @@ void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_
         .commit_max_ns = atomic_load_explicit(&committer->max_ns, memory_order_relaxed),
         .durable_commit = (int64_t)atomic_load_explicit(&committer->durable, memory_order_relaxed),
     };
+    metrics_out->mails_oldest_seconds = oldest_mail_seconds(engine);
     for (uint32_t i = 0; i < engine->options.shards; i++) {
         const struct shard_metrics *metrics = &engine->shards[i]->metrics;
 

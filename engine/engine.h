@@ -45,6 +45,8 @@ struct engine_options {
     uint32_t audit_period_ms;
     uint32_t accounts_active_max; /* in memory, a shard */
     uint32_t session_marks;       /* classes of principals: session_marks.h */
+    uint32_t outbox_rows_max;     /* mails known to a shard; 2 to OUTBOX_ROWS_MAX */
+    uint32_t mails_under_way_max; /* a shard; 1 to MAILS_UNDER_WAY_MAX */
 };
 
 /* The defaults of every option, for `shards` shards. */
@@ -129,7 +131,8 @@ struct command {
     enum command_type type;
     struct principal principal;
     enum authority authority;
-    struct slice key; /* COMMAND_HOLD_EXTEND: the Idempotency-Key; empty: none */
+    struct origin origin; /* of whoever asks, for the audit log */
+    struct slice key;     /* COMMAND_HOLD_EXTEND: the Idempotency-Key; empty: none */
     /* COMMAND_RESERVE: guests that the principal was, newest first: their keys are its keys. */
     const struct principal *aliases;
     uint32_t alias_count; /* at most ACCOUNT_ALIASES_MAX */
@@ -225,6 +228,40 @@ struct engine_outbound {
     struct shard_completion completion; /* the engine's */
 };
 enum outcome engine_outbound_submit(struct shard *shard, struct engine_outbound *outbound);
+
+/* ---- mails ---- */
+
+/* A mail that is due, and that nothing hides any more: what caused it is durable. Valid until
+ * engine_mail_done; the key opens what is sealed. */
+struct engine_mail {
+    struct principal account;
+    uint64_t sequence; /* of the account's mails: with it, the mail's identity */
+    int64_t created_wall_ms;
+    const struct account_key_record *key;
+    const uint8_t *sealed;
+    uint16_t sealed_length;
+    uint8_t template;
+    uint8_t attempts; /* so far */
+};
+
+enum courier_result {
+    COURIER_DELIVERED,
+    COURIER_LATER,    /* counts as an attempt */
+    COURIER_REFUSED,  /* for good: a dead letter */
+    COURIER_NO_ROUTE, /* no mail server is configured: it waits, and that is no attempt */
+    COURIER_BUSY,     /* could not be tried now: likewise */
+};
+
+/* Takes a mail to where it goes; called on the shard's thread, with at most mails_under_way_max at
+ * a time. Calls engine_mail_done once, then or later, on the same thread. */
+typedef void (*engine_courier)(void *user, struct shard *shard, struct engine_mail *mail);
+
+/* Before the shard runs, or on its thread. Without a courier mails wait. */
+void shard_set_courier(struct shard *shard, engine_courier courier, void *user);
+
+/* What became of it: recorded, and durable before it is forgotten. A crash before that sends it
+ * again. `reason`: for staff, without private data; its first 63 bytes are kept. */
+void engine_mail_done(struct engine_mail *mail, enum courier_result result, const char *reason);
 
 /* ---- work for other threads ---- */
 

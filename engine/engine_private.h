@@ -10,6 +10,7 @@
 #include "engine.h"
 #include "inventory.h"
 #include "mailbox.h"
+#include "mails.h"
 #include "mutants.h"
 #include "session_marks.h"
 #include "timers.h"
@@ -61,6 +62,7 @@ struct shard {
     struct block_pool blocks; /* the directory's shard: its entries too */
     struct timers timers;
     struct accounts accounts;
+    struct mails mails;
     uint64_t serial;          /* of the batch begun last */
     uint64_t serial_returned; /* all up to this one are durable */
     struct effects effects;
@@ -91,6 +93,7 @@ struct shard {
     _Alignas(CACHE_LINE) _Atomic uint64_t tick;
     _Atomic bool idle;
     struct shard_metrics metrics;
+    _Atomic int64_t mails_oldest_wall_ms; /* INT64_MAX: none waits */
 
     /* Shared. */
     _Alignas(CACHE_LINE) _Atomic bool asleep;              /* set by it, cleared by who wakes it */
@@ -130,7 +133,8 @@ struct engine {
     size_t memory_bytes;
     struct hash_key table_key;
     struct session_marks *marks;
-    uint32_t *next_account; /* by partition; used by its shard alone */
+    uint32_t *next_account;                /* by partition; used by its shard alone */
+    struct audit_head_record *audit_heads; /* likewise: of what is durable or on its way there */
 
     _Atomic(const struct directory *) directory;
     _Atomic bool failed;
@@ -181,6 +185,14 @@ void directory_submit(struct shard *shard, struct message *message);
 void directory_done(struct shard *shard, struct message *message);
 /* Publishes what this step added and forwards what waited for it. */
 void directory_publish(struct shard *shard);
+
+/* ---- audit_chain.c ---- */
+
+/* What an actor of this partition has just written holds entries (effects->audit_count): they get
+ * number and hash, and the chain's new head is added. */
+void audit_chain_seal(struct shard *shard, uint32_t partition, uint32_t records_before);
+/* Takes in a stored head; false if it was not made with this store's secret. Start-up thread. */
+bool audit_chain_restore(struct engine *engine, const struct record *record);
 
 /* ---- retire.c ---- */
 

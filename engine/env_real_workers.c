@@ -106,6 +106,14 @@ uint32_t env_real_workers_queued(struct env_real_workers *workers)
     return queued;
 }
 
+bool env_real_workers_are_stopping(struct env_real_workers *workers)
+{
+    uv_mutex_lock(&workers->lock);
+    bool is_stopping = workers->stopping;
+    uv_mutex_unlock(&workers->lock);
+    return is_stopping;
+}
+
 struct env_real_workers *env_real_workers_create(uint32_t threads, uint32_t queue_max)
 {
     struct env_real_workers *workers = calloc(1, sizeof(*workers));

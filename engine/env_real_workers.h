@@ -11,7 +11,8 @@
 enum {
     WORKERS_MAX = 64,
     WORKERS_QUEUE_MAX = 4096,
-    WORKERS_NICE = 10, /* shards have 0: on a busy core they get about ten times as much */
+    WORKERS_QUEUE_DEFAULT = 32, /* a second's wait at most, where a password takes 30 ms */
+    WORKERS_NICE = 10,          /* shards have 0: on a busy core they get about ten times as much */
 };
 
 struct env_real_workers;
@@ -28,6 +29,9 @@ struct worker_port env_real_workers_port(struct env_real_workers *workers);
 
 /* Work that waits now; racy. Any thread. */
 uint32_t env_real_workers_queued(struct env_real_workers *workers);
+
+/* Whether env_real_workers_stop was called. Any thread. */
+bool env_real_workers_are_stopping(struct env_real_workers *workers);
 
 /* Lets each thread finish what it is at, and joins it; what waits is never run, and submit refuses
  * from now on. Before the shards' loops are closed: who wakes others goes first. Idempotent.

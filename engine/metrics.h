@@ -28,7 +28,13 @@
     X(saga_dropped, counter, "Messages between partitions dropped by a full mailbox")              \
     X(wake_ups, counter, "Times a sleeping shard was woken")                                       \
     X(audits, counter, "Rounds of the online audit")                                               \
-    X(inventory_mismatch_skus, gauge, "SKUs whose gate, record and ledger disagree")
+    X(inventory_mismatch_skus, gauge, "SKUs whose gate, record and ledger disagree")               \
+    X(mails_waiting, gauge, "Mails that are yet to go out")                                        \
+    X(mails_dead, gauge, "Mails that were given up; staff may send them again")                    \
+    X(mails_delivered, counter, "Mails that were delivered")                                       \
+    X(mails_retried, counter, "Attempts at mails that failed and will be repeated")                \
+    X(mails_given_up, counter, "Mails that were given up")                                         \
+    X(mails_dropped, counter, "Mails dropped because their account was erased")
 
 struct shard_metrics {
 #define X(name, kind, help) _Atomic int64_t name;
@@ -45,6 +51,7 @@ struct engine_metrics {
     int64_t commit_ns;     /* sum */
     int64_t commit_max_ns; /* worst since start */
     int64_t durable_commit;
+    int64_t mails_oldest_seconds; /* age of the oldest that waits; 0: none does */
 };
 
 /* Adds to a counter of the calling thread's own shard. */

@@ -95,6 +95,8 @@ struct secrets_port {
     /* Keyed MAC of `bytes` for a purpose (a static string), 128 bits. Any thread. */
     void (*mac)(void *self, const char *purpose, const void *bytes, size_t length,
                 uint8_t mac_out[MAC_BYTES]);
+    /* SHA-256, for the audit log. Any thread. */
+    void (*digest)(const void *bytes, size_t length, uint8_t digest_out[AUDIT_HASH_BYTES]);
     /* The keys of IDs and of idempotency keys; the same for the life of the store. */
     struct hash_key id_key;
     struct hash_key key_key;

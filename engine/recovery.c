@@ -68,6 +68,13 @@ static bool restore_accounts(struct recovery *recovery, const struct record *rec
     }
     if (record->kind == RECORD_ALIAS && !MUTANT(MARKS_NOT_RESTORED))
         session_mark_move(engine->marks, &record->alias.guest);
+    if (record->kind == RECORD_MAIL && !MUTANT(MAIL_FORGOTTEN))
+        mails_restore(recovery->shard, &recovery->now, record);
+    if (record->kind == RECORD_AUDIT_HEAD) {
+        if (!audit_chain_restore(engine, record))
+            recovery->contradiction = true;
+        return true;
+    }
     return record->kind == RECORD_ALIAS || record->kind == RECORD_MAIL;
 }
 

@@ -74,6 +74,8 @@ uint32_t shard_sleep_ms(const struct shard *shard)
         return 1000; /* whoever ends that wakes it */
     if (shard->audit_due_ms < wake_ms)
         wake_ms = shard->audit_due_ms;
+    if (mails_next_ms(shard) < wake_ms)
+        wake_ms = mails_next_ms(shard);
     left_ms = wake_ms - env->now(env->self).boot_ms;
     if (left_ms < 0)
         return 0;
@@ -326,7 +328,8 @@ static void show_metrics(struct shard *shard)
     atomic_store_explicit(&shard->idle,
                           depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&
                               shard->reads == 0 && shard->works == 0 && shard->outbound_jobs == 0 &&
-                              shard->products == 0 && inventory_pool_aborting(shard->pool) == 0,
+                              shard->products == 0 && shard->mails.busy == 0 &&
+                              inventory_pool_aborting(shard->pool) == 0,
                           memory_order_release);
 }
 
@@ -341,6 +344,7 @@ bool shard_step(struct shard *shard)
                           memory_order_release);
     take_returned(shard);
     take_completed(shard);
+    mails_step(shard);
     fill_batch(shard);
     if (shard->now.boot_ms >= shard->audit_due_ms - 2 * AUDIT_QUIET_MS)
         shard_audit(shard);

@@ -320,6 +320,8 @@ static enum outcome submit_hold(struct shard *shard, const struct command *comma
             hash_bytes(&engine->ports.secrets.key_key, command->key.text, command->key.length) | 1;
     message->hold.principal = command->principal;
     message->hold.authority = (uint8_t)command->authority;
+    if (command->authority == AUTHORITY_STAFF)
+        message->hold.origin = command->origin;
     return send_request(shard, target);
 }
 
@@ -345,6 +347,7 @@ static enum outcome submit_stock(struct shard *shard, const struct command *comm
         message->adjust.sku_id = sku->sku_id;
         message->adjust.is_set = command->stock.is_set;
         message->adjust.value = command->stock.value;
+        message->adjust.origin = command->origin;
         memcpy(message->adjust.reason, command->stock.reason.text, command->stock.reason.length);
         if (command->stock.key.length > 0) {
             message->adjust.has_key = 1;
@@ -367,6 +370,7 @@ static enum outcome submit_product(struct shard *shard, const struct command *co
         return OUTCOME_OVERLOADED;
     assert(command->product->variant_count >= 1 &&
            command->product->variant_count <= PRODUCT_VARIANTS_MAX);
+    command->product->origin = command->origin;
     message->product.envelope = command->product;
     return send_request(shard, DIRECTORY_SHARD);
 }
@@ -415,6 +419,7 @@ static enum outcome submit_account(struct shard *shard, const struct command *co
     if (message == NULL)
         return OUTCOME_OVERLOADED;
     message->partition = (uint16_t)place.partition;
+    command->account->origin = command->origin;
     message->account.envelope = command->account;
     return send_request(shard, target);
 }

@@ -13,6 +13,7 @@
 #include "control.h"
 #include "data_folder.h"
 #include "files.h"
+#include "vault_file.h"
 
 struct backup {
     const char *target;
@@ -30,11 +31,12 @@ struct backup {
 static int secret_check(struct backup *backup, char *error, size_t error_size)
 {
     struct secrets secrets;
+    uint64_t vault_key_id;
 
     if (data_folder_secret(&backup->folder, &secrets, error, error_size) != 0)
         return -1;
     secrets_close(&secrets);
-    return 0;
+    return vault_file_needs(&backup->folder, &vault_key_id, error, error_size) == 0 ? 0 : -1;
 }
 
 /* A copy by the server, or the folder itself where there is none. */
@@ -196,6 +198,9 @@ static int files_plan(struct backup *backup, char *error, size_t error_size)
     closedir(folder);
     if (result == 0)
         result = file_plan(backup, backup->folder.path, "secret.key", false, error, error_size);
+    /* What private data is found by; its key, vault.key, stays outside: vault_file.h. */
+    if (result == 0)
+        result = file_plan(backup, backup->folder.path, VAULT_FILE_NAME, false, error, error_size);
     if (result == 0 && backup_path(backup->folder.path, "admin.key", path) && files_exist(path))
         result = file_plan(backup, backup->folder.path, "admin.key", false, error, error_size);
     return result;

@@ -9,6 +9,7 @@
 #include "data_folder.h"
 #include "files.h"
 #include "hash.h"
+#include "vault_file.h"
 #include "watermark_file.h"
 
 /* ---- shared by the audit's files ---- */
@@ -102,15 +103,21 @@ static void check_names(struct check *check)
     }
 }
 
-static void check_secret(struct check *check, const struct data_folder *folder)
+/* And what was made with them. */
+static void check_secrets(struct check *check, const struct data_folder *folder)
 {
     struct data_folder copy = *folder; /* its lock stays the other's */
     struct secrets secrets;
+    uint64_t vault_key_id;
     char reason[512];
 
-    if (data_folder_secret(&copy, &secrets, reason, sizeof(reason)) == 0)
-        secrets_close(&secrets);
-    else
+    if (data_folder_secret(&copy, &secrets, reason, sizeof(reason)) != 0) {
+        check_broken(check, "%s", reason);
+        return;
+    }
+    check_audit(check, &secrets);
+    secrets_close(&secrets);
+    if (vault_file_needs(folder, &vault_key_id, reason, sizeof(reason)) != 0)
         check_broken(check, "%s", reason);
 }
 
@@ -151,6 +158,16 @@ static void check_watermark(struct check *check, const struct data_folder *folde
                      watermark.commit_number);
 }
 
+static void print_audit(const struct check *check)
+{
+    if (check->audit_count == 0)
+        return;
+    fprintf(check->out, "check: audit log of %" PRIu64 " entries, digest ", check->audit_count);
+    for (unsigned i = 0; i < sizeof(check->audit_digest); i++)
+        fprintf(check->out, "%02x", check->audit_digest[i]);
+    fputc('\n', check->out);
+}
+
 static enum check_result verdict(struct check *check, char *error, size_t error_size)
 {
     uint64_t state = 0;
@@ -165,6 +182,7 @@ static enum check_result verdict(struct check *check, char *error, size_t error_
         fprintf(check->out, "check: broken: %" PRIu64 " in all\n", check->broken);
         return CHECK_BROKEN;
     }
+    print_audit(check);
     fprintf(check->out,
             "check: ok %" PRIu64 " SKUs, %" PRIu64 " holds, %" PRIu64
             " ledger entries, commit %" PRIu64 ", %" PRIu64 " unfinished, state %016" PRIx64 "\n",
@@ -179,12 +197,15 @@ static enum check_result audit(struct check *check, const struct data_folder *fo
     check->partitions = journal_rocksdb_identity(check->journal).partitions;
     check->floors = calloc(check->partitions, sizeof(*check->floors));
     check->out_of_memory = check->floors == NULL;
-    for (uint32_t i = 0; i < check->partitions && !check->out_of_memory; i++)
+    for (uint32_t i = 0; i < check->partitions && !check->out_of_memory; i++) {
         check_partition(check, i);
+        check_accounts_partition(check, i);
+    }
     check_names(check);
     check_links(check);
+    check_accounts(check);
     check_watermark(check, folder);
-    check_secret(check, folder);
+    check_secrets(check, folder);
     enum check_result result = verdict(check, error, error_size);
     check_vector_free(&check->names);
     check_vector_free(&check->promises);

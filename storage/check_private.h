@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of the audit share: check.c (opening, verdict), check_partition.c (what is true
  * within a partition), check_limits.c (what a customer may have), check_keys.c (one key, one
- * effect), check_links.c (reservations over several partitions). The arithmetic here is
- * deliberately not the actors'. */
+ * effect), check_audit.c (the audit log's chains), check_links.c (reservations over several
+ * partitions), check_accounts.c. The arithmetic here is deliberately not the actors'. */
 #ifndef STAMPEDE_CHECK_PRIVATE_H
 #define STAMPEDE_CHECK_PRIVATE_H
 
@@ -26,11 +26,16 @@ struct check {
     uint64_t sku_count;
     uint64_t reservation_count;
     uint64_t ledger_count;
+    uint64_t audit_count;
+    uint8_t audit_digest[AUDIT_HASH_BYTES]; /* of all chains of the audit log */
     bool out_of_memory;
-    uint64_t *floors;       /* of each partition; 0: none */
-    struct vector names;    /* uint64_t: hashes of SKUs, over all partitions */
-    struct vector promises; /* struct check_link: what owners say of other partitions */
-    struct vector links;    /* struct check_link: what those partitions have */
+    uint64_t *floors;        /* of each partition; 0: none */
+    struct vector names;     /* uint64_t: hashes of SKUs, over all partitions */
+    struct vector promises;  /* struct check_link: what owners say of other partitions */
+    struct vector links;     /* struct check_link: what those partitions have */
+    struct vector accounts;  /* struct check_account, ascending */
+    struct vector addresses; /* struct check_address */
+    struct vector customers; /* uint64_t: who guests became */
 };
 
 /* Lines that one reservation has in a partition that does not own it. */
@@ -108,9 +113,36 @@ struct check_key {
 /* Within its scope, a key names one effect. Sorts `keys`. */
 void check_keys(struct check *check, uint32_t partition, struct vector *keys);
 
+/* ---- check_audit.c ---- */
+
+struct secrets;
+
+/* Follows the audit log's chain of every partition. */
+void check_audit(struct check *check, const struct secrets *secrets);
+
 /* ---- check_links.c ---- */
 
 /* Compares promises with links, after all partitions. */
 void check_links(struct check *check);
+
+/* ---- check_accounts.c ---- */
+
+struct check_account {
+    uint64_t name;  /* first: looked up by it; partition << 32 | number */
+    uint64_t index; /* a hash of its address's blind index */
+    uint64_t mails;
+    bool is_erased;
+    bool has_key;
+};
+
+struct check_address {
+    uint64_t index;
+    uint64_t account;
+};
+
+/* Reads one partition's accounts; in ascending order of partitions. */
+void check_accounts_partition(struct check *check, uint32_t partition);
+/* Compares them, after all partitions. */
+void check_accounts(struct check *check);
 
 #endif

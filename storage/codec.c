@@ -164,8 +164,11 @@ static bool key_is_valid(const struct record *record)
         return record->subject >= 1 && record->sequence >= 1 &&
                record->sequence < CODEC_SEQUENCE_END;
     case RECORD_HOLD:
+    case RECORD_AUDIT:
         return record->subject == 0 && record->sequence >= 1 &&
                record->sequence < CODEC_SEQUENCE_END;
+    case RECORD_AUDIT_HEAD:
+        return record->subject == 0 && record->sequence == 0;
     case RECORD_KIND_COUNT:
         break;
     }
@@ -233,6 +236,10 @@ bool codec_record_is_valid(const struct record *record)
     case RECORD_ALIAS:
         return !principal_is_nobody(&record->alias.customer) &&
                time_is_valid(record->alias.ended_wall_ms);
+    case RECORD_AUDIT:
+        return audit_is_valid(&record->audit) && time_is_valid(record->audit.wall_ms);
+    case RECORD_AUDIT_HEAD:
+        return record->audit_head.sequence >= 1 && record->audit_head.sequence < CODEC_SEQUENCE_END;
     case RECORD_MAIL:
         return mail_is_valid(&record->mail);
     case RECORD_KIND_COUNT:
@@ -396,6 +403,14 @@ static void encode_mail(struct writer *writer, const struct mail_record *mail)
     write_bytes(writer, mail->sealed, mail->sealed_length);
 }
 
+static void encode_audit(struct writer *writer, const struct audit_record *entry)
+{
+    uint8_t packed[AUDIT_PACKED_BYTES_MAX];
+
+    write_bytes(writer, packed, audit_pack(entry, packed));
+    write_bytes(writer, entry->hash, AUDIT_HASH_BYTES);
+}
+
 static uint32_t field_count(const struct record *record)
 {
     uint32_t count = codec_fields[record->kind];
@@ -457,6 +472,14 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
         break;
     case RECORD_MAIL:
         encode_mail(&writer, &record->mail);
+        break;
+    case RECORD_AUDIT:
+        encode_audit(&writer, &record->audit);
+        break;
+    case RECORD_AUDIT_HEAD:
+        pack_uint64(&writer, record->audit_head.sequence);
+        write_bytes(&writer, record->audit_head.hash, AUDIT_HASH_BYTES);
+        write_bytes(&writer, record->audit_head.mac, AUDIT_MAC_BYTES);
         break;
     case RECORD_KIND_COUNT:
         break;

@@ -337,6 +337,16 @@ static void decode_mail(struct taker *taker, struct mail_record *mail)
     mail->sealed_length = (uint16_t)take_some(taker, mail->sealed, SEALED_MAIL_MAX);
 }
 
+static void decode_audit(struct taker *taker, struct audit_record *entry)
+{
+    uint8_t packed[AUDIT_PACKED_BYTES_MAX];
+    uint32_t length = take_some(taker, packed, sizeof(packed));
+
+    if (taker->error == CODEC_OK && !audit_unpack(packed, length, entry))
+        taker->error = CODEC_BAD_RANGE;
+    take_exactly(taker, entry->hash, AUDIT_HASH_BYTES);
+}
+
 static void decode_fields(struct taker *taker, struct record *record)
 {
     switch ((enum record_kind)record->kind) {
@@ -387,6 +397,14 @@ static void decode_fields(struct taker *taker, struct record *record)
         break;
     case RECORD_MAIL:
         decode_mail(taker, &record->mail);
+        break;
+    case RECORD_AUDIT:
+        decode_audit(taker, &record->audit);
+        break;
+    case RECORD_AUDIT_HEAD:
+        record->audit_head.sequence = take_number(taker, CODEC_SEQUENCE_END - 1);
+        take_exactly(taker, record->audit_head.hash, AUDIT_HASH_BYTES);
+        take_exactly(taker, record->audit_head.mac, AUDIT_MAC_BYTES);
         break;
     case RECORD_KIND_COUNT:
         taker->error = CODEC_BAD_FORM;

@@ -8,6 +8,8 @@
  *   watermark    newest durable commit (watermark_file.h)
  *   ballast      space kept back for a full disk (ballast.h)
  *   secret.key, admin.key
+ *   vault        the key of the blind index, wrapped by the vault key (vault_file.h)
+ *   vault.key    the vault key, unless the operator keeps it elsewhere; in no backup
  *   control      socket of the server, for `stampede backup` (control.h)
  *   journal.backup  a copy of the journal, by links, while a backup is made from it
  *

@@ -440,6 +440,20 @@ bool journal_memory_garble(struct journal_memory *journal, uint64_t record, uint
 
 /* ---- what is in it ---- */
 
+bool journal_memory_find(const struct journal_memory *journal, enum record_kind kind,
+                         uint32_t partition, uint32_t subject, uint64_t sequence,
+                         struct record *record_out)
+{
+    const struct memory_entry *entry;
+    uint8_t key[CODEC_KEY_BYTES];
+
+    codec_encode_key_prefix(partition, subject, sequence, key);
+    entry = memory_table_find(&journal->table, kind, key, sizeof(key));
+    return entry != NULL &&
+           codec_decode(kind, entry->bytes, entry->key_length, memory_entry_value(entry),
+                        entry->value_length, record_out) == CODEC_OK;
+}
+
 uint64_t journal_memory_count(const struct journal_memory *journal, enum record_kind kind)
 {
     uint64_t count = 0;

@@ -94,6 +94,11 @@ bool journal_memory_garble(struct journal_memory *journal, uint64_t record, uint
  */
 struct journal_memory *journal_memory_copy(const struct journal_memory *journal);
 
+/* A durable record by its key, decoded to `record_out`, of a kind without a tail (no PRODUCT). */
+bool journal_memory_find(const struct journal_memory *journal, enum record_kind kind,
+                         uint32_t partition, uint32_t subject, uint64_t sequence,
+                         struct record *record_out);
+
 uint64_t journal_memory_count(const struct journal_memory *journal, enum record_kind kind);
 
 /* A hash over the newest commit number and all records, whatever their order of arrival. The same

@@ -14,6 +14,7 @@
 #include "files.h"
 #include "journal_rocksdb.h"
 #include "salvage.h"
+#include "vault_file.h"
 #include "watermark_file.h"
 
 static const char copy_name[] = "journal.repair-";
@@ -127,14 +128,17 @@ static int examine_journal(struct repair *repair, char *error, size_t error_size
                        repair->refusal);
 }
 
-/* The secret and the tables: no repair brings them back. */
+/* The secret, the vault and the tables: no repair brings them back. */
 static int examine_irreplaceable(struct repair *repair, char *error, size_t error_size)
 {
     struct secrets secrets;
+    uint64_t vault_key_id;
 
     if (data_folder_secret(&repair->folder, &secrets, error, error_size) != 0)
         return -1;
     secrets_close(&secrets);
+    if (vault_file_needs(&repair->folder, &vault_key_id, error, error_size) != 0)
+        return -1;
     if (!has_watermark(repair) || !files_exist(repair->journal_path) ||
         (repair->findings.is_readable &&
          repair->findings.identity.incarnation != repair->watermark.incarnation))

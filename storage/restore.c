@@ -9,6 +9,7 @@
 #include "backup_manifest.h"
 #include "data_folder.h"
 #include "files.h"
+#include "vault_file.h"
 #include "watermark_file.h"
 
 struct restore {
@@ -17,7 +18,8 @@ struct restore {
     struct backup_manifest wanted; /* as the manifest says */
     struct backup_manifest found;  /* as the copy is; without files */
     uint64_t incarnation;
-    bool is_damaged; /* the backup, not the target */
+    bool is_damaged;       /* the backup, not the target */
+    uint64_t vault_key_id; /* which the store needs, and no backup holds */
     char journal_path[DATA_FOLDER_PATH_MAX];
 };
 
@@ -124,6 +126,10 @@ static int steps_run(struct restore *restore, char *error, size_t error_size)
     if (watermark_replace(path, &watermark, error, error_size) != 0)
         return -1;
     restore->folder.store_id = restore->wanted.identity.store_id;
+    if (vault_file_needs(&restore->folder, &restore->vault_key_id, error, error_size) != 0) {
+        restore->is_damaged = true;
+        return -1;
+    }
     if (data_folder_secret(&restore->folder, &secrets, error, error_size) != 0)
         return -1;
     secrets_close(&secrets);
@@ -176,9 +182,12 @@ enum backup_result backup_restore(const char *source, const char *data, int64_t 
         if (result == 0)
             fprintf(out,
                     "restore: ok commit %" PRIu64 ", state %016" PRIx64 ", incarnation %" PRIu64
-                    ", in %s: what was acknowledged after that commit is not in it\n",
+                    ", in %s: what was acknowledged after that commit is not in it\n"
+                    "restore: it needs the vault key %016" PRIx64
+                    ", which no backup holds: put its file there as %s, or give it to serve with "
+                    "--vault-key-file\n",
                     restore.found.last_commit, restore.found.state, restore.incarnation,
-                    restore.folder.path);
+                    restore.folder.path, restore.vault_key_id, VAULT_KEY_NAME);
         else
             target_abandon(&restore);
         data_folder_close(&restore.folder);

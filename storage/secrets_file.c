@@ -82,10 +82,15 @@ static void hash_for(const struct secrets *secrets, const char *purpose, const v
     crypto_generichash_final(&state, hash_out, hash_length);
 }
 
-static void port_mac(void *self, const char *purpose, const void *bytes, size_t length,
-                     uint8_t mac_out[MAC_BYTES])
+void secrets_mac(void *self, const char *purpose, const void *bytes, size_t length,
+                 uint8_t mac_out[MAC_BYTES])
 {
     hash_for(self, purpose, bytes, length, mac_out, MAC_BYTES);
+}
+
+void secrets_digest(const void *bytes, size_t length, uint8_t digest_out[AUDIT_HASH_BYTES])
+{
+    crypto_hash_sha256(digest_out, bytes, length);
 }
 
 static struct hash_key key_for(const struct secrets *secrets, const char *purpose)
@@ -103,7 +108,8 @@ struct secrets_port secrets_port_of(struct secrets *secrets)
 {
     return (struct secrets_port){
         .self = secrets,
-        .mac = port_mac,
+        .mac = secrets_mac,
+        .digest = secrets_digest,
         .id_key = key_for(secrets, "reservation id"),
         .key_key = key_for(secrets, "idempotency key"),
     };

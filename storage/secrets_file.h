@@ -30,6 +30,11 @@ int secrets_open(const char *path, bool create, struct secrets *secrets_out, cha
 /* The port; valid as long as `secrets` stays where it is. */
 struct secrets_port secrets_port_of(struct secrets *secrets);
 
+/* What the port is made of: the keyed MAC (`self` is a struct secrets), and SHA-256. */
+void secrets_mac(void *self, const char *purpose, const void *bytes, size_t length,
+                 uint8_t mac_out[MAC_BYTES]);
+void secrets_digest(const void *bytes, size_t length, uint8_t digest_out[AUDIT_HASH_BYTES]);
+
 /* What a secret is known by: 64 bits of a keyed hash, which do not tell it. */
 uint64_t secrets_mark(const struct secrets *secrets);
 

@@ -19,6 +19,7 @@
 #include "journal_rocksdb.h"
 #include "salvage.h"
 #include "secrets_file.h"
+#include "vault_file.h"
 #include "watermark_file.h"
 
 #define MEBIBYTE (UINT64_C(1) << 20)
@@ -33,6 +34,7 @@ struct storage {
     struct storage_options options;
     struct data_folder folder;
     struct secrets secrets;
+    struct vault *vault; /* NULL: not open yet */
     struct ballast ballast;
     struct watermark_file *watermark;
     struct journal_rocksdb *journal;
@@ -316,6 +318,29 @@ static enum storage_result part_result(const struct storage *storage, int result
     return storage->folder.is_ready ? STORAGE_DAMAGED : STORAGE_NO_DISK;
 }
 
+/* The vault's key is the operator's to give; the rest of it is a part like others. */
+static enum storage_result vault_open(struct storage *storage, char *error, size_t error_size)
+{
+    struct vault_key_file key_file;
+
+    int opened =
+        vault_key_file_find(&storage->folder, storage->options.vault_key_file,
+                            storage->options.credentials_directory, &key_file, error, error_size);
+    if (opened == 0)
+        opened = vault_file_open(&storage->folder, &key_file, true, NULL, NULL, &storage->vault,
+                                 error, error_size);
+    switch (opened) {
+    case 0:
+        return STORAGE_OPENED;
+    case DATA_FOLDER_DAMAGED:
+        return STORAGE_DAMAGED;
+    case FILES_NO_DISK:
+        return STORAGE_NO_DISK;
+    default:
+        return STORAGE_REFUSED;
+    }
+}
+
 /* All parts of a locked folder. */
 static enum storage_result parts_open(struct storage *storage, char *error, size_t error_size)
 {
@@ -329,6 +354,9 @@ static enum storage_result parts_open(struct storage *storage, char *error, size
     int opened = data_folder_secret(&storage->folder, &storage->secrets, error, error_size);
     if (opened != 0)
         return part_result(storage, opened);
+    result = vault_open(storage, error, error_size);
+    if (result != STORAGE_OPENED)
+        return result;
     ballast_open(&storage->ballast, &ballast);
     if (watermark_load(storage->watermark_path, &watermark) == WATERMARK_UNREADABLE) {
         files_error(error, error_size, "cannot read %s: %s", storage->watermark_path,
@@ -372,7 +400,6 @@ enum storage_result storage_open(const struct storage_options *options,
         return STORAGE_NO_DISK;
     }
     storage->options = *options;
-    storage->options.path = NULL; /* the caller's */
     if (storage->options.log == NULL)
         storage->options.log = log_to_standard_error;
     atomic_flag_clear(&storage->watermark_failure_logged);
@@ -390,11 +417,16 @@ enum storage_result storage_open(const struct storage_options *options,
     result = parts_open(storage, error, error_size);
     if (result != STORAGE_OPENED)
         goto close_folder;
+    storage->options.path = NULL; /* these are the caller's */
+    storage->options.vault_key_file = NULL;
+    storage->options.credentials_directory = NULL;
     control_begin(storage);
     *storage_out = storage;
     return STORAGE_OPENED;
 
 close_folder:
+    if (storage->vault != NULL)
+        vault_destroy(storage->vault);
     secrets_close(&storage->secrets);
     data_folder_close(&storage->folder);
 free_storage:
@@ -415,6 +447,7 @@ void storage_close(struct storage *storage)
     /* The journal first: what it acknowledged last is then on file before the lock goes. */
     journal_close(storage);
     watermark_file_close(storage->watermark);
+    vault_destroy(storage->vault);
     secrets_close(&storage->secrets);
     data_folder_close(&storage->folder);
     pthread_mutex_destroy(&storage->journal_lock);
@@ -433,6 +466,11 @@ void storage_info_get(const struct storage *storage, struct storage_info *info_o
 }
 
 /* ---- ports ---- */
+
+struct vault_port storage_vault_get(struct storage *storage)
+{
+    return vault_port_of(storage->vault);
+}
 
 static void port_commit(void *self, const struct journal_commit *commit, journal_commit_done done,
                         void *arg)

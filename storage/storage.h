@@ -21,6 +21,10 @@ struct storage_options {
     uint64_t write_buffer_bytes;
     uint64_t ballast_bytes;   /* freed when the disk is full, so that the store can open */
     uint64_t low_water_bytes; /* less free space than this: is_full */
+    /* Where the vault's key is (vault_file.h): `--vault-key-file`, and $CREDENTIALS_DIRECTORY; NULL
+     * or empty: not given. */
+    const char *vault_key_file;
+    const char *credentials_directory;
     /* Called with one line for people, without newline, on any thread: a read that failed, a full
      * disk, damage. NULL: standard error. */
     void (*log)(void *arg, const char *line);
@@ -58,6 +62,9 @@ void storage_info_get(const struct storage *storage, struct storage_info *info_o
 /* Fills the ports; they are valid until storage_close. */
 void storage_ports_get(struct storage *storage, struct journal_port *journal_out,
                        struct watermark_port *watermark_out, struct secrets_port *secrets_out);
+
+/* The vault, valid until storage_close. */
+struct vault_port storage_vault_get(struct storage *storage);
 
 /* Ends the threads that read; reads still queued fail. Before the engine, whom they call, is
  * destroyed; no read may be begun afterwards. */

@@ -50,15 +50,17 @@ void vault_keys_wipe(struct vault_keys *keys);
 
 /* Opens the vault of a store. In one that is not ready yet, what is missing is made: the index key,
  * and the vault key if it is to be in the data folder. With `may_write`, and the index key wrapped
- * by the previous vault key, it is wrapped by the current one, durably. 0; -1 or FILES_NO_DISK with
- * one line in `error`: the key is missing or another one (both named by their IDs), `vault` is
- * missing, damaged or of another store. vault_destroy what comes. */
+ * by the previous vault key, it is wrapped by the current one, durably. 0; with one line in `error`
+ * -1, where the key is missing, malformed or another one (named by their IDs), DATA_FOLDER_DAMAGED,
+ * where `vault` is missing, damaged or of another store, or FILES_NO_DISK. vault_destroy what
+ * comes. */
 int vault_file_open(const struct data_folder *folder, const struct vault_key_file *key_file,
                     bool may_write, void (*random)(void *self, void *bytes, size_t length),
                     void *random_self, struct vault **vault_out, char *error, size_t error_size);
 
-/* The ID of the vault key that a folder's `vault` (of a store or a backup) needs. 0, or -1 or
- * FILES_NO_DISK with `error`. */
-int vault_file_needs(const char *folder_path, uint64_t *key_id_out, char *error, size_t error_size);
+/* Looks at a store's `vault` without any key: whether it is whole, of this store, and which vault
+ * key it needs. Returns what vault_file_open returns of that file. */
+int vault_file_needs(const struct data_folder *folder, uint64_t *key_id_out, char *error,
+                     size_t error_size);
 
 #endif

@@ -23,10 +23,11 @@ enum {
     ALTCHA_KEY_BYTES = 32,
     ALTCHA_NONCE_BYTES = 16,
     ALTCHA_CHALLENGE_MAX = 1024,
-    ALTCHA_PAYLOAD_MAX = 4096, /* base64, as it comes */
+    ALTCHA_PAYLOAD_MAX = 2048, /* base64, as it comes */
     ALTCHA_PREFIX_BYTES_MAX = 16,
     ALTCHA_COST_MAX = 100000,
     ALTCHA_DATA_MAX = 64,
+    ALTCHA_SOLUTIONS_MAX = 1 << 20,
 };
 
 enum altcha_algorithm {
@@ -69,10 +70,17 @@ size_t altcha_challenge_format(const struct altcha_parameters *parameters, const
 
 struct altcha_memory;
 
-/* For `solutions` (a power of two, at least 64) within one challenge's life; 8 bytes each. NULL
- * without memory. Start-up thread. */
+/* For some `solutions` (64 to ALTCHA_SOLUTIONS_MAX) within one challenge's life, 32 bytes each:
+ * with so many, one in some thousand finds its bucket full. NULL without memory. Start-up thread.
+ */
 struct altcha_memory *altcha_memory_create(uint32_t solutions);
 void altcha_memory_destroy(struct altcha_memory *memory);
+
+/* Remembers a challenge, by its signature, until it expires. ALTCHA_GOOD for one of those who offer
+ * it, ALTCHA_REPLAYED for the others; ALTCHA_EXPIRED too if a later time was seen here, so that a
+ * clock that is set back revives nothing; ALTCHA_MEMORY_FULL. Any thread. */
+enum altcha_verdict altcha_memory_use(struct altcha_memory *memory, const uint8_t signature[32],
+                                      int64_t expires_s, int64_t now_s);
 
 /* ---- verification ---- */
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/api_shard.h"
+#include "api/courier.h"
 #include "api/import.h"
 #include "api/keyed.h"
 #include "api/log.h"
@@ -25,6 +26,8 @@ void api_options_default(struct api_options *options_out)
     options_out->http.body_max = API_JSON_BODY_BYTES_MAX;
     options_out->rate_limits = true;
     options_out->availability_exact = true;
+    options_out->auth_verify = true;
+    options_out->shop_name = "Stampede";
     options_out->drain_deadline_ms = 10000;
 }
 
@@ -80,7 +83,7 @@ static bool make_pages(struct api *api, char *error, size_t error_size)
 static void shard_free(struct api_shard *shard)
 {
     pending_table_free(&shard->pending);
-    free(shard->sessions);
+    session_cache_free(&shard->sessions);
     free(shard->limiter);
     free(shard->json.bytes);
 }
@@ -88,14 +91,13 @@ static void shard_free(struct api_shard *shard)
 static bool shard_init(struct api *api, struct api_shard *shard)
 {
     uint32_t pending = api->options.http.exchanges_max * PENDING_PER_EXCHANGE +
-                       IMPORTS_MAX * IMPORT_WINDOW + SHARDS_MAX;
+                       IMPORTS_MAX * IMPORT_WINDOW + FLOWS_MAX + SHARDS_MAX;
     struct hash_key seed;
 
     shard->api = api;
     shard->json.size = json_memory_needed(API_JSON_BODY_BYTES_MAX);
     shard->json.bytes = malloc(shard->json.size);
-    shard->sessions = calloc(SESSION_CACHE_ENTRIES, sizeof(*shard->sessions));
-    if (shard->json.bytes == NULL || shard->sessions == NULL ||
+    if (shard->json.bytes == NULL || !session_cache_init(&shard->sessions) ||
         !pending_table_init(&shard->pending, pending))
         return false;
     if (!api->options.rate_limits)
@@ -127,7 +129,7 @@ static bool init_shards(struct api *api)
 static void set_http_options(struct http_options *http)
 {
     http->answer_max = API_ANSWER_BYTES_MAX;
-    http->scratch_size = sizeof(struct import *);
+    http->scratch_size = sizeof(struct call_scratch);
     http->wall_ms = wall_ms;
     http->dispatch = NULL; /* every route's handler is dispatch_exchange */
     http->render_problem = problem_render;
@@ -208,6 +210,7 @@ int api_shard_start(void *user, struct shard *engine_side, uv_loop_t *loop)
     shard->jitter |= 1; /* never all zero */
     shard_random(engine_side, &http.seed, sizeof(http.seed));
     shard_set_reply(engine_side, dispatch_reply, shard);
+    courier_start(shard);
     int status = http_server_start(loop, &http, shard->api->router, shard, &server);
     log_begin(&line, status == 0 ? LOG_INFO : LOG_ERROR,
               status == 0 ? "shard_listens" : "shard_cannot_listen", shard->now.wall_ms);

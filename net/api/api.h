@@ -25,6 +25,8 @@
 #include "http/http.h"
 
 struct api;
+struct outbound;
+struct mail_settings;
 
 struct api_options {
     /* Host, port (the probe's), limits, timeouts and CORS. api_options_default fills it; the caller
@@ -36,7 +38,15 @@ struct api_options {
     bool rate_limits;           /* off: for demos and load tests; shows in /metrics */
     bool availability_exact;    /* off: `available` is null, only the level is told */
     bool secure_cookies;        /* the public side is TLS: cookies are __Host- and Secure */
+    bool auth_verify;           /* new addresses are verified by mail before they are good */
+    bool staff_totp;            /* staff's sessions need a second factor */
+    const char *public_url;     /* where shoppers find the shop, or NULL: one of its origins */
+    const char *shop_name;      /* what authenticators show */
     unsigned drain_deadline_ms; /* how long connections may finish when the engine drains */
+
+    /* Both NULL where nothing goes out. They outlive the shards. */
+    const struct outbound *outbound; /* its counters are in /metrics */
+    const struct mail_settings *mail;
 };
 
 enum {

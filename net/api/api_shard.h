@@ -15,8 +15,8 @@
 #include "api/json.h"
 #include "api/rate_limit.h"
 #include "api/routes.h"
+#include "api/session_cache.h"
 #include "api/validate.h"
-#include "session.h"
 
 struct api_shard;
 struct import;
@@ -27,9 +27,7 @@ enum {
     /* Of one answer that is not streamed: 100 reservations of 20 lines, or the documentation. */
     API_ANSWER_BYTES_MAX = 1024 * 1024,
     API_JSON_BODY_BYTES_MAX = 64 * 1024,
-    /* A shard; of 80 bytes. As many as guests who come again during a sale, or each of their
-     * requests costs a MAC. */
-    SESSION_CACHE_ENTRIES = 1 << 16,
+    FLOWS_MAX = 1024,   /* calls that work on accounts, under way on one shard */
     IMPORTS_MAX = 2,    /* under way on one shard */
     IMPORT_WINDOW = 32, /* products of one import on their way to their partitions */
     LIST_LIMIT_DEFAULT = 20,
@@ -92,9 +90,11 @@ struct pending pending_take(struct pending_table *table, uint64_t cookie);
 
 /* ---- the shard ---- */
 
-struct session_cache_entry {
-    char token[SESSION_TOKEN_LENGTH + 1]; /* empty: none */
-    struct session session;
+/* What stays with an exchange while its request is deferred, and behind its handler's back. */
+struct call_scratch {
+    struct import *import;
+    struct rate_verdict address_verdict; /* not charged again when the request is resumed */
+    uint32_t asked;                      /* how often its session was asked for */
 };
 
 /* What a reservation's handler works in. Here and not on the stack, because hardened builds clear
@@ -112,11 +112,12 @@ struct api_shard {
     /* Readable by other threads for its counters until this shard stops. */
     struct http_server *_Atomic server;
     struct pending_table pending;
-    struct session_cache_entry *sessions; /* SESSION_CACHE_ENTRIES, direct-mapped */
-    struct rate_limiter *limiter;         /* NULL: off */
+    struct session_cache sessions;
+    struct rate_limiter *limiter; /* NULL: off */
     struct json_memory json;
     struct reserve_scratch reserve;
     struct import *imports[IMPORTS_MAX];
+    uint32_t flows;    /* under way */
     struct moment now; /* as of this turn: at most a second old */
     uint64_t jitter;   /* a state of a random sequence; not for secrets */
     bool is_drained;
@@ -133,8 +134,12 @@ struct api_call {
     struct api_shard *shard;
     struct http_exchange *exchange;
     const struct api_route *route;
-    struct principal principal; /* of a SESSION; otherwise nobody */
-    enum authority authority;
+    struct principal principal; /* of the session; nobody with the admin key or without either */
+    enum authority authority;   /* STAFF on their routes only */
+    /* Whose session it is, if it is an account's; in the shard's cache, for this call only. */
+    const struct person *person;
+    struct http_slice token; /* of the session, as it came */
+    bool by_cookie;          /* it came as a cookie, which a browser sends by itself */
     /* The Idempotency-Key without its quotes; text NULL: none was given. Points to key_text. */
     struct slice key;
     char key_text[KEY_LENGTH_MAX + 1];
@@ -146,8 +151,11 @@ void dispatch_exchange(struct http_exchange *exchange, void *user);
 /* Takes the engine's answers (engine_reply); `user` is the shard. */
 void dispatch_reply(void *user, uint64_t cookie, const struct message *reply);
 
-/* Submits with principal and authority of the call. PENDING: `answer` will be called. Otherwise
- * nothing happened; `refusal_out` (may be NULL) says more. */
+/* Who makes this call, for the audit log; what goes to the engine later takes it along. */
+struct origin call_origin(const struct api_call *call);
+
+/* Submits with principal, authority and origin of the call. PENDING: `answer` will be called.
+ * Otherwise nothing happened; `refusal_out` (may be NULL) says more. */
 enum outcome call_submit(struct api_call *call, struct command *command, pending_answer answer,
                          void *user, struct refusal *refusal_out);
 

@@ -49,7 +49,7 @@ void api_availability_get(struct api_call *call)
 
     if (!request_path_sku(call, &entry))
         return;
-    http_header_add(call->exchange, "Cache-Control", "no-store");
+    http_exchange_cache(call->exchange, HTTP_CACHE_NO_STORE);
     char *memory = http_body_begin(call->exchange, 200, "application/json", AVAILABILITY_BYTES_MAX);
     if (memory == NULL)
         return;
@@ -99,7 +99,7 @@ void api_availability_list(struct api_call *call)
     if (count == 0)
         return;
     size_t bytes_max = 32 + (size_t)count * AVAILABILITY_BYTES_MAX;
-    http_header_add(call->exchange, "Cache-Control", "no-store");
+    http_exchange_cache(call->exchange, HTTP_CACHE_NO_STORE);
     char *memory = http_body_begin(call->exchange, 200, "application/json", bytes_max);
     if (memory == NULL)
         return;

@@ -10,6 +10,7 @@
 /* Whether `password`, already in lower case, is in the list. */
 bool common_passwords_have(const char *password, size_t length);
 
-size_t common_passwords_count(void);
+/* All lines, each with its end. */
+const char *common_passwords_text(size_t *length_out);
 
 #endif

@@ -13,7 +13,7 @@
 /* The statuses that this server sends (and 499: the client left); others count as the last. */
 /* clang-format off */
 #define API_STATUSES(X)                                                                            \
-    X(200) X(201) X(204) X(304) X(400) X(401) X(403) X(404) X(405) X(408) X(409) X(413) X(414)     \
+    X(200) X(201) X(202) X(204) X(304) X(400) X(401) X(403) X(404) X(405) X(408) X(409) X(413) X(414)     \
     X(415) X(417) X(422) X(429) X(431) X(499) X(500) X(501) X(503) X(505)
 /* clang-format on */
 
@@ -32,6 +32,22 @@ enum {
     LATENCY_BUCKETS = 20,
 };
 
+/* What became of a login. */
+#define LOGIN_RESULTS(X)                                                                           \
+    X(OPENED, "opened")                                                                            \
+    X(REFUSED, "refused") /* unknown, or another password */                                       \
+    X(UNVERIFIED, "unverified")                                                                    \
+    X(SECOND_FACTOR, "second_factor") /* asked for, or wrong */                                    \
+    X(THROTTLED, "throttled")                                                                      \
+    X(FAILED, "failed") /* overload and the like */
+
+enum login_result {
+#define X(name, text) LOGIN_##name,
+    LOGIN_RESULTS(X)
+#undef X
+        LOGIN_RESULT_COUNT
+};
+
 struct api_counters {
     /* Row ROUTE_COUNT: what matched no route. */
     _Atomic uint64_t requests[ROUTE_COUNT + 1][STATUS_COUNT];
@@ -41,6 +57,12 @@ struct api_counters {
     } latency[CLASS_COUNT];
     _Atomic uint64_t problems[PROBLEM_COUNT];
     _Atomic uint64_t sessions_created;
+    _Atomic uint64_t session_hits; /* of accounts' sessions, among those remembered */
+    _Atomic uint64_t session_misses;
+    _Atomic uint64_t csrf_refused;
+    _Atomic uint64_t logins[LOGIN_RESULT_COUNT];
+    _Atomic uint64_t passwords_waiting; /* a gauge: for a worker, or with one */
+    _Atomic uint64_t flows;             /* a gauge: calls about accounts under way */
     _Atomic uint64_t rate_limited[CLASS_COUNT];
 };
 

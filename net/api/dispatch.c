@@ -6,8 +6,9 @@
 #include <string.h>
 
 #include "api/api_shard.h"
+#include "api/callers.h"
+#include "api/card_number.h"
 #include "api/request.h"
-#include "api/sessions.h"
 #include "http/words.h"
 
 /* ---- rates ---- */
@@ -93,11 +94,14 @@ static bool check_address_rate(struct api_call *call, struct rates *rates)
     if (call->shard->limiter == NULL || policy->quota == 0)
         return true;
     /* One address of IPv4; the /64 of IPv6, which is one customer's network. */
+    struct call_scratch *scratch = http_exchange_scratch(call->exchange);
     const struct http_peer *peer = http_exchange_peer(call->exchange);
     size_t length = memcmp(peer->address, mapped, sizeof(mapped)) == 0 ? 16 : 8;
     rates->address = policy;
-    rates->address_verdict = rate_limiter_take(call->shard->limiter, policy, peer->address, length,
-                                               (int64_t)uv_now(call->shard->loop));
+    if (!http_exchange_is_resumed(call->exchange))
+        scratch->address_verdict = rate_limiter_take(call->shard->limiter, policy, peer->address,
+                                                     length, (int64_t)uv_now(call->shard->loop));
+    rates->address_verdict = scratch->address_verdict;
     return rates->address_verdict.is_allowed ||
            refuse_rate(call, rates, rates->address_verdict.wait_s);
 }
@@ -108,7 +112,7 @@ static bool check_caller_rate(struct api_call *call, struct rates *rates)
 
     if (call->shard->limiter == NULL)
         return true;
-    if (policy->quota > 0 && call->route->caller != CALLER_PUBLIC) {
+    if (policy->quota > 0 && call->route->access.caller != CALLER_PUBLIC) {
         rates->caller = policy;
         rates->caller_verdict =
             rate_limiter_take(call->shard->limiter, policy, call->principal.bytes,
@@ -119,51 +123,6 @@ static bool check_caller_rate(struct api_call *call, struct rates *rates)
     if (rates->caller != NULL || rates->address != NULL)
         add_rate_headers(call->exchange, rates);
     return true;
-}
-
-/* ---- callers ---- */
-
-static bool refuse_caller(struct api_call *call, const char *detail)
-{
-    http_header_add(call->exchange, "WWW-Authenticate", "Bearer");
-    problem_respond(call->exchange, PROBLEM_UNAUTHENTICATED, detail);
-    return false;
-}
-
-static bool check_caller(struct api_call *call)
-{
-    char token[SESSION_TOKEN_LENGTH + 1];
-    enum session_check session;
-
-    switch (call->route->caller) {
-    case CALLER_PUBLIC:
-        return true;
-    case CALLER_SESSION:
-    case CALLER_SESSION_OR_NEW:
-        session = session_of_request(call->shard, call->exchange, &call->principal);
-        if (session == SESSION_VALID)
-            return true;
-        if (session == SESSION_ABSENT && call->route->caller == CALLER_SESSION_OR_NEW) {
-            session_start(call->shard, call->exchange, &call->principal, token);
-            return true;
-        }
-        return refuse_caller(call, session == SESSION_ABSENT
-                                       ? "Start a session with POST /v1/sessions."
-                                       : "The session is not valid or has expired. Start a new one "
-                                         "with POST /v1/sessions.");
-    case CALLER_ADMIN:
-        if (admin_of_request(call->shard, call->exchange)) {
-            call->authority = AUTHORITY_STAFF;
-            return true;
-        }
-        session = session_of_request(call->shard, call->exchange, &call->principal);
-        if (session != SESSION_VALID)
-            return refuse_caller(call, "This call takes the admin key as a bearer token.");
-        problem_respond(call->exchange, PROBLEM_FORBIDDEN, "This call is for the shop's staff.");
-        return false;
-    }
-    assert(false && "a route without a caller");
-    return false;
 }
 
 /* ---- media types and keys ---- */
@@ -282,6 +241,17 @@ static bool check_key(struct api_call *call)
     return false;
 }
 
+/* ---- what no request may hold ---- */
+
+static bool check_card_number(struct api_call *call)
+{
+    if (http_exchange_is_resumed(call->exchange) || !card_number_in_request(call->exchange))
+        return true;
+    problem_respond(call->exchange, PROBLEM_CARD_NUMBER_REFUSED,
+                    "Send no card numbers to the shop.");
+    return false;
+}
+
 /* ---- in and out ---- */
 
 void dispatch_exchange(struct http_exchange *exchange, void *user)
@@ -296,8 +266,13 @@ void dispatch_exchange(struct http_exchange *exchange, void *user)
     call.route = &api_routes[router_index(shard->api->router, route)];
     call.principal = (struct principal){{0}};
     call.authority = AUTHORITY_PRINCIPAL;
+    call.person = NULL;
+    call.token = (struct http_slice){0};
+    call.by_cookie = false;
     call.key = (struct slice){0};
-    if (!check_address_rate(&call, &rates) || !check_caller(&call) ||
+    if (call.route->access.caller != CALLER_PUBLIC)
+        http_exchange_cache(exchange, HTTP_CACHE_NO_STORE);
+    if (!check_address_rate(&call, &rates) || !check_card_number(&call) || !caller_check(&call) ||
         !check_caller_rate(&call, &rates) || !check_media_type(&call) || !check_key(&call))
         return;
     /* When the failure latch has fallen nothing may be told any more, but how we are. */
@@ -319,6 +294,18 @@ void dispatch_reply(void *user, uint64_t cookie, const struct message *reply)
     pending.answer(shard, exchange, reply, pending.user);
 }
 
+struct origin call_origin(const struct api_call *call)
+{
+    struct origin origin = {.who = call->principal, .caller = AUDIT_BY_NOBODY};
+
+    if (call->authority == AUTHORITY_STAFF)
+        origin.caller = AUDIT_BY_ADMIN_KEY;
+    else if (!principal_is_nobody(&call->principal))
+        origin.caller = AUDIT_BY_GUEST;
+    origin_set_network(&origin, http_exchange_peer(call->exchange)->address);
+    return origin;
+}
+
 enum outcome call_submit(struct api_call *call, struct command *command, pending_answer answer,
                          void *user, struct refusal *refusal_out)
 {
@@ -327,6 +314,11 @@ enum outcome call_submit(struct api_call *call, struct command *command, pending
 
     command->principal = call->principal;
     command->authority = call->authority;
+    if (call->person != NULL) {
+        command->aliases = call->person->aliases;
+        command->alias_count = call->person->alias_count;
+    }
+    command->origin = call_origin(call);
     uint64_t cookie =
         pending_open(&shard->pending, http_exchange_cookie(call->exchange), answer, user);
     if (cookie == 0)

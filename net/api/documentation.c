@@ -7,18 +7,7 @@
 
 #include "api/json.h"
 #include "api/openapi.h"
-
-static const char style[] =
-    "<style>"
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em}"
-    "code,pre{font:14px/1.4 ui-monospace,monospace;background:#8882;border-radius:.2em}"
-    "code{padding:.1em .3em}pre{padding:.6em;overflow:auto}"
-    "h2{border-bottom:1px solid #8886;margin-top:2.5em}h3{margin-top:2em}"
-    "table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:.2em 1em "
-    ".2em 0}th{font-weight:600}details{margin:.3em 0}summary{cursor:pointer}"
-    ".m{display:inline-block;min-width:4.5em;font-weight:700}"
-    "@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#8bf}}"
-    "</style>\n";
+#include "api/page.h"
 
 static const char *const methods[] = {"get", "post", "put", "patch", "delete"};
 
@@ -298,11 +287,9 @@ static bool write_page(struct page *page)
     if (info == NULL || tags == NULL || paths == NULL || json_type(tags) != JSON_ARRAY ||
         json_type(paths) != JSON_OBJECT)
         return false;
-    write_literal(page->html, "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-                              "<meta name=\"viewport\" content=\"width=device-width\">\n<title>");
+    write_literal(page->html, PAGE_HEAD "<title>");
     write_slice(page, text_of(info, "title"));
     write_literal(page->html, "</title>\n");
-    write_bytes(page->html, style, sizeof(style) - 1);
     write_literal(page->html, "<h1>");
     write_slice(page, text_of(info, "title"));
     write_literal(page->html, "</h1>\n");

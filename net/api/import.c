@@ -43,6 +43,7 @@ enum import_step {
 struct import {
     struct api_shard *shard;
     uint64_t exchange_cookie;
+    struct origin origin;
     unsigned slot;
     enum import_step step;
     bool is_complete; /* the body has come to its end */
@@ -277,6 +278,7 @@ static bool send_stalled(struct import *import)
     struct pending_table *pending = &import->shard->pending;
     struct command command = {.type = COMMAND_PRODUCT_PUT,
                               .authority = AUTHORITY_STAFF,
+                              .origin = import->origin,
                               .product = import->stalled_envelope};
     enum outcome outcome = OUTCOME_OVERLOADED;
     struct refusal refusal;
@@ -440,7 +442,7 @@ static struct import *import_of(struct http_exchange *exchange)
 {
     struct import *import;
 
-    memcpy(&import, http_exchange_scratch(exchange), sizeof(import));
+    import = ((struct call_scratch *)http_exchange_scratch(exchange))->import;
     return import;
 }
 
@@ -531,6 +533,7 @@ static struct import *import_open(struct api_call *call)
     import->shard = shard;
     import->slot = slot;
     import->exchange_cookie = http_exchange_cookie(call->exchange);
+    import->origin = call_origin(call);
     import->stock_mode = STOCK_KEEP;
     import->input_used = 0;
     import_rows_init(&import->rows);
@@ -562,6 +565,6 @@ void api_import(struct api_call *call)
         return;
     }
     call->shard->imports[import->slot] = import;
-    memcpy(http_exchange_scratch(call->exchange), &import, sizeof(import));
+    ((struct call_scratch *)http_exchange_scratch(call->exchange))->import = import;
     http_exchange_listen(call->exchange, &stream_events);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/card_number.h"
 #include "api/money.h"
 
 enum { SEEN_CAPACITY_FIRST = 1024 };
@@ -134,6 +135,8 @@ static void read_values(struct row *row, const struct csv_row *csv)
         row->values[i] = slice_trim(value);
         if (!text_is_utf8(value.text, value.length, NULL))
             refuse(row, import_field_name((enum import_field)i), "is not UTF-8");
+        else if (card_number_in(value.text, value.length, CARD_NUMBER_PLAIN))
+            refuse(row, import_field_name((enum import_field)i), "looks like a card number");
     }
 }
 

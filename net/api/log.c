@@ -8,7 +8,7 @@
 enum {
     /* Every byte of a text may need six. */
     MEMBER_BYTES_MAX = 6 * LOG_VALUE_BYTES_MAX + 64,
-    NAME_LENGTH_MAX = 40,
+    LOG_NAME_LENGTH_MAX = 40,
 };
 
 _Static_assert(MEMBER_BYTES_MAX + 256 < LOG_LINE_BYTES_MAX, "the first members always fit");
@@ -30,7 +30,7 @@ void log_begin(struct log_line *line, enum log_level level, const char *event, i
 /* Writes `,"name":`; false if there is no room for a value of `value_max` bytes after it. */
 static bool begin_member(struct log_line *line, const char *name, size_t value_max)
 {
-    assert(strlen(name) <= NAME_LENGTH_MAX);
+    assert(strlen(name) <= LOG_NAME_LENGTH_MAX);
     size_t room = (size_t)(line->writer.end - line->writer.at);
     if (room < strlen(name) + value_max + sizeof(",\"\":}\n"))
         return false;

@@ -6,6 +6,7 @@
 
 #include "api/api_shard.h"
 #include "api/problems.h"
+#include "outbound/outbound.h"
 
 /* Figures of the HTTP layer: member, name, kind, help. */
 #define HTTP_FIGURES(X)                                                                            \
@@ -229,6 +230,56 @@ static void write_refusals(struct writer *writer, const struct api *api)
                  (int64_t)sessions);
 }
 
+/* ---- accounts ---- */
+
+static void write_accounts(struct writer *writer, const struct api *api)
+{
+    static const char *const results[LOGIN_RESULT_COUNT] = {
+#define X(name, text) [LOGIN_##name] = text,
+        LOGIN_RESULTS(X)
+#undef X
+    };
+    uint64_t hits = 0;
+    uint64_t misses = 0;
+    uint64_t refused = 0;
+    uint64_t waiting = 0;
+    int64_t flows = 0;
+
+    write_type(writer, "logins_total", "counter", "Logins, by what became of them");
+    for (unsigned result = 0; result < LOGIN_RESULT_COUNT; result++) {
+        uint64_t count = 0;
+        for (uint32_t i = 0; i < api->shard_count; i++)
+            count += counter_read(&api->shards[i].counters.logins[result]);
+        write_literal(writer, "stampede_logins_total{result=\"");
+        write_text(writer, results[result]);
+        write_literal(writer, "\"} ");
+        write_unsigned(writer, count);
+        write_byte(writer, '\n');
+    }
+    for (uint32_t i = 0; i < api->shard_count; i++) {
+        const struct api_counters *counters = &api->shards[i].counters;
+        hits += counter_read(&counters->session_hits);
+        misses += counter_read(&counters->session_misses);
+        refused += counter_read(&counters->csrf_refused);
+        waiting += counter_read(&counters->passwords_waiting);
+        flows += (int64_t)counter_read(&counters->flows);
+    }
+    write_type(writer, "session_checks_total", "counter",
+               "Sessions of accounts that were checked, by whether the shard remembered them");
+    write_literal(writer, "stampede_session_checks_total{cache=\"hit\"} ");
+    write_unsigned(writer, hits);
+    write_literal(writer, "\nstampede_session_checks_total{cache=\"miss\"} ");
+    write_unsigned(writer, misses);
+    write_byte(writer, '\n');
+    write_figure(writer, "csrf_refused_total", "counter",
+                 "Requests with a session by cookie that were not shown to come from the shop's "
+                 "pages",
+                 (int64_t)refused);
+    write_figure(writer, "passwords_waiting", "gauge",
+                 "Passwords that are hashed by workers, or wait for one", (int64_t)waiting);
+    write_figure(writer, "account_calls_open", "gauge", "Calls about accounts under way", flows);
+}
+
 /* ---- the engine ---- */
 
 static void write_engine(struct writer *writer, const struct api *api)
@@ -250,6 +301,8 @@ static void write_engine(struct writer *writer, const struct api *api)
     write_figure(writer, name, #kind, help, metrics.member);
     ENGINE_METRICS(X)
 #undef X
+    write_figure(writer, "mails_oldest_seconds", "gauge", "Age of the oldest mail that waits",
+                 metrics.mails_oldest_seconds);
     write_figure(writer, "commits_total", "counter", "Commits made durable", metrics.commits);
     write_figure(writer, "commit_records_total", "counter", "Records in them",
                  metrics.commit_records);
@@ -278,6 +331,28 @@ static void write_engine(struct writer *writer, const struct api *api)
     }
 }
 
+/* ---- outbound ---- */
+
+static void write_outbound(struct writer *writer, const struct api *api)
+{
+    static const char suffix_counter[] = "_total";
+    static const char suffix_gauge[] = "";
+    struct outbound_metrics metrics;
+    char name[64];
+
+    if (api->options.outbound == NULL)
+        return;
+    outbound_metrics_get(api->options.outbound, &metrics);
+#define X(member, kind, help)                                                                      \
+    _Static_assert(sizeof("outbound_" #member) + sizeof(suffix_counter) <= sizeof(name),           \
+                   "a metric's name");                                                             \
+    strcpy(name, "outbound_" #member);                                                             \
+    strcat(name, suffix_##kind);                                                                   \
+    write_figure(writer, name, #kind, help, metrics.member);
+    OUTBOUND_METRICS(X)
+#undef X
+}
+
 void api_metrics(struct api_call *call)
 {
     const struct api *api = call->shard->api;
@@ -289,9 +364,11 @@ void api_metrics(struct api_call *call)
                  api->shard_count);
     write_engine(&writer, api);
     write_refusals(&writer, api);
+    write_accounts(&writer, api);
     write_requests(&writer, api);
     write_latencies(&writer, api);
     write_http(&writer, api);
+    write_outbound(&writer, api);
     if (writer.failed)
         respond_outcome(call->exchange, OUTCOME_OVERLOADED);
     else

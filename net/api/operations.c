@@ -4,11 +4,12 @@
 #include <string.h>
 
 #include "api/api_shard.h"
+#include "api/page.h"
 #include "api/problems.h"
 
 static void respond_status(struct http_exchange *exchange, const char *body)
 {
-    http_header_add(exchange, "Cache-Control", "no-store");
+    http_exchange_cache(exchange, HTTP_CACHE_NO_STORE);
     http_respond(exchange, 200, "application/json", body, strlen(body));
 }
 
@@ -42,15 +43,9 @@ void api_openapi(struct api_call *call)
 
 void api_docs(struct api_call *call)
 {
+    page_protect(call->exchange);
     respond_page(call->exchange, &call->shard->api->docs);
 }
-
-static const char page_head[] =
-    "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-    "<meta name=\"viewport\" content=\"width=device-width\">\n"
-    "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:40em;margin:3em auto;"
-    "padding:0 1em}code{background:#8882;padding:.1em .3em;border-radius:.2em}"
-    "@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}a{color:#8bf}}</style>\n";
 
 /* Text in which `…` marks code. */
 static void write_marked(struct writer *writer, const char *text)
@@ -77,8 +72,7 @@ void api_problem_page(struct api_call *call)
         return;
     }
     const struct problem_entry *entry = problem_entry(problem);
-    write_bytes(&writer, page_head, sizeof(page_head) - 1);
-    write_literal(&writer, "<title>");
+    write_literal(&writer, PAGE_HEAD "<title>");
     write_text(&writer, entry->title);
     write_literal(&writer, "</title>\n<h1>");
     write_text(&writer, entry->title);
@@ -89,10 +83,12 @@ void api_problem_page(struct api_call *call)
     write_literal(&writer, "</code></p>\n<p>");
     write_marked(&writer, entry->page);
     write_literal(&writer, "</p>\n<p><a href=\"/docs\">All calls</a></p>\n</html>\n");
-    if (writer.failed)
+    if (writer.failed) {
         respond_outcome(call->exchange, OUTCOME_OVERLOADED);
-    else
+    } else {
+        page_protect(call->exchange);
         http_respond(call->exchange, 200, "text/html; charset=utf-8", writer.start,
                      writer_length(&writer));
+    }
     writer_free(&writer);
 }

@@ -77,6 +77,13 @@ enum problem problem_of_outcome(enum outcome outcome)
         return PROBLEM_PRODUCT_EXISTS;
     case OUTCOME_SKU_TAKEN:
         return PROBLEM_SKU_TAKEN;
+    case OUTCOME_EMAIL_TAKEN:
+        return PROBLEM_EMAIL_TAKEN;
+    case OUTCOME_TOKEN_INVALID:
+        return PROBLEM_TOKEN_INVALID;
+    case OUTCOME_FULL:
+        return PROBLEM_ACCOUNT_FULL;
+    case OUTCOME_STALE: /* changed again and again: nothing that the caller did wrong */
     case OUTCOME_OVERLOADED:
         return PROBLEM_OVERLOADED;
     case OUTCOME_STORAGE_FULL:

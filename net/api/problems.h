@@ -23,12 +23,26 @@
       "gives to this one attempt, so that repeating it after a lost answer has no second effect.") \
     X(UNAUTHENTICATED, "unauthenticated", 401, "Not authenticated",                                \
       "There is no session, or its token is malformed, expired or not of this server. Start one "  \
-      "with POST /v1/sessions. Calls under /v1/admin take the admin key as a bearer token.")       \
+      "with POST /v1/sessions, or log in with POST /v1/auth/login. Calls under /v1/admin take "    \
+      "the "                                                                                       \
+      "admin key as a bearer token, or a session of staff.")                                       \
+    X(INVALID_CREDENTIALS, "invalid_credentials", 401, "Invalid credentials",                      \
+      "There is no account with this e-mail and password. Which of the two is wrong is not told.") \
+    X(SECOND_FACTOR_REQUIRED, "second_factor_required", 401, "Second factor required",             \
+      "The password is right, and this account has a second factor: repeat the login with "        \
+      "`code`, "                                                                                   \
+      "from the authenticator, or one of the recovery codes. Each code is good once.")             \
     X(FORBIDDEN, "forbidden", 403, "Forbidden",                                                    \
-      "A shopper's session cannot do this: it is for "                                             \
-      "the shop's staff, with the admin key as a bearer token.")                                   \
+      "The caller is known, and may not do this: a shopper's session where staff are asked for, "  \
+      "staff with another role, an account whose address is not verified, or a call with a "       \
+      "session "                                                                                   \
+      "by cookie that does not prove that it comes from the shop's own pages (Origin and "         \
+      "X-CSRF-Token).")                                                                            \
     X(NOT_FOUND, "not_found", 404, "Not found",                                                    \
       "There is nothing here, or it is not the caller's.")                                         \
+    X(TOKEN_INVALID, "token_invalid", 400, "Token invalid",                                        \
+      "The token from a mail is unknown, was used before, was replaced by a newer one, or is too " \
+      "old. Ask for another mail.")                                                                \
     X(METHOD_NOT_ALLOWED, "method_not_allowed", 405, "Method not allowed",                         \
       "The path exists, but not with this method. The Allow header lists those that do.")          \
     X(REQUEST_TIMEOUT, "request_timeout", 408, "Request timeout",                                  \
@@ -60,6 +74,9 @@
     X(SKU_TAKEN, "sku_taken", 409, "SKU taken",                                                    \
       "A SKU belongs to one product for ever, and this "                                           \
       "one belongs to another product.")                                                           \
+    X(EMAIL_TAKEN, "email_taken", 409, "E-mail taken", "Another account has this e-mail address.") \
+    X(ACCOUNT_FULL, "account_full", 409, "Account full",                                           \
+      "The account has as many of these as it can have. Remove one first.")                        \
     X(PRODUCT_EXISTS, "product_exists", 409, "Product exists", "A product with this ID exists.")   \
     X(PAYLOAD_TOO_LARGE, "payload_too_large", 413, "Payload too large",                            \
       "The body is larger than this call takes: 64 KiB, for imports 64 MiB.")                      \
@@ -75,6 +92,9 @@
     X(KEY_REUSED, "idempotency_key_reused", 422, "Idempotency key reused",                         \
       "This Idempotency-Key was used for a request with another body. Give a new request a new "   \
       "key.")                                                                                      \
+    X(CARD_NUMBER_REFUSED, "card_number_refused", 422, "Card number refused",                      \
+      "Something in the request looks like the number of a payment card. This shop takes none: "   \
+      "they go from the shopper to the payment gateway. Nothing of the request was kept.")         \
     X(RATE_LIMITED, "rate_limited", 429, "Too many requests",                                      \
       "The caller, or its address, asks more often than the limit in RateLimit-Policy. "           \
       "Retry-After "                                                                               \

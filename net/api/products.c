@@ -50,7 +50,7 @@ static void product_answer(struct stored_read *read, struct http_exchange *excha
     if (!writer.failed) {
         etag_format(writer.start, writer_length(&writer), etag);
         http_header_add(exchange, "ETag", etag);
-        http_header_add(exchange, "Cache-Control", "no-cache");
+        http_exchange_cache(exchange, HTTP_CACHE_REVALIDATE);
         if (etag_is_among((struct http_slice){read->etag, strlen(read->etag)}, etag)) {
             http_respond(exchange, 304, NULL, NULL, 0);
             writer_free(&writer);

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "digest.h"
+#include "api/digest.h"
 
 /* Kind and prefix (three characters). */
 #define RANDOM_TOKEN_KIND_MAP(X)                                                                   \

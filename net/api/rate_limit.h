@@ -23,6 +23,8 @@
     X(SESSIONS, "sessions", 0, 1, 60, 60)                                                          \
     X(RESERVE, "reserve", 30, 10, 300, 10)                                                         \
     X(HOLDS, "holds", 60, 10, 600, 10)                                                             \
+    X(AUTH, "auth", 0, 1, 60, 60)                                                                  \
+    X(ACCOUNT, "account", 60, 60, 600, 60)                                                         \
     X(BROWSE, "browse", 0, 1, 600, 10)                                                             \
     X(ADMIN, "admin", 0, 1, 3000, 60)
 

@@ -229,6 +229,10 @@ static const char *refusal_detail(enum outcome outcome)
     case OUTCOME_STOCK_CONFLICT:
     case OUTCOME_PRODUCT_EXISTS:
     case OUTCOME_SKU_TAKEN:
+    case OUTCOME_EMAIL_TAKEN:
+    case OUTCOME_STALE:
+    case OUTCOME_TOKEN_INVALID:
+    case OUTCOME_FULL:
     case OUTCOME_COUNT:
         break;
     }

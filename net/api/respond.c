@@ -96,7 +96,7 @@ void respond_page(struct http_exchange *exchange, const struct api_page *page)
     bool is_known = etag_is_among(known, page->etag);
 
     http_header_add(exchange, "ETag", page->etag);
-    http_header_add(exchange, "Cache-Control", "no-cache");
+    http_exchange_cache(exchange, HTTP_CACHE_REVALIDATE);
     if (is_known)
         http_respond(exchange, 304, NULL, NULL, 0);
     else

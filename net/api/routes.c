@@ -7,7 +7,7 @@
 const struct api_route api_routes[ROUTE_COUNT] = {
 #define X(method, pattern, name, who, kind, content, idempotency)                                  \
     [ROUTE_##name] = {.handler = api_##name,                                                       \
-                      .caller = CALLER_##who,                                                      \
+                      .access = {ACCESS_##who},                                                    \
                       .class = CLASS_##kind,                                                       \
                       .body = BODY_##content,                                                      \
                       .key = KEY_##idempotency},
@@ -16,7 +16,14 @@ const struct api_route api_routes[ROUTE_COUNT] = {
 };
 
 /* A line of the table that leaves out who may call does not compile: the macro has seven
- * parameters, and `CALLER_` alone names nothing. */
+ * parameters, and `ACCESS_` alone names nothing. */
+
+static unsigned route_flags(enum api_body body)
+{
+    unsigned flags = body == BODY_CSV ? ROUTE_STREAM_BODY : 0;
+
+    return body == BODY_NONE ? flags : flags | ROUTE_DELETE_BODY;
+}
 
 void api_routes_fill(struct route routes_out[ROUTE_COUNT], http_handler dispatch)
 {
@@ -25,8 +32,8 @@ void api_routes_fill(struct route routes_out[ROUTE_COUNT], http_handler dispatch
         .method = HTTP_METHOD_##verb,                                                              \
         .pattern = path,                                                                           \
         .handler = dispatch,                                                                       \
-        .caller = CALLER_##who,                                                                    \
-        .flags = BODY_##content == BODY_CSV ? ROUTE_STREAM_BODY : 0,                               \
+        .caller = (int)api_routes[ROUTE_##title].access.caller,                                    \
+        .flags = route_flags(BODY_##content),                                                      \
         .name = #title,                                                                            \
         .body_max = BODY_##content == BODY_CSV ? IMPORT_BYTES_MAX : 0,                             \
     };

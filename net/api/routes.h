@@ -4,26 +4,51 @@
  *
  *   method, pattern
  *   handler    void api_<handler>(struct api_call *call); also the route's name in /metrics
- *   caller     who may call it; every line must say so, or it does not compile
+ *   caller     who may call it (callers.c); every line must say so, or it does not compile
  *   class      what it is limited and measured as (rate_limit.h)
  *   body       what may come with it; another Content-Type is refused before the handler runs
  *   key        what becomes of an Idempotency-Key
  *
  * The checks are made in dispatch.c, in one place, before the handler runs; in this order: rate of
- * the address, caller, rate of the caller, Content-Type, Idempotency-Key. */
+ * the address, card numbers, caller, rate of the caller, Content-Type, Idempotency-Key. */
 #ifndef STAMPEDE_API_ROUTES_H
 #define STAMPEDE_API_ROUTES_H
 
+#include "account_state.h"
 #include "api/rate_limit.h"
 #include "http/router.h"
 
 /* There is no "default": 0 is nobody, and no name of the table's column gives it. */
 enum api_caller {
     CALLER_PUBLIC = 1,     /* anyone; a session is neither asked for nor looked at */
-    CALLER_SESSION,        /* 401 without a session */
+    CALLER_SESSION,        /* a guest or an account: 401 without */
     CALLER_SESSION_OR_NEW, /* without a session a guest's is made and handed out */
-    CALLER_ADMIN,          /* the admin key; a shopper's session: 403 */
+    CALLER_CUSTOMER,       /* whoever has logged in, staff too: 401 for guests */
+    CALLER_STAFF,          /* the admin key, or staff of one of the roles: 403 for others */
 };
+
+/* Sets of roles, for STAFF(…) in the table's column. The admin key counts as an owner. */
+enum {
+    ROLES_NONE = 0,
+    ROLES_OWNER = 1 << ROLE_OWNER,
+    ROLES_CATALOGUE = ROLES_OWNER | 1 << ROLE_CATALOGUE,
+    ROLES_ORDERS = ROLES_OWNER | 1 << ROLE_ORDERS,
+    ROLES_SUPPORT = ROLES_OWNER | 1 << ROLE_SUPPORT,
+    ROLES_HOLDS = ROLES_ORDERS | ROLES_SUPPORT,
+    ROLES_ANY = ROLES_CATALOGUE | ROLES_HOLDS | 1 << ROLE_READ_ONLY,
+};
+
+struct api_access {
+    enum api_caller caller;
+    unsigned roles; /* of CALLER_STAFF: bits 1 << enum account_role */
+};
+
+/* The table's column as an initialiser's two values. */
+#define ACCESS_PUBLIC         CALLER_PUBLIC, ROLES_NONE
+#define ACCESS_SESSION        CALLER_SESSION, ROLES_NONE
+#define ACCESS_SESSION_OR_NEW CALLER_SESSION_OR_NEW, ROLES_NONE
+#define ACCESS_CUSTOMER       CALLER_CUSTOMER, ROLES_NONE
+#define ACCESS_STAFF(set)     CALLER_STAFF, ROLES_##set
 
 enum api_body {
     BODY_NONE,
@@ -49,18 +74,51 @@ enum api_key {
     X(GET, "/v1/skus/availability", availability_list, PUBLIC, BROWSE, NONE, IGNORED)              \
     X(GET, "/v1/skus/{sku}/availability", availability_get, PUBLIC, BROWSE, NONE, IGNORED)         \
     X(GET, "/v1/products/{id}", product_get, PUBLIC, BROWSE, NONE, IGNORED)                        \
-    X(POST, "/v1/admin/products", product_create, ADMIN, ADMIN, JSON, OPTIONAL)                    \
-    X(GET, "/v1/admin/products", product_list, ADMIN, ADMIN, NONE, IGNORED)                        \
-    X(GET, "/v1/admin/products/{id}", product_get_admin, ADMIN, ADMIN, NONE, IGNORED)              \
-    X(POST, "/v1/admin/import", import, ADMIN, ADMIN, CSV, IGNORED)                                \
-    X(GET, "/v1/admin/inventory/{sku}", inventory_get, ADMIN, ADMIN, NONE, IGNORED)                \
-    X(POST, "/v1/admin/inventory/{sku}/adjust", inventory_adjust, ADMIN, ADMIN, JSON, OPTIONAL)    \
-    X(GET, "/v1/admin/inventory/{sku}/ledger", ledger_list, ADMIN, ADMIN, NONE, IGNORED)           \
-    X(GET, "/v1/admin/reservations", admin_reservation_list, ADMIN, ADMIN, NONE, IGNORED)          \
-    X(DELETE, "/v1/admin/reservations/{id}", admin_reservation_release, ADMIN, ADMIN, NONE,        \
+    X(POST, "/v1/admin/products", product_create, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)         \
+    X(GET, "/v1/admin/products", product_list, STAFF(ANY), ADMIN, NONE, IGNORED)                   \
+    X(GET, "/v1/admin/products/{id}", product_get_admin, STAFF(ANY), ADMIN, NONE, IGNORED)         \
+    X(POST, "/v1/admin/import", import, STAFF(CATALOGUE), ADMIN, CSV, IGNORED)                     \
+    X(GET, "/v1/admin/inventory/{sku}", inventory_get, STAFF(ANY), ADMIN, NONE, IGNORED)           \
+    X(POST, "/v1/admin/inventory/{sku}/adjust", inventory_adjust, STAFF(CATALOGUE), ADMIN, JSON,   \
       OPTIONAL)                                                                                    \
-    X(POST, "/v1/admin/reservations/{id}/convert", admin_reservation_convert, ADMIN, ADMIN,        \
-      JSON_OR_EMPTY, OPTIONAL)                                                                     \
+    X(GET, "/v1/admin/inventory/{sku}/ledger", ledger_list, STAFF(ANY), ADMIN, NONE, IGNORED)      \
+    X(GET, "/v1/admin/reservations", admin_reservation_list, STAFF(HOLDS), ADMIN, NONE, IGNORED)   \
+    X(DELETE, "/v1/admin/reservations/{id}", admin_reservation_release, STAFF(HOLDS), ADMIN, NONE, \
+      OPTIONAL)                                                                                    \
+    X(POST, "/v1/admin/reservations/{id}/convert", admin_reservation_convert, STAFF(ORDERS),       \
+      ADMIN, JSON_OR_EMPTY, OPTIONAL)                                                              \
+    X(POST, "/v1/auth/register", auth_register, PUBLIC, AUTH, JSON, IGNORED)                       \
+    X(POST, "/v1/auth/login", auth_login, PUBLIC, AUTH, JSON, IGNORED)                             \
+    X(POST, "/v1/auth/logout", auth_logout, SESSION, AUTH, JSON_OR_EMPTY, IGNORED)                 \
+    X(POST, "/v1/auth/verify", auth_verify, PUBLIC, AUTH, JSON, IGNORED)                           \
+    X(POST, "/v1/auth/password/forgot", auth_forgot, PUBLIC, AUTH, JSON, IGNORED)                  \
+    X(POST, "/v1/auth/password/reset", auth_reset, PUBLIC, AUTH, JSON, IGNORED)                    \
+    X(GET, "/v1/me", me_get, CUSTOMER, ACCOUNT, NONE, IGNORED)                                     \
+    X(PATCH, "/v1/me", me_change, CUSTOMER, ACCOUNT, JSON, OPTIONAL)                               \
+    X(DELETE, "/v1/me", me_erase, CUSTOMER, ACCOUNT, JSON, OPTIONAL)                               \
+    X(POST, "/v1/me/password", me_password, CUSTOMER, ACCOUNT, JSON, OPTIONAL)                     \
+    X(POST, "/v1/me/email", me_email, CUSTOMER, ACCOUNT, JSON, OPTIONAL)                           \
+    X(GET, "/v1/me/addresses", address_list, CUSTOMER, ACCOUNT, NONE, IGNORED)                     \
+    X(POST, "/v1/me/addresses", address_create, CUSTOMER, ACCOUNT, JSON, OPTIONAL)                 \
+    X(GET, "/v1/me/addresses/{id}", address_get, CUSTOMER, ACCOUNT, NONE, IGNORED)                 \
+    X(PUT, "/v1/me/addresses/{id}", address_replace, CUSTOMER, ACCOUNT, JSON, OPTIONAL)            \
+    X(DELETE, "/v1/me/addresses/{id}", address_remove, CUSTOMER, ACCOUNT, NONE, OPTIONAL)          \
+    X(GET, "/v1/me/sessions", session_list, CUSTOMER, ACCOUNT, NONE, IGNORED)                      \
+    X(DELETE, "/v1/me/sessions", session_close_others, CUSTOMER, ACCOUNT, NONE, OPTIONAL)          \
+    X(DELETE, "/v1/me/sessions/{id}", session_close, CUSTOMER, ACCOUNT, NONE, OPTIONAL)            \
+    X(GET, "/v1/me/export", me_export, CUSTOMER, ACCOUNT, NONE, IGNORED)                           \
+    X(POST, "/v1/me/totp", totp_begin, CUSTOMER, ACCOUNT, JSON_OR_EMPTY, OPTIONAL)                 \
+    X(POST, "/v1/me/totp/confirm", totp_confirm, CUSTOMER, ACCOUNT, JSON, OPTIONAL)                \
+    X(DELETE, "/v1/me/totp", totp_remove, CUSTOMER, ACCOUNT, JSON, OPTIONAL)                       \
+    X(POST, "/v1/admin/staff", staff_create, STAFF(OWNER), ADMIN, JSON, OPTIONAL)                  \
+    X(GET, "/v1/admin/staff", staff_list, STAFF(OWNER), ADMIN, NONE, IGNORED)                      \
+    X(GET, "/v1/admin/staff/{id}", staff_get, STAFF(OWNER), ADMIN, NONE, IGNORED)                  \
+    X(PATCH, "/v1/admin/staff/{id}", staff_change, STAFF(OWNER), ADMIN, JSON, OPTIONAL)            \
+    X(DELETE, "/v1/admin/staff/{id}", staff_remove, STAFF(OWNER), ADMIN, NONE, OPTIONAL)           \
+    X(GET, "/v1/admin/mails", mail_list, STAFF(SUPPORT), ADMIN, NONE, IGNORED)                     \
+    X(POST, "/v1/admin/mails/{id}/replay", mail_replay, STAFF(SUPPORT), ADMIN, JSON_OR_EMPTY,      \
+      OPTIONAL)                                                                                    \
+    X(GET, "/v1/admin/customers", customer_find, STAFF(SUPPORT), ADMIN, NONE, IGNORED)             \
     X(GET, "/healthz", health, PUBLIC, OPERATIONS, NONE, IGNORED)                                  \
     X(GET, "/readyz", readiness, PUBLIC, OPERATIONS, NONE, IGNORED)                                \
     X(GET, "/metrics", metrics, PUBLIC, OPERATIONS, NONE, IGNORED)                                 \
@@ -86,7 +144,7 @@ enum api_route_index {
 
 struct api_route {
     api_handler handler;
-    enum api_caller caller;
+    struct api_access access;
     enum route_class class;
     enum api_body body;
     enum api_key key;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tokens are verified by their MAC; a direct-mapped cache of verified ones makes that a comparison
- * of 55 bytes for whoever comes again. */
+/* Tokens are verified by their MAC; a cache of verified ones (session_cache.h) makes that a
+ * comparison of 55 bytes, and of the principal's mark, for whoever comes again. */
 #include "api/sessions.h"
 
-#include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,25 +61,6 @@ static struct http_slice cookie_token(const struct api_shard *shard,
     return (struct http_slice){0};
 }
 
-static struct session_cache_entry *cache_slot(struct api_shard *shard, const char *token)
-{
-    uint64_t word;
-
-    /* The last characters are of the MAC: as good as random. */
-    memcpy(&word, token + SESSION_TOKEN_LENGTH - sizeof(word), sizeof(word));
-    return &shard->sessions[hash_word(word) % SESSION_CACHE_ENTRIES];
-}
-
-/* The token is known to be the session's. */
-static void remember(struct api_shard *shard, const char *token, const struct session *session)
-{
-    struct session_cache_entry *entry = cache_slot(shard, token);
-
-    memcpy(entry->token, token, SESSION_TOKEN_LENGTH);
-    entry->token[SESSION_TOKEN_LENGTH] = '\0';
-    entry->session = *session;
-}
-
 static void make_mac(const struct api_shard *shard, const uint8_t claim[SESSION_CLAIM_BYTES],
                      uint8_t mac_out[SESSION_MAC_BYTES])
 {
@@ -89,42 +70,111 @@ static void make_mac(const struct api_shard *shard, const uint8_t claim[SESSION_
     secrets->mac(secrets->self, SESSION_MAC_PURPOSE, claim, SESSION_CLAIM_BYTES, mac_out);
 }
 
-static bool verify(struct api_shard *shard, struct http_slice token,
-                   struct principal *principal_out)
+struct http_slice session_token_of(const struct api_shard *shard,
+                                   const struct http_exchange *exchange, bool *by_cookie_out)
+{
+    struct http_slice token = bearer_token(exchange);
+
+    *by_cookie_out = token.data == NULL;
+    return token.data != NULL ? token : cookie_token(shard, exchange);
+}
+
+/* The token is known to be the session's. */
+static struct guest_entry *remember_guest(struct api_shard *shard, const char *token,
+                                          const struct session *session)
+{
+    struct guest_entry *entry = session_cache_guest(&shard->sessions, token);
+
+    memcpy(entry->token, token, SESSION_TOKEN_LENGTH);
+    entry->token[SESSION_TOKEN_LENGTH] = '\0';
+    entry->session = *session;
+    entry->mark = 0;
+    entry->is_ended = false;
+    return entry;
+}
+
+static bool read_guest(struct api_shard *shard, struct http_slice token,
+                       struct session *session_out)
 {
     uint8_t claim[SESSION_CLAIM_BYTES];
     uint8_t given[SESSION_MAC_BYTES];
     uint8_t expected[SESSION_MAC_BYTES];
-    struct session session;
 
-    if (token.length != SESSION_TOKEN_LENGTH)
-        return false;
-    int64_t now_s = shard->now.wall_ms / 1000;
-    const struct session_cache_entry *cached = cache_slot(shard, token.data);
-    if (memcmp(cached->token, token.data, SESSION_TOKEN_LENGTH) == 0) {
-        *principal_out = cached->session.principal;
-        return session_is_current(&cached->session, now_s);
-    }
-    if (!session_token_parse(token.data, token.length, claim, given, &session))
+    if (!session_token_parse(token.data, token.length, claim, given, session_out))
         return false;
     make_mac(shard, claim, expected);
-    if (!session_mac_equal(given, expected) || !session_is_current(&session, now_s))
+    return session_mac_equal(given, expected);
+}
+
+bool session_guest_of(struct api_shard *shard, struct http_slice token,
+                      struct principal *principal_out)
+{
+    struct session session;
+
+    if (token.data == NULL || !read_guest(shard, token, &session) ||
+        !session_is_current(&session, shard->now.wall_ms / 1000))
         return false;
-    remember(shard, token.data, &session);
     *principal_out = session.principal;
     return true;
 }
 
-enum session_check session_of_request(struct api_shard *shard, const struct http_exchange *exchange,
-                                      struct principal *principal_out)
+static enum session_check check_guest(struct api_call *call)
 {
-    struct http_slice token = bearer_token(exchange);
+    struct api_shard *shard = call->shard;
+    struct guest_entry *entry = session_cache_guest(&shard->sessions, call->token.data);
 
-    if (token.data == NULL)
-        token = cookie_token(shard, exchange);
-    if (token.data == NULL)
+    if (!session_token_equal(entry->token, call->token.data)) {
+        struct session session;
+        if (!read_guest(shard, call->token, &session))
+            return SESSION_INVALID;
+        entry = remember_guest(shard, call->token.data, &session);
+    }
+    if (!session_is_current(&entry->session, shard->now.wall_ms / 1000))
+        return SESSION_INVALID;
+    call->principal = entry->session.principal;
+    if (engine_mark(shard->api->engine, &entry->session.principal) != entry->mark)
+        return SESSION_UNKNOWN;
+    return entry->is_ended ? SESSION_ENDED : SESSION_VALID;
+}
+
+static enum session_check check_person(struct api_call *call)
+{
+    struct api_shard *shard = call->shard;
+    const struct person_entry *entry = session_cache_person(&shard->sessions, call->token.data);
+    const struct person *person = &entry->person;
+    enum account_token_kind kind;
+
+    if (session_token_equal(entry->token, call->token.data) &&
+        engine_mark(shard->api->engine, &person->principal) == person->mark) {
+        if (shard->now.wall_ms >= person->expires_wall_ms)
+            return SESSION_INVALID;
+        counter_add(&shard->counters.session_hits, 1);
+        call->principal = person->principal;
+        call->person = person;
+        return SESSION_VALID;
+    }
+    if (!account_token_read(engine_secrets(shard->api->engine), call->token.data,
+                            call->token.length, &kind, &call->principal) ||
+        kind == ACCOUNT_TOKEN_MAIL)
+        return SESSION_INVALID;
+    return SESSION_UNKNOWN;
+}
+
+enum session_check session_of_request(struct api_call *call)
+{
+    call->token = session_token_of(call->shard, call->exchange, &call->by_cookie);
+    if (call->token.data == NULL)
         return SESSION_ABSENT;
-    return verify(shard, token, principal_out) ? SESSION_VALID : SESSION_INVALID;
+    if (call->token.length != SESSION_TOKEN_LENGTH || call->token.data[0] != 's')
+        return SESSION_INVALID;
+    return call->token.data[1] == 'g' ? check_guest(call) : check_person(call);
+}
+
+int64_t session_lifetime_ms(enum account_role role)
+{
+    static const int64_t hour_ms = 3600 * 1000;
+
+    return role == ROLE_CUSTOMER ? 30 * 24 * hour_ms : 12 * hour_ms;
 }
 
 bool admin_of_request(struct api_shard *shard, const struct http_exchange *exchange)
@@ -140,25 +190,55 @@ bool admin_of_request(struct api_shard *shard, const struct http_exchange *excha
     return session_mac_equal(mac, shard->api->admin_mac);
 }
 
+/* ---- handing out ---- */
+
+enum { COOKIE_LENGTH_MAX = SESSION_TOKEN_LENGTH + 160 };
+
+static void set_cookie(struct http_exchange *exchange, const struct api_shard *shard,
+                       const char *name, const char *value, int64_t age_max_s,
+                       const char *attributes)
+{
+    bool is_secure = shard->api->options.secure_cookies;
+    char cookie[COOKIE_LENGTH_MAX];
+
+    snprintf(cookie, sizeof(cookie), "%s%s=%s; Path=/; Max-Age=%" PRId64 "%s; SameSite=Lax%s",
+             is_secure ? "__Host-" : "", name, value, age_max_s, attributes,
+             is_secure ? "; Secure" : "");
+    http_header_add(exchange, "Set-Cookie", cookie);
+}
+
+void session_hand_out(struct api_shard *shard, struct http_exchange *exchange, const char *token,
+                      int64_t age_max_s)
+{
+    char csrf[CSRF_TOKEN_LENGTH + 1];
+
+    csrf_token_make(shard, token, SESSION_TOKEN_LENGTH, csrf);
+    http_exchange_cache(exchange, HTTP_CACHE_NO_STORE);
+    set_cookie(exchange, shard, "stampede_session", token, age_max_s, "; HttpOnly");
+    set_cookie(exchange, shard, "stampede_csrf", csrf, age_max_s, "");
+    http_header_add(exchange, "X-Session-Token", token);
+    http_header_add(exchange, "X-CSRF-Token", csrf);
+}
+
+void session_take_back(struct api_shard *shard, struct http_exchange *exchange)
+{
+    set_cookie(exchange, shard, "stampede_session", "", 0, "; HttpOnly");
+    set_cookie(exchange, shard, "stampede_csrf", "", 0, "");
+}
+
 void session_start(struct api_shard *shard, struct http_exchange *exchange,
                    struct principal *principal_out, char token_out[SESSION_TOKEN_LENGTH + 1])
 {
     struct session session = {.issued_s = engine_now(shard->api->engine).wall_ms / 1000};
     uint8_t claim[SESSION_CLAIM_BYTES];
     uint8_t mac[SESSION_MAC_BYTES];
-    char cookie[SESSION_TOKEN_LENGTH + 128];
 
     shard_random(shard->shard, session.principal.bytes, sizeof(session.principal.bytes));
     session_claim(&session, claim);
     make_mac(shard, claim, mac);
     session_token_format(claim, mac, token_out);
-    remember(shard, token_out, &session); /* whoever gets it is likely to come back at once */
-    bool is_secure = shard->api->options.secure_cookies;
-    snprintf(cookie, sizeof(cookie), "%s=%s; Path=/; Max-Age=%d; HttpOnly; SameSite=Lax%s",
-             is_secure ? cookie_name_secure : cookie_name, token_out, (int)SESSION_AGE_MAX_S,
-             is_secure ? "; Secure" : "");
-    http_header_add(exchange, "Set-Cookie", cookie);
-    http_header_add(exchange, "X-Session-Token", token_out);
+    remember_guest(shard, token_out, &session); /* who gets it is likely to come back at once */
+    session_hand_out(shard, exchange, token_out, SESSION_AGE_MAX_S);
     counter_add(&shard->counters.sessions_created, 1);
     *principal_out = session.principal;
 }
@@ -171,7 +251,6 @@ void api_session_create(struct api_call *call)
     if (!request_empty_object(call))
         return;
     session_start(call->shard, call->exchange, &principal, token);
-    http_header_add(call->exchange, "Cache-Control", "no-store");
     char *memory =
         http_body_begin(call->exchange, 201, "application/json", SESSION_TOKEN_LENGTH + 32);
     if (memory == NULL)

@@ -13,11 +13,15 @@
  *  3. Whatever points into the request (path, query, parameters, headers, body) is valid only until
  *     the handler returns; the accessors assert that. Copy what is needed later, for example into
  *     the scratch. Valid until the answer: method, route, request ID, peer, scratch, arrival time.
- *  4. After an answer (`http_respond*`, `http_body_commit`, `http_stream_end`, `http_refuse`) the
+ *  4. A handler that cannot decide yet, and needs the request for it, defers
+ * (`http_exchange_defer`) instead of copying: the request stays as it is, nothing behind it is
+ * parsed, and `http_exchange_resume` calls the handler with it once more.
+ *  5. After an answer (`http_respond*`, `http_body_commit`, `http_stream_end`, `http_refuse`) the
  *     exchange is over: do not touch it again.
- *  5. Answers leave in the order of the requests, whatever the order in which they are given.
- *  6. Every answer carries Date, X-Request-Id and, where due, Connection and the CORS headers;
- * these are the layer's, do not add them.
+ *  6. Answers leave in the order of the requests, whatever the order in which they are given.
+ *  7. Every answer carries Date, X-Request-Id, X-Content-Type-Options and Referrer-Policy, and
+ * where due Cache-Control (http_exchange_cache), Connection and the CORS headers; these are the
+ *     layer's, do not add them.
  */
 #ifndef STAMPEDE_HTTP_H
 #define STAMPEDE_HTTP_H
@@ -30,6 +34,7 @@
 
 struct http_server;
 struct http_exchange;
+struct http_proxies;
 struct router;
 struct route;
 
@@ -104,6 +109,8 @@ enum http_method {
     X(STRIPE_SIGNATURE, "stripe-signature", true)                                                  \
     X(X_FORWARDED_FOR, "x-forwarded-for", false)                                                   \
     X(X_FORWARDED_PROTO, "x-forwarded-proto", false)                                               \
+    X(X_FORWARDED_HOST, "x-forwarded-host", false)                                                 \
+    X(FORWARDED, "forwarded", false)                                                               \
     X(SEC_FETCH_SITE, "sec-fetch-site", true)                                                      \
     X(ACCESS_CONTROL_REQUEST_METHOD, "access-control-request-method", true)
 
@@ -200,6 +207,13 @@ typedef void (*http_completion)(const struct http_exchange *exchange, int status
 
 /* ---- Options ---- */
 
+/* How trusted proxies tell for whom they ask. Only the one kind is looked at: a proxy that writes
+ * the one passes the other on as the client sent it. */
+enum http_forwarded {
+    HTTP_FORWARDED_X = 0,    /* X-Forwarded-For, -Proto, -Host */
+    HTTP_FORWARDED_STANDARD, /* Forwarded (RFC 7239) */
+};
+
 struct http_options {
     const char *host; /* IPv4 or IPv6 literal (with or without []), "localhost" (= 127.0.0.1) */
     uint16_t port;    /* what http_probe_bind returned */
@@ -235,6 +249,10 @@ struct http_options {
     /* CORS: NULL and 0: off; one entry "*": any origin, without credentials. */
     const char *const *cors_origins;
     size_t cors_origins_count;
+
+    const struct http_proxies
+        *trusted_proxies; /* NULL: nobody's word counts; outlives the server */
+    enum http_forwarded forwarded;
 
     uint64_t seed;                   /* random: request IDs, jitter, hashing of addresses */
     uint64_t (*wall_ms)(void *user); /* UTC in milliseconds since 1970, for Date; mandatory */
@@ -310,18 +328,33 @@ void *http_exchange_user(const struct http_exchange *exchange);
 struct http_server *http_exchange_server(const struct http_exchange *exchange);
 /* As the client sent it (valid ones are taken), or made. */
 struct http_slice http_exchange_request_id(const struct http_exchange *exchange);
+/* Gives it an ID made here, whatever the client has sent. */
+void http_exchange_rename(struct http_exchange *exchange);
 /* When the request's last byte (for a streamed body: its head) was read: uv_hrtime's clock. */
 uint64_t http_exchange_arrived_ns(const struct http_exchange *exchange);
 /* options.scratch_size bytes, aligned for any type, undefined at the handler's entry; NULL for 0.
  */
 void *http_exchange_scratch(struct http_exchange *exchange);
 
-/* The peer's address, IPv4 as ::ffff:a.b.c.d, in network order. */
+/* An address, IPv4 as ::ffff:a.b.c.d, in network order. */
 struct http_peer {
     uint8_t address[16];
     uint16_t port;
 };
+/*
+ * Of the client: where the connection's peer is one of options.trusted_proxies, the last address of
+ * its X-Forwarded-For (or Forwarded) that is not a trusted proxy's, its port then 0. A list that
+ * cannot be read so far: the last address that could, in the end the proxy's own. Valid until the
+ * answer.
+ */
 const struct http_peer *http_exchange_peer(const struct http_exchange *exchange);
+/* Whether the client's side is TLS: by this server, or as a trusted proxy says (the last
+ * X-Forwarded-Proto, or `proto` of the last Forwarded). Valid until the answer. */
+bool http_exchange_is_secure(const struct http_exchange *exchange);
+/* The host that the client has called, with its port if it named one: as a trusted proxy says (the
+ * last X-Forwarded-Host, or `host` of the last Forwarded), otherwise Host. Absent in HTTP/1.0
+ * without. Within the handler. */
+struct http_slice http_exchange_host(const struct http_exchange *exchange);
 /* "192.0.2.1" or "2001:db8::1"; returns the length. */
 size_t http_peer_text(const struct http_peer *peer, char text_out[HTTP_PEER_TEXT_MAX]);
 
@@ -376,6 +409,32 @@ uint64_t http_exchange_cookie(const struct http_exchange *exchange);
 /* NULL: answered already, or the client has gone. */
 struct http_exchange *http_exchange_from_cookie(struct http_server *server, uint64_t cookie);
 
+/* ---- Deciding later ---- */
+
+/*
+ * Within the handler, which then returns without an answer: the request waits, whole and unread.
+ * Keep the cookie. All that points into the request is invalid until the handler is called again
+ * (the bytes may move); the scratch and what http_exchange_listen was given are kept. The body of a
+ * streamed route is not given to on_body before. Held bytes count as input in
+ * http_options.memory_max; where there is no room for them the layer answers 503 `overloaded` by
+ * itself, and the cookie finds nothing. No time-out of the layer ends a deferred request: whoever
+ * defers sees to it that it is resumed. May be answered without resuming it, as if it were rule 2.
+ */
+void http_exchange_defer(struct http_exchange *exchange);
+
+/*
+ * Calls the handler (http_options.dispatch) again, within this call, as if for the first time: the
+ * request is readable, headers added to the answer before it was deferred are gone, and it may
+ * answer, return without (rule 2), or defer again. The time that a streamed body may take begins
+ * now. `exchange` must be deferred; afterwards ask its cookie again before touching it. Not within
+ * the handler that deferred it.
+ */
+void http_exchange_resume(struct http_exchange *exchange);
+
+/* Whether the handler's call is one that http_exchange_resume made (so that what the first call
+ * charged is not charged again). */
+bool http_exchange_is_resumed(const struct http_exchange *exchange);
+
 /* ---- The answer ---- */
 
 /*
@@ -386,6 +445,15 @@ struct http_exchange *http_exchange_from_cookie(struct http_server *server, uint
 bool http_header_add(struct http_exchange *exchange, const char *name, const char *value);
 bool http_header_add_slice(struct http_exchange *exchange, const char *name,
                            struct http_slice value);
+
+/* Whether an answer may be kept by those on its way and by its reader (RFC 9111 section 5.2.2). */
+enum http_cache {
+    HTTP_CACHE_UNSAID = 0,
+    HTTP_CACHE_REVALIDATE, /* no-cache: kept, but asked for before it is used again */
+    HTTP_CACHE_NO_STORE,   /* not at all: private, secret, or old as soon as it is told */
+};
+/* Adds Cache-Control. Of several calls the strictest counts, whatever their order. */
+void http_exchange_cache(struct http_exchange *exchange, enum http_cache cache);
 
 /*
  * Answers. `content_type` NULL: none; `body` is copied. A body of more than options.answer_max

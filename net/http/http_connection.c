@@ -92,7 +92,7 @@ static uint64_t read_deadline(const struct http_connection *connection)
 {
     const struct http_request *request = &connection->request;
     const struct http_options *options = &connection->server->options;
-    if (!connection->reading || connection->stalled)
+    if (!connection->reading || connection->stalled || connection->deferred != NULL)
         return HTTP_NEVER;
     if (connection->final && connection->receiver == NULL)
         return HTTP_NEVER;
@@ -132,6 +132,9 @@ static bool wants_to_read(const struct http_connection *connection)
         return true;
     if (connection->state != HTTP_CONNECTION_OPEN || connection->doomed || connection->stalled)
         return false;
+    /* Behind a deferred request to learn that the client goes; what comes instead waits. */
+    if (connection->deferred != NULL)
+        return connection->input_parsed == connection->input.length;
     if (connection->receiver != NULL)
         return !connection->body_paused;
     /* Behind the last request only to learn that the client goes; what comes is thrown away. */
@@ -191,6 +194,11 @@ static bool has_endless_answer(const struct http_connection *connection)
 static void read_failed(struct http_connection *connection, ssize_t error)
 {
     connection->reading = false;
+    if (error == UV_ENOBUFS && connection->deferred != NULL) {
+        (void)uv_read_stop((uv_stream_t *)&connection->tcp);
+        connection->stalled = true; /* until it is resumed */
+        return;
+    }
     if (error == UV_ENOBUFS && connection->state == HTTP_CONNECTION_OPEN) {
         (void)uv_read_stop((uv_stream_t *)&connection->tcp);
         refuse_unfinished(connection, HTTP_REFUSAL_OVERLOADED, NULL);
@@ -224,6 +232,11 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
         return;
     }
     http_count(&server->counters.bytes_received, (uint64_t)count);
+    if (connection->deferred != NULL) {
+        connection->input.length += (uint32_t)count;
+        http_connection_update(connection);
+        return;
+    }
     bool lingers = connection->state == HTTP_CONNECTION_LINGER;
     if (lingers || (connection->final && connection->receiver == NULL)) {
         connection->linger = true;
@@ -373,7 +386,7 @@ static void connection_write(struct http_connection *connection)
 static void send_continue(struct http_connection *connection)
 {
     static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (!connection->continue_due || connection->doomed)
+    if (!connection->continue_due || connection->doomed || connection->deferred != NULL)
         return;
     const struct http_exchange *first = connection->first;
     if (connection->final && connection->receiver == NULL) {
@@ -431,7 +444,9 @@ static bool flush_round(struct http_connection *connection)
     if (connection->state != HTTP_CONNECTION_OPEN)
         return false;
     bool more = wake_stream(connection);
-    if (connection->stalled && !connection->doomed && http_connection_may_parse(connection)) {
+    /* With a receiver it is the body that waited behind a deferred head. */
+    bool waits = connection->stalled && connection->deferred == NULL && !connection->doomed;
+    if (waits && (connection->receiver != NULL || http_connection_may_parse(connection))) {
         assert(connection->input.length > 0);
         http_connection_consume(connection, connection->input.data, connection->input_parsed,
                                 connection->input.length);
@@ -478,7 +493,7 @@ void http_connection_open(struct http_connection *connection, int fd, const stru
     connection->state = HTTP_CONNECTION_OPEN;
     connection->reading = connection->stalled = connection->body_paused = false;
     connection->final = connection->linger = connection->eof = connection->doomed = false;
-    connection->continue_due = connection->close_wanted = false;
+    connection->continue_due = connection->close_wanted = connection->is_secure = false;
     connection->close_reason = HTTP_CLOSE_FINISHED;
     connection->refusal = HTTP_REFUSAL_NONE;
     connection->requests = 0;

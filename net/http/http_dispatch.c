@@ -113,10 +113,10 @@ void http_dispatch_refusal(struct http_connection *connection)
 
 #define EXPOSED                                                                                    \
     "Idempotent-Replayed, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id, "                \
-    "X-Session-Token, ETag, Location"
+    "X-Session-Token, X-CSRF-Token, ETag, Location"
 #define ACCEPTED                                                                                   \
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, "                      \
-    "Last-Event-ID, X-Queue-Ticket, X-Request-Id"
+    "Last-Event-ID, X-Queue-Ticket, X-CSRF-Token, X-Request-Id"
 
 /* Once per origin, at the start: lines are then copied into answers as they are. */
 bool http_cors_prepare(struct http_server *server)
@@ -178,6 +178,22 @@ static void call_handler(struct http_exchange *exchange)
         exchange->route->handler(exchange, server->user);
 }
 
+void http_exchange_handle(struct http_exchange *exchange)
+{
+    struct http_server *server = exchange->server;
+    uint64_t cookie = http_exchange_cookie(exchange);
+    exchange->readable = true;
+    call_handler(exchange);
+    if (!is_open(server, cookie))
+        return;
+    exchange->readable = false;
+    if (exchange->connection->deferred == exchange)
+        return;
+    if (exchange->request_complete && (exchange->route->flags & ROUTE_STREAM_BODY) != 0 &&
+        exchange->events != NULL && exchange->events->on_body != NULL)
+        exchange->events->on_body(exchange, NULL, 0, true, server->user);
+}
+
 static void dispatch_unrouted(struct http_exchange *exchange, const struct http_request *request)
 {
     unsigned allowed = request->asterisk ? HTTP_ALLOW_ALL : request->match.allowed;
@@ -223,20 +239,13 @@ void http_dispatch(struct http_connection *connection)
         return;
     const struct route *route = request->match.route;
     exchange->route = route;
-    exchange->readable = true;
     exchange->request_complete = complete;
     if (route == NULL) {
+        exchange->readable = true;
         dispatch_unrouted(exchange, request);
         return;
     }
     if (!complete)
         connection->receiver = exchange;
-    uint64_t cookie = http_exchange_cookie(exchange);
-    call_handler(exchange);
-    if (!is_open(server, cookie))
-        return;
-    exchange->readable = false;
-    if (complete && (route->flags & ROUTE_STREAM_BODY) != 0 && exchange->events != NULL &&
-        exchange->events->on_body != NULL)
-        exchange->events->on_body(exchange, NULL, 0, true, server->user);
+    http_exchange_handle(exchange);
 }

@@ -105,6 +105,11 @@ struct http_exchange *http_exchange_open(struct http_connection *connection, boo
     exchange->status = 0;
     exchange->cors_origin = exchange_cors(server, request);
     exchange->readable = false;
+    exchange->is_resumed = false;
+    exchange->is_behind_proxy = false;
+    exchange->cache = HTTP_CACHE_UNSAID;
+    exchange->is_secure = connection->is_secure;
+    exchange->peer = connection->peer;
     exchange->version_1_0 =
         connection->parser.http_major == 1 && connection->parser.http_minor == 0;
     exchange->keep_alive = request->keep_alive;
@@ -113,6 +118,7 @@ struct http_exchange *http_exchange_open(struct http_connection *connection, boo
     exchange->blocked = false;
     exchange->extra_length = 0;
     exchange_identify(exchange, request);
+    http_forwarded_apply(exchange, request);
 
     if (connection->last != NULL)
         connection->last->next = exchange;
@@ -137,6 +143,8 @@ void http_exchange_release(struct http_exchange *exchange)
     connection->idle_since_ms = uv_now(server->loop);
     if (connection->receiver == exchange)
         connection->receiver = NULL;
+    if (connection->deferred == exchange)
+        connection->deferred = NULL;
     http_buffer_release(&server->buffers, &exchange->answer);
     exchange->state = HTTP_EXCHANGE_FREE;
     exchange->connection = NULL;
@@ -210,6 +218,13 @@ struct http_slice http_exchange_request_id(const struct http_exchange *exchange)
     return (struct http_slice){exchange->request_id, exchange->request_id_length};
 }
 
+void http_exchange_rename(struct http_exchange *exchange)
+{
+    http_text_serial_next(exchange->server->serial);
+    memcpy(exchange->request_id, exchange->server->serial, HTTP_SERIAL_LENGTH);
+    exchange->request_id_length = HTTP_SERIAL_LENGTH;
+}
+
 uint64_t http_exchange_arrived_ns(const struct http_exchange *exchange)
 {
     return exchange->arrived_ns;
@@ -226,7 +241,7 @@ void *http_exchange_scratch(struct http_exchange *exchange)
 const struct http_peer *http_exchange_peer(const struct http_exchange *exchange)
 {
     assert(exchange->connection != NULL);
-    return &exchange->connection->peer;
+    return &exchange->peer;
 }
 
 size_t http_peer_text(const struct http_peer *peer, char text_out[HTTP_PEER_TEXT_MAX])

@@ -4,12 +4,15 @@
  *
  *   http_listen.c      the probe, the listener, the door (accepting and refusing)
  *   http_peers.c       connections counted by address
+ *   http_proxies.c     whose word about a client counts: ranges of addresses
  *   http_server.c      start, sweep, drain, close
  *   http_connection.c  one connection's life: reading, writing, deadlines, closing
  *   http_parse.c       bytes to requests: llhttp, and the checks that it leaves to us
  *   http_request.c     the checks of a whole head: target, host, framing, body
  *   http_dispatch.c    a request to its route: exchanges opened, refusals, CORS preflight
  *   http_exchange.c    the exchange pool, cookies, accessors
+ *   http_forwarded.c   for whom a proxy asks
+ *   http_defer.c       requests that wait to be handled again
  *   http_respond.c     answers: rendering and order
  *   http_stream.c      bodies and answers in pieces
  *   http_buffer.c      the bounded pool of buffers
@@ -30,8 +33,8 @@
  *     written, the connection closes.
  *
  *  3. `input` holds bytes only of an incomplete request (from its first byte), or bytes that are
- *     not parsed because the connection is stalled; otherwise it has no buffer. An idle connection
- *     has none at all.
+ *     not parsed because the connection is stalled, or a deferred request and what came behind it
+ *     (of this at most one read); otherwise it has no buffer. An idle connection has none at all.
  *
  *  4. Nothing is closed under a handler's feet: what goes wrong within an answer dooms the
  *     connection, and the flush closes it.
@@ -39,6 +42,10 @@
  *  5. The first exchange is never DONE once a call into the layer has returned, on a doomed
  *     connection neither: so the spare exchange, which is only opened as the first and answered
  *     within the call, is always free again.
+ *
+ *  6. A deferred exchange is its connection's last, and `request` is its request: from its first
+ *     byte, input[0], to input[input_parsed]. Nothing is parsed, and no deadline is the client's,
+ *     until it is resumed or answered.
  */
 #ifndef STAMPEDE_HTTP_INTERNAL_H
 #define STAMPEDE_HTTP_INTERNAL_H
@@ -66,7 +73,7 @@ enum {
     HTTP_CORS_LINES_MAX = 640,
     HTTP_CONTENT_TYPE_MAX = 128,
     /* What the layer's own lines of an answer's head can come to. */
-    HTTP_HEAD_FIXED_MAX = 320 + HTTP_REQUEST_ID_MAX + HTTP_CORS_LINES_MAX + HTTP_CONTENT_TYPE_MAX,
+    HTTP_HEAD_FIXED_MAX = 440 + HTTP_REQUEST_ID_MAX + HTTP_CORS_LINES_MAX + HTTP_CONTENT_TYPE_MAX,
     HTTP_ALLOW_ALL = ((1 << HTTP_METHOD_COUNT) - 1) & ~1,
 };
 
@@ -78,6 +85,16 @@ _Static_assert(HTTP_HEADERS_COUNT_LIMIT <= UINT8_MAX, "positions of known header
 _Static_assert(HTTP_HEADERS_EXTRA_MAX <= UINT16_MAX, "extra_length has 16 bits");
 _Static_assert((int)HTTP_SERIAL_LENGTH <= (int)HTTP_REQUEST_ID_MAX,
                "a made request ID is a valid one");
+
+/* What stands between the date and the request's ID in each answer: bodies are what their type
+ * says, whatever they look like; addresses of pages (which may hold a token) are told to no other
+ * site, while this one's own requests still name their Origin. */
+#define HTTP_CONSTANT_LINES                                                                        \
+    "X-Content-Type-Options: nosniff\r\n"                                                          \
+    "Referrer-Policy: same-origin\r\n"                                                             \
+    "X-Request-Id: "
+
+enum { HTTP_COMMON_LINES_LENGTH = HTTP_DATE_LINE_LENGTH + sizeof(HTTP_CONSTANT_LINES) - 1 };
 
 /* ---- Buffers (http_buffer.c) ---- */
 
@@ -209,6 +226,7 @@ struct http_connection {
     struct http_exchange *first;
     struct http_exchange *last;
     struct http_exchange *receiver; /* whose streamed body is being read */
+    struct http_exchange *deferred; /* whose request waits in `input` */
     struct http_buffer out;
     struct http_buffer input;
     uint32_t input_parsed;
@@ -216,6 +234,7 @@ struct http_connection {
     unsigned outstanding;
     enum http_connection_state state;
     enum http_pause pause;
+    bool is_secure;   /* TLS, ended here */
     bool reading;     /* uv_read_start is on */
     bool consuming;   /* on the stack: http_connection_consume */
     bool stalled;     /* bytes wait in `input`, or would */
@@ -272,7 +291,11 @@ struct http_exchange {
     enum http_method method;
     int status;
     int cors_origin; /* index, or -1 */
+    enum http_cache cache;
     bool readable;   /* the request's bytes are there: the handler is on the stack */
+    bool is_resumed; /* has been deferred before */
+    bool is_secure;
+    bool is_behind_proxy; /* a trusted one */
     bool version_1_0;
     bool keep_alive;
     bool request_complete;
@@ -281,6 +304,7 @@ struct http_exchange {
     bool is_spare;
     uint16_t extra_length;
     uint8_t request_id_length;
+    struct http_peer peer;  /* the client's, as far as it is known */
     uint32_t digits_offset; /* of Content-Length, in the target, between begin and commit */
     uint32_t body_room;
     struct http_buffer answer; /* while not the first */
@@ -325,7 +349,7 @@ struct http_server {
     unsigned handles_open;
     uint64_t random;
     uint64_t date_second;
-    char date_line[HTTP_DATE_LINE_LENGTH + 1];
+    char common_lines[HTTP_COMMON_LINES_LENGTH]; /* Date and HTTP_CONSTANT_LINES */
     char serial[HTTP_SERIAL_LENGTH + 1];
     struct {
         char *lines;
@@ -405,6 +429,11 @@ void http_connection_consume(struct http_connection *connection, char *data, siz
 /* Whether parsing may begin another request now. */
 bool http_connection_may_parse(const struct http_connection *connection);
 
+/* Whether what has been read behind the request at hand may be looked at, now or ever. */
+bool http_connection_may_go_on(const struct http_connection *connection);
+/* Forgets the request at hand. */
+void http_request_reset(struct http_request *request);
+
 /* Notes a refusal that ends the connection; given at once or when what is before it is answered.
  * Returns -1 for llhttp. */
 int http_connection_refuse(struct http_connection *connection, enum http_refusal refusal,
@@ -416,6 +445,8 @@ int http_connection_refuse(struct http_connection *connection, enum http_refusal
 bool http_request_take_header(struct http_connection *connection);
 /* The head is complete: method, version, target, host, framing, route. False: refused. */
 bool http_request_check_head(struct http_connection *connection);
+/* RFC 3986 section 3.2.2, with an optional port, without user information. */
+bool http_host_is_valid(struct http_slice host);
 /* Whether another request may follow this one. */
 bool http_request_keeps_alive(const struct http_connection *connection);
 struct http_slice http_request_header(const struct http_request *request, enum http_header header);
@@ -425,6 +456,8 @@ struct http_slice http_request_path(const struct http_request *request);
 
 /* The request is complete (or, of a streamed one, its head): to its handler, or refused. */
 void http_dispatch(struct http_connection *connection);
+/* Calls the handler, and what follows from that. */
+void http_exchange_handle(struct http_exchange *exchange);
 /* Gives the noted refusal if nothing is before it. */
 void http_dispatch_refusal(struct http_connection *connection);
 /* Renders and sends a refusal by the caller's renderer. Never leaves the exchange open. */
@@ -444,6 +477,19 @@ struct http_exchange *http_exchange_open(struct http_connection *connection, boo
 void http_exchange_release(struct http_exchange *exchange);
 /* The connection is gone: tells the handler and the counters, releases. */
 void http_exchange_abandon(struct http_exchange *exchange);
+
+/* ---- http_forwarded.c ---- */
+
+/* Replaces what is known of the client by what a trusted proxy says of it. */
+void http_forwarded_apply(struct http_exchange *exchange, const struct http_request *request);
+
+/* ---- http_defer.c ---- */
+
+/* The request has just been deferred: it and all bytes up to `end` become `input`; parsing stopped
+ * at `stop`. False: no memory, it has been refused. */
+bool http_defer_hold(struct http_connection *connection, char *stop, char *end);
+/* It has been handled or answered: what is behind it may go on. */
+void http_defer_release(struct http_connection *connection);
 
 /* ---- http_respond.c ---- */
 

@@ -189,7 +189,7 @@ void http_parser_settings(llhttp_settings_t *settings_out)
 
 /* ---- One request after another ---- */
 
-static void request_reset(struct http_request *request)
+void http_request_reset(struct http_request *request)
 {
     /* The header array is valid up to headers_count; clearing it would cost more than parsing. */
     memset(request, 0, offsetof(struct http_request, headers));
@@ -200,12 +200,14 @@ void http_parser_reset(struct http_connection *connection)
     llhttp_init(&connection->parser, HTTP_REQUEST, &connection->server->parser_settings);
     assert(connection->parser.lenient_flags == 0);
     connection->parser.data = connection;
-    request_reset(&connection->request);
+    http_request_reset(&connection->request);
 }
 
 bool http_connection_may_parse(const struct http_connection *connection)
 {
     const struct http_server *server = connection->server;
+    if (connection->deferred != NULL)
+        return false;
     if (connection->outstanding >= server->options.pipeline_max)
         return false;
     /* Served one at a time: the end of an HTTP/1.0 answer may be the connection's. */
@@ -373,7 +375,8 @@ static void head_done(struct http_connection *connection, uint32_t head_length, 
     if (route != NULL && (route->flags & ROUTE_STREAM_BODY) != 0) {
         request->keep_alive = http_request_keeps_alive(connection);
         http_dispatch(connection);
-        request->base = NULL;
+        if (connection->deferred == NULL)
+            request->base = NULL;
     }
     connection->continue_due = request->expects_continue && !more;
 }
@@ -392,16 +395,18 @@ static void message_done(struct http_connection *connection)
             receiver->events->on_body(receiver, NULL, 0, true, connection->server->user);
     } else {
         http_dispatch(connection);
+        if (connection->deferred != NULL)
+            return;
     }
     if (!keep_alive)
         connection->final = true;
-    request_reset(request);
+    http_request_reset(request);
 }
 
-static bool may_go_on(const struct http_connection *connection)
+bool http_connection_may_go_on(const struct http_connection *connection)
 {
     return connection->state == HTTP_CONNECTION_OPEN && !connection->doomed &&
-           connection->refusal == HTTP_REFUSAL_NONE &&
+           connection->refusal == HTTP_REFUSAL_NONE && connection->deferred == NULL &&
            !(connection->final && connection->receiver == NULL);
 }
 
@@ -427,7 +432,7 @@ static char *parse_step(struct http_connection *connection, char *at, char *end)
     size_t body_before = request->body_length;
     connection->pause = HTTP_PAUSE_NONE;
     llhttp_errno_t error = llhttp_execute(parser, at, (size_t)(end - at));
-    if (!may_go_on(connection))
+    if (!http_connection_may_go_on(connection))
         return end;
     bool paused = error == HPE_PAUSED && connection->pause != HTTP_PAUSE_NONE;
     if (error != HPE_OK && !paused) {
@@ -457,7 +462,7 @@ static char *parse_step(struct http_connection *connection, char *at, char *end)
  * stopped. */
 static char *parse(struct http_connection *connection, char *at, char *end)
 {
-    while (may_go_on(connection)) {
+    while (http_connection_may_go_on(connection)) {
         if (!connection->request.started && !request_begin(connection, &at, end))
             return at;
         if (at == end)
@@ -487,7 +492,7 @@ static bool input_keep(struct http_connection *connection, char *from, size_t le
 static void input_settle(struct http_connection *connection, char *stop, char *end)
 {
     struct http_request *request = &connection->request;
-    if (!may_go_on(connection)) {
+    if (!http_connection_may_go_on(connection)) {
         /* Unread input would make the kernel reset the connection under the last answer. */
         connection->linger = connection->linger || stop < end;
         http_connection_drop_input(connection);
@@ -525,7 +530,11 @@ void http_connection_consume(struct http_connection *connection, char *data, siz
     connection->consuming = true;
     connection->stalled = false;
     connection->server->arrived_ns = uv_hrtime();
-    char *stop = parse(connection, data + parsed, data + total);
+    char *end = data + total;
+    char *stop = parse(connection, data + parsed, end);
+    while (connection->deferred != NULL && !http_defer_hold(connection, stop, end))
+        stop = parse(connection, stop, end);
     connection->consuming = false;
-    input_settle(connection, stop, data + total);
+    if (connection->deferred == NULL)
+        input_settle(connection, stop, end);
 }

@@ -224,7 +224,7 @@ static bool is_in_set(char c, const uint64_t set[2])
     return byte < 128 && (set[byte >> 6] >> (byte & 63) & 1) != 0;
 }
 
-static bool host_is_valid(struct http_slice host)
+bool http_host_is_valid(struct http_slice host)
 {
     size_t i = 0;
     bool bracketed = host.length > 0 && host.data[0] == '[';
@@ -252,7 +252,7 @@ static bool host_is_right(const struct http_connection *connection)
     struct http_slice host = http_request_header(request, HTTP_HEADER_HOST);
     if (host.data == NULL)
         return connection->parser.http_minor == 0;
-    if (!host_is_valid(host))
+    if (!http_host_is_valid(host))
         return false;
     if (!request->has_authority)
         return true;
@@ -292,6 +292,12 @@ static bool check_protocol(struct http_connection *connection)
     return true;
 }
 
+static bool refuse_body(struct http_connection *connection)
+{
+    return refuse(connection, HTTP_REFUSAL_MALFORMED_REQUEST,
+                  "a body has no meaning with this method");
+}
+
 static bool check_framing(struct http_connection *connection)
 {
     const llhttp_t *parser = &connection->parser;
@@ -301,10 +307,8 @@ static bool check_framing(struct http_connection *connection)
         return refuse(connection, HTTP_REFUSAL_MALFORMED_REQUEST,
                       "HTTP/1.0 knows no Transfer-Encoding");
     bool has_body = request->chunked || parser->content_length > 0;
-    if (has_body && (request->method == HTTP_METHOD_GET || request->method == HTTP_METHOD_HEAD ||
-                     request->method == HTTP_METHOD_DELETE))
-        return refuse(connection, HTTP_REFUSAL_MALFORMED_REQUEST,
-                      "a body has no meaning with this method");
+    if (has_body && (request->method == HTTP_METHOD_GET || request->method == HTTP_METHOD_HEAD))
+        return refuse_body(connection);
     struct http_slice expect = http_request_header(request, HTTP_HEADER_EXPECT);
     if (expect.data != NULL && parser->http_minor == 1) {
         if (!http_text_equal(expect, "100-continue"))
@@ -332,6 +336,10 @@ bool http_request_check_head(struct http_connection *connection)
     struct http_slice path = http_request_path(request);
     router_match(server->router, request->method, path, &request->match);
     const struct route *route = request->match.route;
+    bool has_body = request->chunked || connection->parser.content_length > 0;
+    if (has_body && request->method == HTTP_METHOD_DELETE &&
+        (route == NULL || (route->flags & ROUTE_DELETE_BODY) == 0))
+        return refuse_body(connection);
     request->body_max =
         route != NULL && route->body_max > 0 ? route->body_max : server->options.body_max;
     if (!request->chunked && connection->parser.content_length > request->body_max)

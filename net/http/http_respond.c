@@ -57,10 +57,13 @@ static bool answer_is_final(struct http_exchange *exchange)
 static void put_common_lines(struct http_exchange *exchange, struct http_buffer *target)
 {
     struct http_server *server = exchange->server;
-    http_put(target, server->date_line, HTTP_DATE_LINE_LENGTH);
-    PUT_LITERAL(target, "X-Request-Id: ");
+    http_put(target, server->common_lines, HTTP_COMMON_LINES_LENGTH);
     http_put(target, exchange->request_id, exchange->request_id_length);
     PUT_LITERAL(target, "\r\n");
+    if (exchange->cache == HTTP_CACHE_NO_STORE)
+        PUT_LITERAL(target, "Cache-Control: no-store\r\n");
+    else if (exchange->cache == HTTP_CACHE_REVALIDATE)
+        PUT_LITERAL(target, "Cache-Control: no-cache\r\n");
     if (answer_is_final(exchange))
         PUT_LITERAL(target, "Connection: close\r\n");
     else if (exchange->version_1_0)
@@ -158,6 +161,13 @@ bool http_header_add_slice(struct http_exchange *exchange, const char *name,
 bool http_header_add(struct http_exchange *exchange, const char *name, const char *value)
 {
     return http_header_add_slice(exchange, name, (struct http_slice){value, strlen(value)});
+}
+
+void http_exchange_cache(struct http_exchange *exchange, enum http_cache cache)
+{
+    assert(exchange->state == HTTP_EXCHANGE_OPEN);
+    if (cache > exchange->cache)
+        exchange->cache = cache;
 }
 
 void http_exchange_close_after(struct http_exchange *exchange)
@@ -326,6 +336,11 @@ void http_exchange_finish(struct http_exchange *exchange, int status)
     }
     if (connection->receiver == exchange)
         connection->receiver = NULL;
+    if (connection->deferred == exchange) {
+        connection->deferred = NULL;
+        if (!connection->consuming)
+            http_defer_release(connection);
+    }
     exchange->state = HTTP_EXCHANGE_DONE;
     if (exchange == connection->first)
         connection_advance(connection);

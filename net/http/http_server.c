@@ -85,7 +85,11 @@ static void date_update(struct http_server *server)
     if (second == server->date_second)
         return;
     server->date_second = second;
-    http_text_date_line(second, server->date_line);
+    char line[HTTP_DATE_LINE_LENGTH + 1];
+    http_text_date_line(second, line);
+    memcpy(server->common_lines, line, HTTP_DATE_LINE_LENGTH);
+    memcpy(server->common_lines + HTTP_DATE_LINE_LENGTH, HTTP_CONSTANT_LINES,
+           sizeof HTTP_CONSTANT_LINES - 1);
 }
 
 void http_server_flush(struct http_server *server)

@@ -23,6 +23,7 @@ enum {
 enum {
     ROUTE_STREAM_BODY =
         1U << 0, /* the handler is called at the end of the head; see http_stream_events */
+    ROUTE_DELETE_BODY = 1U << 1, /* a DELETE that takes a body; others are refused with one */
 };
 
 struct route {

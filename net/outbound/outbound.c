@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+#include <uv.h>
 
 #include "outbound/outbound_private.h"
 
@@ -63,12 +63,9 @@ struct outbound {
     } counters;
 };
 
-static int64_t now_ms(void)
+int64_t outbound_now_ms(void)
 {
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000 + time.tv_nsec / 1000000;
+    return (int64_t)(uv_hrtime() / 1000000);
 }
 
 static void count(_Atomic int64_t *counter, int64_t value)
@@ -154,7 +151,7 @@ static bool submit(void *self, struct outbound_job *job)
     if (entry != NULL) {
         entry->job = job;
         entry->host = host;
-        entry->deadline_ms = now_ms() + job->timeout_ms;
+        entry->deadline_ms = outbound_now_ms() + job->timeout_ms;
         queue_push(&outbound->incoming, entry);
         count(&outbound->counters.jobs_waiting, 1);
     } else {
@@ -323,14 +320,15 @@ static void *thread_run(void *argument)
     struct outbound *outbound = argument;
     struct entry *ended;
 
-    while (take_incoming(outbound, now_ms())) {
+    while (take_incoming(outbound, outbound_now_ms())) {
         while (outbound->aborts && (ended = transfers_abort(outbound->transfers)) != NULL)
             end_active(outbound, ended);
-        transfers_run(outbound->transfers);
+        bool goes_on = transfers_run(outbound->transfers);
+
         while ((ended = transfers_take_ended(outbound->transfers)) != NULL)
             end_active(outbound, ended);
-        serve_waiting(outbound, now_ms());
-        transfers_wait(outbound->transfers, wait_ms(outbound, now_ms()));
+        serve_waiting(outbound, outbound_now_ms());
+        transfers_wait(outbound->transfers, goes_on ? 0 : wait_ms(outbound, outbound_now_ms()));
     }
     return NULL;
 }
@@ -438,7 +436,7 @@ void outbound_drain(struct outbound *outbound, uint32_t deadline_ms)
 {
     pthread_mutex_lock(&outbound->lock);
     if (!outbound->is_draining)
-        outbound->drain_deadline_ms = now_ms() + deadline_ms;
+        outbound->drain_deadline_ms = outbound_now_ms() + deadline_ms;
     outbound->is_draining = true;
     pthread_mutex_unlock(&outbound->lock);
     transfers_wake_up(outbound->transfers);
@@ -453,6 +451,11 @@ void outbound_destroy(struct outbound *outbound)
     transfers_wake_up(outbound->transfers);
     pthread_join(outbound->thread, NULL);
     outbound_free(outbound);
+}
+
+bool outbound_has_folder(const struct outbound *outbound)
+{
+    return outbound->mail_folder >= 0;
 }
 
 bool outbound_has_mail(const struct outbound *outbound)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What goes to other hosts: mails by SMTP, requests by HTTP, on one thread of its own, so that
  * handshakes and slow peers stay off the sale's loops. Fills the engine's outbound port
- * (engine/ports.h, which describes a job and its result); the only file that knows libcurl is
- * outbound_transfer.c.
+ * (engine/ports.h, which describes a job and its result); only the files of
+ * outbound_transfer.h know libcurl.
  *
  * Rules
  *  1. Bounded: jobs waiting and under way, those of one host among them, connections of one host,
@@ -12,8 +12,10 @@
  *     proxies are not used, and only the protocols of the job's kind are spoken.
  *  4. A request reaches no private address (outbound_address.h), judged when the socket is opened:
  *     a name that changes its address meanwhile does not help. The mail server is the operator's
- * own word and may be anywhere.
- *  5. A job ends once, by `done`, on the outbound thread, also when the thread is stopped. */
+ *     own word and may be anywhere.
+ *  5. A request on a kept connection that its host had given up is sent again, once, before any
+ *     byte of an answer came: what must not happen twice carries an idempotency key.
+ *  6. A job ends once, by `done`, on the outbound thread, also when the thread is stopped. */
 #ifndef STAMPEDE_OUTBOUND_H
 #define STAMPEDE_OUTBOUND_H
 
@@ -89,6 +91,9 @@ void outbound_destroy(struct outbound *outbound);
 
 /* Whether a mail server is configured. Any thread. */
 bool outbound_has_mail(const struct outbound *outbound);
+
+/* Whether mails are also written to a folder. Any thread. */
+bool outbound_has_folder(const struct outbound *outbound);
 
 /* Any thread; racy by a few units between counters. */
 void outbound_metrics_get(const struct outbound *outbound, struct outbound_metrics *metrics_out);

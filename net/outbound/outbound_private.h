@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Between the files of net/outbound that make up the outbound thread: outbound.c (queue, bounds,
- * thread), outbound_transfer.c (libcurl), outbound_file.c (the mail folder). All of it is called
- * on the outbound thread but where it says otherwise. */
+ * thread), outbound_transfer.c and its two parts (libcurl), outbound_file.c (the mail folder). All
+ * of it is called on the outbound thread but where it says otherwise. */
 #ifndef STAMPEDE_OUTBOUND_PRIVATE_H
 #define STAMPEDE_OUTBOUND_PRIVATE_H
 
 #include "outbound/outbound.h"
+
+/* ---- outbound.c ---- */
+
+/* Of a clock that only goes forward. */
+int64_t outbound_now_ms(void);
 
 /* ---- outbound_transfer.c ---- */
 
@@ -20,8 +25,8 @@ void transfers_destroy(struct transfers *transfers);
 bool transfers_begin(struct transfers *transfers, struct outbound_job *job, uint32_t timeout_ms,
                      void *tag);
 
-/* Does what can be done without waiting. */
-void transfers_run(struct transfers *transfers);
+/* Does what can be done without waiting; true if there is more of that. */
+bool transfers_run(struct transfers *transfers);
 /* Waits for something to do, at most so long. */
 void transfers_wait(struct transfers *transfers, uint32_t timeout_ms);
 /* Ends a wait, or the next one. Any thread. */

@@ -1,85 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Transfers by libcurl: the only file that includes it. A slot is one transfer under way and its
- * easy handle, which is reset and used again; connections are the multi handle's, shared by all. */
+/* The set of transfers: slots, what all have in common, and the loop's steps. */
+#include "outbound/outbound_transfer.h"
+
 #include <assert.h>
-#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "outbound/mail.h"
 #include "outbound/outbound_address.h"
-#include "outbound/outbound_private.h"
 
 enum {
-    ANSWER_HEADERS_MAX = 64 << 10, /* bytes */
-    CONNECTIONS_KEPT = 32,
-    CONNECTION_IDLE_S = 20, /* mail servers close idle ones after minutes, balancers after one */
-    RETRY_AFTER_S_MAX = 24 * 3600,
+    CONNECTIONS_KEPT = 32, /* to hosts that were asked */
+    CONNECTION_IDLE_S = 20,
+    SESSION_IDLE_MS = 20 * 1000, /* to the mail server, which would close it after minutes */
 };
 
-struct slot {
-    struct transfers *transfers;
-    CURL *easy;
-    struct curl_slist *lines; /* request headers, or the recipient */
-    struct outbound_job *job; /* NULL: free */
-    void *tag;
-    size_t sent;           /* MAIL: bytes of the body handed to libcurl */
-    size_t header_bytes;   /* of the answer */
-    bool answer_too_large; /* it was cut */
-    bool met_private;      /* an address was not public */
-    bool opened;           /* a socket, to one that was */
-    struct slot *next;     /* free, or active */
-};
-
-struct transfers {
-    const struct outbound_options *options;
-    CURLM *multi;
-    struct slot *slots;
-    struct slot *free_slots;
-    struct slot *active;
-};
-
-/* ---- what libcurl calls ---- */
-
-static size_t on_body_wanted(char *buffer, size_t size, size_t count, void *argument)
-{
-    struct slot *slot = argument;
-    size_t left = slot->job->body_length - slot->sent;
-    size_t length = size * count < left ? size * count : left;
-
-    memcpy(buffer, slot->job->body + slot->sent, length);
-    slot->sent += length;
-    return length;
-}
-
-static size_t on_answer(char *bytes, size_t size, size_t count, void *argument)
-{
-    struct slot *slot = argument;
-    struct outbound_job *job = slot->job;
-    size_t length = size * count;
-
-    if (job->kind == OUTBOUND_MAIL)
-        return length;
-    if (length > job->answer_max - job->answer_length) {
-        slot->answer_too_large = true;
-        return 0;
-    }
-    memcpy(job->answer + job->answer_length, bytes, length);
-    job->answer_length += length;
-    return length;
-}
-
-static size_t on_answer_header(char *bytes, size_t size, size_t count, void *argument)
-{
-    struct slot *slot = argument;
-
-    (void)bytes;
-    slot->header_bytes += size * count;
-    if (slot->header_bytes <= ANSWER_HEADERS_MAX)
-        return size * count;
-    slot->answer_too_large = true;
-    return 0;
-}
+/* ---- what all have in common ---- */
 
 static curl_socket_t on_socket_wanted(void *argument, curlsocktype purpose,
                                       struct curl_sockaddr *address)
@@ -96,100 +31,26 @@ static curl_socket_t on_socket_wanted(void *argument, curlsocktype purpose,
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-/* ---- set-up of a transfer ---- */
-
-#define SET(option, value) (curl_easy_setopt(slot->easy, (option), (value)) == CURLE_OK)
-
 static bool set_common(struct slot *slot, uint32_t timeout_ms)
 {
     const struct outbound_options *options = slot->transfers->options;
 
-    return SET(CURLOPT_PRIVATE, (void *)slot) && SET(CURLOPT_NOSIGNAL, 1L) &&
-           SET(CURLOPT_QUICK_EXIT, 1L) && SET(CURLOPT_TIMEOUT_MS, (long)timeout_ms) &&
-           SET(CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms) &&
-           SET(CURLOPT_PROXY, "") && SET(CURLOPT_FOLLOWLOCATION, 0L) &&
-           SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) && SET(CURLOPT_NETRC, CURL_NETRC_IGNORED) &&
-           SET(CURLOPT_SSL_VERIFYPEER, 1L) && SET(CURLOPT_SSL_VERIFYHOST, 2L) &&
-           SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
+    return SET(slot, CURLOPT_PRIVATE, (void *)slot) && SET(slot, CURLOPT_NOSIGNAL, 1L) &&
+           SET(slot, CURLOPT_QUICK_EXIT, 1L) && SET(slot, CURLOPT_TIMEOUT_MS, (long)timeout_ms) &&
+           SET(slot, CURLOPT_CONNECTTIMEOUT_MS, (long)options->connect_timeout_ms) &&
+           SET(slot, CURLOPT_PROXY, "") && SET(slot, CURLOPT_FOLLOWLOCATION, 0L) &&
+           SET(slot, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L) &&
+           SET(slot, CURLOPT_NETRC, CURL_NETRC_IGNORED) && SET(slot, CURLOPT_SSL_VERIFYPEER, 1L) &&
+           SET(slot, CURLOPT_SSL_VERIFYHOST, 2L) &&
+           SET(slot, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) &&
            (options->ca_file[0] == 0 ||
-            (SET(CURLOPT_CAINFO, options->ca_file) && SET(CURLOPT_CAPATH, NULL))) &&
-           SET(CURLOPT_MAXAGE_CONN, (long)CONNECTION_IDLE_S) &&
-           SET(CURLOPT_OPENSOCKETFUNCTION, on_socket_wanted) &&
-           SET(CURLOPT_OPENSOCKETDATA, (void *)slot) && SET(CURLOPT_WRITEFUNCTION, on_answer) &&
-           SET(CURLOPT_WRITEDATA, (void *)slot) && SET(CURLOPT_HEADERFUNCTION, on_answer_header) &&
-           SET(CURLOPT_HEADERDATA, (void *)slot);
+            (SET(slot, CURLOPT_CAINFO, options->ca_file) && SET(slot, CURLOPT_CAPATH, NULL))) &&
+           SET(slot, CURLOPT_MAXAGE_CONN, (long)CONNECTION_IDLE_S) &&
+           SET(slot, CURLOPT_OPENSOCKETFUNCTION, on_socket_wanted) &&
+           SET(slot, CURLOPT_OPENSOCKETDATA, (void *)slot);
 }
 
-static bool add_line(struct slot *slot, const char *line)
-{
-    struct curl_slist *longer = curl_slist_append(slot->lines, line);
-
-    if (longer != NULL)
-        slot->lines = longer;
-    return longer != NULL;
-}
-
-static bool set_mail(struct slot *slot)
-{
-    const struct outbound_options *options = slot->transfers->options;
-    const struct outbound_job *job = slot->job;
-
-    return SET(CURLOPT_PROTOCOLS_STR, "smtp,smtps") && SET(CURLOPT_URL, options->smtp_url) &&
-           SET(CURLOPT_USE_SSL,
-               (long)(options->smtp_starttls ? CURLUSESSL_ALL : CURLUSESSL_NONE)) &&
-           (options->smtp_user[0] == 0 || (SET(CURLOPT_USERNAME, options->smtp_user) &&
-                                           SET(CURLOPT_PASSWORD, options->smtp_password))) &&
-           SET(CURLOPT_MAIL_FROM, job->sender) && add_line(slot, job->recipient) &&
-           SET(CURLOPT_MAIL_RCPT, slot->lines) && SET(CURLOPT_UPLOAD, 1L) &&
-           SET(CURLOPT_READFUNCTION, on_body_wanted) && SET(CURLOPT_READDATA, (void *)slot) &&
-           SET(CURLOPT_INFILESIZE_LARGE, (curl_off_t)job->body_length);
-}
-
-static const char *method_name(enum outbound_method method)
-{
-    switch (method) {
-    case OUTBOUND_GET:
-        return "GET";
-    case OUTBOUND_POST:
-        return "POST";
-    case OUTBOUND_PUT:
-        return "PUT";
-    case OUTBOUND_PATCH:
-        return "PATCH";
-    case OUTBOUND_DELETE:
-        break;
-    }
-    return "DELETE";
-}
-
-static bool set_request(struct slot *slot)
-{
-    const struct outbound_job *job = slot->job;
-
-    bool has_type = false;
-
-    for (uint32_t i = 0; i < job->header_count; i++) {
-        has_type = has_type || strncasecmp(job->headers[i], "Content-Type:", 13) == 0;
-        if (!add_line(slot, job->headers[i]))
-            return false;
-    }
-    if (!has_type && !add_line(slot, "Content-Type:")) /* libcurl would say that it is a form */
-        return false;
-    if ((job->body_length > 0 || job->method != OUTBOUND_GET) && job->method != OUTBOUND_DELETE &&
-        !(SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)job->body_length) &&
-          SET(CURLOPT_POSTFIELDS, job->body_length == 0 ? "" : job->body)))
-        return false;
-    /* No wait for "100 Continue". */
-    return add_line(slot, "Expect:") && SET(CURLOPT_HTTPHEADER, slot->lines) &&
-           SET(CURLOPT_CUSTOMREQUEST, method_name(job->method)) &&
-           SET(CURLOPT_PROTOCOLS_STR, "http,https") && SET(CURLOPT_URL, job->url) &&
-           SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) &&
-           SET(CURLOPT_USERAGENT, "Stampede/" STAMPEDE_VERSION);
-}
-
-/* ---- what may be sent at all ---- */
-
-static bool has_control(const char *text)
+bool has_control(const char *text)
 {
     for (; *text != 0; text++) {
         if ((unsigned char)*text < ' ' || *text == 0x7f)
@@ -198,47 +59,13 @@ static bool has_control(const char *text)
     return false;
 }
 
-/* NULL, or why this job can never be sent. */
-static const char *refuse_mail(const struct outbound_job *job)
-{
-    if (!mail_address_is_valid(job->recipient, strlen(job->recipient)))
-        return "invalid_recipient";
-    if (job->sender[0] != 0 && !mail_address_is_valid(job->sender, strlen(job->sender)))
-        return "invalid_sender";
-    return job->body_length > OUTBOUND_BODY_MAX ? "body_too_large" : NULL;
-}
-
-static const char *refuse_request(const struct outbound_job *job)
-{
-    if (strlen(job->url) > OUTBOUND_URL_MAX || has_control(job->url) ||
-        strchr(job->url, ' ') != NULL)
-        return "invalid_url";
-    if (job->header_count > OUTBOUND_HEADERS_MAX)
-        return "too_many_headers";
-    for (uint32_t i = 0; i < job->header_count; i++) {
-        const char *line = job->headers[i];
-
-        /* libcurl would take "Name:" as an order to leave it out, "Name;" as an empty one. */
-        if (strlen(line) > OUTBOUND_HEADER_MAX || has_control(line) ||
-            strspn(line, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") !=
-                strcspn(line, ":") ||
-            strchr(line, ':') == NULL || line[0] == ':')
-            return "invalid_header";
-    }
-    if (job->answer_max > OUTBOUND_ANSWER_MAX)
-        return "answer_too_large";
-    return job->body_length > OUTBOUND_BODY_MAX ? "body_too_large" : NULL;
-}
-
-/* ---- results ---- */
-
-static void set_result(struct outbound_job *job, enum outbound_result result, const char *reason)
+void job_set_result(struct outbound_job *job, enum outbound_result result, const char *reason)
 {
     job->result = result;
     job->reason = reason;
 }
 
-static const char *network_reason(CURLcode code)
+const char *network_reason(CURLcode code)
 {
     switch ((int)code) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -263,123 +90,159 @@ static const char *network_reason(CURLcode code)
     }
 }
 
-/* What the server says about us or about its own state, not about this mail: no authentication
- * (530, 534, 535, 538: RFC 4954, 6). */
-static bool is_about_login(long reply)
+/* ---- slots ---- */
+
+/* Takes a slot out of the list that it is in. */
+static void unlink_slot(struct slot **list, struct slot *slot)
 {
-    return reply == 530 || reply == 534 || reply == 535 || reply == 538;
+    while (*list != slot)
+        list = &(*list)->next;
+    *list = slot->next;
 }
 
-/* A mail is refused for good by a 5xx to its sender, its recipient, DATA (libcurl: SEND_ERROR), or
- * to the message once it was sent whole (WEIRD_SERVER_REPLY); a 5xx greeting is the latter without
- * a byte sent, and may pass. */
-static void set_mail_result(struct slot *slot, CURLcode code)
+static void push_slot(struct slot **list, struct slot *slot)
 {
-    struct outbound_job *job = slot->job;
-    long reply = 0;
-
-    curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &reply);
-    job->status = (uint32_t)reply;
-    job->reached = slot->sent > 0;
-    if (code == CURLE_OK) {
-        job->reached = true;
-        set_result(job, OUTBOUND_DELIVERED, "delivered");
-    } else if ((code == CURLE_SEND_ERROR ||
-                (code == CURLE_WEIRD_SERVER_REPLY && slot->sent == job->body_length)) &&
-               reply >= 500 && reply < 600 && !is_about_login(reply)) {
-        set_result(job, OUTBOUND_REFUSED, "refused_by_server");
-    } else if (code != CURLE_OPERATION_TIMEDOUT && reply >= 400 && reply < 500) {
-        set_result(job, OUTBOUND_LATER, "deferred_by_server");
-    } else if (is_about_login(reply)) {
-        set_result(job, OUTBOUND_LATER, "login_denied");
-    } else {
-        set_result(job, OUTBOUND_LATER, network_reason(code));
-    }
+    slot->next = *list;
+    *list = slot;
 }
 
-static void set_request_result(struct slot *slot, CURLcode code)
+void slot_end(struct slot *slot)
 {
-    struct outbound_job *job = slot->job;
-    curl_off_t before_request_us = 0;
-    curl_off_t retry_after_s = 0;
-    long status = 0;
-
-    curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
-    curl_easy_getinfo(slot->easy, CURLINFO_PRETRANSFER_TIME_T, &before_request_us);
-    curl_easy_getinfo(slot->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
-    job->status = (uint32_t)status;
-    job->reached = status != 0 || before_request_us > 0;
-    if (retry_after_s > RETRY_AFTER_S_MAX)
-        retry_after_s = RETRY_AFTER_S_MAX;
-    job->retry_after_s = retry_after_s > 0 ? (uint32_t)retry_after_s : 0;
-    if (code == CURLE_OK || (slot->answer_too_large && job->answer_max == 0 &&
-                             slot->header_bytes <= ANSWER_HEADERS_MAX))
-        set_result(job, OUTBOUND_DELIVERED, "answered");
-    else if (slot->answer_too_large)
-        set_result(job, OUTBOUND_REFUSED, "answer_too_large");
-    else if (slot->met_private && !slot->opened)
-        set_result(job, OUTBOUND_REFUSED, "private_address");
-    else if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL ||
-             code == CURLE_LOGIN_DENIED)
-        set_result(job, OUTBOUND_REFUSED, "invalid_url");
-    else
-        set_result(job, OUTBOUND_LATER, network_reason(code));
+    unlink_slot(&slot->transfers->active, slot);
+    push_slot(&slot->transfers->ended, slot);
 }
 
-/* ---- the set ---- */
-
-static void slot_release(struct slot *slot)
+/* Of a slot that is in no list. Removing it ends its connection at once, if it was a mail's. */
+static void free_slot(struct slot *slot)
 {
-    struct slot **link = &slot->transfers->active;
-
-    while (*link != slot)
-        link = &(*link)->next;
-    *link = slot->next;
+    curl_multi_remove_handle(slot->transfers->multi, slot->easy);
     curl_easy_reset(slot->easy);
     curl_slist_free_all(slot->lines);
     slot->lines = NULL;
     slot->job = NULL;
-    slot->next = slot->transfers->free_slots;
-    slot->transfers->free_slots = slot;
+    push_slot(&slot->transfers->free_slots, slot);
 }
+
+static void close_session(struct slot *slot)
+{
+    unlink_slot(&slot->transfers->idle, slot);
+    mail_quit(slot);
+    free_slot(slot);
+}
+
+/* Those that were idle for too long, or all. */
+static void close_sessions(struct transfers *transfers, int64_t before_ms)
+{
+    struct slot *slot = transfers->idle;
+
+    while (slot != NULL) {
+        struct slot *next = slot->next;
+
+        if (slot->idle_since_ms < before_ms)
+            close_session(slot);
+        slot = next;
+    }
+}
+
+static struct slot *take_slot(struct transfers *transfers, bool is_mail)
+{
+    struct slot **list =
+        is_mail && transfers->idle != NULL ? &transfers->idle : &transfers->free_slots;
+    struct slot *slot = *list;
+    bool is_reused = list == &transfers->idle;
+
+    assert(slot != NULL);
+    *list = slot->next;
+    *slot = (struct slot){
+        .transfers = transfers, .easy = slot->easy, .is_reused = is_reused, .server = slot->server};
+    if (!is_reused)
+        slot->server = (struct smtp_server){0};
+    push_slot(&transfers->active, slot);
+    return slot;
+}
+
+/* ---- the loop's steps ---- */
 
 bool transfers_begin(struct transfers *transfers, struct outbound_job *job, uint32_t timeout_ms,
                      void *tag)
 {
     bool is_mail = job->kind == OUTBOUND_MAIL;
-    const char *refusal = is_mail ? refuse_mail(job) : refuse_request(job);
-    struct slot *slot = transfers->free_slots;
+    const char *refusal = is_mail ? mail_refusal(job) : request_refusal(job);
+    int64_t now = outbound_now_ms();
+    struct slot *slot;
 
     if (refusal != NULL) {
-        set_result(job, OUTBOUND_REFUSED, refusal);
+        job_set_result(job, OUTBOUND_REFUSED, refusal);
         return false;
     }
-    assert(slot != NULL && tag != NULL && timeout_ms > 0);
-    transfers->free_slots = slot->next;
-    *slot = (struct slot){.transfers = transfers,
-                          .easy = slot->easy,
-                          .job = job,
-                          .tag = tag,
-                          .next = transfers->active};
-    transfers->active = slot;
-    if (set_common(slot, timeout_ms) && (is_mail ? set_mail(slot) : set_request(slot)) &&
+    assert(tag != NULL && timeout_ms > 0);
+    slot = take_slot(transfers, is_mail);
+    slot->job = job;
+    slot->tag = tag;
+    slot->deadline_ms = now + timeout_ms;
+    if (slot->is_reused && mail_set_up(slot))
+        return true;
+    if (set_common(slot, timeout_ms) && (is_mail ? mail_set_up(slot) : request_set_up(slot)) &&
         curl_multi_add_handle(transfers->multi, slot->easy) == CURLM_OK)
         return true;
-    set_result(job, OUTBOUND_LATER, "no_memory");
-    slot_release(slot);
+    job_set_result(job, OUTBOUND_LATER, "no_memory");
+    unlink_slot(&transfers->active, slot);
+    free_slot(slot);
     return false;
 }
 
-void transfers_run(struct transfers *transfers)
+static void take_messages(struct transfers *transfers)
 {
+    CURLMsg *message;
+    int left;
+
+    while ((message = curl_multi_info_read(transfers->multi, &left)) != NULL) {
+        struct slot *slot = NULL;
+        CURLcode code = message->data.result;
+
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&slot);
+        if (slot->job->kind == OUTBOUND_MAIL)
+            mail_connected(slot, code);
+        else
+            request_finish(slot, code);
+    }
+}
+
+bool transfers_run(struct transfers *transfers)
+{
+    int64_t now = outbound_now_ms();
+    bool goes_on = false;
     int running;
 
     curl_multi_perform(transfers->multi, &running);
+    take_messages(transfers);
+    close_sessions(transfers, now - SESSION_IDLE_MS);
+    for (struct slot *slot = transfers->active; slot != NULL;) {
+        struct slot *next = slot->next;
+
+        if (slot->is_talking)
+            goes_on = mail_run(slot, now) || goes_on;
+        slot = next;
+    }
+    return goes_on;
 }
 
 void transfers_wait(struct transfers *transfers, uint32_t timeout_ms)
 {
-    curl_multi_poll(transfers->multi, NULL, 0, (int)timeout_ms, NULL);
+    int64_t now = outbound_now_ms();
+    int64_t wait = timeout_ms;
+    unsigned count = 0;
+
+    for (struct slot *slot = transfers->active; slot != NULL; slot = slot->next) {
+        if (!slot->is_talking)
+            continue;
+        count += mail_socket(slot, &transfers->sockets[count]);
+        if (slot->deadline_ms - now < wait)
+            wait = slot->deadline_ms - now;
+    }
+    curl_multi_poll(transfers->multi, transfers->sockets, count, wait < 0 ? 0 : (int)wait, NULL);
 }
 
 void transfers_wake_up(struct transfers *transfers)
@@ -389,52 +252,46 @@ void transfers_wake_up(struct transfers *transfers)
 
 void *transfers_take_ended(struct transfers *transfers)
 {
-    int left;
-    CURLMsg *message;
+    struct slot *slot = transfers->ended;
+    void *tag;
 
-    while ((message = curl_multi_info_read(transfers->multi, &left)) != NULL) {
-        CURL *easy = message->easy_handle;
-        CURLcode code = message->data.result;
-        struct slot *slot = NULL;
-        void *tag;
-
-        if (message->msg != CURLMSG_DONE)
-            continue;
-        curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&slot);
-        curl_multi_remove_handle(transfers->multi, easy);
-        if (slot->job->kind == OUTBOUND_MAIL)
-            set_mail_result(slot, code);
-        else
-            set_request_result(slot, code);
-        tag = slot->tag;
-        slot_release(slot);
-        return tag;
+    if (slot == NULL)
+        return NULL;
+    tag = slot->tag;
+    transfers->ended = slot->next;
+    if (slot->is_kept) {
+        slot->job = NULL;
+        slot->idle_since_ms = outbound_now_ms();
+        push_slot(&transfers->idle, slot);
+    } else {
+        free_slot(slot);
     }
-    return NULL;
+    return tag;
 }
 
 void *transfers_abort(struct transfers *transfers)
 {
     struct slot *slot = transfers->active;
-    void *tag;
 
     if (slot == NULL)
-        return NULL;
-    /* As a transfer that was cut here and now: whether it was seen is told as for any other. */
-    if (slot->job->kind == OUTBOUND_MAIL)
-        set_mail_result(slot, CURLE_OPERATION_TIMEDOUT);
-    else
-        set_request_result(slot, CURLE_OPERATION_TIMEDOUT);
-    set_result(slot->job, OUTBOUND_LATER, "stopping");
-    curl_multi_remove_handle(transfers->multi, slot->easy);
-    tag = slot->tag;
-    slot_release(slot);
-    return tag;
+        return transfers_take_ended(transfers);
+    if (slot->job->kind == OUTBOUND_MAIL) {
+        mail_give_up(slot, "stopping");
+        slot_end(slot);
+    } else {
+        /* Whether it was seen is told as of one that was cut here and now. */
+        request_finish(slot, CURLE_OPERATION_TIMEDOUT);
+        job_set_result(slot->job, OUTBOUND_LATER, "stopping");
+    }
+    return transfers_take_ended(transfers);
 }
+
+/* ---- begin and end ---- */
 
 struct transfers *transfers_create(const struct outbound_options *options)
 {
     struct transfers *transfers;
+    uint32_t slots;
 
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return NULL;
@@ -443,14 +300,18 @@ struct transfers *transfers_create(const struct outbound_options *options)
         goto clean_up;
     transfers->options = options;
     transfers->multi = curl_multi_init();
-    transfers->slots = calloc(options->transfers_max, sizeof(*transfers->slots));
-    if (transfers->multi == NULL || transfers->slots == NULL)
+    /* Those under way, and a session for each mail that may be under way at once. */
+    slots = options->transfers_max + options->host_transfers_max;
+    transfers->slots = calloc(slots, sizeof(*transfers->slots));
+    transfers->sockets = calloc(slots, sizeof(*transfers->sockets));
+    if (transfers->multi == NULL || transfers->slots == NULL || transfers->sockets == NULL)
         goto destroy_transfers;
     curl_multi_setopt(transfers->multi, CURLMOPT_MAXCONNECTS, (long)CONNECTIONS_KEPT);
     curl_multi_setopt(transfers->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
-    for (uint32_t i = 0; i < options->transfers_max; i++) {
+    for (uint32_t i = 0; i < slots; i++) {
         struct slot *slot = &transfers->slots[i];
 
+        slot->transfers = transfers;
         slot->easy = curl_easy_init();
         if (slot->easy == NULL)
             goto destroy_transfers;
@@ -468,11 +329,13 @@ clean_up:
 
 void transfers_destroy(struct transfers *transfers)
 {
-    assert(transfers->active == NULL);
+    assert(transfers->active == NULL && transfers->ended == NULL);
+    close_sessions(transfers, INT64_MAX);
     for (struct slot *slot = transfers->free_slots; slot != NULL; slot = slot->next)
         curl_easy_cleanup(slot->easy);
     if (transfers->multi != NULL)
         curl_multi_cleanup(transfers->multi);
+    free(transfers->sockets);
     free(transfers->slots);
     free(transfers);
     curl_global_cleanup();

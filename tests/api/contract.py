@@ -17,6 +17,7 @@ GENERIC = {
     414: {"uri_too_long"},
     415: {"unsupported_media_type"},
     417: {"expectation_failed"},
+    422: {"card_number_refused"},
     429: {"rate_limited"},
     431: {"headers_too_large"},
     501: {"not_implemented"},

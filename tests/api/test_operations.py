@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -565,6 +566,18 @@ class Backup(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         server.stop()
 
+        # The vault's key is in no backup; without it nothing is served, and which one it is is said.
+        needed = re.search(r"needs the vault key ([0-9a-f]{16})", done.stdout).group(1)
+        for folder in backup, restored:
+            self.assertTrue(os.path.exists(os.path.join(folder, "vault")))
+            self.assertFalse(os.path.exists(os.path.join(folder, "vault.key")))
+        refused = run_cli("serve", "--data", restored, "--listen", "127.0.0.1:0")
+        self.assertEqual(refused.returncode, 2, refused.stdout)
+        self.assertIn(f"sealed with the vault key {needed}", refused.stderr)
+        key = os.path.join(server.data, "vault.key")
+        self.assertEqual(os.stat(key).st_mode & 0o7777, 0o600)
+        shutil.copy(key, restored)
+
         # The same sessions and IDs, but for what came after; and its ID is not given to another.
         server.data = restored
         server.restart()
@@ -575,6 +588,32 @@ class Backup(unittest.TestCase):
         self.assertNotIn(guest.hold(sku)["id"], [*holds, later])
         self.assertEqual(server.stop(), 0)
         self.assertEqual(server.check().returncode, 0)
+
+    def test_another_vault_key_is_refused_by_name(self):
+        server = Server()
+        server.stop()
+        key = os.path.join(server.data, "vault.key")
+        with open(key, encoding="ascii") as handle:
+            current = re.search(r"^current ([0-9a-f]{64})$", handle.read(), re.MULTILINE).group(1)
+        other = harness.fresh_path("vault.key")
+
+        def give(text):
+            with open(os.open(other, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as handle:
+                handle.write(text)
+
+        give(f"current {'5a' * 32}\n")
+        refused = run_cli("serve", "--data", server.data, "--listen", "127.0.0.1:0", "--vault-key-file", other)
+        self.assertEqual(refused.returncode, 2, refused.stdout)
+        self.assertRegex(refused.stderr, r"holds the vault key [0-9a-f]{16}, but .* is sealed with [0-9a-f]{16}: give")
+        # A rotation: both keys once, then the new one alone; the old one is of no use any more.
+        os.unlink(key)
+        for text in f"current {'5a' * 32}\nprevious {current}\n", f"current {'5a' * 32}\n":
+            give(text)
+            rotated = Server("--vault-key-file", other, data=server.data)
+            rotated.stop()
+        give(f"current {current}\n")
+        refused = run_cli("serve", "--data", server.data, "--listen", "127.0.0.1:0", "--vault-key-file", other)
+        self.assertEqual(refused.returncode, 2, refused.stdout)
 
     def test_a_damaged_backup_is_said_to_be_one(self):
         server = Server()

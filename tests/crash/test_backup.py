@@ -45,6 +45,7 @@ def restore(test, shop, folder, made):
     audit = harness.run_cli("check", "--data", data, timeout=SECONDS)
     if audit.returncode != 0 or state(audit.stdout) != state(made):
         raise AssertionError(f"check: exit {audit.returncode}: {audit.stdout}{audit.stderr}, made as {made}")
+    shutil.copy(os.path.join(shop.server.data, "vault.key"), data)  # which no backup holds
     server = test.server(data=data, start=False, give_key=False)
     server.admin_key, server.key_file = shop.server.admin_key, shop.server.key_file
     server.start()

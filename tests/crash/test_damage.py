@@ -32,6 +32,7 @@ KINDS = (
     ("watermark", "watermark", 3, "watermark|commit"),
     ("marker", "STAMPEDE", 2, "STAMPEDE|Stampede data folder|another store|incarnation|version"),
     ("secret", "secret.key", 1, "secret"),
+    ("vault", "vault", 1, "vault"),
     ("ballast", "ballast", 1, "(?!)"),
 )
 

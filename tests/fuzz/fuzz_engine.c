@@ -109,7 +109,11 @@ static void open_engine(void)
         .watermark = {.self = &fixture,
                       .read = fixture_watermark_read,
                       .advance = fixture_watermark_advance},
-        .secrets = {.id_key = {{1, 2}}, .key_key = {{3, 4}}},
+        .secrets = {.self = &no_secrets,
+                    .mac = secrets_mac,
+                    .digest = secrets_digest,
+                    .id_key = {{1, 2}},
+                    .key_key = {{3, 4}}},
     };
     char error[256] = "";
 

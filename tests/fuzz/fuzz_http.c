@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* HTTP: any bytes through the real connection code. They are sent whole, cut in two somewhere, and
- * cut into pieces, and must be answered the same; a client that ends its side must be let go.
+ * cut into pieces, and in pieces with every request deferred first, and must be answered the same;
+ * a client that ends its side must be let go.
  *
  * Input: the length of a piece, less one; then what the client sends.
  *
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "http/http_internal.h"
+#include "http/http_proxies.h"
 
 enum {
     INPUT_MAX = 16 * 1024,
@@ -38,6 +40,8 @@ static uv_loop_t loop;
 static struct http_server *server;
 static uint64_t waiting[PIPELINE_MAX + 1]; /* cookies of what is answered later */
 static unsigned waiting_count;
+static bool defers;       /* every request, once */
+static uint64_t deferred; /* cookie of the one that is, or 0 */
 static struct answers whole;
 static struct answers cut;
 
@@ -75,6 +79,11 @@ static uint64_t hash_request(struct http_exchange *exchange)
     for (int header = 0; header < HTTP_HEADER_COUNT; header++)
         hash = hash_slice(hash, http_exchange_header(exchange, (enum http_header)header));
     hash = hash_slice(hash, http_exchange_header_find(exchange, "x-fuzz"));
+    /* For whom it is, as far as its proxy says. */
+    hash = fuzz_hash(hash, http_exchange_peer(exchange)->address, 16);
+    bool is_secure = http_exchange_is_secure(exchange);
+    hash = fuzz_hash(hash, &is_secure, sizeof(is_secure));
+    hash = hash_slice(hash, http_exchange_host(exchange));
     return hash;
 }
 
@@ -169,12 +178,39 @@ static const struct route routes[] = {
     {HTTP_METHOD_POST, "/upload", handle_upload, 1, ROUTE_STREAM_BODY, NULL, 512},
 };
 
+static void dispatch(struct http_exchange *exchange, const struct route *route, void *user)
+{
+    if (!defers || http_exchange_is_resumed(exchange)) {
+        route->handler(exchange, user);
+        return;
+    }
+    assert(deferred == 0);
+    deferred = http_exchange_cookie(exchange);
+    (void)http_header_add(exchange, "X-Deferred", "forgotten");
+    http_exchange_defer(exchange);
+}
+
+/* Whether there was one that was still there. */
+static bool resume_deferred(void)
+{
+    struct http_exchange *exchange = NULL;
+
+    if (deferred != 0)
+        exchange = http_exchange_from_cookie(server, deferred);
+    deferred = 0;
+    if (exchange != NULL)
+        http_exchange_resume(exchange);
+    return exchange != NULL;
+}
+
 /* ---- the server ---- */
 
 /* Bounds small enough to be met by short inputs, times that no input lasts. */
 static void server_start(void)
 {
     static const char *const origins[] = {"https://shop.example"};
+    static const char *const ours[] = {"127.0.0.0/8", "10.0.0.0/8"};
+    static struct http_proxies proxies;
     const unsigned long_ms = 3600 * 1000;
     struct http_options options;
     struct router *router = router_build(routes, sizeof(routes) / sizeof(routes[0]));
@@ -195,8 +231,11 @@ static void server_start(void)
     options.body_stall_ms = options.write_stall_ms = options.linger_ms = long_ms;
     options.cors_origins = origins;
     options.cors_origins_count = 1;
+    assert(http_proxies_parse(ours, 2, &proxies, NULL));
+    options.trusted_proxies = &proxies;
     options.seed = 42;
     options.wall_ms = wall_ms;
+    options.dispatch = dispatch;
     assert(http_server_start(&loop, &options, router, NULL, &server) == 0);
 }
 
@@ -244,7 +283,7 @@ static void run_until_quiet(int fd, struct answers *answers)
 
         assert(++turns < TURNS_MAX);
         (void)uv_run(&loop, UV_RUN_NOWAIT);
-        bool answered = waiting_count > 0;
+        bool answered = resume_deferred() || waiting_count > 0;
         answer_waiting();
         http_server_flush(server);
         if (client_receive(fd, answers) || answered || counters->bytes_received != received ||
@@ -341,6 +380,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     serve(data + 1, length, 1 + fuzz_hash(FUZZ_HASH_START, data, size) % length, length, &cut);
     compare();
     serve(data + 1, length, piece, piece, &cut);
+    compare();
+    defers = true;
+    serve(data + 1, length, piece, piece, &cut);
+    defers = false;
     compare();
     return 0;
 }

@@ -465,6 +465,10 @@ void answers_take(void *user, uint64_t cookie, const struct message *message)
     struct request *request = &world->requests[cookie % SIM_REQUESTS_MAX];
     const struct reply_body *reply = &message->reply;
 
+    if (mails_is_cookie(cookie)) {
+        mails_take(world, cookie, message);
+        return;
+    }
     check_answer(world, request, cookie, message);
     answers_check_order(world, request, (enum outcome)reply->outcome);
     trace_add(&world->trace, TRACE_REPLY,

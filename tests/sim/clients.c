@@ -323,7 +323,7 @@ static void draw_order(struct world *world, uint32_t first_sku, struct order_lin
 
 uint32_t clients_next_key(struct world *world, uint32_t party)
 {
-    if (party >= world->profile.people && party < world->profile.clients)
+    if (party >= world->profile.devices && party < world->profile.clients)
         return world->clients[party].next_key++;
     return FIRST_KEY_OF_PEOPLE + world->people.next_key++; /* several devices use one account's */
 }
@@ -333,7 +333,7 @@ static uint32_t party_of(const struct world *world, uint32_t device)
 {
     const struct device *own;
 
-    if (device >= world->profile.people)
+    if (device >= world->profile.devices)
         return device;
     own = &world->people.devices[device];
     return own->session == NONE ? own->guest

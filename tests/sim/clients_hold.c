@@ -148,7 +148,7 @@ void clients_ask_foreign_hold(struct world *world, uint32_t device)
         return;
     question.hold = sim_random_below(&world->random, world->books.hold_count);
     client = world->books.holds[question.hold].client;
-    if (sim_random_chance(&world->random, 300000) && client >= world->profile.people &&
+    if (sim_random_chance(&world->random, 300000) && client >= world->profile.devices &&
         client < world->profile.clients) {
         question.device = client;
         question.stale = true;

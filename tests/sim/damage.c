@@ -139,7 +139,7 @@ static void on_page(struct journal_read *read)
     (void)read; /* it is complete: ledger_is_read goes on */
 }
 
-/* Whether a partition's records of a kind can be read from end to end, page by page. */
+/* Whether a kind of records of a partition can be read from end to end, page by page. */
 static bool history_is_read(struct journal_memory *journal, enum record_kind kind,
                             uint32_t partition)
 {
@@ -173,7 +173,7 @@ static bool history_is_read(struct journal_memory *journal, enum record_kind kin
     return true;
 }
 
-/* No recovery reads the ledger, addresses, accounts and their keys: whoever does must be told. */
+/* No recovery reads history: whoever does must be told. */
 static void find_rot(struct world *world, enum damage damage)
 {
     static const enum mark marks[] = {

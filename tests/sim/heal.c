@@ -581,12 +581,15 @@ void world_heal(struct world *world)
             sell_out(world, i, &next_client);
     let_lapse(world);
     check_ledger(world);
+    mails_heal(world, settle);
     world_crash(world, false, true); /* what stands must be found again */
     people_check_all(world, settle);
     let_lapse(world);
     world_forget(world, settle);
     drain(world);
     check_ledger(world);
+    mails_check_end(world);
+    world_check_audit_log(world);
     trace_add(&world->trace, TRACE_DIGEST, engine_inspect_digest(world->engine),
               journal_memory_state_hash(world->journal));
 }

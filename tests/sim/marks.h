@@ -93,6 +93,9 @@
     X(WALL_FORWARD, "the wall clock was set forward")                                              \
     X(WALL_BACK, "the wall clock was set back")                                                    \
     X(PAUSED, "far more time passed at once than requests may take, with some under way")          \
+    X(MAIL_DELIVERED, "a mail was delivered")                                                      \
+    X(MAIL_TWICE, "a mail was delivered again")                                                    \
+    X(MAIL_DEAD, "a mail was given up")                                                            \
     X(ALL_FORGOTTEN, "everything that had ended was forgotten past its retention")                 \
     X(REGISTERED, "an account was registered")                                                     \
     X(EMAIL_TAKEN, "an address was refused that is another's")                                     \

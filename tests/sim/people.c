@@ -570,7 +570,7 @@ static void begin_flow(struct world *world, uint32_t device)
 
 void people_act(struct world *world)
 {
-    uint32_t index = sim_random_below(&world->random, world->profile.people);
+    uint32_t index = sim_random_below(&world->random, world->profile.devices);
     struct device *device = &world->people.devices[index];
 
     if (sim_random_below(&world->random, 100) < PROBE_PERCENT) {

@@ -18,7 +18,7 @@ enum relation people_relation(const struct world *world, uint32_t asker, uint32_
         return guest->adopted_step != 0 ? RELATION_STRANGER : RELATION_UNSURE;
     }
     if (guest == NULL || !party_is_account(asker) ||
-        (holder >= world->profile.people && holder < SIM_CLIENTS_MAX)) /* never logs in */
+        (holder >= world->profile.devices && holder < SIM_CLIENTS_MAX)) /* never logs in */
         return RELATION_STRANGER;
     if (guest->account == asker - SIM_GUESTS_MAX && guest->adopted_step != 0)
         return RELATION_OWN;

@@ -38,7 +38,7 @@ uint32_t people_read_value(const uint8_t *bytes, uint32_t length)
 
 void people_address_index(const struct world *world, uint32_t address, uint8_t *index_out)
 {
-    uint64_t words[2] = {hash_word(world->seed * 7 + address), hash_word(address + 99)};
+    uint64_t words[2] = {hash_word(world->seed * 11 + address), hash_word(address + (1ULL << 40))};
 
     memcpy(index_out, words, sizeof(words));
 }

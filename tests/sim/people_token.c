@@ -202,7 +202,7 @@ bool people_identify(struct world *world, uint32_t device, uint32_t shard, uint3
 {
     const struct device *own;
 
-    if (device >= world->profile.people || world->phase == PHASE_HEAL) {
+    if (device >= world->profile.devices || world->phase == PHASE_HEAL) {
         *identity_out = (struct identity){.party = people_owner(world, party)};
         identity_out->principal = world_principal(world, identity_out->party);
         return true;

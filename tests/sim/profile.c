@@ -32,7 +32,6 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     options->batch_messages = draw_ranges(random, messages, 3);
     options->batches = sim_random_range(random, 2, 4);
     options->audit_period_ms = sim_random_range(random, 10, 5000);
-    options->accounts_active_max = sim_random_range(random, 2, 8);
     options->session_marks = 1u << sim_random_below(random, 7);
     options->skus_max = SIM_SKUS_MAX + SIM_THIEVES + SIM_CONTESTS;
     options->limit_rows_max = sim_random_chance(random, 100000) ? 8 : 4096;
@@ -60,9 +59,9 @@ static void draw_clients(struct profile *profile, struct sim_random *random)
     }
     profile->act_weights[ACT_RESERVE] += 10;
     profile->clients = sim_random_range(random, 10, SIM_CLIENTS_MAX);
-    profile->people = sim_random_unless(random, 30, SIM_DEVICES_MAX + 1);
+    profile->devices = sim_random_unless(random, 30, SIM_DEVICES_MAX + 1);
     profile->addresses = sim_random_range(random, 1, SIM_ADDRESSES_MAX);
-    if (profile->people == 0)
+    if (profile->devices == 0)
         profile->act_weights[ACT_PERSON] = 0;
     profile->products = sim_random_range(random, 2, SIM_PRODUCTS_MAX);
     profile->products_late = sim_random_below(random, 3);
@@ -99,6 +98,20 @@ static void draw_crashes(struct profile *profile, struct sim_random *random)
     profile->no_space_parts = sim_random_below(random, 2) * 60000;
 }
 
+/* In half of the worlds nobody gets mails. */
+static void draw_people(struct profile *profile, struct sim_random *random)
+{
+    static const uint32_t rows[][2] = {{2, 6}, {OUTBOX_ROWS_MAX, OUTBOX_ROWS_MAX}};
+    static const uint32_t actives[][2] = {{1, 3}, {2, 8}};
+
+    profile->people = sim_random_unless(random, 50, SIM_PEOPLE_MAX + 1);
+    profile->step_weights[STEP_PERSON] = sim_random_range(random, 2, 25);
+    profile->step_weights[STEP_COURIER] = sim_random_range(random, 1, 20);
+    profile->engine.outbox_rows_max = draw_ranges(random, rows, 2);
+    profile->engine.mails_under_way_max = sim_random_range(random, 1, MAILS_UNDER_WAY_MAX);
+    profile->engine.accounts_active_max = draw_ranges(random, actives, 2);
+}
+
 static void draw_faults(struct profile *profile, struct sim_random *random)
 {
     static const uint32_t settings[][2] = {{20, 100}, {200, 2000}};
@@ -126,6 +139,7 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     profile->step_weights[STEP_COMMITTER] = sim_random_range(random, 5, 40);
     profile->step_weights[STEP_COMPLETE] = sim_random_range(random, 3, 40);
     profile->step_weights[STEP_READ_DONE] = 5;
+    profile->step_weights[STEP_WORK_DONE] = 5;
     profile->step_weights[STEP_CLOCK] = sim_random_range(random, 2, 20);
     profile->step_weights[STEP_CLIENT] = sim_random_range(random, 10, 60);
     profile->tick_max_ms = draw_ranges(random, ticks_ms, 3);
@@ -136,6 +150,7 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     profile->commit_delay_steps = sim_random_unless(random, 30, 80);
     draw_crashes(profile, random);
     draw_faults(profile, random);
+    draw_people(profile, random);
 }
 
 void profile_heal(struct profile *profile)
@@ -144,8 +159,11 @@ void profile_heal(struct profile *profile)
     profile->step_weights[STEP_COMMITTER] = 20;
     profile->step_weights[STEP_COMPLETE] = 20;
     profile->step_weights[STEP_READ_DONE] = 10;
+    profile->step_weights[STEP_WORK_DONE] = 10;
     profile->step_weights[STEP_CLOCK] = 1;
     profile->step_weights[STEP_CLIENT] = 0;
+    profile->step_weights[STEP_PERSON] = 0;
+    profile->step_weights[STEP_COURIER] = 20;
     profile->step_weights[STEP_DISK] = 0;
     profile->commit_delay_steps = 0;
     profile->commit_fault_parts = 0;

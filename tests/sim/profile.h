@@ -5,6 +5,7 @@
 #define STAMPEDE_SIM_PROFILE_H
 
 #include "engine.h"
+#include "mails.h"
 #include "sim_random.h"
 
 enum {
@@ -39,7 +40,10 @@ enum {
     X(DRAIN)     /* a planned restart begins: nothing new is taken */                              \
     X(STALL)     /* a shard is not scheduled for a while */                                        \
     X(HOLD_BACK) /* messages from one shard to another are not seen for a while */                 \
-    X(SLOW)      /* the disk is slow for a while */
+    X(SLOW)      /* the disk is slow for a while */                                                \
+    X(WORK_DONE) /* a worker ends a piece of work */                                               \
+    X(PERSON)    /* somebody with an account causes a mail */                                      \
+    X(COURIER)   /* the courier comes back from a mail */
 
 enum step_kind {
 #define X(name) STEP_##name,
@@ -77,8 +81,9 @@ struct profile {
     struct engine_options engine;
     uint32_t step_weights[STEP_KIND_COUNT];
     uint32_t act_weights[ACT_COUNT];
+    uint32_t people; /* who get mails */
     uint32_t clients;
-    uint32_t people;    /* the first of them are people's devices */
+    uint32_t devices;   /* the first of them are people's, who have accounts */
     uint32_t addresses; /* of e-mail */
     uint32_t products;
     uint32_t products_late; /* of them, created during the sale */

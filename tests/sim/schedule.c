@@ -246,7 +246,8 @@ bool world_is_busy(const struct world *world)
         if (world->shards[i].stalled_until > world->step || shard_is_ready(world, i))
             return true;
     return committer_is_ready(world) || journal_memory_pending(world->journal) != 0 ||
-           journal_memory_reads_pending(world->journal) != 0;
+           world->mails.carried_count > 0 || journal_memory_reads_pending(world->journal) != 0 ||
+           world->workers.count > 0;
 }
 
 /* A crash that is drawn may come a little later: what becomes durable until then may be lost. */
@@ -273,9 +274,12 @@ static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
         [STEP_COMPLETE] = commit_is_ready(world) ? base[STEP_COMPLETE] : 0,
         [STEP_READ_DONE] =
             journal_memory_reads_pending(world->journal) > 0 ? base[STEP_READ_DONE] : 0,
+        [STEP_WORK_DONE] = world->workers.count > 0 ? base[STEP_WORK_DONE] : 0,
         [STEP_CLOCK] = base[STEP_CLOCK],
         [STEP_CLIENT] = base[STEP_CLIENT],
         [STEP_DISK] = base[STEP_DISK],
+        [STEP_PERSON] = world->mails.people_count > 0 ? base[STEP_PERSON] : 0,
+        [STEP_COURIER] = world->mails.carried_count > 0 ? base[STEP_COURIER] : 0,
         [STEP_STALL] = world->profile.stall_steps_max > 0 ? 1 : 0,
         [STEP_HOLD_BACK] = world->profile.hold_back_steps_max > 0 ? 1 : 0,
     };
@@ -325,6 +329,9 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
     case STEP_READ_DONE:
         journal_memory_complete_read(world->journal);
         break;
+    case STEP_WORK_DONE:
+        sim_workers_run(&world->workers, &world->random);
+        break;
     case STEP_CLOCK:
         pass_time(world);
         break;
@@ -353,6 +360,12 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
     case STEP_SLOW:
         world->slow_until =
             world->step + sim_random_range(&world->random, 1, world->profile.slow_steps_max);
+        break;
+    case STEP_PERSON:
+        mails_act(world);
+        break;
+    case STEP_COURIER:
+        mails_come_back(world);
         break;
     case STEP_KIND_COUNT:
     default:

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim_ports.h"
 
+#include <assert.h>
 #include <string.h>
 
+#include "secrets_file.h"
 #include "violation.h"
 
 static uint64_t watermark_read(void *self)
@@ -58,10 +60,46 @@ static struct hash_key draw_key(struct sim_random *random)
 
 struct secrets_port sim_secrets_port(struct hash_key *key, struct sim_random *random)
 {
-    struct secrets_port port = {.self = key, .mac = mac};
+    struct secrets_port port = {.self = key, .mac = mac, .digest = secrets_digest};
 
     *key = draw_key(random);
     port.id_key = draw_key(random);
     port.key_key = draw_key(random);
     return port;
+}
+
+struct vault *sim_vault_create(struct env_controlled *env)
+{
+    static const struct vault_keys keys = {.count = 1, .keys = {{1}}};
+    static const uint8_t index_key[VAULT_KEY_BYTES] = {2};
+    struct env port = env_controlled_port(env);
+    struct vault *vault = vault_create(&keys, index_key, port.random, port.self);
+
+    assert(vault != NULL);
+    return vault;
+}
+
+static bool submit(void *self, struct work *work)
+{
+    struct sim_workers *workers = self;
+
+    if (workers->count >= workers->queue_max)
+        return false;
+    workers->works[workers->count++] = work;
+    return true;
+}
+
+struct worker_port sim_workers_port(struct sim_workers *workers)
+{
+    return (struct worker_port){.self = workers, .submit = submit};
+}
+
+void sim_workers_run(struct sim_workers *workers, struct sim_random *random)
+{
+    uint32_t index = sim_random_below(random, workers->count);
+    struct work *work = workers->works[index];
+
+    workers->works[index] = workers->works[--workers->count];
+    work->run(work);
+    work->done(work);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The simulator's watermark (which lags) and secrets (which come from the seed). The journal is
- * storage/journal_memory. */
+/* The simulator's watermark (which lags), secrets (which come from the seed) and workers (which
+ * take their time). The journal is storage/journal_memory. */
 #ifndef STAMPEDE_SIM_PORTS_H
 #define STAMPEDE_SIM_PORTS_H
 
+#include "env_controlled.h"
 #include "ports.h"
 #include "sim_random.h"
+#include "vault.h"
 
 /* A watermark file: what it was told, and what is on file. */
 struct sim_watermark {
@@ -20,5 +22,23 @@ struct watermark_port sim_watermark_port(struct sim_watermark *watermark);
 
 /* Secrets drawn from `random`; the port needs `key` to live as long as it. */
 struct secrets_port sim_secrets_port(struct hash_key *key, struct sim_random *random);
+
+/* The real vault, with fixed keys, and nonces from the environment's randomness. vault_destroy it.
+ */
+struct vault *sim_vault_create(struct env_controlled *env);
+
+/* Work that waits: it is run, in any order, when the schedule says so. */
+enum { SIM_WORKS_MAX = 256 };
+
+struct sim_workers {
+    struct work *works[SIM_WORKS_MAX];
+    uint32_t count;
+    uint32_t queue_max; /* at most SIM_WORKS_MAX; more is refused */
+};
+
+struct worker_port sim_workers_port(struct sim_workers *workers);
+
+/* Runs one that is drawn, and hands it back; there must be one. */
+void sim_workers_run(struct sim_workers *workers, struct sim_random *random);
 
 #endif

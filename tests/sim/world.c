@@ -81,6 +81,8 @@ struct engine *world_create_engine(struct world *world, struct journal_memory *j
         .journal = journal_memory_port(journal),
         .watermark = sim_watermark_port(&world->watermark),
         .secrets = world->secrets,
+        .vault = vault_port_of(world->vault),
+        .workers = sim_workers_port(&world->workers),
     };
     struct engine *engine = engine_create(&world->profile.engine, &ports);
 
@@ -93,6 +95,7 @@ static void start_engine(struct world *world)
     char error[256] = "";
 
     sim_watermark_open(&world->watermark);
+    world->workers = (struct sim_workers){.queue_max = SIM_WORKS_MAX};
     journal_memory_fail_reads(world->journal, 0);
     if (sim_random_below(&world->random, 100) < world->profile.damage_percent)
         damage_before_start(world);
@@ -105,6 +108,7 @@ static void start_engine(struct world *world)
         world->shards[i] = (struct sim_thread){.state = THREAD_RUNNABLE, .has_slept = true};
         world->turn_count[i] = 0;
     }
+    mails_engine_started(world);
     world->holds_back = false;
     world->slow_until = 0;
     world->committer = (struct sim_thread){.state = THREAD_RUNNABLE};
@@ -158,6 +162,7 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     world->overdue = 0;
     world->dies_at_step = 0;
     clients_restart(world);
+    mails_restart(world);
     books_restart(&world->books);
     people_restart(world);
 
@@ -241,12 +246,14 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     profile_draw(&world->profile, &world->random);
     env_controlled_init(&world->env, seed);
     world->secrets = sim_secrets_port(&world->mac_key, &world->random);
+    world->vault = sim_vault_create(&world->env);
     world->journal = journal_memory_create(
         &(struct journal_memory_options){.partitions = world->profile.engine.partitions});
     assert(world->journal != NULL);
     wall_start(world);
     books_init(&world->books);
     people_start(world);
+    mails_start(world);
     clients_restart(world);
     world->settled = true;
     start_engine(world);
@@ -266,6 +273,7 @@ void world_end(struct world *world)
     kill_engine(world, false);
     journal_memory_destroy(world->older);
     journal_memory_destroy(world->journal);
+    vault_destroy(world->vault);
     books_destroy(&world->books);
     people_end(world);
 }

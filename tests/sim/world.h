@@ -10,6 +10,7 @@
  *   oracles.c    what must be so between answers: gates, records, books
  *   wall.c       the wall clock, which may be set, and what the books make of it
  *   damage.c     what a start may find: stores that lost something or rotted
+ *   mails.c      people with accounts, whose mails a courier takes
  *   heal.c       no more faults: everything ends, every unit can be sold
  */
 #ifndef STAMPEDE_SIM_WORLD_H
@@ -19,6 +20,7 @@
 #include "engine.h"
 #include "env_controlled.h"
 #include "journal_memory.h"
+#include "mails.h"
 #include "marks.h"
 #include "people.h"
 #include "sim_ports.h"
@@ -178,6 +180,8 @@ struct world {
     struct journal_memory *journal;
     struct wall wall;
     struct sim_watermark watermark;
+    struct vault *vault;        /* outlives the process, as its key's file does */
+    struct sim_workers workers; /* what waits dies with the process */
     struct hash_key mac_key;
     struct secrets_port secrets;
     struct engine *engine;
@@ -202,6 +206,7 @@ struct world {
     bool dying;
     bool settled; /* since the last restart: everything was idle once */
 
+    struct mails_model mails;
     struct books books;
     struct people people;
     struct session_cache caches[SIM_SHARDS_MAX];
@@ -416,6 +421,11 @@ void damage_before_start(struct world *world);
 /* Everything has ended: past its retention it must be forgotten. `settle` lets everything under way
  * end. */
 void world_forget(struct world *world, void (*settle)(struct world *));
+
+/* ---- audit_log.c ---- */
+
+/* When all that was begun has ended. */
+void world_check_audit_log(struct world *world);
 
 /* ---- heal.c ---- */
 

@@ -17,6 +17,9 @@
 #include "engine.h"
 #include "inspect.h"
 #include "journal_memory.h"
+#include "secrets_file.h"
+
+static struct secrets no_secrets; /* all zero */
 
 enum { FIXTURE_COOKIES = 4096 };
 
@@ -24,6 +27,7 @@ struct fixture {
     struct engine_options options;
     struct engine *engine;
     struct journal_memory *journal;
+    struct worker_port workers; /* empty, unless the test sets it before fixture_open */
     struct moment now;
     uint64_t random;
     uint64_t watermark;
@@ -32,6 +36,7 @@ struct fixture {
     uint32_t reply_counts[FIXTURE_COOKIES];
     uint64_t next_cookie;
     struct refusal refusal;
+    struct outbound_port outbound;
 };
 
 static inline struct moment fixture_now(void *self)
@@ -122,7 +127,13 @@ static inline int fixture_open(struct fixture *fixture)
         .watermark = {.self = fixture,
                       .read = fixture_watermark_read,
                       .advance = fixture_watermark_advance},
-        .secrets = {.id_key = {{1, 2}}, .key_key = {{3, 4}}},
+        .secrets = {.self = &no_secrets,
+                    .mac = secrets_mac,
+                    .digest = secrets_digest,
+                    .id_key = {{1, 2}},
+                    .key_key = {{3, 4}}},
+        .workers = fixture->workers,
+        .outbound = fixture->outbound,
     };
     char error[256];
     int result;

@@ -54,6 +54,7 @@ struct harness {
     _Atomic bool upload_pause;
     uint64_t upload_paused; /* cookie of the upload that was paused; the loop's thread only */
     bool stopping;
+    void (*on_tick)(struct harness *harness); /* may be NULL; on the loop's thread */
 };
 
 static inline uint64_t harness_wall_ms(void *user)
@@ -144,6 +145,8 @@ static inline void harness_tick(uv_timer_t *timer)
 {
     struct harness *harness = timer->data;
     harness_resume_upload(harness);
+    if (harness->on_tick != NULL)
+        harness->on_tick(harness);
     if (atomic_load(&harness->hold))
         return;
     for (size_t i = 0; i < LATER_MAX; i++) {

@@ -196,6 +196,17 @@ static void refused_rows_leave_the_others(void **state)
     assert_story(HEADER "p,A,\xff,1,EUR,1\n", "!2 name\n");
 }
 
+/* Bar codes are let in, card numbers are not; columns that nobody asked for are not kept. */
+static void rows_with_card_numbers_are_refused(void **state)
+{
+    (void)state;
+    assert_story("sku,name,price,currency,description,other\n"
+                 "4006381333931,x,1,EUR,EAN 4006381333931,4111111111111111\n"
+                 "B,x,1,EUR,mine is 4111 1111 1111 1111,\n"
+                 "5555555555554444,x,1,EUR,,\n",
+                 "!3 description\n4006381333931: 2=4006381333931(100/0)\n!4 sku\n");
+}
+
 static void options_take_their_names_from_the_first_row(void **state)
 {
     (void)state;
@@ -298,6 +309,7 @@ int main(void)
         cmocka_unit_test(a_sku_that_came_further_up_is_refused),
         cmocka_unit_test(a_header_that_names_a_column_twice_is_refused),
         cmocka_unit_test(refused_rows_leave_the_others),
+        cmocka_unit_test(rows_with_card_numbers_are_refused),
         cmocka_unit_test(options_take_their_names_from_the_first_row),
         cmocka_unit_test(later_rows_that_say_something_else_are_warned_of),
         cmocka_unit_test(mapping_names_columns_and_literals),

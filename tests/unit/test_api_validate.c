@@ -291,7 +291,7 @@ static void every_refusal_is_told_by_its_own_code(void **state)
 {
     (void)state;
     for (unsigned i = 0; i < OUTCOME_COUNT; i++) {
-        if (i == OUTCOME_OK || i == OUTCOME_PENDING)
+        if (i == OUTCOME_OK || i == OUTCOME_PENDING || i == OUTCOME_STALE) /* tried again here */
             continue;
         enum problem problem = problem_of_outcome((enum outcome)i);
         assert_string_equal(problem_entry(problem)->code, outcome_name((enum outcome)i));

@@ -14,7 +14,10 @@
 #include "inspect.h"
 #include "journal_memory.h"
 #include "journal_rocksdb.h"
+#include "secrets_file.h"
 #include "storage.h"
+
+static struct secrets no_secrets; /* all zero */
 
 enum {
     SHARDS = 3,
@@ -160,7 +163,11 @@ static void start_engine(struct side *side)
                 .failed = port_failed},
         .journal = side->journal,
         .watermark = side->watermark,
-        .secrets = {.id_key = {{1, 2}}, .key_key = {{3, 4}}},
+        .secrets = {.self = &no_secrets,
+                    .mac = secrets_mac,
+                    .digest = secrets_digest,
+                    .id_key = {{1, 2}},
+                    .key_key = {{3, 4}}},
     };
     char error[256] = "";
 

@@ -18,6 +18,9 @@
 #include "inspect.h"
 #include "journal_memory.h"
 #include "mailbox.h"
+#include "secrets_file.h"
+
+static struct secrets no_secrets; /* all zero */
 
 /* ---- mailbox ---- */
 
@@ -346,7 +349,11 @@ static void an_engine_on_threads_sells_exactly_n(void **state)
         .env = env_real_port(env),
         .journal = journal_memory_port(journal),
         .watermark = {.read = watermark_read, .advance = watermark_advance},
-        .secrets = {.id_key = {{1, 2}}, .key_key = {{3, 4}}},
+        .secrets = {.self = &no_secrets,
+                    .mac = secrets_mac,
+                    .digest = secrets_digest,
+                    .id_key = {{1, 2}},
+                    .key_key = {{3, 4}}},
     };
     char error[256] = "";
     struct stock_view view;

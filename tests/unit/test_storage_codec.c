@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Encoding and decoding of records: nothing is lost, nothing damaged passes. */
+#include "random_account.h"
 #include "test_storage_support.h"
 
 #include "codec.h"
@@ -76,6 +77,7 @@ static void random_hold(uint64_t *seed, struct record *record)
     hold->owner_sequence = 1 + random_number(seed, (1ULL << 40) - 1);
     hold->state = (uint8_t)(test_random(seed) % HOLD_STATE_COUNT);
     hold->extensions = (uint8_t)test_random(seed);
+    hold->adopted = (uint8_t)(test_random(seed) % 2);
     for (unsigned i = 0; i < HOLD_EXTENSIONS_MAX; i++)
         hold->extend_keys[i] = random_number(seed, UINT64_MAX);
     for (unsigned i = 0; i < hold->line_count; i++)
@@ -100,6 +102,41 @@ static void random_product(uint64_t *seed, struct record *record)
         ((uint8_t *)record)[record_size(RECORD_PRODUCT, 0) + i] = (uint8_t)test_random(seed);
 }
 
+static void random_value(uint64_t *seed, struct audit_value *value)
+{
+    static const uint8_t lengths[AUDIT_VALUE_COUNT] = {0, 8, 0, AUDIT_HASH_BYTES};
+
+    value->kind = (uint8_t)(test_random(seed) % AUDIT_VALUE_COUNT);
+    value->length = lengths[value->kind];
+    if (value->kind == AUDIT_VALUE_WORD)
+        value->length = (uint8_t)(1 + test_random(seed) % AUDIT_VALUE_BYTES_MAX);
+    random_bytes(test_random, seed, value->bytes, value->length);
+}
+
+static void random_entry(uint64_t *seed, struct record *record)
+{
+    static const uint8_t lengths[AUDIT_SUBJECT_COUNT] = {0, 4, 16, 16};
+    struct audit_record *entry = &record->audit;
+    char name[PRODUCT_ID_LENGTH_MAX + 1] = "";
+
+    record->sequence = 1 + random_number(seed, (1ULL << 40) - 1);
+    entry->wall_ms = (int64_t)random_number(seed, 1ULL << 44);
+    random_bytes(test_random, seed, &entry->origin, sizeof(entry->origin));
+    entry->origin.caller = (uint8_t)(test_random(seed) % AUDIT_CALLER_COUNT);
+    entry->act = (uint8_t)(test_random(seed) % AUDIT_ACT_COUNT);
+    entry->subject = (uint8_t)(test_random(seed) % AUDIT_SUBJECT_COUNT);
+    entry->name_length = lengths[entry->subject];
+    random_bytes(test_random, seed, entry->name, entry->name_length);
+    if (entry->subject == AUDIT_OF_PRODUCT) {
+        random_text(seed, name, PRODUCT_ID_LENGTH_MAX);
+        entry->name_length = (uint8_t)strlen(name);
+        memcpy(entry->name, name, entry->name_length);
+    }
+    random_value(seed, &entry->before);
+    random_value(seed, &entry->after);
+    random_bytes(test_random, seed, entry->hash, AUDIT_HASH_BYTES);
+}
+
 static void random_rest(uint64_t *seed, struct record *record)
 {
     switch ((enum record_kind)record->kind) {
@@ -118,6 +155,7 @@ static void random_rest(uint64_t *seed, struct record *record)
         for (unsigned i = 0; i < 16; i++)
             record->limit.principal.bytes[i] = (uint8_t)test_random(seed);
         record->limit.sold = (uint32_t)random_number(seed, 1ULL << 32);
+        record->limit.adopted = (uint8_t)(test_random(seed) % 2);
         break;
     case RECORD_LEDGER:
         record->sequence = 1 + random_number(seed, (1ULL << 40) - 1);
@@ -140,6 +178,21 @@ static void random_rest(uint64_t *seed, struct record *record)
         record->key.available = (uint32_t)random_number(seed, record->key.stock + 1ULL);
         record->key.reserved = (uint32_t)random_number(seed, record->key.stock + 1ULL);
         record->key.sold = (uint32_t)random_number(seed, record->key.stock + 1ULL);
+        break;
+    case RECORD_ACCOUNT:
+    case RECORD_ACCOUNT_KEY:
+    case RECORD_EMAIL:
+    case RECORD_ALIAS:
+    case RECORD_MAIL:
+        random_account_record(test_random, seed, record);
+        break;
+    case RECORD_AUDIT:
+        random_entry(seed, record);
+        break;
+    case RECORD_AUDIT_HEAD:
+        record->audit_head.sequence = 1 + random_number(seed, (1ULL << 40) - 1);
+        random_bytes(test_random, seed, record->audit_head.hash, AUDIT_HASH_BYTES);
+        random_bytes(test_random, seed, record->audit_head.mac, AUDIT_MAC_BYTES);
         break;
     case RECORD_PRODUCT:
     case RECORD_HOLD:
@@ -384,7 +437,8 @@ static void test_forged_values_are_refused(void **state)
                      CODEC_BAD_RANGE);
     assert_int_equal(FORGED(COUNTER, 0x95, V, 5, 4, 3), CODEC_OK);
     assert_int_equal(FORGED(COUNTER, 0x95, V, 0xce, 0xff, 0, 0, 0, 4, 3), CODEC_BAD_RANGE);
-    assert_int_equal(FORGED(LIMIT, 0x93, V, 9), CODEC_OK);
+    assert_int_equal(FORGED(LIMIT, 0x94, V, 9, 1), CODEC_OK);
+    assert_int_equal(FORGED(LIMIT, 0x94, V, 9, 2), CODEC_BAD_RANGE);
     assert_int_equal(FORGED(SKU, 0x95, V, 0xa1, 'x', 1, 5), CODEC_OK);
     assert_int_equal(FORGED(SKU, 0x95, V, 0xa1, ' ', 1, 5), CODEC_BAD_RANGE);
     assert_int_equal(FORGED(SKU, 0x95, V, 0xa2, 'x', 0, 1, 5), CODEC_BAD_RANGE);

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "outbound_service.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "files.h"
+
+enum { PASSWORD_MAX = 500 };
+
+/* ---- where folders are ---- */
+
+/* The path without links, of which the end may be missing. */
+static bool resolve(const char *path, char resolved_out[PATH_MAX])
+{
+    char full[PATH_MAX];
+    char known[PATH_MAX]; /* the beginning of it that is there */
+    char real[PATH_MAX];
+    size_t cut;
+
+    if (snprintf(full, sizeof(full), "%s%s", path[0] == '/' ? "" : "./", path) >= PATH_MAX)
+        return false;
+    cut = strlen(full);
+    memcpy(known, full, cut + 1);
+    while (realpath(known, real) == NULL) {
+        if (errno != ENOENT)
+            return false;
+        while (cut > 0 && known[cut - 1] == '/')
+            cut--;
+        while (cut > 0 && known[cut - 1] != '/')
+            cut--;
+        known[cut] = 0;
+        if (cut == 0)
+            return false;
+    }
+    return snprintf(resolved_out, PATH_MAX, "%s%s%s", strcmp(real, "/") == 0 ? "" : real,
+                    full[cut] == 0 ? "" : "/", full + cut) < PATH_MAX;
+}
+
+bool path_is_within(const char *path, const char *folder)
+{
+    char paths[2][PATH_MAX];
+    size_t length;
+
+    if (!resolve(path, paths[0]) || !resolve(folder, paths[1]))
+        return false;
+    length = strlen(paths[1]);
+    return strncmp(paths[0], paths[1], length) == 0 &&
+           (paths[0][length] == 0 || paths[0][length] == '/');
+}
+
+/* ---- the parts ---- */
+
+static bool read_password(const char *path, char password_out[PASSWORD_MAX + 1], char *error,
+                          size_t error_size)
+{
+    unsigned mode;
+    ssize_t length = files_read(path, password_out, PASSWORD_MAX, &mode, error, error_size);
+
+    if (length < 0)
+        return false;
+    password_out[length] = 0;
+    password_out[strcspn(password_out, "\r\n")] = 0;
+    if ((mode & 07) != 0) {
+        snprintf(error, error_size, "others may read %.300s: chmod o-rwx it", path);
+        return false;
+    }
+    if (password_out[0] == 0)
+        snprintf(error, error_size, "%.300s has no password in its first line", path);
+    return password_out[0] != 0;
+}
+
+static bool start_thread(struct outbound_service *service, const struct options *options,
+                         char *error, size_t error_size)
+{
+    struct outbound_options wanted;
+    char password[PASSWORD_MAX + 1] = "";
+
+    outbound_options_default(&wanted);
+    wanted.private_allowed = options->outbound_private;
+    wanted.ca_file = options->outbound_ca_file;
+    wanted.smtp_url = options->smtp_url;
+    wanted.smtp_user = options->smtp_user;
+    wanted.smtp_password = password;
+    wanted.smtp_starttls = strcmp(options->smtp_starttls, "required") == 0;
+    wanted.mail_dir = options->mail_dir;
+    if (options->mail_dir[0] != 0 && path_is_within(options->mail_dir, options->data)) {
+        snprintf(error, error_size,
+                 "mail_dir lies in the data folder: give --mail-dir another one, for mails are"
+                 " written there in clear");
+        return false;
+    }
+    if (options->outbound_ca_file[0] != 0 && !files_exist(options->outbound_ca_file)) {
+        snprintf(error, error_size, "there is no %.300s: give --outbound-ca-file a file (PEM)",
+                 options->outbound_ca_file);
+        return false;
+    }
+    if (options->smtp_password_file[0] == 0 ||
+        read_password(options->smtp_password_file, password, error, error_size))
+        service->outbound = outbound_create(&wanted, error, error_size);
+    explicit_bzero(password, sizeof(password));
+    return service->outbound != NULL;
+}
+
+bool outbound_service_open(struct outbound_service *service, const struct options *options,
+                           const char *served_at, char *error, size_t error_size)
+{
+    const char *url = options->public_url[0] != 0 ? options->public_url : served_at;
+    size_t length;
+
+    *service = (struct outbound_service){0};
+    snprintf(service->public_url, sizeof(service->public_url), "%s", url);
+    length = strlen(service->public_url);
+    while (length > 0 && service->public_url[length - 1] == '/')
+        service->public_url[--length] = 0;
+    service->templates = mail_templates_load(options->mail_templates, error, error_size);
+    service->mail = (struct mail_settings){
+        .templates = service->templates,
+        .from_address = options->mail_from[0] != 0 ? options->mail_from : "shop@shop.invalid",
+        .shop_name = options->shop_name,
+        .public_url = service->public_url,
+    };
+    return service->templates != NULL && start_thread(service, options, error, error_size);
+}
+
+void outbound_service_close(struct outbound_service *service)
+{
+    if (service->outbound != NULL)
+        outbound_destroy(service->outbound);
+    if (service->templates != NULL)
+        mail_templates_free(service->templates);
+    *service = (struct outbound_service){0};
+}

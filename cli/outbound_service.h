@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The outbound side of `serve`, from the options: thread, mail server, mail folder, templates. */
+#ifndef STAMPEDE_OUTBOUND_SERVICE_H
+#define STAMPEDE_OUTBOUND_SERVICE_H
+
+#include "options.h"
+#include "outbound/mail_job.h"
+#include "outbound/outbound.h"
+
+enum { PUBLIC_URL_MAX = 320 };
+
+struct outbound_service {
+    struct outbound *outbound;
+    struct mail_templates *templates;
+    struct mail_settings mail;
+    char public_url[PUBLIC_URL_MAX];
+};
+
+/* Opens it all; the data folder is there already. `served_at` is the address as a URL, for where
+ * no public_url is given. False with a line in `error`; outbound_service_close in any case. */
+bool outbound_service_open(struct outbound_service *service, const struct options *options,
+                           const char *served_at, char *error, size_t error_size);
+void outbound_service_close(struct outbound_service *service);
+
+/* Whether `path` is `folder` or would lie in it, links followed; what is not there yet is judged by
+ * the part of it that is. */
+bool path_is_within(const char *path, const char *folder);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading what a call about an account brings: checked, and copied into its flow. Private to
+ * net/api. */
+#ifndef STAMPEDE_API_ACCOUNT_FIELDS_H
+#define STAMPEDE_API_ACCOUNT_FIELDS_H
+
+#include "api/flow.h"
+
+enum account_field_kind {
+    FIELD_EMAIL,        /* flow->email, normalised, and flow->index */
+    FIELD_NAME,         /* flow->name; null: none */
+    FIELD_PASSWORD,     /* flow->password: one that is to be verified, whatever it is */
+    FIELD_NEW_PASSWORD, /* flow->new_password: what may be one (password.h) */
+    FIELD_TOKEN,        /* flow->token and flow->account; empty: none of ours */
+    FIELD_CODE,         /* flow->code */
+    FIELD_SECRET,       /* flow->secret */
+    FIELD_ROLE,         /* flow->role: one of staff's */
+};
+
+struct account_field {
+    const char *name;
+    enum account_field_kind kind;
+    bool is_required;
+};
+
+enum { ACCOUNT_FIELDS_MAX = 8 };
+
+/* Starts a flow with the fields of the body; NULL: refused already, with every field that is wrong.
+ * Within the handler. */
+struct flow *account_flow_start(struct api_call *call, const struct account_field *fields,
+                                size_t count);
+
+/* The same for calls whose answer is kept by their key: also NULL if the key had its answer. */
+struct flow *account_flow_start_keyed(struct api_call *call, const struct account_field *fields,
+                                      size_t count);
+
+/* Judges the new password once the address is known; false: the flow has ended with 422. `field` is
+ * its name. */
+bool account_password_fits(struct flow *flow, const char *field);
+
+/* Reads an e-mail address into the flow; what is wrong with it, or NULL. */
+const char *account_email_read(struct flow *flow, const char *text, size_t length);
+
+/* A postal address from the body, as JSON without its braces into flow->text. False: refused, the
+ * flow has not ended. Within the handler. */
+bool account_address_read(struct api_call *call, struct flow *flow);
+
+#endif

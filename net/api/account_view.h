@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Accounts as JSON: opened for whoever may see them. Private to net/api. */
+#ifndef STAMPEDE_API_ACCOUNT_VIEW_H
+#define STAMPEDE_API_ACCOUNT_VIEW_H
+
+#include "api/flow.h"
+
+enum {
+    ACCOUNT_PART_PREFIX = 4,
+    ACCOUNT_PART_ID_MAX = 16, /* `adr_` or `ses_` and a number, with a zero */
+};
+
+/* Opens the address of the flow's answer into flow->email; false: the flow has ended, with 500. */
+bool account_open_email(struct flow *flow);
+
+/* `{"id","email","name"}` of the flow's answer; all of them write to a growing writer and give
+ * false, with the flow ended, where a stored field can't be opened. */
+bool account_write_customer(struct flow *flow, struct writer *writer);
+
+/* What the owner sees of it: with role, times, second factor. `csrf` NULL: left out. */
+bool account_write_profile(struct flow *flow, struct writer *writer, const char *csrf);
+
+/* One of its addresses, all of them as an array, and its sessions. */
+bool account_write_address(struct flow *flow, struct writer *writer,
+                           const struct account_address *address);
+bool account_write_addresses(struct flow *flow, struct writer *writer);
+bool account_write_sessions(struct flow *flow, struct writer *writer);
+
+/* IDs of the account's own parts, as text and back (0: it is none). */
+void account_part_id_format(const char prefix[ACCOUNT_PART_PREFIX + 1], uint32_t id,
+                            char text_out[ACCOUNT_PART_ID_MAX]);
+uint32_t account_part_id_parse(const char prefix[ACCOUNT_PART_PREFIX + 1], const char *text,
+                               size_t length);
+
+const char *account_role_name(enum account_role role);
+
+#endif

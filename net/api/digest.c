@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/digest.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/sha.h>
+#include <stdlib.h>
+
+/* OpenSSL says no where memory is short or it is broken. */
+static void must(bool is_done)
+{
+    if (!is_done)
+        abort();
+}
+
+void digest_sha256(const void *bytes, size_t length, uint8_t digest_out[DIGEST_SHA256_BYTES])
+{
+    must(SHA256(bytes, length, digest_out) != NULL);
+}
+
+static void hmac(const EVP_MD *hash, const void *key, size_t key_length, const void *bytes,
+                 size_t length, uint8_t *mac_out, unsigned mac_length)
+{
+    unsigned size = 0;
+
+    must(HMAC(hash, key, (int)key_length, bytes, length, mac_out, &size) != NULL);
+    must(size == mac_length);
+}
+
+void digest_hmac_sha256(const void *key, size_t key_length, const void *bytes, size_t length,
+                        uint8_t mac_out[DIGEST_SHA256_BYTES])
+{
+    hmac(EVP_sha256(), key, key_length, bytes, length, mac_out, DIGEST_SHA256_BYTES);
+}
+
+void digest_hmac_sha1(const void *key, size_t key_length, const void *bytes, size_t length,
+                      uint8_t mac_out[DIGEST_SHA1_BYTES])
+{
+    hmac(EVP_sha1(), key, key_length, bytes, length, mac_out, DIGEST_SHA1_BYTES);
+}
+
+void digest_pbkdf2_sha256(const void *password, size_t password_length, const void *salt,
+                          size_t salt_length, uint32_t rounds, uint8_t *key_out, size_t key_length)
+{
+    must(PKCS5_PBKDF2_HMAC(password, (int)password_length, salt, (int)salt_length, (int)rounds,
+                           EVP_sha256(), (int)key_length, key_out) == 1);
+}
+
+bool digest_equal(const void *a, const void *b, size_t length)
+{
+    return CRYPTO_memcmp(a, b, length) == 0;
+}
+
+void digest_wipe(void *bytes, size_t length)
+{
+    OPENSSL_cleanse(bytes, length);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/private_data.h"
+
+#include <string.h>
+
+enum { TABLE_ACCOUNT = 1 };
+
+_Static_assert((int)VAULT_WRAPPED_KEY_BYTES <= (int)WRAPPED_KEY_MAX, "the record has room");
+_Static_assert((int)VAULT_SEAL_OVERHEAD <= (int)SEALED_OVERHEAD_MAX, "sealed values have room");
+
+static bool wrapped_of(const struct account_key_record *key, struct vault_wrapped_key *wrapped_out)
+{
+    if (key->length != VAULT_WRAPPED_KEY_BYTES)
+        return false;
+    memcpy(wrapped_out->bytes, key->bytes, VAULT_WRAPPED_KEY_BYTES);
+    return true;
+}
+
+static void record_of(const struct vault_wrapped_key *wrapped, struct account_key_record *key_out)
+{
+    memset(key_out, 0, sizeof(*key_out));
+    key_out->length = VAULT_WRAPPED_KEY_BYTES;
+    memcpy(key_out->bytes, wrapped->bytes, VAULT_WRAPPED_KEY_BYTES);
+}
+
+void private_key_make(const struct engine *engine, const struct principal *account,
+                      struct account_key_record *key_out)
+{
+    const struct vault_port *vault = engine_vault(engine);
+    struct vault_wrapped_key wrapped;
+
+    vault->new_key(vault->self, account, &wrapped);
+    record_of(&wrapped, key_out);
+}
+
+bool private_key_rewrap(const struct engine *engine, const struct principal *account,
+                        struct account_key_record *key, bool *changed_out)
+{
+    const struct vault_port *vault = engine_vault(engine);
+    struct vault_wrapped_key wrapped;
+
+    *changed_out = false;
+    if (!wrapped_of(key, &wrapped) ||
+        vault->rewrap(vault->self, account, &wrapped, changed_out) != VAULT_OK)
+        return false;
+    if (*changed_out)
+        record_of(&wrapped, key);
+    return true;
+}
+
+size_t private_seal(const struct engine *engine, const struct principal *account,
+                    const struct account_key_record *key, enum private_field field,
+                    const void *plain, size_t length, uint8_t *sealed_out, size_t capacity)
+{
+    const struct vault_port *vault = engine_vault(engine);
+    struct vault_place place = {
+        .owner = *account, .table = TABLE_ACCOUNT, .field = (uint16_t)field};
+    struct vault_wrapped_key wrapped;
+
+    if (length > VAULT_PLAINTEXT_MAX || capacity < length + VAULT_SEAL_OVERHEAD ||
+        !wrapped_of(key, &wrapped) ||
+        vault->seal(vault->self, &wrapped, &place, plain, length, sealed_out) != VAULT_OK)
+        return 0;
+    return length + VAULT_SEAL_OVERHEAD;
+}
+
+bool private_open(const struct engine *engine, const struct principal *account,
+                  const struct account_key_record *key, enum private_field field,
+                  const uint8_t *sealed, size_t length, char *plain_out, size_t capacity,
+                  size_t *length_out)
+{
+    const struct vault_port *vault = engine_vault(engine);
+    struct vault_place place = {
+        .owner = *account, .table = TABLE_ACCOUNT, .field = (uint16_t)field};
+    struct vault_wrapped_key wrapped;
+
+    *length_out = 0;
+    plain_out[0] = '\0';
+    if (length < VAULT_SEAL_OVERHEAD || length - VAULT_SEAL_OVERHEAD >= capacity ||
+        !wrapped_of(key, &wrapped) ||
+        vault->open(vault->self, &wrapped, &place, sealed, length, (uint8_t *)plain_out) !=
+            VAULT_OK) {
+        plain_out[0] = '\0';
+        return false;
+    }
+    *length_out = length - VAULT_SEAL_OVERHEAD;
+    plain_out[*length_out] = '\0';
+    return true;
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Accounts: whose an address is, what an account needs to be read, who a guest became.
+ *
+ *   an account that is not erased   has its key, and its address says that it is this account's
+ *   an erased one                   has no key
+ *   an address                      is of an account that says so too, now or when a change of
+ *                                   address ends (unfinished), or did until one (unfinished)
+ *   a key, a guest, a mail          belong to an account that there is
+ *   a number                        is below the one that is given next */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check_private.h"
+
+/* Which account, across partitions: `partition << 32 | number`. */
+static uint64_t account_name(const struct principal *principal)
+{
+    uint64_t name = 0;
+
+    for (unsigned i = 0; i < 6; i++)
+        name = name << 8 | principal->bytes[i];
+    return name;
+}
+
+static uint64_t index_hash(const uint8_t index[EMAIL_INDEX_BYTES])
+{
+    uint64_t words[2];
+
+    memcpy(words, index, sizeof(words));
+    return hash_word(words[0]) + hash_word(words[1] ^ 0x5851f42d4c957f2du);
+}
+
+struct scanned {
+    struct check *check;
+    uint32_t partition;
+    uint64_t next_number;
+};
+
+static bool visit_floor(void *arg, const struct record *record)
+{
+    struct scanned *scanned = arg;
+
+    if (record->subject == 1)
+        scanned->next_number = record->floor.next_sequence;
+    return true;
+}
+
+static bool visit_account(void *arg, const struct record *record)
+{
+    struct scanned *scanned = arg;
+    struct check *check = scanned->check;
+    struct check_account *account = check_vector_add(check, &check->accounts, sizeof(*account));
+
+    if (account == NULL)
+        return false;
+    account->name = (uint64_t)record->partition << 32 | record->subject;
+    account->is_erased = record->account.state == ACCOUNT_ERASED;
+    account->index = index_hash(record->account.email_index);
+    account->mails = record->account.mails;
+    if (account_name(&record->account.principal) != account->name)
+        check_broken(check, "account %" PRIu32 " of partition %" PRIu32 " bears another's number",
+                     record->subject, record->partition);
+    if (record->subject >= scanned->next_number)
+        check_broken(check,
+                     "account %" PRIu32 " of partition %" PRIu32
+                     " has a number that was not given yet",
+                     record->subject, record->partition);
+    return true;
+}
+
+static bool visit_key(void *arg, const struct record *record)
+{
+    struct scanned *scanned = arg;
+    struct check_account *account = check_vector_find_64(
+        &scanned->check->accounts, (uint64_t)record->partition << 32 | record->subject);
+
+    if (account == NULL)
+        check_broken(scanned->check,
+                     "there is a key of account %" PRIu32 " of partition %" PRIu32
+                     ", but no such account",
+                     record->subject, record->partition);
+    else if (account->is_erased)
+        check_broken(scanned->check,
+                     "account %" PRIu32 " of partition %" PRIu32 " is erased, but its key is there",
+                     record->subject, record->partition);
+    else
+        account->has_key = true;
+    return true;
+}
+
+static bool visit_mail(void *arg, const struct record *record)
+{
+    struct scanned *scanned = arg;
+    const struct check_account *account = check_vector_find_64(
+        &scanned->check->accounts, (uint64_t)record->partition << 32 | record->subject);
+
+    if (account == NULL || record->sequence > account->mails)
+        check_broken(scanned->check,
+                     "mail %" PRIu64 " of account %" PRIu32 " of partition %" PRIu32 " is nobody's",
+                     record->sequence, record->subject, record->partition);
+    return true;
+}
+
+static bool visit_email(void *arg, const struct record *record)
+{
+    struct scanned *scanned = arg;
+    struct check_address *address =
+        check_vector_add(scanned->check, &scanned->check->addresses, sizeof(*address));
+
+    if (address == NULL)
+        return false;
+    address->index = index_hash(record->email.index);
+    address->account = account_name(&record->email.account);
+    return true;
+}
+
+static bool visit_alias(void *arg, const struct record *record)
+{
+    struct scanned *scanned = arg;
+    uint64_t *customer =
+        check_vector_add(scanned->check, &scanned->check->customers, sizeof(*customer));
+
+    if (customer == NULL)
+        return false;
+    *customer = account_name(&record->alias.customer);
+    return true;
+}
+
+static void damaged(void *arg, const char *line)
+{
+    check_broken(((struct scanned *)arg)->check, "%s", line);
+}
+
+static void scan(struct scanned *scanned, enum record_kind kind, journal_visit visit)
+{
+    struct check *check = scanned->check;
+
+    if (!check->out_of_memory &&
+        !journal_rocksdb_scan(check->journal, kind, scanned->partition, visit, damaged, scanned))
+        check_broken(check, "partition %" PRIu32 " cannot be read to its end", scanned->partition);
+}
+
+/* Partitions and numbers ascend, so the vector of accounts is in order of their names. */
+void check_accounts_partition(struct check *check, uint32_t partition)
+{
+    struct scanned scanned = {.check = check, .partition = partition, .next_number = 1};
+    size_t first = check->accounts.count;
+
+    scan(&scanned, RECORD_FLOOR, visit_floor);
+    scan(&scanned, RECORD_ACCOUNT, visit_account);
+    scan(&scanned, RECORD_ACCOUNT_KEY, visit_key);
+    scan(&scanned, RECORD_MAIL, visit_mail);
+    scan(&scanned, RECORD_EMAIL, visit_email);
+    scan(&scanned, RECORD_ALIAS, visit_alias);
+    for (size_t i = first; i < check->accounts.count; i++) {
+        const struct check_account *account =
+            &((const struct check_account *)(const void *)check->accounts.items)[i];
+
+        if (!account->is_erased && !account->has_key)
+            check_broken(check,
+                         "the key of account %" PRIu32 " of partition %" PRIu32 " is missing",
+                         (uint32_t)account->name, partition);
+    }
+}
+
+static int address_order(const void *a, const void *b)
+{
+    const struct check_address *left = a;
+    const struct check_address *right = b;
+
+    if (left->account != right->account)
+        return left->account < right->account ? -1 : 1;
+    return (left->index > right->index) - (left->index < right->index);
+}
+
+static void check_address(struct check *check, const struct check_address *address)
+{
+    const struct check_account *account = check_vector_find_64(&check->accounts, address->account);
+
+    if (account == NULL)
+        check_broken(check,
+                     "an address is said to be of account %" PRIu32 " of partition %" PRIu32
+                     ", which there is not",
+                     (uint32_t)address->account, (uint32_t)(address->account >> 32));
+    else if (account->is_erased || account->index != address->index)
+        check->unfinished++; /* claimed for a change, or not yet released after one */
+}
+
+void check_accounts(struct check *check)
+{
+    const struct check_account *accounts =
+        (const struct check_account *)(const void *)check->accounts.items;
+    const struct check_address *addresses =
+        (const struct check_address *)(const void *)check->addresses.items;
+    const uint64_t *customers = (const uint64_t *)(const void *)check->customers.items;
+
+    if (check->addresses.count > 0)
+        qsort(check->addresses.items, check->addresses.count, sizeof(*addresses), address_order);
+    for (size_t i = 0; i < check->addresses.count; i++)
+        check_address(check, &addresses[i]);
+    for (size_t i = 0; i < check->accounts.count; i++) {
+        struct check_address wanted = {.index = accounts[i].index, .account = accounts[i].name};
+
+        if (!accounts[i].is_erased &&
+            (check->addresses.count == 0 || bsearch(&wanted, addresses, check->addresses.count,
+                                                    sizeof(wanted), address_order) == NULL))
+            check_broken(check,
+                         "the address of account %" PRIu32 " of partition %" PRIu32
+                         " is not known as its own",
+                         (uint32_t)accounts[i].name, (uint32_t)(accounts[i].name >> 32));
+    }
+    for (size_t i = 0; i < check->customers.count; i++)
+        if (check_vector_find_64(&check->accounts, customers[i]) == NULL)
+            check_broken(check,
+                         "a guest became account %" PRIu32 " of partition %" PRIu32
+                         ", which there is not",
+                         (uint32_t)customers[i], (uint32_t)(customers[i] >> 32));
+    check_vector_free(&check->accounts);
+    check_vector_free(&check->addresses);
+    check_vector_free(&check->customers);
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Work for other threads: it runs beside the shard at a lower priority, comes back to the shard's
+ * turn, and what does not fit is refused at once. Run under ThreadSanitizer by scripts/test. */
+#include "engine_fixture.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "env_real_workers.h"
+
+enum { WORKS = 200, QUEUE = 8, IN_FLIGHT_MAX = 64 };
+
+/* ---- the pool ---- */
+
+struct blocking_work {
+    struct work work;
+    sem_t *started;
+    sem_t *may_end;
+    _Atomic unsigned *done;
+};
+
+static void block(struct work *work)
+{
+    const struct blocking_work *blocking = (struct blocking_work *)(void *)work;
+
+    sem_post(blocking->started);
+    sem_wait(blocking->may_end);
+}
+
+static void count(struct work *work)
+{
+    const struct blocking_work *blocking = (struct blocking_work *)(void *)work;
+
+    atomic_fetch_add(blocking->done, 1);
+}
+
+struct pool {
+    struct env_real_workers *workers;
+    struct worker_port port;
+    struct blocking_work works[QUEUE + 3];
+    sem_t started;
+    sem_t may_end;
+    _Atomic unsigned done;
+};
+
+static void pool_make(struct pool *pool, uint32_t threads)
+{
+    memset(pool, 0, sizeof(*pool));
+    sem_init(&pool->started, 0, 0);
+    sem_init(&pool->may_end, 0, 0);
+    pool->workers = env_real_workers_create(threads, QUEUE);
+    assert_non_null(pool->workers);
+    pool->port = env_real_workers_port(pool->workers);
+    for (unsigned i = 0; i < QUEUE + 3; i++)
+        pool->works[i] = (struct blocking_work){.work = {.run = block, .done = count},
+                                                .started = &pool->started,
+                                                .may_end = &pool->may_end,
+                                                .done = &pool->done};
+}
+
+static void the_queue_is_bounded(void **state)
+{
+    struct pool pool;
+    unsigned next = 0;
+
+    (void)state;
+    pool_make(&pool, 2);
+    for (; next < 2; next++)
+        assert_true(pool.port.submit(pool.port.self, &pool.works[next].work));
+    sem_wait(&pool.started);
+    sem_wait(&pool.started);
+    for (; next < 2 + QUEUE; next++)
+        assert_true(pool.port.submit(pool.port.self, &pool.works[next].work));
+    assert_int_equal(env_real_workers_queued(pool.workers), QUEUE);
+    assert_false(pool.port.submit(pool.port.self, &pool.works[next].work));
+    sem_post(&pool.may_end);
+    sem_wait(&pool.started); /* the third was taken */
+    assert_true(pool.port.submit(pool.port.self, &pool.works[next].work));
+    for (unsigned i = 0; i < QUEUE + 3; i++)
+        sem_post(&pool.may_end);
+    while (atomic_load(&pool.done) < QUEUE + 3)
+        sched_yield();
+    env_real_workers_destroy(pool.workers);
+}
+
+static void *stop(void *arg)
+{
+    env_real_workers_stop(arg);
+    return NULL;
+}
+
+static void what_waits_at_the_end_is_never_run(void **state)
+{
+    struct pool pool;
+    pthread_t thread;
+
+    (void)state;
+    pool_make(&pool, 1);
+    assert_true(pool.port.submit(pool.port.self, &pool.works[0].work));
+    sem_wait(&pool.started);
+    assert_true(pool.port.submit(pool.port.self, &pool.works[1].work));
+    pthread_create(&thread, NULL, stop, pool.workers);
+    while (!env_real_workers_are_stopping(pool.workers))
+        sched_yield();
+    assert_false(pool.port.submit(pool.port.self, &pool.works[2].work));
+    sem_post(&pool.may_end); /* the end waits for the first */
+    pthread_join(thread, NULL);
+    assert_int_equal(atomic_load(&pool.done), 1);
+    env_real_workers_destroy(pool.workers);
+}
+
+static void there_is_a_thread_for_every_two_cores(void **state)
+{
+    cpu_set_t kept;
+    cpu_set_t one;
+
+    (void)state;
+    assert_in_range(env_real_workers_default(), 1, WORKERS_MAX);
+    assert_int_equal(sched_getaffinity(0, sizeof(kept), &kept), 0);
+    CPU_ZERO(&one);
+    for (size_t core = 0; core < CPU_SETSIZE; core++)
+        if (CPU_COUNT(&one) == 0 && CPU_ISSET(core, &kept))
+            CPU_SET(core, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+    assert_int_equal(env_real_workers_default(), 1);
+    assert_int_equal(sched_setaffinity(0, sizeof(kept), &kept), 0);
+}
+
+/* ---- the engine's work ---- */
+
+struct counted_work {
+    struct engine_work work;
+    pthread_t shard_thread;
+    unsigned *done_count;
+    uint64_t value;
+    uint64_t result;
+    int priority;
+    bool ran_elsewhere;
+};
+
+static void square(struct engine_work *work)
+{
+    struct counted_work *counted = (struct counted_work *)(void *)work;
+
+    counted->result = counted->value * counted->value;
+    counted->ran_elsewhere = !pthread_equal(pthread_self(), counted->shard_thread);
+    counted->priority = getpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid));
+}
+
+static void on_square(struct engine_work *work)
+{
+    struct counted_work *counted = (struct counted_work *)(void *)work;
+
+    assert_true(pthread_equal(pthread_self(), counted->shard_thread));
+    assert_true(counted->ran_elsewhere);
+    assert_true(counted->result == counted->value * counted->value);
+    (*counted->done_count)++;
+}
+
+static void work_comes_back_to_its_shard(void **state)
+{
+    static struct fixture fixture;
+    static struct counted_work works[WORKS];
+    unsigned done = 0;
+    unsigned submitted = 0;
+
+    (void)state;
+    fixture_create(&fixture, 1);
+    struct env_real_workers *workers = env_real_workers_create(2, WORKS);
+    fixture.workers = env_real_workers_port(workers);
+    assert_int_equal(fixture_crash(&fixture), 0);
+    struct shard *shard = engine_shard(fixture.engine, 0);
+    while (done < WORKS) {
+        if (submitted < WORKS && submitted - done < IN_FLIGHT_MAX) {
+            works[submitted] = (struct counted_work){
+                .work = {.run = square, .done = on_square},
+                .shard_thread = pthread_self(),
+                .done_count = &done,
+                .value = submitted + 3,
+            };
+            assert_int_equal(engine_work_submit(shard, &works[submitted].work), OUTCOME_PENDING);
+            submitted++;
+        } else {
+            shard_step(shard);
+        }
+    }
+    for (unsigned i = 0; i < WORKS; i++)
+        assert_int_equal(works[i].priority, WORKERS_NICE);
+    env_real_workers_destroy(workers);
+    fixture_close(&fixture);
+}
+
+/* ---- refusals, with a port that holds everything back ---- */
+
+struct held_works {
+    struct work *first;
+    unsigned count;
+};
+
+static bool hold(void *self, struct work *work)
+{
+    struct held_works *held = self;
+
+    work->next = held->first;
+    held->first = work;
+    held->count++;
+    return true;
+}
+
+static bool refuse(void *self, struct work *work)
+{
+    (void)self;
+    (void)work;
+    return false;
+}
+
+static void nothing(struct engine_work *work)
+{
+    (void)work;
+}
+
+static void count_done(struct engine_work *work)
+{
+    (*(unsigned *)work->user)++;
+}
+
+static void too_much_work_is_refused(void **state)
+{
+    static struct fixture fixture;
+    static struct engine_work works[IN_FLIGHT_MAX + 1];
+    struct held_works held = {0};
+    unsigned done = 0;
+
+    (void)state;
+    fixture_create(&fixture, 1);
+    fixture.workers = (struct worker_port){.self = &held, .submit = hold};
+    assert_int_equal(fixture_crash(&fixture), 0);
+    struct shard *shard = engine_shard(fixture.engine, 0);
+    shard_step(shard);
+    assert_true(engine_is_idle(fixture.engine));
+    for (unsigned i = 0; i <= IN_FLIGHT_MAX; i++) {
+        works[i] = (struct engine_work){.run = nothing, .done = count_done, .user = &done};
+        assert_int_equal(engine_work_submit(shard, &works[i]),
+                         i < IN_FLIGHT_MAX ? OUTCOME_PENDING : OUTCOME_OVERLOADED);
+    }
+    assert_int_equal(held.count, IN_FLIGHT_MAX);
+    shard_step(shard);
+    assert_false(engine_is_idle(fixture.engine)); /* a drain waits for it */
+    assert_int_equal(done, 0);
+    while (held.first != NULL) {
+        struct work *work = held.first;
+
+        held.first = work->next;
+        work->run(work);
+        work->done(work);
+    }
+    assert_int_equal(done, 0); /* not before the shard's turn */
+    assert_false(shard_try_sleep(shard));
+    shard_step(shard);
+    assert_int_equal(done, IN_FLIGHT_MAX);
+    shard_step(shard);
+    assert_true(engine_is_idle(fixture.engine));
+    assert_int_equal(engine_work_submit(shard, &works[0]), OUTCOME_PENDING);
+    held.first->run(held.first);
+    held.first->done(held.first);
+    shard_step(shard);
+    fixture_close(&fixture);
+}
+
+static void a_port_that_is_full_or_absent_refuses(void **state)
+{
+    static struct fixture fixture;
+    struct engine_work work = {.run = nothing, .done = count_done};
+
+    (void)state;
+    fixture_create(&fixture, 1);
+    assert_int_equal(fixture_crash(&fixture), 0);
+    assert_int_equal(engine_work_submit(engine_shard(fixture.engine, 0), &work),
+                     OUTCOME_OVERLOADED);
+    fixture_close(&fixture);
+    fixture_create(&fixture, 1);
+    fixture.workers = (struct worker_port){.submit = refuse};
+    assert_int_equal(fixture_crash(&fixture), 0);
+    assert_int_equal(engine_work_submit(engine_shard(fixture.engine, 0), &work),
+                     OUTCOME_OVERLOADED);
+    shard_step(engine_shard(fixture.engine, 0));
+    assert_true(engine_is_idle(fixture.engine));
+    fixture_close(&fixture);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_queue_is_bounded),
+        cmocka_unit_test(what_waits_at_the_end_is_never_run),
+        cmocka_unit_test(there_is_a_thread_for_every_two_cores),
+        cmocka_unit_test(work_comes_back_to_its_shard),
+        cmocka_unit_test(too_much_work_is_refused),
+        cmocka_unit_test(a_port_that_is_full_or_absent_refuses),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
