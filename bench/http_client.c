@@ -8,12 +8,15 @@
  * FILE holds the whole request as it goes on the wire. A run of `#` in it is a number of so many
  * digits, another one in each request (an Idempotency-Key); nothing else ever changes.
  *
+ * With `--tls 1` through TLS (tls_client.h); the handshakes are over before the time begins.
+ *
  * Closed loop: each connection sends `--pipeline` requests in one piece, waits for as many answers,
  * and sends the next. An answer is read by what the standard says of its framing (RFC 9112 section
  * 6.3, as far as Content-Length goes; chunked answers are refused), and counted if it has the
  * status that is expected. A connection that breaks, or an answer that is none, ends the run.
  *
- * Members of the line: `answers_per_s`, `answers`, `seconds`; `unexpected` answers and the status
+ * Members of the line: `answers_per_s`, `answers`, `seconds`; `answers_all`, with those of the
+ * warm-up; `unexpected` answers and the status
  * of the last of them; `bytes_min`, `bytes_mean` and `bytes_max` of whole answers; `p50_us`,
  * `p99_us`, `max_us` from the send to the last answer of what was sent together, one in
  * SAMPLE_EVERY; `busy`, the share of the time that this process ran. */
@@ -31,6 +34,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "tls_client.h"
 
 enum {
     CONNECTIONS_MAX = 16384,
@@ -51,6 +55,7 @@ struct options {
     uint32_t connections;
     uint32_t pipeline;
     int status;
+    bool tls;
     double seconds;
     double warm_up_s;
 };
@@ -58,6 +63,7 @@ struct options {
 /* Edge-triggered, so each is read and written until the kernel has no more. */
 struct connection {
     int fd;
+    struct ssl_st *ssl; /* NULL: none */
     uint32_t wanted;    /* answers of what was sent that have not come */
     uint64_t timed_ns;  /* when that was sent; 0: not timed */
     size_t unsent;      /* bytes at the end of `batch` that the kernel did not take */
@@ -68,6 +74,7 @@ struct connection {
 
 struct client {
     struct options options;
+    struct ssl_ctx_st *tls;
     int epoll;
     struct connection *connections;
     char *batch; /* `pipeline` requests */
@@ -78,6 +85,7 @@ struct client {
     char digits[REQUEST_BYTES_MAX];
     char *input; /* ANSWER_BYTES_MAX and READ_BYTES */
     uint64_t batches;
+    uint64_t answers_before; /* in the warm-up */
     /* Of the measured time. */
     uint64_t answers;
     uint64_t unexpected;
@@ -145,7 +153,9 @@ static void batch_make(struct client *client)
 /* Bytes that the kernel took. */
 static size_t send_some(const struct connection *connection, const char *bytes, size_t length)
 {
-    ssize_t sent = send(connection->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+    ssize_t sent = connection->ssl != NULL
+                       ? tls_client_send(connection->ssl, bytes, length)
+                       : send(connection->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
 
     if (sent < 0 && errno != EAGAIN)
         bench_fail("a connection broke: %s", strerror(errno));
@@ -284,7 +294,8 @@ static void receive(struct client *client, struct connection *connection)
         char *room = client->input + ANSWER_BYTES_MAX;
         char *begin = room - connection->kept_length;
 
-        got = recv(connection->fd, room, READ_BYTES, MSG_DONTWAIT);
+        got = connection->ssl != NULL ? tls_client_receive(connection->ssl, room, READ_BYTES)
+                                      : recv(connection->fd, room, READ_BYTES, MSG_DONTWAIT);
         if (got < 0 && errno == EAGAIN)
             return;
         if (got <= 0)
@@ -292,7 +303,8 @@ static void receive(struct client *client, struct connection *connection)
         if (connection->kept_length > 0)
             memcpy(begin, connection->kept, connection->kept_length);
         take_answers(client, connection, begin, room + got);
-    } while (got == READ_BYTES);
+        /* TLS gives a record at a time; behind the last answer there is none. */
+    } while (got == READ_BYTES || (connection->ssl != NULL && connection->wanted > 0));
     if (connection->wanted > 0)
         return;
     if (connection->kept_length > 0)
@@ -319,6 +331,12 @@ static void connection_open(struct client *client, struct connection *connection
     if (connect(connection->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
         bench_fail("no connection to port %u: %s", client->options.port, strerror(errno));
     setsockopt(connection->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    if (client->tls != NULL) {
+        connection->ssl = tls_client_open(client->tls, connection->fd);
+        while (!tls_client_shake(connection->ssl)) {
+        }
+        fcntl(connection->fd, F_SETFL, O_NONBLOCK);
+    }
     if (epoll_ctl(client->epoll, EPOLL_CTL_ADD, connection->fd, &event) != 0)
         bench_fail("epoll: %s", strerror(errno));
 }
@@ -380,6 +398,7 @@ static void run(struct client *client)
     for (uint32_t i = 0; i < options->connections; i++)
         send_batch(client, &client->connections[i]);
     run_until(client, bench_now_ns() + (uint64_t)(options->warm_up_s * 1e9));
+    client->answers_before = client->answers;
     counts_reset(client);
     busy_s = processor_seconds();
     started_ns = bench_now_ns();
@@ -389,7 +408,9 @@ static void run(struct client *client)
     if (client->answers == 0)
         bench_fail("no answer came");
     bench_samples_sort(&client->samples);
-    printf("{\"answers_per_s\":%.0f,\"answers\":%llu,\"seconds\":%.2f,\"unexpected\":%llu,"
+    printf("{\"answers_all\":%llu,",
+           (unsigned long long)(client->answers_before + client->answers));
+    printf("\"answers_per_s\":%.0f,\"answers\":%llu,\"seconds\":%.2f,\"unexpected\":%llu,"
            "\"unexpected_status\":%d,\"bytes_min\":%zu,\"bytes_mean\":%.2f,\"bytes_max\":%zu,\"p50_"
            "us\":%.1f,"
            "\"p99_us\":%.1f,\"max_us\":%.1f,\"samples\":%zu,\"busy\":%.2f}\n",
@@ -409,7 +430,8 @@ static _Noreturn void usage(void)
           "  --pipeline N     requests sent together on each (1)\n"
           "  --seconds N      measured (5)\n"
           "  --warm-up N      seconds before (1)\n"
-          "  --status N       of the answers that are expected (200)\n",
+          "  --status N       of the answers that are expected (200)\n"
+          "  --tls 1          through TLS\n",
           stderr);
     exit(2);
 }
@@ -435,6 +457,8 @@ static void options_read(int argc, char **argv, struct options *options_out)
             options_out->pipeline = whole;
         else if (strcmp(name, "--status") == 0)
             options_out->status = (int)whole;
+        else if (strcmp(name, "--tls") == 0)
+            options_out->tls = whole == 1;
         else if (strcmp(name, "--seconds") == 0)
             options_out->seconds = value;
         else if (strcmp(name, "--warm-up") == 0)
@@ -456,6 +480,7 @@ int main(int argc, char **argv)
     options_read(argc, argv, &client.options);
     batch_make(&client);
     bench_samples_init(&client.samples);
+    client.tls = client.options.tls ? tls_client_context() : NULL;
     client.epoll = epoll_create1(EPOLL_CLOEXEC);
     client.connections = calloc(client.options.connections, sizeof(*client.connections));
     client.input = malloc(ANSWER_BYTES_MAX + READ_BYTES);
@@ -463,6 +488,7 @@ int main(int argc, char **argv)
         bench_fail("not enough memory");
     run(&client);
     for (uint32_t i = 0; i < client.options.connections; i++) {
+        tls_client_close(client.connections[i].ssl);
         close(client.connections[i].fd);
         free(client.connections[i].batch);
         free(client.connections[i].kept);

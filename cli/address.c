@@ -39,22 +39,26 @@ bool address_parse(const char *text, struct address *address_out)
 {
     const char *rest = parse_host(text, address_out);
 
+    address_out->has_tls = false;
     return rest != NULL && rest[0] == ':' &&
            parse_port(rest + 1, strlen(rest + 1), &address_out->port);
 }
 
 bool address_parse_url(const char *text, struct address *address_out)
 {
-    static const char scheme[] = "http://";
+    static const char plain[] = "http://";
+    static const char secure[] = "https://";
+    bool has_tls = strncmp(text, secure, sizeof(secure) - 1) == 0;
     const char *rest;
     size_t length;
 
-    if (strncmp(text, scheme, sizeof(scheme) - 1) != 0)
+    if (!has_tls && strncmp(text, plain, sizeof(plain) - 1) != 0)
         return false;
-    rest = parse_host(text + sizeof(scheme) - 1, address_out);
+    rest = parse_host(text + (has_tls ? sizeof(secure) : sizeof(plain)) - 1, address_out);
     if (rest == NULL)
         return false;
-    address_out->port = 80;
+    address_out->has_tls = has_tls;
+    address_out->port = has_tls ? 443 : 80;
     if (rest[0] == ':') {
         length = strcspn(rest + 1, "/");
         if (!parse_port(rest + 1, length, &address_out->port))

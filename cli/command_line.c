@@ -359,8 +359,22 @@ static enum options_verdict check_mail(const struct options *options, char *erro
     return OPTIONS_READY;
 }
 
-static enum options_verdict check_proxies(const struct text_list *proxies, char *error)
+/* A name or an address, without port; as a client would send it in Host. */
+static bool is_host(const char *text)
 {
+    static const char name_signs[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+    size_t length = strlen(text);
+
+    if (text[0] != '[')
+        return length > 0 && strspn(text, name_signs) == length;
+    return length > 2 && text[length - 1] == ']' &&
+           strspn(text + 1, "0123456789abcdefABCDEF:.") == length - 2;
+}
+
+static enum options_verdict check_proxies(const struct options *options, char *error)
+{
+    const struct text_list *proxies = &options->trusted_proxies;
     struct http_proxies parsed;
     size_t bad;
 
@@ -369,7 +383,35 @@ static enum options_verdict check_proxies(const struct text_list *proxies, char 
                       "trusted_proxies has \"%.100s\": give an address or a range whose other bits"
                       " are zero, such as 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32",
                       proxies->entries[bad]);
+    if (options->proxy_protocol && proxies->count == 0)
+        return refuse(error, "proxy_protocol is on, but nobody may speak it: name the proxies with"
+                             " --trusted-proxies");
     return OPTIONS_READY;
+}
+
+static enum options_verdict check_tls(struct options *options, char *error)
+{
+    bool has_tls = options->tls_cert[0] != 0;
+    struct address address;
+
+    if (has_tls != (options->tls_key[0] != 0))
+        return refuse(error, "tls_cert and tls_key belong together: give both files, or none");
+    if (options->redirect_listen[0] != 0 && !has_tls)
+        return refuse(error, "redirect_listen sends to https, which is not served: give tls_cert"
+                             " and tls_key");
+    if (options->redirect_listen[0] != 0 && !address_parse(options->redirect_listen, &address))
+        return refuse(error, "redirect_listen is \"%.100s\": give HOST:PORT, such as 0.0.0.0:80",
+                      options->redirect_listen);
+    for (uint32_t i = 0; i < options->public_hosts.count; i++) {
+        if (!is_host(options->public_hosts.entries[i]))
+            return refuse(error,
+                          "public_hosts has \"%.200s\": give names without scheme and port, such"
+                          " as shop.example",
+                          options->public_hosts.entries[i]);
+    }
+    if (has_tls && !options_is_given(options, OPTION_secure_cookies))
+        options->secure_cookies = true;
+    return check_proxies(options, error);
 }
 
 static enum options_verdict check_relations(struct options *options, char *error)
@@ -377,8 +419,7 @@ static enum options_verdict check_relations(struct options *options, char *error
     struct address address;
 
     if (check_origins(&options->cors_origins, error) != OPTIONS_READY ||
-        check_mail(options, error) != OPTIONS_READY ||
-        check_proxies(&options->trusted_proxies, error) != OPTIONS_READY)
+        check_mail(options, error) != OPTIONS_READY || check_tls(options, error) != OPTIONS_READY)
         return OPTIONS_REFUSED;
 
     if (!address_parse(options->listen, &address))

@@ -190,6 +190,7 @@ static int send_file(struct import *import, const char *target)
     struct address address;
     struct upload_request request = {
         .address = &address,
+        .ca_file = import->options->import_ca_file,
         .target = target,
         .bearer = import->admin_key,
         .content_type = "text/csv",

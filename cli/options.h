@@ -81,7 +81,7 @@ enum {
     X(cors_origins, "cors-origins", "cors_origins", LIST, 0, 1, 200, IN_SERVE, "ORIGIN,...",       \
       "web origins whose pages may call the API; * for any, without cookies")                      \
     X(secure_cookies, "secure-cookies", "secure_cookies", SWITCH, false, 0, 0, IN_SERVE, "on|off", \
-      "on where shoppers reach this server through TLS")                                           \
+      "on where shoppers reach this server through TLS; with tls_cert on by itself")               \
     X(hold_ttl_ms, "hold-ttl-ms", "hold_ttl_ms", NUMBER, engine.hold_ttl_ms, 1, HOLD_TTL_MS_MAX,   \
       IN_SERVE, "N", "how long a hold keeps its units")                                            \
     X(hold_cap_ms, "hold-cap-ms", "hold_cap_ms", NUMBER, engine.hold_cap_ms, 1,                    \
@@ -118,7 +118,7 @@ enum {
       "connections from one address, a shard; 0: no limit")                                        \
     X(http_memory_mb, "http-memory-mb", "http_memory_mb", NUMBER, http.memory_max >> 20, 8,        \
       1U << 20, IN_SERVE, "N",                                                                     \
-      "memory for unfinished requests (3/4 of it) and unsent answers, a shard")                    \
+      "memory for unfinished requests (3/4 of it) and unsent answers, a shard; TLS adds to it")    \
     X(header_timeout_ms, "header-timeout-ms", "header_timeout_ms", NUMBER, http.header_timeout_ms, \
       100, 600 * 1000, IN_SERVE, "N", "a request's head must have come within this time")          \
     X(idle_timeout_ms, "idle-timeout-ms", "idle_timeout_ms", NUMBER, http.idle_timeout_ms, 100,    \
@@ -132,7 +132,8 @@ enum {
     X(low_water_mb, "low-water-mb", "low_water_mb", NUMBER, storage.low_water_bytes >> 20, 0,      \
       1U << 24, IN_SERVE, "N",                                                                     \
       "with less free disk than this, new holds are refused (storage_full)")                       \
-    OPTIONS_PROXIES(X)
+    OPTIONS_PROXIES(X)                                                                             \
+    OPTIONS_TLS(X)
 
 #define OPTIONS_PROXIES(X)                                                                         \
     X(trusted_proxies, "trusted-proxies", "trusted_proxies", LIST, 0, 1, 63, IN_SERVE,             \
@@ -169,6 +170,21 @@ enum {
     OPTIONS_SERVER(X)                                                                              \
     OPTIONS_OUTBOUND(X)
 
+#define OPTIONS_TLS(X)                                                                             \
+    X(tls_cert, "tls-cert", "tls_cert", TEXT, "", 0, 4000, IN_SERVE, "FILE",                       \
+      "certificate and its chain (PEM): serve HTTPS; read again when it has changed")              \
+    X(tls_key, "tls-key", "tls_key", TEXT, "", 0, 4000, IN_SERVE, "FILE",                          \
+      "the certificate's private key (PEM, no passphrase)")                                        \
+    X(redirect_listen, "redirect-listen", "redirect_listen", TEXT, "", 0, 260, IN_SERVE,           \
+      "HOST:PORT", "address of plain HTTP that only sends to https")                               \
+    X(public_hosts, "public-hosts", "public_hosts", LIST, 0, 1, 253, IN_SERVE, "HOST,...",         \
+      "names that shoppers reach this shop by; those of the certificate count as well")            \
+    X(hsts_max_age_s, "hsts-max-age-s", "hsts_max_age_s", NUMBER, 365 * 24 * 3600, 0,              \
+      10 * 365 * 24 * 3600, IN_SERVE, "N",                                                         \
+      "how long browsers that came by TLS insist on it; 0: they are not told to")                  \
+    X(proxy_protocol, "proxy-protocol", "proxy_protocol", SWITCH, false, 0, 0, IN_SERVE, "on|off", \
+      "on: each connection comes from a trusted proxy and begins with its PROXY header")
+
 #define OPTIONS_AVAILABILITY(X)                                                                    \
     X(availability_exact, "availability-exact", "exact", SWITCH, true, 0, 0, IN_SERVE, "on|off",   \
       "off: shoppers are told in_stock, low or out, not how many")
@@ -176,6 +192,8 @@ enum {
 #define OPTIONS_IMPORT(X)                                                                          \
     X(import_target, "target", "target", TEXT, "http://127.0.0.1:8080", 1, 300, IN_IMPORT, "URL",  \
       "the server")                                                                                \
+    X(import_ca_file, "ca-file", "ca_file", TEXT, "", 0, 4000, IN_IMPORT, "FILE",                  \
+      "certificates (PEM) to trust besides this machine's, for a server with TLS")                 \
     X(import_format, "format", "format", CHOICE, "csv", 0, 0, IN_IMPORT, "csv",                    \
       "the file's format")                                                                         \
     X(import_map, "map", "map", LIST, 0, 1, 1000, IN_IMPORT, "FIELD=COLUMN,...",                   \

@@ -24,6 +24,7 @@
 #include "env_real_workers.h"
 #include "files.h"
 #include "http/http_proxies.h"
+#include "http/http_tls.h"
 #include "options.h"
 #include "outbound_service.h"
 #include "secrets_file.h"
@@ -32,6 +33,7 @@
 
 enum {
     FILES_OF_THE_STORE = 1024, /* descriptors that are no connections: RocksDB's above all */
+    TLS_LOOK_S = 1,            /* between two looks at the certificate */
     PATH_MAX_BYTES = 4096,
     SHARDS_AUTOMATIC_MAX = 16, /* more were never measured; ask for them with --shards */
 };
@@ -48,7 +50,10 @@ struct service {
     struct api *api;
     struct outbound_service outbound;
     struct address address;
+    struct http_probe redirect_probe;
+    struct address redirect_address;
     struct http_proxies proxies;
+    struct http_tls *tls; /* NULL: plain HTTP */
     uint32_t shards;
     char admin_key[ADMIN_KEY_LENGTH_MAX + 1];
     char error[OPTION_ERROR_MAX];
@@ -81,6 +86,9 @@ static unsigned fit_connections(struct service *service, unsigned wanted)
     fitting = limit.rlim_max > 2 * FILES_OF_THE_STORE ? limit.rlim_max - FILES_OF_THE_STORE
                                                       : limit.rlim_max / 2;
     fitting /= service->shards;
+    if (service->options->redirect_listen[0] != 0)
+        fitting -=
+            fitting > 2 * API_REDIRECT_CONNECTIONS_MAX ? API_REDIRECT_CONNECTIONS_MAX : fitting / 2;
     if (wanted <= fitting)
         return wanted;
     if (options_is_given(service->options, OPTION_connections_max))
@@ -106,30 +114,70 @@ static const char *listen_remedy(int failure)
 {
     switch (failure) {
     case EADDRINUSE:
-        return "stop the other server there, or choose another --listen";
+        return "stop the other server there, or choose another";
     case EADDRNOTAVAIL:
-        return "this machine has no such address: choose another --listen";
+        return "this machine has no such address: choose another";
     case EACCES:
-        return "choose a port above 1023 with --listen, or let this user bind it";
+        return "let this user bind it, or choose a port above 1023 with";
     default:
-        return "choose another --listen";
+        return "choose another";
     }
 }
 
-static bool open_port(struct service *service)
+/* `text` is what the option `flag` was given, `address` the same in its parts. */
+static bool open_port(const char *text, const char *flag, const struct address *address,
+                      struct http_probe *probe_out)
 {
-    int code = http_probe_bind(service->address.host, service->address.port, &service->probe);
+    int code = http_probe_bind(address->host, address->port, probe_out);
 
     if (code == 0)
         return true;
     if (code == -EINVAL)
-        complain("cannot serve at %s: give an IP address or localhost, such as --listen"
+        complain("cannot serve at %s: give an IP address or localhost, such as --%s"
                  " 127.0.0.1:8080",
-                 service->options->listen);
+                 text, flag);
     else
-        complain("cannot serve at %s: %s: %s", service->options->listen, strerror(-code),
-                 listen_remedy(-code));
+        complain("cannot serve at %s: %s: %s --%s", text, strerror(-code), listen_remedy(-code),
+                 flag);
     return false;
+}
+
+static bool open_ports(struct service *service)
+{
+    const struct options *options = service->options;
+
+    if (!open_port(options->listen, "listen", &service->address, &service->probe))
+        return false;
+    return options->redirect_listen[0] == 0 ||
+           open_port(options->redirect_listen, "redirect-listen", &service->redirect_address,
+                     &service->redirect_probe);
+}
+
+static void log_certificate(struct service *service)
+{
+    struct log_line line;
+
+    log_begin(&line, LOG_INFO, "tls_certificate",
+              service->env_port.now(service->env_port.self).wall_ms);
+    log_text(&line, "file", service->options->tls_cert);
+    log_number(&line, "expires_s", http_tls_expires_s(service->tls));
+    log_end(&line);
+}
+
+static bool open_tls(struct service *service)
+{
+    const struct options *options = service->options;
+
+    if (options->tls_cert[0] == 0)
+        return true;
+    service->tls = http_tls_create(options->tls_cert, options->tls_key, service->error,
+                                   sizeof(service->error));
+    if (service->tls == NULL) {
+        complain("%s", service->error);
+        return false;
+    }
+    log_certificate(service);
+    return true;
 }
 
 static void log_storage(void *arg, const char *text)
@@ -237,8 +285,8 @@ static void write_url(const struct service *service, char *url_out, size_t size)
 {
     bool is_ipv6 = strchr(service->address.host, ':') != NULL;
 
-    snprintf(url_out, size, "http://%s%s%s:%u", is_ipv6 ? "[" : "", service->address.host,
-             is_ipv6 ? "]" : "", service->probe.port);
+    snprintf(url_out, size, "%s://%s%s%s:%u", service->tls != NULL ? "https" : "http",
+             is_ipv6 ? "[" : "", service->address.host, is_ipv6 ? "]" : "", service->probe.port);
 }
 
 static bool open_outbound(struct service *service)
@@ -282,6 +330,32 @@ static bool create_engine(struct service *service)
     return service->engine != NULL;
 }
 
+/* TLS, and what stands in front. */
+static void choose_tls_options(struct service *service, struct api_options *wanted)
+{
+    const struct options *options = service->options;
+    const struct text_list *proxies = &options->trusted_proxies;
+
+    /* options_read has seen that they are ranges. */
+    http_proxies_parse(proxies->entries, proxies->count, &service->proxies, NULL);
+    wanted->http.trusted_proxies = &service->proxies;
+    wanted->http.proxy_protocol = options->proxy_protocol;
+    wanted->http.tls = service->tls;
+    wanted->http.hsts_max_age_s = (uint32_t)options->hsts_max_age_s;
+    if (service->tls != NULL && !options_is_given(options, OPTION_http_memory_mb))
+        wanted->http.memory_max += (size_t)wanted->http.connections_max * HTTP_TLS_MEMORY_BYTES;
+    if (options->redirect_listen[0] == 0)
+        return;
+    wanted->redirect_host = service->redirect_address.host;
+    wanted->redirect_port = service->redirect_probe.port;
+    wanted->redirection = (struct http_redirection){
+        .tls = service->tls,
+        .hosts = options->public_hosts.entries,
+        .hosts_count = options->public_hosts.count,
+        .port = service->probe.port,
+    };
+}
+
 static bool create_api(struct service *service)
 {
     const struct options *options = service->options;
@@ -297,12 +371,9 @@ static bool create_api(struct service *service)
     wanted.http.idle_timeout_ms = (unsigned)options->idle_timeout_ms;
     wanted.http.cors_origins = options->cors_origins.entries;
     wanted.http.cors_origins_count = options->cors_origins.count;
-    /* options_read has seen that they are ranges. */
-    http_proxies_parse(options->trusted_proxies.entries, options->trusted_proxies.count,
-                       &service->proxies, NULL);
-    wanted.http.trusted_proxies = &service->proxies;
     wanted.http.forwarded =
         strcmp(options->forwarded, "standard") == 0 ? HTTP_FORWARDED_STANDARD : HTTP_FORWARDED_X;
+    choose_tls_options(service, &wanted);
     wanted.admin_key = service->admin_key;
     wanted.rate_limits = options->rate_limits;
     wanted.auth_verify = options->auth_verify;
@@ -394,23 +465,51 @@ static void let_signals_interrupt(const sigset_t *signals, void (*handler)(int n
     pthread_sigmask(SIG_UNBLOCK, signals, NULL);
 }
 
+static void look_after_tls(struct service *service)
+{
+    struct moment now = service->env_port.now(service->env_port.self);
+
+    switch (http_tls_look(service->tls, (uint64_t)now.boot_ms / 1000, service->error,
+                          sizeof(service->error))) {
+    case HTTP_TLS_SAME:
+        return;
+    case HTTP_TLS_LOADED:
+        log_certificate(service);
+        return;
+    case HTTP_TLS_KEPT:
+        service_log(service, LOG_ERROR, "tls_certificate_kept", "why", service->error);
+        return;
+    }
+}
+
 static void serve_until_signal(struct service *service, const sigset_t *signals)
 {
+    const struct timespec pause = {.tv_sec = TLS_LOOK_S};
     int number = 0;
 
-    while (sigwait(signals, &number) != 0) {
+    while (number <= 0) {
+        number = sigtimedwait(signals, NULL, service->tls != NULL ? &pause : NULL);
+        if (service->tls != NULL)
+            look_after_tls(service);
     }
     service_log(service, LOG_INFO, "draining", "signal", sigabbrev_np(number));
     asked_signals = 1 << number;
     let_signals_interrupt(signals, end_if_asked_again);
-    /* Half of the time is for what is under way outside, the other to record how it ended. */
+    /* Half of the time is for what is under way outside, the other to record how it ended. From
+     * here on no mail is begun, and none that is given up for our stop counts as tried. */
+    engine_drain(service->engine);
     outbound_drain(service->outbound.outbound, (uint32_t)service->options->drain_ms / 2);
     env_real_stop(service->env, (uint32_t)service->options->drain_ms);
 }
 
 int command_serve(const struct options *options)
 {
-    struct service service = {.options = options, .shards = choose_shards(options)};
+    struct service service = {
+        .options = options,
+        .shards = choose_shards(options),
+        .probe = {.fd = -1},
+        .redirect_probe = {.fd = -1},
+    };
     int status = STATUS_USAGE;
     sigset_t signals;
 
@@ -418,13 +517,15 @@ int command_serve(const struct options *options)
     choose_signals(&signals);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
-    address_parse(options->listen, &service.address); /* options_read has seen that it is one */
+    /* options_read has seen that they are addresses. */
+    address_parse(options->listen, &service.address);
+    address_parse(options->redirect_listen, &service.redirect_address);
     service.env = env_real_create(service.shards);
     if (service.env == NULL)
         return complain("not enough resources for %u shards: lower --shards", service.shards);
     service.env_port = env_real_port(service.env);
-    if (!open_port(&service))
-        goto destroy_env;
+    if (!open_ports(&service) || !open_tls(&service))
+        goto close_store;
     status = (int)open_store(&service);
     if (status != STATUS_DONE)
         goto close_store;
@@ -445,7 +546,7 @@ int command_serve(const struct options *options)
     if (!start_threads(&service))
         goto destroy_engine;
     http_probe_release(&service.probe);
-    service.probe.fd = -1;
+    http_probe_release(&service.redirect_probe);
     announce(&service);
     serve_until_signal(&service, &signals);
     status = STATUS_DONE;
@@ -461,9 +562,9 @@ destroy_engine:
 close_store:
     if (service.storage != NULL)
         storage_close(service.storage);
-    if (service.probe.fd >= 0)
-        http_probe_release(&service.probe);
-destroy_env:
+    http_probe_release(&service.probe);
+    http_probe_release(&service.redirect_probe);
+    http_tls_destroy(service.tls);
     if (status == STATUS_DONE)
         service_log(&service, LOG_INFO, "stopped", NULL, NULL);
     env_real_destroy(service.env);

@@ -12,6 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tls_socket.h"
+
 enum {
     PIECE_BYTES = 64 * 1024,
     CHUNK_HEAD_BYTES = 10, /* "00010000" and an end of line */
@@ -21,6 +23,7 @@ enum {
 struct upload {
     const struct upload_request *request;
     int socket;
+    struct tls_socket *tls; /* NULL: plain */
     bool file_ended;
     bool is_answered; /* the server spoke: nothing more is sent */
     uint64_t sent;    /* of the file */
@@ -184,6 +187,29 @@ int upload_parse_answer(const char *text, size_t length, bool is_closed,
 
 /* ---- the connection ---- */
 
+static ssize_t socket_send(const struct upload *upload, const char *bytes, size_t length)
+{
+    return upload->tls != NULL ? tls_socket_send(upload->tls, bytes, length)
+                               : send(upload->socket, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static ssize_t socket_receive(const struct upload *upload, char *target, size_t capacity)
+{
+    return upload->tls != NULL ? tls_socket_receive(upload->tls, target, capacity)
+                               : recv(upload->socket, target, capacity, MSG_DONTWAIT);
+}
+
+static bool begin_tls(struct upload *upload)
+{
+    const struct upload_request *request = upload->request;
+
+    if (!request->address->has_tls)
+        return true;
+    upload->tls = tls_socket_open(upload->socket, request->address->host, request->ca_file,
+                                  upload->error, UPLOAD_ERROR_BYTES);
+    return upload->tls != NULL;
+}
+
 static bool connect_to(struct upload *upload)
 {
     const struct address *address = upload->request->address;
@@ -236,9 +262,12 @@ static bool send_head(struct upload *upload)
                               request->bearer != NULL ? request->bearer : "",
                               request->bearer != NULL ? "\r\n" : "", framing);
     while (length < capacity && sent < length) {
-        ssize_t written = send(upload->socket, head + sent, length - sent, MSG_NOSIGNAL);
+        ssize_t written = socket_send(upload, head + sent, length - sent);
+        struct pollfd room = {.fd = upload->socket, .events = POLLOUT};
 
-        if (written < 0 && errno != EINTR)
+        if (written < 0 && errno == EAGAIN && poll(&room, 1, UPLOAD_WAIT_MS) == 0)
+            errno = ETIMEDOUT;
+        if (written < 0 && errno != EINTR && errno != EAGAIN)
             break;
         sent += written > 0 ? (size_t)written : 0;
     }
@@ -282,8 +311,7 @@ static bool send_some(struct upload *upload)
 
     if (upload->at == upload->end && !read_piece(upload))
         return false;
-    sent = send(upload->socket, upload->piece + upload->at, upload->end - upload->at,
-                MSG_NOSIGNAL | MSG_DONTWAIT);
+    sent = socket_send(upload, upload->piece + upload->at, upload->end - upload->at);
     if (sent >= 0)
         upload->at += (size_t)sent;
     else if (errno != EAGAIN && errno != EINTR)
@@ -296,8 +324,8 @@ static bool send_some(struct upload *upload)
 /* 1 when the answer is complete, 0 to go on, -1 on an error. */
 static int receive_some(struct upload *upload, struct upload_answer *answer_out)
 {
-    ssize_t got = recv(upload->socket, upload->answer + upload->answer_length,
-                       UPLOAD_ANSWER_BYTES_MAX - upload->answer_length, 0);
+    ssize_t got = socket_receive(upload, upload->answer + upload->answer_length,
+                                 UPLOAD_ANSWER_BYTES_MAX - upload->answer_length);
     int verdict;
 
     if (got < 0 && (errno == EINTR || errno == EAGAIN))
@@ -357,7 +385,9 @@ bool upload_file(const struct upload_request *request, struct upload_answer *ans
     if (upload->answer == NULL)
         refuse(error, "out of memory");
     else
-        is_good = connect_to(upload) && send_head(upload) && exchange(upload, answer_out);
+        is_good = connect_to(upload) && begin_tls(upload) && send_head(upload) &&
+                  exchange(upload, answer_out);
+    tls_socket_close(upload->tls);
     if (upload->socket >= 0)
         close(upload->socket);
     free(upload->answer);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One HTTP/1.1 exchange that sends a file and takes the whole answer: plain sockets, blocking, one
- * connection. The file streams; the server may answer before it has seen all of it. */
+/* One HTTP/1.1 exchange that sends a file and takes the whole answer: one socket, blocking, with
+ * TLS where the address says so. The file streams; the server may answer before it has seen all of
+ * it. */
 #ifndef STAMPEDE_UPLOAD_H
 #define STAMPEDE_UPLOAD_H
 
@@ -21,8 +22,9 @@ enum {
 
 struct upload_request {
     const struct address *address;
-    const char *target; /* path and query */
-    const char *bearer; /* NULL: none */
+    const char *ca_file; /* certificates to trust with TLS; "" for this machine's only */
+    const char *target;  /* path and query */
+    const char *bearer;  /* NULL: none */
     const char *content_type;
     int file;
     uint64_t size; /* bytes that `file` gives, or UPLOAD_SIZE_UNKNOWN: sent in chunks */

@@ -35,6 +35,7 @@ stampede_find_library(YAML yaml-0.1)
 stampede_find_library(CURL libcurl)
 stampede_find_library(LLHTTP libllhttp)
 stampede_find_library(YYJSON yyjson)
+stampede_find_library(OPENSSL openssl)
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)

@@ -19,12 +19,11 @@ static const struct account_address *find(const struct flow *flow)
     return NULL;
 }
 
-/* Answers with the address that flow->id names. */
+/* Answers with the address that flow->id names; a new one is kept for its key. */
 static void respond_one(struct flow *flow, int status)
 {
     const struct account_address *address = find(flow);
     struct writer writer = writer_growing();
-    struct http_exchange *exchange;
     char location[64];
     char id[ACCOUNT_PART_ID_MAX];
 
@@ -34,14 +33,17 @@ static void respond_one(struct flow *flow, int status)
     }
     if (!account_write_address(flow, &writer, address))
         return;
-    exchange = flow_exchange(flow);
-    if (status == 201) {
-        account_part_id_format("adr_", flow->id, id);
-        snprintf(location, sizeof(location), "/v1/me/addresses/%s", id);
-        if (exchange != NULL)
-            http_header_add(exchange, "Location", location);
+    if (status != 201 || writer.failed) {
+        flow_respond_json(flow, status, &writer);
+        return;
     }
-    flow_respond_json(flow, status, &writer);
+    account_part_id_format("adr_", flow->id, id);
+    snprintf(location, sizeof(location), "/v1/me/addresses/%s", id);
+    keyed_answer_private(flow->shard, flow->keyed, flow_exchange(flow), &flow->account, &flow->key,
+                         status, location, writer.start, writer_length(&writer));
+    flow->keyed = NULL;
+    writer_free(&writer);
+    flow_end(flow);
 }
 
 static void got_one(struct flow *flow, enum outcome outcome)
@@ -141,7 +143,8 @@ void api_address_create(struct api_call *call)
 
     if (flow == NULL)
         return;
-    if (account_address_read(call, flow))
+    if (account_address_read(call, flow) &&
+        keyed_begin(call, (struct slice){flow->text, flow->text_length}, &flow->keyed))
         flow_get(flow, seal_got);
     else
         flow_end(flow);

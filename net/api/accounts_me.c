@@ -197,7 +197,7 @@ void api_me_email(struct api_call *call)
 
     if (!throttle_password(call))
         return;
-    flow = account_flow_start(call, fields, COUNT_OF(fields));
+    flow = account_flow_start_keyed(call, fields, COUNT_OF(fields));
     if (flow == NULL)
         return;
     if (!throttle_mail(call, flow->index))

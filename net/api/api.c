@@ -14,6 +14,7 @@
 #include "api/log.h"
 #include "api/openapi.h"
 #include "api/problems.h"
+#include "api/redirect.h"
 #include "api/sessions.h"
 
 /* Exchanges that have gone leave commands behind them for a while. */
@@ -97,7 +98,9 @@ static bool shard_init(struct api *api, struct api_shard *shard)
     shard->api = api;
     shard->json.size = json_memory_needed(API_JSON_BODY_BYTES_MAX);
     shard->json.bytes = malloc(shard->json.size);
-    if (shard->json.bytes == NULL || !session_cache_init(&shard->sessions) ||
+    if (shard->json.bytes == NULL ||
+        !session_cache_init(&shard->sessions, api->engine, SESSION_CACHE_GUESTS,
+                            SESSION_CACHE_PEOPLE) ||
         !pending_table_init(&shard->pending, pending))
         return false;
     if (!api->options.rate_limits)
@@ -163,8 +166,10 @@ struct api *api_create(struct engine *engine, const struct api_options *options,
         goto destroy;
     api_routes_fill(api->routes, dispatch_exchange);
     api->router = router_build(api->routes, ROUTE_COUNT);
+    api->redirect_router = router_build(NULL, 0);
     api->keyed = keyed_table_create();
-    if (api->router == NULL || api->keyed == NULL || !init_shards(api)) {
+    if (api->router == NULL || api->redirect_router == NULL || api->keyed == NULL ||
+        !init_shards(api)) {
         snprintf(error, error_size, "no memory for the API");
         goto destroy;
     }
@@ -181,6 +186,7 @@ void api_destroy(struct api *api)
     free(api->shards);
     if (api->router != NULL)
         router_free(api->router);
+    router_free(api->redirect_router);
     keyed_table_destroy(api->keyed);
     free(api->openapi.text);
     free(api->docs.text);
@@ -223,6 +229,14 @@ int api_shard_start(void *user, struct shard *engine_side, uv_loop_t *loop)
     if (status != 0)
         return -1;
     atomic_store_explicit(&shard->server, server, memory_order_release);
+    status = redirect_start(shard);
+    if (status != 0) {
+        log_begin(&line, LOG_ERROR, "shard_cannot_redirect", shard->now.wall_ms);
+        log_number(&line, "port", shard->api->options.redirect_port);
+        log_text(&line, "reason", uv_strerror(status));
+        log_end(&line);
+        return -1;
+    }
     if (!shard->api->options.rate_limits && shard_index(engine_side) == 0) {
         log_begin(&line, LOG_WARNING, "rate_limits_off", shard->now.wall_ms);
         log_text(&line, "detail", "rate limits are off: for demos and load tests only");
@@ -258,6 +272,7 @@ void api_shard_drain(void *user, struct shard *engine_side)
     log_begin(&line, LOG_INFO, "shard_drains", engine_now(shard->api->engine).wall_ms);
     log_number(&line, "shard", shard_index(engine_side));
     log_end(&line);
+    redirect_drain(shard);
     if (server == NULL)
         shard->is_drained = true;
     else
@@ -266,7 +281,9 @@ void api_shard_drain(void *user, struct shard *engine_side)
 
 bool api_shard_is_drained(void *user, struct shard *engine_side)
 {
-    return find(user, engine_side)->is_drained;
+    const struct api_shard *shard = find(user, engine_side);
+
+    return shard->is_drained && redirect_is_drained(shard);
 }
 
 void api_shard_stop(void *user, struct shard *engine_side)
@@ -278,6 +295,7 @@ void api_shard_stop(void *user, struct shard *engine_side)
     atomic_store_explicit(&shard->server, NULL, memory_order_release);
     if (server != NULL)
         http_server_close(server, NULL);
+    redirect_stop(shard);
     log_begin(&line, LOG_INFO, "shard_stops", engine_now(shard->api->engine).wall_ms);
     log_number(&line, "shard", shard_index(engine_side));
     log_end(&line);

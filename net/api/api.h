@@ -34,9 +34,15 @@ struct api_options {
      * dispatch, render_problem, on_complete) is set by the API itself. */
     struct http_options http;
 
-    const char *admin_key;      /* the bearer token of staff; at least API_ADMIN_KEY_LENGTH_MIN */
-    bool rate_limits;           /* off: for demos and load tests; shows in /metrics */
-    bool availability_exact;    /* off: `available` is null, only the level is told */
+    const char *admin_key;   /* the bearer token of staff; at least API_ADMIN_KEY_LENGTH_MIN */
+    bool rate_limits;        /* off: for demos and load tests; shows in /metrics */
+    bool availability_exact; /* off: `available` is null, only the level is told */
+    /* Plain HTTP that only sends to https, a server of its own on each shard. Host NULL: none. The
+     * port is the probe's. */
+    const char *redirect_host;
+    uint16_t redirect_port;
+    struct http_redirection redirection;
+
     bool secure_cookies;        /* the public side is TLS: cookies are __Host- and Secure */
     bool auth_verify;           /* new addresses are verified by mail before they are good */
     bool staff_totp;            /* staff's sessions need a second factor */
@@ -52,6 +58,7 @@ struct api_options {
 enum {
     API_ADMIN_KEY_LENGTH_MIN = 16,
     API_ADMIN_KEY_LENGTH_MAX = 256,
+    API_REDIRECT_CONNECTIONS_MAX = 1024, /* of the server that only redirects, a shard */
 };
 
 /* The defaults of every option; host, port and admin_key stay to be set. Any thread. */

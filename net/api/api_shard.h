@@ -15,8 +15,8 @@
 #include "api/json.h"
 #include "api/rate_limit.h"
 #include "api/routes.h"
-#include "api/session_cache.h"
 #include "api/validate.h"
+#include "session_cache.h"
 
 struct api_shard;
 struct import;
@@ -27,6 +27,11 @@ enum {
     /* Of one answer that is not streamed: 100 reservations of 20 lines, or the documentation. */
     API_ANSWER_BYTES_MAX = 1024 * 1024,
     API_JSON_BODY_BYTES_MAX = 64 * 1024,
+    /* A shard; of 96 bytes. As many as guests who come again during a sale, or each of their
+     * requests costs a MAC. */
+    SESSION_CACHE_GUESTS = 1 << 16,
+    /* A shard; of some 360 bytes. Beyond, a request costs a message to the account's shard. */
+    SESSION_CACHE_PEOPLE = 1 << 15,
     FLOWS_MAX = 1024,   /* calls that work on accounts, under way on one shard */
     IMPORTS_MAX = 2,    /* under way on one shard */
     IMPORT_WINDOW = 32, /* products of one import on their way to their partitions */
@@ -47,7 +52,8 @@ struct api {
     struct api_options options;
     struct route routes[ROUTE_COUNT];
     struct router *router;
-    uint8_t admin_mac[MAC_BYTES]; /* of the admin key */
+    struct router *redirect_router; /* without a route */
+    uint8_t admin_mac[MAC_BYTES];   /* of the admin key */
     struct api_page openapi;
     struct api_page docs;
     struct keyed_table *keyed;
@@ -111,6 +117,8 @@ struct api_shard {
     uv_loop_t *loop;
     /* Readable by other threads for its counters until this shard stops. */
     struct http_server *_Atomic server;
+    struct http_server *redirect; /* NULL: none */
+    bool redirect_is_drained;
     struct pending_table pending;
     struct session_cache sessions;
     struct rate_limiter *limiter; /* NULL: off */

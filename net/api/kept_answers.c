@@ -122,6 +122,7 @@ struct keyed_entry *kept_answers_add(struct kept_answers *answers, uint64_t owne
     entry->owner = owner;
     entry->fingerprint = fingerprint;
     entry->state = KEPT_IN_FLIGHT;
+    entry->is_sealed = false;
     entry->next = *bucket;
     *bucket = (uint32_t)(entry - answers->entries);
     return entry;

@@ -31,6 +31,7 @@ struct keyed_entry {
     enum kept_state state;
     uint32_t next; /* in its bucket, older ones behind; or free like it */
     int status;
+    bool is_sealed;                       /* the body is private: under its owner's key */
     char location[KEPT_LOCATION_MAX + 1]; /* empty: none */
     char *body;
     size_t length;

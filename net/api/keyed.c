@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "api/kept_answers.h"
+#include "api/password.h"
+#include "api/private_data.h"
 #include "api/problems.h"
 
 struct keyed_table {
@@ -48,14 +50,35 @@ void keyed_table_destroy(struct keyed_table *table)
     free(table);
 }
 
-/* With the mutex held: the answer is not to go meanwhile. */
-static void replay(struct http_exchange *exchange, const struct keyed_entry *answer)
+static void replay_sealed(struct api_call *call, const struct keyed_entry *answer)
 {
+    char plain[KEYED_SEALED_MAX + 1];
+    size_t length;
+
+    if (call->person == NULL ||
+        !private_open(call->shard->api->engine, &call->person->principal, &call->person->key,
+                      PRIVATE_ANSWER, (const uint8_t *)answer->body, answer->length, plain,
+                      sizeof(plain), &length)) {
+        problem_respond(call->exchange, PROBLEM_INTERNAL_ERROR, "The kept answer is damaged.");
+        return;
+    }
+    http_respond(call->exchange, answer->status, "application/json", plain, length);
+    password_wipe(plain, sizeof(plain));
+}
+
+/* With the mutex held: the answer is not to go meanwhile. */
+static void replay(struct api_call *call, const struct keyed_entry *answer)
+{
+    struct http_exchange *exchange = call->exchange;
+
     if (answer->location[0] != '\0')
         http_header_add(exchange, "Location", answer->location);
     http_header_add(exchange, "Idempotent-Replayed", "true");
-    http_respond(exchange, answer->status, answer->length > 0 ? "application/json" : NULL,
-                 answer->body, answer->length);
+    if (answer->is_sealed)
+        replay_sealed(call, answer);
+    else
+        http_respond(exchange, answer->status, answer->length > 0 ? "application/json" : NULL,
+                     answer->body, answer->length);
 }
 
 /* Scope of a key: caller, call, path. False where the path is too long to be anyone's. */
@@ -111,7 +134,7 @@ bool keyed_begin(struct api_call *call, struct slice body, struct keyed_entry **
     } else if (entry->state == KEPT_IN_FLIGHT) {
         problem = PROBLEM_KEY_IN_FLIGHT;
     } else {
-        replay(call->exchange, entry);
+        replay(call, entry);
     }
     pthread_mutex_unlock(&table->mutex);
     if (problem == PROBLEM_KEY_REUSED)
@@ -123,7 +146,7 @@ bool keyed_begin(struct api_call *call, struct slice body, struct keyed_entry **
 }
 
 static void settle(struct api_shard *shard, struct keyed_entry *entry, int status,
-                   const char *location, const char *body, size_t length)
+                   const char *location, const char *body, size_t length, bool is_sealed)
 {
     struct keyed_table *table = shard->api->keyed;
     char *copy = length == 0 ? NULL : malloc(length);
@@ -131,6 +154,7 @@ static void settle(struct api_shard *shard, struct keyed_entry *entry, int statu
     if (copy != NULL)
         memcpy(copy, body, length);
     pthread_mutex_lock(&table->mutex);
+    entry->is_sealed = is_sealed;
     if (length > 0 && copy == NULL)
         kept_answers_release(entry);
     else
@@ -143,12 +167,30 @@ void keyed_answer(struct api_shard *shard, struct keyed_entry *entry,
                   const char *body, size_t length)
 {
     if (entry != NULL)
-        settle(shard, entry, status, location, body, length);
+        settle(shard, entry, status, location, body, length, false);
     if (exchange == NULL)
         return;
     if (location != NULL)
         http_header_add(exchange, "Location", location);
     http_respond(exchange, status, length > 0 ? "application/json" : NULL, body, length);
+}
+
+void keyed_answer_private(struct api_shard *shard, struct keyed_entry *entry,
+                          struct http_exchange *exchange, const struct principal *account,
+                          const struct account_key_record *key, int status, const char *location,
+                          const char *body, size_t length)
+{
+    uint8_t sealed[KEYED_SEALED_MAX + SEALED_OVERHEAD_MAX];
+    size_t sealed_length = 0;
+
+    if (entry != NULL && length <= KEYED_SEALED_MAX)
+        sealed_length = private_seal(shard->api->engine, account, key, PRIVATE_ANSWER, body, length,
+                                     sealed, sizeof(sealed));
+    if (entry != NULL && sealed_length > 0)
+        settle(shard, entry, status, location, (const char *)sealed, sealed_length, true);
+    else
+        keyed_drop(shard, entry);
+    keyed_answer(shard, NULL, exchange, status, location, body, length);
 }
 
 void keyed_drop(struct api_shard *shard, struct keyed_entry *entry)

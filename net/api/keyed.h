@@ -40,6 +40,14 @@ void keyed_answer(struct api_shard *shard, struct keyed_entry *entry,
                   struct http_exchange *exchange, int status, const char *location,
                   const char *body, size_t length);
 
+/* The same for a customer's private answer, of at most KEYED_SEALED_MAX bytes: kept under the key
+ * of the account, so that it goes with the account. A longer one is not kept. */
+enum { KEYED_SEALED_MAX = 8192 };
+void keyed_answer_private(struct api_shard *shard, struct keyed_entry *entry,
+                          struct http_exchange *exchange, const struct principal *account,
+                          const struct account_key_record *key, int status, const char *location,
+                          const char *body, size_t length);
+
 /* The request had no effect: its key may be tried again. `entry` may be NULL. Answers nothing. */
 void keyed_drop(struct api_shard *shard, struct keyed_entry *entry);
 

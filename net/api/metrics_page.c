@@ -6,6 +6,7 @@
 
 #include "api/api_shard.h"
 #include "api/problems.h"
+#include "http/http_tls.h"
 #include "outbound/outbound.h"
 
 /* Figures of the HTTP layer: member, name, kind, help. */
@@ -19,7 +20,14 @@
     X(bytes_sent, "http_sent_bytes_total", "counter", "Bytes sent")                                \
     X(memory_bytes, "http_buffer_bytes", "gauge", "Bytes of input and output buffers in use")      \
     X(pipeline_stalls, "http_pipeline_stalls_total", "counter",                                    \
-      "Times a connection was not read because too many of its requests were under way")
+      "Times a connection was not read because too many of its requests were under way")           \
+    X(tls_handshakes, "tls_handshakes_total", "counter", "TLS handshakes that succeeded")          \
+    X(tls_resumptions, "tls_resumptions_total", "counter",                                         \
+      "TLS handshakes that resumed an earlier session")                                            \
+    X(tls_failures, "tls_handshake_failures_total", "counter",                                     \
+      "TLS handshakes that failed or were given up")                                               \
+    X(proxy_refusals, "proxy_protocol_refusals_total", "counter",                                  \
+      "Connections from no trusted proxy, or without a good PROXY header")
 
 enum http_figure {
 #define X(member, name, kind, help) FIGURE_##member,
@@ -107,6 +115,10 @@ static void write_http(struct writer *writer, const struct api *api)
     write_figure(writer, name, kind, help, (int64_t)sums.figures[FIGURE_##member]);
     HTTP_FIGURES(X)
 #undef X
+    if (api->options.http.tls != NULL)
+        write_figure(writer, "tls_certificate_expires_seconds", "gauge",
+                     "End of the certificate in use, in seconds since 1970",
+                     http_tls_expires_s(api->options.http.tls));
     write_type(writer, "http_connections_closed_total", "counter", "Connections closed, by reason");
     for (unsigned i = 0; i < HTTP_CLOSE_COUNT; i++) {
         write_literal(writer, "stampede_http_connections_closed_total{reason=\"");

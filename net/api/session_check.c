@@ -11,7 +11,7 @@
 /* Outlives its exchange. */
 struct question {
     char token[SESSION_TOKEN_LENGTH];
-    uint8_t hash[TOKEN_HASH_BYTES];
+    struct session session; /* a guest's */
 };
 
 static void refuse(struct http_exchange *exchange, enum problem problem, const char *detail)
@@ -21,26 +21,15 @@ static void refuse(struct http_exchange *exchange, enum problem problem, const c
     problem_respond(exchange, problem, detail);
 }
 
-/* Whether the answer is still so. */
-static bool take_in(struct api_shard *shard, const struct question *question, enum outcome outcome,
-                    const struct account_envelope *answer)
+static enum session_known take_in(struct api_shard *shard, const struct question *question,
+                                  enum outcome outcome, const struct account_envelope *answer)
 {
-    bool is_guest = answer->call == ACCOUNT_CALL_GUEST_CHECK;
-    const struct principal *who = is_guest ? &answer->guest : &answer->account;
-
-    if (engine_mark(shard->api->engine, who) != answer->mark)
-        return false;
-    if (is_guest) {
-        struct guest_entry *entry = session_cache_guest(&shard->sessions, question->token);
-        if (memcmp(entry->token, question->token, SESSION_TOKEN_LENGTH) == 0) {
-            entry->mark = answer->mark;
-            entry->is_ended = outcome == OUTCOME_OK;
-        }
-    } else if (outcome == OUTCOME_OK) {
-        session_cache_put_person(&shard->sessions, question->token, question->hash, &answer->view,
-                                 answer->session, answer->mark, &answer->key);
-    }
-    return true;
+    if (outcome != OUTCOME_OK && outcome != OUTCOME_NOT_FOUND)
+        return SESSION_NOT_KNOWN;
+    if (answer->call == ACCOUNT_CALL_GUEST_CHECK)
+        return session_cache_take_guest(&shard->sessions, question->token, &question->session,
+                                        outcome, answer);
+    return session_cache_take_person(&shard->sessions, question->token, outcome, answer);
 }
 
 static void on_answer(struct api_shard *shard, struct http_exchange *exchange,
@@ -48,22 +37,19 @@ static void on_answer(struct api_shard *shard, struct http_exchange *exchange,
 {
     struct account_envelope *answer = message->reply.account;
     enum outcome outcome = (enum outcome)message->reply.outcome;
-    struct question *question = user;
-    bool is_known = answer != NULL && (outcome == OUTCOME_OK || outcome == OUTCOME_NOT_FOUND) &&
-                    take_in(shard, question, outcome, answer);
-    bool is_gone =
-        is_known && outcome == OUTCOME_NOT_FOUND && answer->call == ACCOUNT_CALL_SESSION_CHECK;
+    enum session_known known = take_in(shard, user, outcome, answer);
+    bool is_person = answer->call == ACCOUNT_CALL_SESSION_CHECK;
 
     envelope_free(answer);
-    free(question);
+    free(user);
     if (exchange == NULL)
         return;
-    if (is_gone)
-        refuse(exchange, PROBLEM_UNAUTHENTICATED, "The session has ended. Log in again.");
-    else if (outcome == OUTCOME_OK || outcome == OUTCOME_NOT_FOUND)
-        http_exchange_resume(exchange); /* looks again, and asks again if that was too late */
-    else
+    if (known == SESSION_NOT_KNOWN)
         respond_outcome(exchange, outcome);
+    else if (known == SESSION_OVER && is_person)
+        refuse(exchange, PROBLEM_UNAUTHENTICATED, "The session has ended. Log in again.");
+    else
+        http_exchange_resume(exchange); /* looks again, and asks again if that was too late */
 }
 
 void session_ask(struct api_call *call)
@@ -91,11 +77,14 @@ void session_ask(struct api_call *call)
     }
     memcpy(question->token, call->token.data, SESSION_TOKEN_LENGTH);
     if (is_guest) {
+        uint8_t claim[SESSION_CLAIM_BYTES];
+        uint8_t mac[SESSION_MAC_BYTES];
+        (void)session_token_parse(question->token, SESSION_TOKEN_LENGTH, claim, mac,
+                                  &question->session);
         command.account->guest = call->principal;
     } else {
-        account_token_hash(question->token, question->hash);
+        account_token_hash(question->token, command.account->hash);
         command.account->account = call->principal;
-        memcpy(command.account->hash, question->hash, TOKEN_HASH_BYTES);
     }
     enum outcome outcome = call_submit(call, &command, on_answer, question, NULL);
     if (outcome == OUTCOME_PENDING) {

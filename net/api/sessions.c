@@ -79,20 +79,6 @@ struct http_slice session_token_of(const struct api_shard *shard,
     return token.data != NULL ? token : cookie_token(shard, exchange);
 }
 
-/* The token is known to be the session's. */
-static struct guest_entry *remember_guest(struct api_shard *shard, const char *token,
-                                          const struct session *session)
-{
-    struct guest_entry *entry = session_cache_guest(&shard->sessions, token);
-
-    memcpy(entry->token, token, SESSION_TOKEN_LENGTH);
-    entry->token[SESSION_TOKEN_LENGTH] = '\0';
-    entry->session = *session;
-    entry->mark = 0;
-    entry->is_ended = false;
-    return entry;
-}
-
 static bool read_guest(struct api_shard *shard, struct http_slice token,
                        struct session *session_out)
 {
@@ -120,40 +106,39 @@ bool session_guest_of(struct api_shard *shard, struct http_slice token,
 
 static enum session_check check_guest(struct api_call *call)
 {
-    struct api_shard *shard = call->shard;
-    struct guest_entry *entry = session_cache_guest(&shard->sessions, call->token.data);
+    struct session_cache *cache = &call->shard->sessions;
+    const char *token = call->token.data;
+    struct session session;
+    enum session_known known = session_cache_get_guest(cache, token, &session);
 
-    if (!session_token_equal(entry->token, call->token.data)) {
-        struct session session;
-        if (!read_guest(shard, call->token, &session))
+    if (known == SESSION_NOT_KNOWN) {
+        if (!read_guest(call->shard, call->token, &session))
             return SESSION_INVALID;
-        entry = remember_guest(shard, call->token.data, &session);
+        session_cache_put_guest(cache, token, &session);
+        known = session_cache_get_guest(cache, token, &session);
     }
-    if (!session_is_current(&entry->session, shard->now.wall_ms / 1000))
+    if (!session_is_current(&session, call->shard->now.wall_ms / 1000))
         return SESSION_INVALID;
-    call->principal = entry->session.principal;
-    if (engine_mark(shard->api->engine, &entry->session.principal) != entry->mark)
-        return SESSION_UNKNOWN;
-    return entry->is_ended ? SESSION_ENDED : SESSION_VALID;
+    call->principal = session.principal;
+    if (known == SESSION_GOOD)
+        return SESSION_VALID;
+    return known == SESSION_OVER ? SESSION_ENDED : SESSION_UNKNOWN;
 }
 
 static enum session_check check_person(struct api_call *call)
 {
     struct api_shard *shard = call->shard;
-    const struct person_entry *entry = session_cache_person(&shard->sessions, call->token.data);
-    const struct person *person = &entry->person;
+    enum session_known known = session_cache_get_person(&shard->sessions, call->token.data,
+                                                        shard->now.wall_ms, &call->person);
     enum account_token_kind kind;
 
-    if (session_token_equal(entry->token, call->token.data) &&
-        engine_mark(shard->api->engine, &person->principal) == person->mark) {
-        if (shard->now.wall_ms >= person->expires_wall_ms)
-            return SESSION_INVALID;
+    if (known == SESSION_GOOD) {
         counter_add(&shard->counters.session_hits, 1);
-        call->principal = person->principal;
-        call->person = person;
+        call->principal = call->person->principal;
         return SESSION_VALID;
     }
-    if (!account_token_read(engine_secrets(shard->api->engine), call->token.data,
+    if (known == SESSION_OVER ||
+        !account_token_read(engine_secrets(shard->api->engine), call->token.data,
                             call->token.length, &kind, &call->principal) ||
         kind == ACCOUNT_TOKEN_MAIL)
         return SESSION_INVALID;
@@ -237,7 +222,8 @@ void session_start(struct api_shard *shard, struct http_exchange *exchange,
     session_claim(&session, claim);
     make_mac(shard, claim, mac);
     session_token_format(claim, mac, token_out);
-    remember_guest(shard, token_out, &session); /* who gets it is likely to come back at once */
+    /* Who gets it is likely to come back at once. */
+    session_cache_put_guest(&shard->sessions, token_out, &session);
     session_hand_out(shard, exchange, token_out, SESSION_AGE_MAX_S);
     counter_add(&shard->counters.sessions_created, 1);
     *principal_out = session.principal;

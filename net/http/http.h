@@ -35,6 +35,7 @@
 struct http_server;
 struct http_exchange;
 struct http_proxies;
+struct http_tls;
 struct router;
 struct route;
 
@@ -154,7 +155,9 @@ enum http_refusal {
     X(REQUEST_TIMEOUT, "request_timeout") /* head or body too slow */                              \
     X(WRITE_STALL, "write_stall")         /* the client does not read */                           \
     X(MEMORY, "memory")                   /* the buffers' bound was reached */                     \
-    X(DRAIN, "drain")                     /* the server is going away */
+    X(DRAIN, "drain")                     /* the server is going away */                           \
+    X(HANDSHAKE, "handshake")             /* of TLS: failed or too slow */                         \
+    X(PROXY, "proxy_protocol")            /* no PROXY header where one must be, or too slow */
 
 enum http_close {
 #define X(name, text) HTTP_CLOSE_##name,
@@ -177,7 +180,11 @@ struct http_counters {
     _Atomic uint64_t bytes_sent;
     _Atomic uint64_t memory_bytes; /* a gauge: input and output buffers in use */
     _Atomic uint64_t pipeline_stalls;
-    _Atomic uint64_t responses[6]; /* by status class, [0] for abandoned ones */
+    _Atomic uint64_t tls_handshakes;  /* that came to an end, resumptions included */
+    _Atomic uint64_t tls_resumptions; /* of them: of an earlier session */
+    _Atomic uint64_t tls_failures;    /* handshakes that failed, or were given up */
+    _Atomic uint64_t proxy_refusals;  /* connections from no trusted proxy, or without its header */
+    _Atomic uint64_t responses[6];    /* by status class, [0] for abandoned ones */
     _Atomic uint64_t refusals[HTTP_REFUSAL_COUNT];
     _Atomic uint64_t closed[HTTP_CLOSE_COUNT];
 };
@@ -212,6 +219,18 @@ typedef void (*http_completion)(const struct http_exchange *exchange, int status
 enum http_forwarded {
     HTTP_FORWARDED_X = 0,    /* X-Forwarded-For, -Proto, -Host */
     HTTP_FORWARDED_STANDARD, /* Forwarded (RFC 7239) */
+};
+
+/*
+ * A server that answers everything with 308 and the same path at https. The host is the one that
+ * the client asked for, where it is one of ours: named by the certificate or by `hosts`; another
+ * is never repeated, the first of `hosts` stands in for it, or it is refused with 421.
+ */
+struct http_redirection {
+    struct http_tls *tls; /* whose certificate; NULL: only `hosts` count */
+    const char *const *hosts;
+    size_t hosts_count;
+    uint16_t port; /* of https, named unless it is 443 */
 };
 
 struct http_options {
@@ -250,9 +269,14 @@ struct http_options {
     const char *const *cors_origins;
     size_t cors_origins_count;
 
-    const struct http_proxies
-        *trusted_proxies; /* NULL: nobody's word counts; outlives the server */
+    /* TLS and what stands in front. All that is pointed to must outlive the server. */
+    struct http_tls *tls;    /* NULL: plain HTTP (http_tls.h) */
+    uint32_t hsts_max_age_s; /* of answers through TLS (RFC 6797); 0: none */
+    bool proxy_protocol;     /* every connection begins with its header (http_proxy_protocol.h) */
+    /* Who may connect then, and whose word about a client counts; NULL: nobody. */
+    const struct http_proxies *trusted_proxies;
     enum http_forwarded forwarded;
+    const struct http_redirection *redirection; /* this server only sends to https */
 
     uint64_t seed;                   /* random: request IDs, jitter, hashing of addresses */
     uint64_t (*wall_ms)(void *user); /* UTC in milliseconds since 1970, for Date; mandatory */

@@ -6,6 +6,8 @@
  * Of the bound, input may take HTTP_MEMORY_INPUT_PARTS of HTTP_MEMORY_PARTS: the rest is for
  * answers, whatever the clients send. The last of these parts is only for answers that are content
  * with one smallest buffer, so that large ones which nobody reads do not keep out a refusal.
+ * What OpenSSL takes for connections is input too, up to HTTP_MEMORY_TLS_PARTS: those that are
+ * open, however many, leave room for requests.
  */
 #include "http/http_internal.h"
 
@@ -122,6 +124,23 @@ void http_buffer_release(struct http_buffers *pool, struct http_buffer *buffer)
     if (buffer->data != NULL)
         buffer_give(pool, buffer);
     *buffer = (struct http_buffer){.use = buffer->use};
+}
+
+bool http_buffers_charge(struct http_buffers *pool, size_t before, size_t after)
+{
+    assert(before <= pool->bytes_tls && before <= pool->bytes_input);
+    size_t part = pool->bytes_max / HTTP_MEMORY_PARTS;
+    if (after > before) {
+        size_t more = after - before;
+        if (pool->bytes_tls + more > part * HTTP_MEMORY_TLS_PARTS ||
+            pool->bytes_input + more > part * HTTP_MEMORY_INPUT_PARTS ||
+            pool->bytes_used + more > pool->bytes_max - part)
+            return false;
+    }
+    pool->bytes_tls = pool->bytes_tls - before + after;
+    pool->bytes_input = pool->bytes_input - before + after;
+    pool->bytes_used = pool->bytes_used - before + after;
+    return true;
 }
 
 void http_buffers_free(struct http_buffers *pool)

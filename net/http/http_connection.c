@@ -1,19 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * One connection: reading, writing, deadlines, closing. Output is gathered in `out` and written
- * once per turn; what the kernel does not take moves to `writing`, which belongs to libuv until it
- * calls back.
- */
+/* One connection: reading, deadlines, closing, and the flush that goes on with what is due. */
 #include "http/http_internal.h"
 
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     INPUT_ROOM_MIN = 2048,
-    WRITE_LOOKS_PER_STALL = 4, /* so that a stall ends after its time and a quarter */
 };
 
 static struct http_connection *connection_of(const uv_handle_t *handle)
@@ -28,7 +21,7 @@ static uint64_t now_of(const struct http_connection *connection)
 
 size_t http_connection_queued(const struct http_connection *connection)
 {
-    size_t queued = connection->out.length;
+    size_t queued = http_connection_unwritten(connection);
     if (connection->write_busy)
         queued += connection->tcp.write_queue_size;
     return queued;
@@ -101,15 +94,10 @@ static uint64_t read_deadline(const struct http_connection *connection)
     if (request->started)
         return body_deadline(connection);
     if (connection->first == NULL)
-        return connection->idle_since_ms + options->idle_timeout_ms;
+        return connection->idle_since_ms + (connection->phase == HTTP_PHASE_REQUESTS
+                                                ? options->idle_timeout_ms
+                                                : options->header_timeout_ms);
     return HTTP_NEVER;
-}
-
-/* When to look again whether a write goes on. */
-static uint64_t write_deadline(const struct http_connection *connection)
-{
-    return connection->write_looked_ms +
-           connection->server->options.write_stall_ms / WRITE_LOOKS_PER_STALL;
 }
 
 static uint64_t connection_deadline(const struct http_connection *connection)
@@ -120,7 +108,7 @@ static uint64_t connection_deadline(const struct http_connection *connection)
     if (connection->state == HTTP_CONNECTION_OPEN)
         deadline = read_deadline(connection);
     if (connection->state == HTTP_CONNECTION_OPEN && connection->write_busy)
-        deadline = earlier(deadline, write_deadline(connection));
+        deadline = earlier(deadline, http_write_deadline(connection));
     return deadline;
 }
 
@@ -141,24 +129,29 @@ static bool wants_to_read(const struct http_connection *connection)
     return !connection->final || connection->linger_bytes < HTTP_LINGER_BYTES_MAX;
 }
 
-static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+void http_connection_room(struct http_connection *connection, uv_buf_t *room_out)
 {
-    (void)suggested;
-    struct http_connection *connection = connection_of(handle);
     struct http_server *server = connection->server;
     struct http_buffer *input = &connection->input;
     if (input->length == 0) {
-        *buffer = uv_buf_init(server->read_buffer, HTTP_READ_MAX);
+        *room_out = uv_buf_init(server->read_buffer, HTTP_READ_MAX);
         return;
     }
-    *buffer = uv_buf_init(NULL, 0);
+    *room_out = uv_buf_init(NULL, 0);
     if (input->capacity - input->length < INPUT_ROOM_MIN &&
         !http_buffer_reserve(&server->buffers, input, INPUT_ROOM_MIN))
-        return; /* libuv reports UV_ENOBUFS */
+        return;
     if (connection->request.base != NULL)
         connection->request.base = input->data;
     uint32_t room = input->capacity - input->length;
-    *buffer = uv_buf_init(input->data + input->length, room < HTTP_READ_MAX ? room : HTTP_READ_MAX);
+    *room_out =
+        uv_buf_init(input->data + input->length, room < HTTP_READ_MAX ? room : HTTP_READ_MAX);
+}
+
+static void on_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
+{
+    (void)suggested;
+    http_connection_room(connection_of(handle), buffer); /* libuv reports UV_ENOBUFS for none */
 }
 
 void http_connection_drop_input(struct http_connection *connection)
@@ -191,16 +184,16 @@ static bool has_endless_answer(const struct http_connection *connection)
     return false;
 }
 
-static void read_failed(struct http_connection *connection, ssize_t error)
+void http_connection_read_failed(struct http_connection *connection, ssize_t error)
 {
+    /* libuv has stopped by itself at what it reports, but not at an end that TLS tells. */
+    (void)uv_read_stop((uv_stream_t *)&connection->tcp);
     connection->reading = false;
     if (error == UV_ENOBUFS && connection->deferred != NULL) {
-        (void)uv_read_stop((uv_stream_t *)&connection->tcp);
         connection->stalled = true; /* until it is resumed */
         return;
     }
     if (error == UV_ENOBUFS && connection->state == HTTP_CONNECTION_OPEN) {
-        (void)uv_read_stop((uv_stream_t *)&connection->tcp);
         refuse_unfinished(connection, HTTP_REFUSAL_OVERLOADED, NULL);
         return;
     }
@@ -220,31 +213,22 @@ static void read_failed(struct http_connection *connection, ssize_t error)
     http_connection_flush(connection);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
+void http_connection_discard(struct http_connection *connection, size_t count)
 {
-    (void)buffer;
-    struct http_connection *connection = connection_of((uv_handle_t *)stream);
-    struct http_server *server = connection->server;
-    if (count == 0)
-        return;
-    if (count < 0) {
-        read_failed(connection, count);
-        return;
-    }
-    http_count(&server->counters.bytes_received, (uint64_t)count);
+    bool lingers = connection->state == HTTP_CONNECTION_LINGER;
+    connection->linger = true;
+    connection->linger_bytes += count;
+    if (lingers && connection->linger_bytes > HTTP_LINGER_BYTES_MAX)
+        http_connection_close(connection, connection->close_reason);
+    else
+        http_connection_update(connection);
+}
+
+void http_connection_received(struct http_connection *connection, size_t count)
+{
     if (connection->deferred != NULL) {
         connection->input.length += (uint32_t)count;
         http_connection_update(connection);
-        return;
-    }
-    bool lingers = connection->state == HTTP_CONNECTION_LINGER;
-    if (lingers || (connection->final && connection->receiver == NULL)) {
-        connection->linger = true;
-        connection->linger_bytes += (size_t)count;
-        if (lingers && connection->linger_bytes > HTTP_LINGER_BYTES_MAX)
-            http_connection_close(connection, connection->close_reason);
-        else
-            http_connection_update(connection);
         return;
     }
     if (connection->input.length > 0) {
@@ -252,7 +236,7 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
         http_connection_consume(connection, connection->input.data, connection->input_parsed,
                                 connection->input.length);
     } else {
-        http_connection_consume(connection, server->read_buffer, 0, (size_t)count);
+        http_connection_consume(connection, connection->server->read_buffer, 0, count);
     }
     /* With nothing left to wait for, the answer leaves at once; else with those of this turn. */
     if (connection->first == NULL || connection->doomed) {
@@ -263,11 +247,31 @@ static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
     }
 }
 
+static void on_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer)
+{
+    (void)buffer;
+    struct http_connection *connection = connection_of((uv_handle_t *)stream);
+    if (count == 0)
+        return;
+    if (count < 0) {
+        http_connection_read_failed(connection, count);
+        return;
+    }
+    http_count(&connection->server->counters.bytes_received, (uint64_t)count);
+    if (http_connection_is_deaf(connection))
+        http_connection_discard(connection, (size_t)count);
+    else
+        http_connection_received(connection, (size_t)count);
+}
+
 void http_connection_update(struct http_connection *connection)
 {
     bool wanted = wants_to_read(connection);
     if (wanted && !connection->reading) {
-        if (uv_read_start((uv_stream_t *)&connection->tcp, on_allocate, on_read) != 0) {
+        bool is_plain = !http_transport_is_needed(connection);
+        if (uv_read_start((uv_stream_t *)&connection->tcp,
+                          is_plain ? on_allocate : http_transport_allocate,
+                          is_plain ? on_read : http_transport_read) != 0) {
             http_connection_doom(connection, HTTP_CLOSE_RESET);
             return;
         }
@@ -279,32 +283,6 @@ void http_connection_update(struct http_connection *connection)
     connection->server->deadlines[connection->slot] = connection_deadline(connection);
 }
 
-/*
- * Bytes that the client has not acknowledged, the kernel's share included: a slow reader makes that
- * smaller long before the kernel takes more from us.
- */
-static size_t bytes_on_the_way(const struct http_connection *connection)
-{
-    uv_os_fd_t fd;
-    int in_kernel = 0;
-    if (uv_fileno((const uv_handle_t *)&connection->tcp, &fd) != 0 ||
-        ioctl(fd, SIOCOUTQ, &in_kernel) != 0)
-        in_kernel = 0;
-    return connection->tcp.write_queue_size + (size_t)in_kernel;
-}
-
-/* Looks whether anything has been taken since the last look. */
-static bool write_stalls(struct http_connection *connection)
-{
-    uint64_t now = now_of(connection);
-    size_t left = bytes_on_the_way(connection);
-    if (left < connection->write_left)
-        connection->write_progress_ms = now;
-    connection->write_left = left;
-    connection->write_looked_ms = now;
-    return now >= connection->write_progress_ms + connection->server->options.write_stall_ms;
-}
-
 void http_connection_expire(struct http_connection *connection)
 {
     uint64_t now = now_of(connection);
@@ -314,11 +292,16 @@ void http_connection_expire(struct http_connection *connection)
     }
     if (connection->state != HTTP_CONNECTION_OPEN)
         return;
-    if (connection->write_busy && now >= write_deadline(connection) && write_stalls(connection)) {
+    if (connection->write_busy && now >= http_write_deadline(connection) &&
+        http_write_stalls(connection)) {
         http_connection_close(connection, HTTP_CLOSE_WRITE_STALL);
         return;
     }
     if (now >= read_deadline(connection)) {
+        if (connection->phase != HTTP_PHASE_REQUESTS) {
+            http_transport_expire(connection);
+            return;
+        }
         if (!connection->request.started) {
             http_connection_close(connection, HTTP_CLOSE_IDLE_TIMEOUT);
             return;
@@ -331,56 +314,6 @@ void http_connection_expire(struct http_connection *connection)
 }
 
 /* ---- Writing ---- */
-
-static void on_written(uv_write_t *request, int status)
-{
-    struct http_connection *connection = request->data;
-    struct http_server *server = connection->server;
-    connection->write_busy = false;
-    if (status == 0)
-        http_count(&server->counters.bytes_sent, connection->writing.length);
-    http_buffer_release(&server->buffers, &connection->writing);
-    if (connection->state != HTTP_CONNECTION_OPEN)
-        return;
-    if (status != 0)
-        http_connection_close(connection, HTTP_CLOSE_RESET);
-    else
-        http_connection_flush(connection);
-}
-
-static void connection_write(struct http_connection *connection)
-{
-    struct http_server *server = connection->server;
-    struct http_buffer *out = &connection->out;
-    if (out->length == 0 || connection->write_busy)
-        return;
-    uv_buf_t bytes = uv_buf_init(out->data, out->length);
-    int taken = uv_try_write((uv_stream_t *)&connection->tcp, &bytes, 1);
-    if (taken < 0 && taken != UV_EAGAIN) {
-        http_connection_close(connection, HTTP_CLOSE_RESET);
-        return;
-    }
-    if (taken == (int)out->length) {
-        http_count(&server->counters.bytes_sent, out->length);
-        http_buffer_release(&server->buffers, out);
-        return;
-    }
-    uint32_t done = taken > 0 ? (uint32_t)taken : 0;
-    bytes = uv_buf_init(out->data + done, out->length - done);
-    connection->writing = *out;
-    *out = (struct http_buffer){0};
-    connection->write.data = connection;
-    connection->write_busy = true;
-    connection->write_progress_ms = now_of(connection);
-    connection->write_looked_ms = connection->write_progress_ms;
-    if (uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &bytes, 1, on_written) != 0) {
-        connection->write_busy = false;
-        http_buffer_release(&server->buffers, &connection->writing);
-        http_connection_close(connection, HTTP_CLOSE_RESET);
-        return;
-    }
-    connection->write_left = bytes_on_the_way(connection);
-}
 
 /* RFC 9110 section 10.1.1: once, before the answer, in its turn. */
 static void send_continue(struct http_connection *connection)
@@ -419,6 +352,7 @@ static void connection_finish(struct http_connection *connection)
 {
     struct http_server *server = connection->server;
     uv_os_fd_t fd;
+    http_transport_farewell(connection);
     if (!connection->linger || connection->eof || server->options.linger_ms == 0 ||
         uv_fileno((uv_handle_t *)&connection->tcp, &fd) != 0) {
         http_connection_close(connection, connection->close_reason);
@@ -440,7 +374,7 @@ static bool flush_round(struct http_connection *connection)
         http_connection_close(connection, connection->close_reason);
         return false;
     }
-    connection_write(connection);
+    http_write(connection);
     if (connection->state != HTTP_CONNECTION_OPEN)
         return false;
     bool more = wake_stream(connection);
@@ -491,9 +425,10 @@ void http_connection_open(struct http_connection *connection, int fd, const stru
     connection->input.use = HTTP_BUFFER_INPUT;
     connection->peer = *peer;
     connection->state = HTTP_CONNECTION_OPEN;
+    connection->phase = HTTP_PHASE_REQUESTS;
     connection->reading = connection->stalled = connection->body_paused = false;
     connection->final = connection->linger = connection->eof = connection->doomed = false;
-    connection->continue_due = connection->close_wanted = connection->is_secure = false;
+    connection->continue_due = connection->close_wanted = false;
     connection->close_reason = HTTP_CLOSE_FINISHED;
     connection->refusal = HTTP_REFUSAL_NONE;
     connection->requests = 0;
@@ -507,6 +442,10 @@ void http_connection_open(struct http_connection *connection, int fd, const stru
     if (uv_tcp_open(&connection->tcp, fd) != 0) {
         (void)close(fd);
         http_connection_close(connection, HTTP_CLOSE_RESET);
+        return;
+    }
+    if (!http_transport_open(connection)) {
+        http_connection_close(connection, HTTP_CLOSE_MEMORY);
         return;
     }
     http_connection_update(connection);
@@ -535,6 +474,7 @@ void http_connection_close(struct http_connection *connection, enum http_close r
     if (connection->state != HTTP_CONNECTION_OPEN && connection->state != HTTP_CONNECTION_LINGER)
         return;
     unmark_dirty(connection);
+    http_transport_farewell(connection);
     connection->state = HTTP_CONNECTION_CLOSING;
     connection->doomed = true;
     connection->receiver = NULL;
@@ -545,6 +485,7 @@ void http_connection_close(struct http_connection *connection, enum http_close r
         http_exchange_abandon(connection->first);
     http_buffer_release(&server->buffers, &connection->input);
     http_buffer_release(&server->buffers, &connection->out);
+    http_transport_close(connection);
     if (connection->counted)
         http_peers_remove(&server->peers, &connection->peer);
     connection->counted = false;

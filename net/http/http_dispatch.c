@@ -240,6 +240,10 @@ void http_dispatch(struct http_connection *connection)
     const struct route *route = request->match.route;
     exchange->route = route;
     exchange->request_complete = complete;
+    if (server->options.redirection != NULL) {
+        http_redirect(exchange);
+        return;
+    }
     if (route == NULL) {
         exchange->readable = true;
         dispatch_unrouted(exchange, request);

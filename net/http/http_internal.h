@@ -6,13 +6,19 @@
  *   http_peers.c       connections counted by address
  *   http_proxies.c     whose word about a client counts: ranges of addresses
  *   http_server.c      start, sweep, drain, close
- *   http_connection.c  one connection's life: reading, writing, deadlines, closing
+ *   http_transport.c   what stands between a socket and HTTP: the PROXY header, TLS
+ *   http_proxy_protocol.c  the PROXY header's grammar
+ *   http_tls.c         TLS of the process: certificate, tickets
+ *   http_tls_link.c    TLS of one connection
+ *   http_connection.c  one connection's life: reading, deadlines, closing
+ *   http_write.c       output to the kernel
  *   http_parse.c       bytes to requests: llhttp, and the checks that it leaves to us
  *   http_request.c     the checks of a whole head: target, host, framing, body
  *   http_dispatch.c    a request to its route: exchanges opened, refusals, CORS preflight
  *   http_exchange.c    the exchange pool, cookies, accessors
  *   http_forwarded.c   for whom a proxy asks
  *   http_defer.c       requests that wait to be handled again
+ *   http_redirect.c    the answers of a server that only sends to https
  *   http_respond.c     answers: rendering and order
  *   http_stream.c      bodies and answers in pieces
  *   http_buffer.c      the bounded pool of buffers
@@ -46,6 +52,10 @@
  *  6. A deferred exchange is its connection's last, and `request` is its request: from its first
  *     byte, input[0], to input[input_parsed]. Nothing is parsed, and no deadline is the client's,
  *     until it is resumed or answered.
+ *
+ *  7. `phase` goes PROXY -> HANDSHAKE -> REQUESTS, from wherever it begins. Before REQUESTS there
+ * is no exchange, and only TLS itself writes. Of a connection with TLS, `out` is plain text of
+ *     which `tls.taken` bytes have been sealed, and `tls.sealed` the records for the kernel.
  */
 #ifndef STAMPEDE_HTTP_INTERNAL_H
 #define STAMPEDE_HTTP_INTERNAL_H
@@ -58,9 +68,10 @@
 #include <string.h>
 
 enum {
-    HTTP_READ_MAX = 64 * 1024,    /* the shared read buffer */
-    HTTP_UNSENT_MAX = 256 * 1024, /* what the kernel takes of answers before it can send them */
-    HTTP_ACCEPTS_PER_TURN = 64,   /* then others have their turn */
+    HTTP_READ_MAX = 64 * 1024,     /* the shared read buffer */
+    HTTP_UNSENT_MAX = 256 * 1024,  /* what the kernel takes of answers before it can send them */
+    HTTP_ACCEPTS_PER_TURN = 64,    /* then others have their turn */
+    HTTP_TLS_ACCEPTS_PER_TURN = 8, /* each costs a handshake, about 0.2 ms: so a turn ends soon */
     HTTP_LINGER_BYTES_MAX = 1024 * 1024, /* thrown away after a refusal before giving up */
     HTTP_FLUSH_ROUNDS_MAX = 4,       /* rounds of parse and write of one connection in one flush */
     HTTP_HEAD_BYTES_MAX = 60 * 1024, /* request line and headers: their offsets have 16 bits */
@@ -72,8 +83,10 @@ enum {
     HTTP_ANSWER_MAX_LEAST = 16 * 1024, /* room for any problem document */
     HTTP_CORS_LINES_MAX = 640,
     HTTP_CONTENT_TYPE_MAX = 128,
+    HTTP_HSTS_LINE_MAX = 64,
     /* What the layer's own lines of an answer's head can come to. */
-    HTTP_HEAD_FIXED_MAX = 440 + HTTP_REQUEST_ID_MAX + HTTP_CORS_LINES_MAX + HTTP_CONTENT_TYPE_MAX,
+    HTTP_HEAD_FIXED_MAX = 440 + HTTP_REQUEST_ID_MAX + HTTP_CORS_LINES_MAX + HTTP_CONTENT_TYPE_MAX +
+                          HTTP_HSTS_LINE_MAX,
     HTTP_ALLOW_ALL = ((1 << HTTP_METHOD_COUNT) - 1) & ~1,
 };
 
@@ -104,6 +117,7 @@ enum {
     HTTP_BUFFER_CACHED_MAX = 8 * 1024 * 1024, /* bytes of free buffers kept */
     HTTP_MEMORY_PARTS = 16,                   /* see http_buffer.c */
     HTTP_MEMORY_INPUT_PARTS = 12,
+    HTTP_MEMORY_TLS_PARTS = 9, /* of those of input */
     HTTP_DOOR_ANSWER_MAX = 8 * 1024,
 };
 
@@ -125,6 +139,7 @@ struct http_buffers {
     size_t bytes_max;
     size_t bytes_used;
     size_t bytes_input; /* of bytes_used */
+    size_t bytes_tls;   /* of bytes_input: not buffers, but what OpenSSL has taken elsewhere */
     size_t bytes_cached;
     void *free[HTTP_BUFFER_CLASSES];
 };
@@ -138,6 +153,9 @@ bool http_buffer_append(struct http_buffers *pool, struct http_buffer *buffer, c
 /* Gives the memory back; a buffer that has none is fine. */
 void http_buffer_release(struct http_buffers *pool, struct http_buffer *buffer);
 void http_buffers_free(struct http_buffers *pool);
+/* Counts what a connection's TLS takes from `before` bytes to `after`. False: the bound is reached,
+ * nothing changed. Less is never refused. */
+bool http_buffers_charge(struct http_buffers *pool, size_t before, size_t after);
 
 /* ---- Connections by address (http_peers.c) ---- */
 
@@ -212,6 +230,27 @@ enum http_connection_state {
     HTTP_CONNECTION_DOOR, /* the stand-in that answers those who are not let in */
 };
 
+/* What the bytes that come are. */
+enum http_phase {
+    HTTP_PHASE_REQUESTS = 0,
+    HTTP_PHASE_PROXY,     /* the PROXY protocol's header */
+    HTTP_PHASE_HANDSHAKE, /* TLS, until it is agreed upon */
+};
+
+struct ssl_st;
+struct ssl_ctx_st;
+
+/* TLS of one connection; `ssl` NULL: it has none (yet). */
+struct http_tls_link {
+    struct ssl_st *ssl;
+    struct http_buffer sealed; /* records that the kernel has not been given */
+    const char *incoming;      /* what has been read of records and OpenSSL has not taken */
+    size_t incoming_length;
+    size_t charged; /* bytes counted in the pool */
+    uint32_t taken; /* bytes of `out` that have been sealed */
+    bool begun;     /* its first byte was seen */
+};
+
 /* Why llhttp was paused. */
 enum http_pause {
     HTTP_PAUSE_NONE = 0,
@@ -233,8 +272,8 @@ struct http_connection {
     uint32_t slot;
     unsigned outstanding;
     enum http_connection_state state;
+    enum http_phase phase;
     enum http_pause pause;
-    bool is_secure;   /* TLS, ended here */
     bool reading;     /* uv_read_start is on */
     bool consuming;   /* on the stack: http_connection_consume */
     bool stalled;     /* bytes wait in `input`, or would */
@@ -260,6 +299,7 @@ struct http_connection {
     size_t linger_bytes;
     llhttp_t parser;
     struct http_buffer writing;
+    struct http_tls_link tls;
     uint64_t write_progress_ms;
     uint64_t write_looked_ms;
     size_t write_left; /* at write_looked_ms */
@@ -320,6 +360,10 @@ struct http_server {
     void *user;
     struct http_options options;
     char *read_buffer;
+    char
+        *raw_buffer; /* records as they are read, behind room for what was kept; NULL: not needed */
+    struct ssl_ctx_st *tls_context;
+    uint64_t tls_generation;
     uint64_t arrived_ns; /* when what is being parsed was read */
     uint64_t *deadlines; /* by slot: HTTP_NEVER or when to look after the connection */
     uint32_t slots_used; /* slots below have been used once */
@@ -351,6 +395,8 @@ struct http_server {
     uint64_t date_second;
     char common_lines[HTTP_COMMON_LINES_LENGTH]; /* Date and HTTP_CONSTANT_LINES */
     char serial[HTTP_SERIAL_LENGTH + 1];
+    char hsts_line[HTTP_HSTS_LINE_MAX]; /* of answers through TLS */
+    size_t hsts_line_length;
     struct {
         char *lines;
         uint16_t lines_length;
@@ -411,10 +457,90 @@ size_t http_connection_queued(const struct http_connection *connection);
 void http_connection_drop_input(struct http_connection *connection);
 /* Starts or stops reading as the flags say, and sets the deadline. */
 void http_connection_update(struct http_connection *connection);
+/* Where plain text that comes is to be put; base NULL: no memory. */
+void http_connection_room(struct http_connection *connection, uv_buf_t *room_out);
+/* So many bytes of it are there now: parses and answers. It may close the connection. */
+void http_connection_received(struct http_connection *connection, size_t count);
+/* What comes is of no interest any more: it is counted, and there is a bound. */
+void http_connection_discard(struct http_connection *connection, size_t count);
+/* The end (UV_EOF), or a failure, of what comes. */
+void http_connection_read_failed(struct http_connection *connection, ssize_t error);
+/* Whether only the fate of what was sent already is of interest. */
+static inline bool http_connection_is_deaf(const struct http_connection *connection)
+{
+    return connection->state == HTTP_CONNECTION_LINGER ||
+           (connection->final && connection->receiver == NULL);
+}
+/* Bytes of plain text not yet written, and of records. */
+static inline size_t http_connection_unwritten(const struct http_connection *connection)
+{
+    return connection->out.length - connection->tls.taken + connection->tls.sealed.length;
+}
 static inline bool http_connection_is_idle(const struct http_connection *connection)
 {
     return connection->first == NULL && !connection->request.started;
 }
+
+/* ---- http_write.c ---- */
+
+/* Writes what has gathered, unless a write is under way. It may close the connection. */
+void http_write(struct http_connection *connection);
+/* While one is under way: when to look again whether it goes on. */
+uint64_t http_write_deadline(const struct http_connection *connection);
+/* Looks whether anything has been taken since the last look; true: not for too long. */
+bool http_write_stalls(struct http_connection *connection);
+
+/* ---- http_transport.c ---- */
+
+/* What the options ask for: the buffer for records, the header line. False: no memory. */
+bool http_transport_prepare(struct http_server *server);
+void http_transport_free(struct http_server *server);
+/* What the first bytes are; begins TLS where they are its. False: no memory for it. */
+bool http_transport_open(struct http_connection *connection);
+/* In place of the connection's own callbacks, while http_transport_is_needed. */
+void http_transport_allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer);
+void http_transport_read(uv_stream_t *stream, ssize_t count, const uv_buf_t *buffer);
+static inline bool http_transport_is_needed(const struct http_connection *connection)
+{
+    return connection->tls.ssl != NULL || connection->phase != HTTP_PHASE_REQUESTS;
+}
+/* Its time for what comes before requests is over. */
+void http_transport_expire(struct http_connection *connection);
+/* Tells the client that nothing follows, where that is so and TLS can. Best effort. */
+void http_transport_farewell(struct http_connection *connection);
+/* The connection closes. */
+void http_transport_close(struct http_connection *connection);
+
+/* ---- http_tls_link.c ---- */
+
+/* What OpenSSL takes for a connection, as counted in the pool (measured with OpenSSL 3.0: see
+ * tests/unit/test_http_tls_requests.c). */
+enum {
+    HTTP_TLS_HANDSHAKE_BYTES = 48 * 1024, /* until it is agreed upon */
+    HTTP_TLS_SESSION_BYTES = 16 * 1024,   /* from then on, idle */
+    HTTP_TLS_RECORD_BYTES = 17 * 1024,    /* while a record has come in part */
+};
+
+enum http_tls_result {
+    HTTP_TLS_WAITS, /* for more records */
+    HTTP_TLS_DONE,  /* the handshake; of reading: the room is full */
+    HTTP_TLS_ENDED, /* close_notify */
+    HTTP_TLS_BROKEN,
+};
+
+void http_tls_link_free_context(struct http_server *server);
+bool http_tls_link_open(struct http_connection *connection);
+/* What was read of records is `incoming`; all of it is taken before it is overwritten. */
+enum http_tls_result http_tls_link_shake(struct http_connection *connection);
+enum http_tls_result http_tls_link_read(struct http_connection *connection, char *target,
+                                        size_t capacity, size_t *length_out);
+/* Seals a piece of `out`. False: no memory, or TLS is broken. */
+bool http_tls_link_seal(struct http_connection *connection);
+/* Counts what OpenSSL holds of an unfinished record. False: no memory. */
+bool http_tls_link_settle(struct http_connection *connection);
+/* close_notify into `sealed`, once. */
+void http_tls_link_end(struct http_connection *connection);
+void http_tls_link_close(struct http_connection *connection);
 
 /* ---- http_parse.c ---- */
 
@@ -490,6 +616,11 @@ void http_forwarded_apply(struct http_exchange *exchange, const struct http_requ
 bool http_defer_hold(struct http_connection *connection, char *stop, char *end);
 /* It has been handled or answered: what is behind it may go on. */
 void http_defer_release(struct http_connection *connection);
+
+/* ---- http_redirect.c ---- */
+
+/* Answers with the same place at https, or refuses. */
+void http_redirect(struct http_exchange *exchange);
 
 /* ---- http_respond.c ---- */
 

@@ -13,6 +13,7 @@
  * and stopping).
  */
 #include "http/http_internal.h"
+#include "http/http_proxies.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -152,6 +153,11 @@ static void door_refuse(struct http_server *server, int fd, const struct http_pe
     struct http_connection *door = server->door;
     char discarded[1024];
     http_count(&server->counters.connections_refused, 1);
+    if (server->options.tls != NULL) {
+        /* Plain text would be no answer, and a handshake is what there is no room for. */
+        (void)close(fd);
+        return;
+    }
     door->state = HTTP_CONNECTION_DOOR;
     door->peer = *peer;
     door->final = true;
@@ -193,10 +199,25 @@ static void connection_give(struct http_server *server, struct http_connection *
     server->connections_free = connection;
 }
 
+static bool is_trusted_proxy(const struct http_server *server, const struct http_peer *peer)
+{
+    const struct http_proxies *proxies = server->options.trusted_proxies;
+    return proxies != NULL && http_proxies_contain(proxies, peer);
+}
+
 static void admit(struct http_server *server, int fd, const struct sockaddr_storage *address)
 {
     struct http_peer peer = address_peer(address);
     unsigned per_ip_max = server->options.connections_per_ip_max;
+    if (server->options.proxy_protocol) {
+        if (!is_trusted_proxy(server, &peer)) {
+            http_count(&server->counters.proxy_refusals, 1);
+            http_count(&server->counters.connections_refused, 1);
+            (void)close(fd);
+            return;
+        }
+        per_ip_max = 0; /* it is the client that is counted, when it is known */
+    }
     struct http_connection *connection = connection_take(server);
     if (connection == NULL) {
         door_refuse(server, fd, &peer);
@@ -271,8 +292,9 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
 {
     (void)events;
     struct http_server *server = poll->data;
+    bool has_tls = server->options.tls != NULL;
     if (status == 0)
-        (void)accept_some(server, HTTP_ACCEPTS_PER_TURN);
+        (void)accept_some(server, has_tls ? HTTP_TLS_ACCEPTS_PER_TURN : HTTP_ACCEPTS_PER_TURN);
     else
         accept_pause(server);
 }

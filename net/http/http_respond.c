@@ -68,6 +68,8 @@ static void put_common_lines(struct http_exchange *exchange, struct http_buffer 
         PUT_LITERAL(target, "Connection: close\r\n");
     else if (exchange->version_1_0)
         PUT_LITERAL(target, "Connection: keep-alive\r\n");
+    if (exchange->connection->tls.ssl != NULL)
+        http_put(target, server->hsts_line, server->hsts_line_length);
     if (exchange->cors_origin >= 0)
         http_put(target, server->cors[exchange->cors_origin].lines,
                  server->cors[exchange->cors_origin].lines_length);

@@ -173,6 +173,7 @@ static void server_free(struct http_server *server)
     http_exchanges_free(server);
     http_peers_free(&server->peers);
     http_cors_free(server);
+    http_transport_free(server);
     free(server->read_buffer);
     free(server->deadlines);
     free(server->connections);
@@ -201,7 +202,8 @@ static bool server_allocate(struct http_server *server)
     if (options->connections_per_ip_max > 0 &&
         !http_peers_init(&server->peers, options->connections_max, random_next(server)))
         return false;
-    return http_exchanges_init(server) && http_cors_prepare(server);
+    return http_exchanges_init(server) && http_cors_prepare(server) &&
+           http_transport_prepare(server);
 }
 
 static void ignore_broken_pipes(void)

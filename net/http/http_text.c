@@ -125,6 +125,7 @@ const char *http_method_name(enum http_method method)
     X(415, "Unsupported Media Type")                                                               \
     X(416, "Range Not Satisfiable")                                                                \
     X(417, "Expectation Failed")                                                                   \
+    X(421, "Misdirected Request")                                                                  \
     X(422, "Unprocessable Content")                                                                \
     X(428, "Precondition Required")                                                                \
     X(429, "Too Many Requests")                                                                    \

@@ -103,6 +103,7 @@ class Server:
         self.flags = list(flags)
         self.env = env or {}
         self.rate_limits = rate_limits
+        self.tls = None  # the clients' ssl.SSLContext, for a server that speaks TLS
         self.admin_key = secrets.token_hex(32)
         self.key_file = None
         if give_key:
@@ -144,9 +145,9 @@ class Server:
             if line is None:
                 code = self.process.wait()
                 raise StartFailed(f"exit {code} before `ready`: {self.stderr()[-2000:]}")
-            if line.startswith("ready http://"):
+            if line.startswith(("ready http://", "ready https://")):
                 url = urllib.parse.urlsplit(line.split()[1])
-                self.address = (url.hostname, url.port)
+                self.scheme, self.address = url.scheme, (url.hostname, url.port)
                 return
 
     def _drain(self, stream, lines):
@@ -190,7 +191,7 @@ class Server:
         return run_cli("check", "--data", self.data)
 
     def wire(self, timeout=15.0):
-        return Wire(self.address, timeout)
+        return Wire(self.address, timeout, self.tls)
 
     def admin(self):
         return Client(self, token=self.admin_key)
@@ -253,7 +254,7 @@ class Client:
     def _exchange(self, method, target, headers, body):
         fresh = self.connection is None
         if fresh:
-            self.connection = Wire(self.server.address)
+            self.connection = self.server.wire()
         try:
             response = self.connection.request(method, target, headers, body)
         except (Closed, OSError):
@@ -261,7 +262,7 @@ class Client:
             if fresh:
                 raise
             # The server may close an idle connection at any time.
-            self.connection = Wire(self.server.address)
+            self.connection = self.server.wire()
             response = self.connection.request(method, target, headers, body)
         if (response.header("connection") or "").lower() == "close":
             self.close()

@@ -438,6 +438,17 @@ class Profile(AccountTest):
                 self.assert_field(call({**ADDRESS, field: value}), field)
         self.assert_field(call({**ADDRESS, "name": "💐" * 100, "line1": "💐" * 150}), "line1")
 
+    def test_a_repeated_key_adds_one_address(self):
+        ann, bob, key = register(self.server), register(self.server), new_key()
+        answers = [ann.call("POST", "/v1/me/addresses", ADDRESS, key=key, expect=201) for _ in range(3)]
+        self.assertEqual({answer.body for answer in answers}, {answers[0].body})
+        self.assertEqual({answer.header("location") for answer in answers}, {answers[0].header("location")})
+        self.assertEqual([answer.header("idempotent-replayed") for answer in answers], [None, "true", "true"])
+        other = {**ADDRESS, "city": "Basel"}
+        ann.call("POST", "/v1/me/addresses", other, key=key, expect=422, code="idempotency_key_reused")
+        self.assertEqual(len(ann.call("GET", "/v1/me/addresses", expect=200).json()["data"]), 1)
+        bob.call("POST", "/v1/me/addresses", other, key=key, expect=201)
+
     def test_as_many_addresses_as_fit(self):
         ann = register(self.server)
         for _ in range(8):

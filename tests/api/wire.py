@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP/1.1 over a plain socket: what was sent and what came back, byte by byte.
+"""HTTP/1.1 over a socket, with TLS if asked for: what was sent and what came back, byte by byte.
 
 http.client hides what these tests look at (raw bytes, pipelining, who closed), and is too slow for a stampede.
 """
@@ -43,12 +43,16 @@ class Response:
 
 
 class Wire:
-    """One connection."""
+    """One connection; through TLS with an ssl.SSLContext, after `preamble` was sent as it is."""
 
-    def __init__(self, address, timeout=15.0):
+    def __init__(self, address, timeout=15.0, tls=None, session=None, preamble=b""):
         self.address = address
         self.socket = socket.create_connection(address, timeout=timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if preamble:
+            self.socket.sendall(preamble)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=address[0], session=session)
         self.buffer = b""
 
     def close(self):

@@ -25,6 +25,10 @@ enum { CLIENT_WAIT_MS = 3000, CLIENT_BUFFER = 1 << 20 };
 
 struct client {
     int fd;
+    /* What stands between it and the socket, where something does (TLS); as send and recv. */
+    void *layer;
+    ssize_t (*layer_send)(void *layer, const void *bytes, size_t length);
+    ssize_t (*layer_receive)(void *layer, void *target, size_t capacity);
     size_t length;
     size_t taken;
     char *bytes; /* CLIENT_BUFFER of them */
@@ -69,7 +73,8 @@ static inline void client_send(struct client *client, const void *bytes, size_t 
 {
     const char *p = bytes;
     while (length > 0) {
-        ssize_t sent = send(client->fd, p, length, MSG_NOSIGNAL);
+        ssize_t sent = client->layer != NULL ? client->layer_send(client->layer, p, length)
+                                             : send(client->fd, p, length, MSG_NOSIGNAL);
         if (sent <= 0)
             return;
         p += sent;
@@ -91,8 +96,10 @@ static inline ssize_t client_fill(struct client *client)
         client->taken = 0;
     }
     assert_true(client->length < CLIENT_BUFFER - 1);
-    ssize_t count =
-        recv(client->fd, client->bytes + client->length, CLIENT_BUFFER - 1 - client->length, 0);
+    char *room = client->bytes + client->length;
+    size_t capacity = CLIENT_BUFFER - 1 - client->length;
+    ssize_t count = client->layer != NULL ? client->layer_receive(client->layer, room, capacity)
+                                          : recv(client->fd, room, capacity, 0);
     if (count > 0)
         client->length += (size_t)count;
     client->bytes[client->length] = '\0';

@@ -97,6 +97,17 @@ static inline void handle_item(struct http_exchange *exchange, void *user)
     http_body_commit(exchange, (size_t)length + 2);
 }
 
+/* "192.0.2.1 4711": whose request it is taken for. */
+static inline void handle_peer(struct http_exchange *exchange, void *user)
+{
+    (void)user;
+    char text[HTTP_PEER_TEXT_MAX + 8];
+    const struct http_peer *peer = http_exchange_peer(exchange);
+    size_t length = http_peer_text(peer, text);
+    length += (size_t)snprintf(text + length, sizeof text - length, " %u", peer->port);
+    http_respond(exchange, 200, "text/plain", text, length);
+}
+
 /* ?bytes=N: a body of N bytes in place. */
 static inline void handle_bytes(struct http_exchange *exchange, void *user)
 {
@@ -267,6 +278,7 @@ static const struct route harness_routes[] = {
     {HTTP_METHOD_PUT, "/echo", handle_echo, 1, 0, "echo_put", 100},
     {HTTP_METHOD_DELETE, "/item/{id}", handle_item, 1, 0, "item_delete", 0},
     {HTTP_METHOD_GET, "/item/{id}", handle_item, 1, 0, "item", 0},
+    {HTTP_METHOD_GET, "/peer", handle_peer, 1, 0, "peer", 0},
     {HTTP_METHOD_GET, "/bytes", handle_bytes, 1, 0, "bytes", 0},
     {HTTP_METHOD_GET, "/later", handle_later, 1, 0, "later", 0},
     {HTTP_METHOD_GET, "/export", handle_export, 1, 0, "export", 0},

@@ -113,13 +113,23 @@ static void every_mistake_gets_a_line_that_mends_it(void **state)
         {"stampede serve --cors-origins https://a:80b", "", "scheme://host[:port]"},
         {"stampede serve --cors-origins https://[::1", "", "scheme://host[:port]"},
         {"stampede serve --cors-origins https://", "", "scheme://host[:port]"},
+        {"stampede serve --tls-cert a.pem", "", "give both files, or none"},
+        {"stampede serve --tls-key a.pem", "", "give both files, or none"},
+        {"stampede serve --redirect-listen 0.0.0.0:80", "", "https, which is not served"},
+        {"stampede serve --tls-cert a --tls-key b --redirect-listen 80", "", "give HOST:PORT"},
+        {"stampede serve --public-hosts https://a.example", "", "without scheme and port"},
+        {"stampede serve --public-hosts a.example:80", "", "without scheme and port"},
+        {"stampede serve --public-hosts [::1", "", "without scheme and port"},
+        {"stampede serve --trusted-proxies 10.0.0.0/8,10.0.0.1/8", "", "\"10.0.0.1/8\": give an"},
+        {"stampede serve --proxy-protocol on", "", "name the proxies with --trusted-proxies"},
+        {"stampede serve --hsts-max-age-s 315360001", "", "give a whole number from 0 to"},
         {"stampede serve --cors-origins ://a", "", "scheme://host[:port]"},
         {"stampede config check --cors-origins https://*.example", "", "scheme://host[:port]"},
         {"stampede serve", "STAMPEDE_CORS_ORIGINS=x", "cors_origins has \"x\""},
         {"stampede import", "", "no FILE given: stampede import FILE"},
         {"stampede import a b", "", "takes no argument \"b\""},
         {"stampede import a --stock all", "", "--stock is \"all\": give keep|set|add"},
-        {"stampede import a --target https://x", "", "such as http://127.0.0.1:8080"},
+        {"stampede import a --target ftp://x", "", "such as http://127.0.0.1:8080"},
         {"stampede import a --map ,", "", "has an entry of 0 characters"},
     };
 
@@ -231,6 +241,29 @@ static void a_longer_ttl_moves_the_cap_along(void **state)
                      OPTIONS_READY);
     assert_int_equal(options.hold_cap_ms, 2 * 7200000);
     options_free(&options);
+}
+
+static void tls_makes_cookies_secure_unless_told_otherwise(void **state)
+{
+    static const struct {
+        const char *line;
+        bool secure;
+    } cases[] = {
+        {"stampede serve", false},
+        {"stampede serve --tls-cert a --tls-key b", true},
+        {"stampede serve --tls-cert a --tls-key b --secure-cookies off", false},
+        {"stampede serve --secure-cookies on", true},
+    };
+    char error[OPTION_ERROR_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct options options;
+
+        assert_int_equal(read_line(&options, cases[i].line, "", error), OPTIONS_READY);
+        assert_int_equal(options.secure_cookies, cases[i].secure);
+        options_free(&options);
+    }
 }
 
 static void flags_without_a_value_and_repeated_flags(void **state)
@@ -367,6 +400,7 @@ int main(void)
         cmocka_unit_test(a_flag_counts_before_a_variable_before_the_file_before_the_default),
         cmocka_unit_test(the_file_may_be_named_by_a_variable_and_may_be_empty),
         cmocka_unit_test(a_longer_ttl_moves_the_cap_along),
+        cmocka_unit_test(tls_makes_cookies_secure_unless_told_otherwise),
         cmocka_unit_test(flags_without_a_value_and_repeated_flags),
         cmocka_unit_test(help_and_version_need_nothing_else_to_be_right),
         cmocka_unit_test(help_names_every_option_of_its_command),

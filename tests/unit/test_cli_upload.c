@@ -63,7 +63,11 @@ static void urls(void **state)
         {"http://a.example/", "a.example", 80},
         {"http://[::1]:90/", "::1", 90},
         {"http://a.example", "a.example", 80},
-        {"https://a.example", NULL, 0},
+        {"https://a.example", "a.example", 443},
+        {"https://a.example:8443/", "a.example", 8443},
+        {"https://", NULL, 0},
+        {"https:/a.example", NULL, 0},
+        {"ftp://a.example", NULL, 0},
         {"a.example:80", NULL, 0},
         {"http://", NULL, 0},
         {"http://a.example/v1", NULL, 0},
@@ -75,12 +79,14 @@ static void urls(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct address address;
         bool is_one = address_parse_url(cases[i].text, &address);
+        bool is_https = strncmp(cases[i].text, "https:", 6) == 0;
 
         if (is_one != (cases[i].host != NULL))
             fail_msg("\"%s\": %s", cases[i].text, is_one ? "taken" : "refused");
         if (is_one) {
             assert_string_equal(address.host, cases[i].host);
             assert_int_equal(address.port, cases[i].port);
+            assert_int_equal(address.has_tls, is_https);
         }
     }
 }
