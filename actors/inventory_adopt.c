@@ -3,8 +3,9 @@
  * by slice, each recorded at once and right by itself: the units of a limit move with the hold that
  * they belong to, and at last what is left of rows whose holds are forgotten.
  *
- * Requests of the guest that were on their way at that moment count as the customer's; the ring of
- * guests adopted a moment ago tells which they are. After a restart there are none. */
+ * Requests of the guest that were on their way at that moment are refused, and lines of holds that
+ * other partitions have begun count as the customer's; the ring of guests adopted a moment ago
+ * tells which they are. After a restart there are none. */
 #include "inventory_private.h"
 
 /* ---- guests adopted a moment ago ---- */

@@ -186,11 +186,25 @@ static void record_hold(struct inventory *inventory, const struct moment *moment
         answer_held(inventory, message, hold, effects);
 }
 
+/* The hold that this key made, or the same person's key from when that was a guest. */
+static struct hold *find_known(const struct inventory *inventory, const struct reserve_body *body)
+{
+    struct hold *known = pool_find_key(inventory->pool, inventory->partition, &body->key);
+
+    for (uint32_t i = 0; i < body->other_key_count && known == NULL && !MUTANT(OTHER_KEYS_IGNORED);
+         i++) {
+        const struct hash128 key = reserve_key(body, i);
+
+        known = pool_find_key(inventory->pool, inventory->partition, &key);
+    }
+    return known;
+}
+
 void inventory_reserve(struct inventory *inventory, const struct moment *moment,
                        struct message *message, struct effects *effects)
 {
     struct reserve_body *body = &message->reserve;
-    struct hold *known = pool_find_key(inventory->pool, inventory->partition, &body->key);
+    struct hold *known = find_known(inventory, body);
     UNINITIALIZED struct sku *skus[RESERVATION_LINES_MAX];
     uint32_t limit = 0;
     enum outcome outcome;
@@ -198,9 +212,14 @@ void inventory_reserve(struct inventory *inventory, const struct moment *moment,
 
     assert(body->line_count >= 1 && body->line_count <= RESERVATION_LINES_MAX);
     assert(is_own(inventory, &body->lines[0]));
-    body->principal = *pool_adopter(inventory->pool, &body->principal);
     if (known != NULL) {
         repeat(inventory, message, known, effects);
+        return;
+    }
+    /* A guest's who has become a customer meanwhile: what the customer may have asked for with the
+     * same key since is not found by the guest's. Nothing happens; the customer asks again. */
+    if (pool_adopter(inventory->pool, &body->principal) != &body->principal) {
+        refuse(inventory, message, OUTCOME_OVERLOADED, 0, effects);
         return;
     }
     if (!pool_find_skus(inventory->pool, inventory->partition, body->lines, body->line_count,

@@ -11,6 +11,8 @@
 #ifndef STAMPEDE_MESSAGES_H
 #define STAMPEDE_MESSAGES_H
 
+#include <string.h>
+
 #include "outcomes.h"
 #include "records.h"
 
@@ -57,14 +59,21 @@ enum claim {
 
 enum authority { AUTHORITY_PRINCIPAL, AUTHORITY_STAFF };
 
+/* Room for other keys, behind the lines: with 20 lines it is the least. */
+enum { RESERVE_KEYS_MIN = 3, RESERVE_ROOM = RESERVATION_LINES_MAX + 2 * RESERVE_KEYS_MIN };
+_Static_assert(sizeof(struct hash128) == 2 * sizeof(struct line), "a key takes two lines' room");
+
 struct reserve_body {
     struct hash128 key;
     uint64_t fingerprint; /* of the request's body */
     struct principal principal;
     uint8_t claim; /* enum claim, over all lines */
     uint8_t line_count;
-    uint16_t filter_generation;               /* where the claim's key was set: see key_filter.h */
-    struct line lines[RESERVATION_LINES_MAX]; /* as asked for, equal SKUs summed */
+    uint16_t filter_generation; /* where the claim's key was set: see key_filter.h */
+    /* Keys of guests who became this customer, that the key filter may know: if one of them has had
+     * its effect, that is this request's. */
+    uint32_t other_key_count;
+    struct line lines[RESERVE_ROOM]; /* as asked for, equal SKUs summed; then the other keys */
 };
 
 struct hold_body {
@@ -256,7 +265,7 @@ struct message {
 enum message_class message_class(enum message_type type);
 const char *message_name(enum message_type type);
 
-/* The bytes that a message of this type with so many lines takes. */
+/* The bytes that a message of this type with so many lines takes; another key counts as two. */
 static inline uint32_t message_size(enum message_type type, uint32_t lines)
 {
     static const uint32_t sizes[MESSAGE_TYPE_COUNT] = {
@@ -266,14 +275,36 @@ static inline uint32_t message_size(enum message_type type, uint32_t lines)
         MESSAGES(X)
 #undef X
     };
-    uint32_t unused = (uint32_t)((RESERVATION_LINES_MAX - lines) * sizeof(struct line));
+    uint32_t room = type == MESSAGE_RESERVE ? RESERVE_ROOM : RESERVATION_LINES_MAX;
     uint32_t size;
 
-    assert((unsigned)type < MESSAGE_TYPE_COUNT && lines <= RESERVATION_LINES_MAX);
+    assert((unsigned)type < MESSAGE_TYPE_COUNT && lines <= room);
     size = sizes[type];
     if (type == MESSAGE_RESERVE || type == MESSAGE_LINE_PREPARE || type == MESSAGE_REPLY)
-        size -= unused;
+        size -= (room - lines) * (uint32_t)sizeof(struct line);
     return (size + 7) & ~7u;
+}
+
+/* How many other keys a request of so many lines has room for. */
+static inline uint32_t reserve_keys_max(uint32_t lines)
+{
+    return (RESERVE_ROOM - lines) / 2;
+}
+
+static inline void reserve_set_key(struct reserve_body *body, uint32_t index,
+                                   const struct hash128 *key)
+{
+    assert(index < reserve_keys_max(body->line_count));
+    memcpy(&body->lines[body->line_count + 2 * index], key, sizeof(*key));
+}
+
+static inline struct hash128 reserve_key(const struct reserve_body *body, uint32_t index)
+{
+    struct hash128 key;
+
+    assert(index < body->other_key_count && index < reserve_keys_max(body->line_count));
+    memcpy(&key, &body->lines[body->line_count + 2 * index], sizeof(key));
+    return key;
 }
 
 #endif

@@ -114,7 +114,9 @@
     X(96, MAIL_TWICE_UNDER_WAY, "a mail that is replayed while it goes out goes out twice")        \
     /* ---- the audit log ---- */                                                                  \
     X(97, ADJUSTMENT_NOT_AUDITED, "an adjustment of stock leaves no entry in the audit log")       \
-    X(98, AUDIT_BEGINS_ANEW, "after a restart the audit log's chain begins anew")
+    X(98, AUDIT_BEGINS_ANEW, "after a restart the audit log's chain begins anew")                  \
+    /* ---- accounts, those of a reader ---- */                                                    \
+    X(100, OTHER_KEYS_IGNORED, "of keys that may be known the owner looks for one only")
 
 enum mutant {
     MUTANT_NONE,

@@ -495,7 +495,9 @@ static void serve_until_signal(struct service *service, const sigset_t *signals)
     service_log(service, LOG_INFO, "draining", "signal", sigabbrev_np(number));
     asked_signals = 1 << number;
     let_signals_interrupt(signals, end_if_asked_again);
-    /* Half of the time is for what is under way outside, the other to record how it ended. */
+    /* Half of the time is for what is under way outside, the other to record how it ended. From
+     * here on no mail is begun, and none that is given up for our stop counts as tried. */
+    engine_drain(service->engine);
     outbound_drain(service->outbound.outbound, (uint32_t)service->options->drain_ms / 2);
     env_real_stop(service->env, (uint32_t)service->options->drain_ms);
 }

@@ -56,6 +56,8 @@ struct reservation {
     struct line lines[RESERVATION_LINES_MAX];
     uint32_t line_count;
     struct hash128 key;
+    uint32_t other_key_count;
+    struct hash128 other_keys[ACCOUNT_ALIASES_MAX];
     uint64_t fingerprint;
     uint16_t filter_generation; /* 0: the key's bits were not set for it */
 };
@@ -121,14 +123,16 @@ static struct hash128 key_of(const struct engine *engine, const struct command *
                           offsetof(struct key_scope, key) + key.length);
 }
 
-/* A key that the customer used as a guest is theirs still. */
-static void find_alias_key(const struct engine *engine, const struct command *command,
-                           struct reservation *reservation)
+/* A key that the customer used as a guest is theirs still. The filter may take a key for known that
+ * is not, the customer's own too: which one has had its effect, if any, the owner finds out. */
+static void find_alias_keys(const struct engine *engine, const struct command *command,
+                            struct reservation *reservation)
 {
     const struct key_filter *filter = &reservation->skus[0]->product->filter;
+    uint32_t keys_max = reserve_keys_max(reservation->line_count);
     struct command as_guest = *command;
 
-    if (key_filter_test(filter, &reservation->key) || MUTANT(ALIAS_KEYS_IGNORED))
+    if (MUTANT(ALIAS_KEYS_IGNORED))
         return;
     assert(command->alias_count <= ACCOUNT_ALIASES_MAX);
     for (uint32_t i = 0; i < command->alias_count; i++) {
@@ -136,10 +140,8 @@ static void find_alias_key(const struct engine *engine, const struct command *co
 
         as_guest.principal = command->aliases[i];
         key = key_of(engine, &as_guest, reservation->skus[0], command->reserve.key);
-        if (key_filter_test(filter, &key)) {
-            reservation->key = key;
-            return;
-        }
+        if (key_filter_test(filter, &key) && reservation->other_key_count < keys_max)
+            reservation->other_keys[reservation->other_key_count++] = key;
     }
 }
 
@@ -173,12 +175,19 @@ static enum outcome claim_or_refuse(struct shard *shard, struct reservation *res
 
     if (shard->engine->ports.journal.is_full(shard->engine->ports.journal.self)) {
         *claim_out = MUTANT(FULL_TAKES_HOLDS) ? CLAIM_NONE : CLAIM_BARRED;
-        return key_filter_test(filter, &reservation->key) ? OUTCOME_OK : OUTCOME_STORAGE_FULL;
+        return key_filter_test(filter, &reservation->key) || reservation->other_key_count > 0
+                   ? OUTCOME_OK
+                   : OUTCOME_STORAGE_FULL;
     }
     *claim_out = CLAIM_NONE;
     if (!MUTANT(KEY_FILTER_SKIPPED)) {
         if (key_filter_test(filter, &reservation->key))
             return OUTCOME_OK;
+        if (reservation->other_key_count > 0) { /* the owner may have to claim for its own key */
+            if (!key_filter_set(filter, &reservation->key, &generation))
+                reservation->filter_generation = generation;
+            return OUTCOME_OK;
+        }
         if (!gates_have(reservation)) /* the last unit may have gone to this very key: see gate.h */
             return key_filter_test(filter, &reservation->key) ? OUTCOME_OK : OUTCOME_SOLD_OUT;
         if (key_filter_set(filter, &reservation->key, &generation))
@@ -214,6 +223,7 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     uint32_t target;
 
     reservation.line_count = 0; /* the rest is filled as far as it is used */
+    reservation.other_key_count = 0;
     outcome = resolve_lines(shard_directory(shard), command, &reservation, refusal);
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -221,7 +231,7 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     reservation.key = key_of(engine, command, reservation.skus[0], command->reserve.key);
     key_filter_prefetch(&reservation.skus[0]->product->filter, &reservation.key);
     if (command->alias_count > 0)
-        find_alias_key(engine, command, &reservation);
+        find_alias_keys(engine, command, &reservation);
     reservation.fingerprint = fingerprint_of(engine, command->reserve.body);
     outcome = claim_or_refuse(shard, &reservation, &claim);
     if (outcome == OUTCOME_SOLD_OUT) {
@@ -231,7 +241,8 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     if (outcome != OUTCOME_OK)
         return outcome;
     target = engine_shard_of(engine, sku_id_partition(reservation.skus[0]->sku_id));
-    message = begin_request(shard, target, MESSAGE_RESERVE, reservation.line_count, cookie);
+    message = begin_request(shard, target, MESSAGE_RESERVE,
+                            reservation.line_count + 2 * reservation.other_key_count, cookie);
     if (message == NULL) {
         if (claim == CLAIM_MADE && !MUTANT(CLAIM_LEAKED))
             gates_return(shard, reservation.lines, reservation.line_count);
@@ -248,6 +259,9 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
     message->reserve.line_count = (uint8_t)reservation.line_count;
     memcpy(message->reserve.lines, reservation.lines,
            reservation.line_count * sizeof(reservation.lines[0]));
+    message->reserve.other_key_count = reservation.other_key_count;
+    for (uint32_t i = 0; i < reservation.other_key_count; i++)
+        reserve_set_key(&message->reserve, i, &reservation.other_keys[i]);
     return send_request(shard, target);
 }
 

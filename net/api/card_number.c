@@ -378,8 +378,7 @@ bool card_number_in_request(struct http_exchange *exchange)
     struct http_slice path = http_exchange_path(exchange);
     struct http_slice query = http_exchange_query(exchange);
     struct http_slice body = http_exchange_body(exchange);
-    struct http_slice id = http_exchange_request_id(exchange);
-    bool is_in_id = card_number_in(id.data, id.length, CARD_NUMBER_PLAIN);
+    bool is_in_id = is_in_header(exchange, HTTP_HEADER_X_REQUEST_ID, CARD_NUMBER_PLAIN);
 
     if (is_in_id)
         http_exchange_rename(exchange);

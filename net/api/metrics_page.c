@@ -333,6 +333,13 @@ static void write_engine(struct writer *writer, const struct api *api)
     write_byte(writer, '\n');
     write_figure(writer, "durable_commit", "gauge", "Number of the newest durable commit",
                  metrics.durable_commit);
+    write_figure(writer, "erasures_pending", "gauge",
+                 "Erasures whose data keys may still be in some file", metrics.erasures_pending);
+    write_type(writer, "erasure_scrub_seconds", "gauge",
+               "Time that the newest removal of erased keys from all files took");
+    write_literal(writer, "stampede_erasure_scrub_seconds ");
+    write_seconds(writer, (uint64_t)metrics.scrub_last_ms * 1000000);
+    write_byte(writer, '\n');
     write_type(writer, "engine_mode", "gauge", "1 for the mode that the engine is in");
     for (unsigned mode = 0; mode < sizeof(modes) / sizeof(modes[0]); mode++) {
         write_literal(writer, "stampede_engine_mode{mode=\"");

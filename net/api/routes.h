@@ -35,6 +35,7 @@ enum {
     ROLES_ORDERS = ROLES_OWNER | 1 << ROLE_ORDERS,
     ROLES_SUPPORT = ROLES_OWNER | 1 << ROLE_SUPPORT,
     ROLES_HOLDS = ROLES_ORDERS | ROLES_SUPPORT,
+    ROLES_AUDIT = ROLES_OWNER | 1 << ROLE_READ_ONLY,
     ROLES_ANY = ROLES_CATALOGUE | ROLES_HOLDS | 1 << ROLE_READ_ONLY,
 };
 
@@ -119,6 +120,7 @@ enum api_key {
     X(POST, "/v1/admin/mails/{id}/replay", mail_replay, STAFF(SUPPORT), ADMIN, JSON_OR_EMPTY,      \
       OPTIONAL)                                                                                    \
     X(GET, "/v1/admin/customers", customer_find, STAFF(SUPPORT), ADMIN, NONE, IGNORED)             \
+    X(GET, "/v1/admin/audit", audit_list, STAFF(AUDIT), ADMIN, NONE, IGNORED)                      \
     X(GET, "/healthz", health, PUBLIC, OPERATIONS, NONE, IGNORED)                                  \
     X(GET, "/readyz", readiness, PUBLIC, OPERATIONS, NONE, IGNORED)                                \
     X(GET, "/metrics", metrics, PUBLIC, OPERATIONS, NONE, IGNORED)                                 \

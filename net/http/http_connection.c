@@ -428,7 +428,7 @@ void http_connection_open(struct http_connection *connection, int fd, const stru
     connection->phase = HTTP_PHASE_REQUESTS;
     connection->reading = connection->stalled = connection->body_paused = false;
     connection->final = connection->linger = connection->eof = connection->doomed = false;
-    connection->continue_due = connection->close_wanted = connection->is_secure = false;
+    connection->continue_due = connection->close_wanted = false;
     connection->close_reason = HTTP_CLOSE_FINISHED;
     connection->refusal = HTTP_REFUSAL_NONE;
     connection->requests = 0;

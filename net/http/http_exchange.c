@@ -108,7 +108,7 @@ struct http_exchange *http_exchange_open(struct http_connection *connection, boo
     exchange->is_resumed = false;
     exchange->is_behind_proxy = false;
     exchange->cache = HTTP_CACHE_UNSAID;
-    exchange->is_secure = connection->is_secure;
+    exchange->is_secure = connection->tls.ssl != NULL;
     exchange->peer = connection->peer;
     exchange->version_1_0 =
         connection->parser.http_major == 1 && connection->parser.http_minor == 0;

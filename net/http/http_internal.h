@@ -274,7 +274,6 @@ struct http_connection {
     enum http_connection_state state;
     enum http_phase phase;
     enum http_pause pause;
-    bool is_secure;   /* TLS, ended here */
     bool reading;     /* uv_read_start is on */
     bool consuming;   /* on the stack: http_connection_consume */
     bool stalled;     /* bytes wait in `input`, or would */

@@ -15,6 +15,7 @@ SETS = {
     "orders": ("orders",),
     "support": ("support",),
     "holds": ("orders", "support"),
+    "audit": ("read_only",),
     "any": ("catalogue", "orders", "support", "read_only"),
 }
 

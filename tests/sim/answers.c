@@ -22,8 +22,32 @@ bool answers_lines_equal(const struct world *world, const struct hold_view *view
     return true;
 }
 
+static uint64_t certain_units(const struct world *world, uint32_t party, uint32_t product,
+                              uint64_t since_step)
+{
+    uint32_t parties[SIM_PARTIES_MAX];
+    uint32_t count = people_certain_group(world, party, since_step, parties);
+    uint64_t units = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        units += books_customer_units(&world->books, parties[i], product, world_now(world));
+    return units;
+}
+
+static uint64_t possible_units(const struct world *world, uint32_t party, uint32_t product,
+                               uint64_t sent_step)
+{
+    uint32_t parties[SIM_PARTIES_MAX];
+    uint32_t count = people_possible_group(world, party, parties);
+    uint64_t units = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        units += books_customer_units_max(&world->books, parties[i], product, sent_step);
+    return units;
+}
+
 /* The limit was the same since the request was sent: whoever has more was granted it wrongly (I6).
- */
+ * What a guest had counts for the customer once it was adopted. */
 static void check_limits(struct world *world, const struct request *request,
                          const struct book_hold *hold)
 {
@@ -34,8 +58,7 @@ static void check_limits(struct world *world, const struct request *request,
         const struct product_model *product = &world->books.products[index];
 
         if (product->limit != 0 && !product->vague && !product->put_open &&
-            books_customer_units(&world->books, hold->client, index, world_now(world)) >
-                product->limit)
+            certain_units(world, hold->client, index, request->sent_step) > product->limit)
             violation("I6: customer %u has more than %u units of %s", hold->client, product->limit,
                       product->id);
     }
@@ -58,14 +81,13 @@ static void check_first_view(const struct world *world, const struct request *re
                              const struct reply_body *reply)
 {
     const struct hold_view *view = &reply->hold;
-    const struct principal principal = world_principal(world, request->client);
 
     if (view->state != HOLD_HELD || view->extensions != 0 ||
         view->ttl_ms != world->profile.engine.hold_ttl_ms ||
         view->deadline_wall_ms != view->id.created_ms + view->ttl_ms)
         violation("a reservation's answer is not its first: state %s, %u extensions, %u ms",
                   hold_state_name((enum hold_state)view->state), view->extensions, view->ttl_ms);
-    if (!principal_equal(&view->principal, &principal))
+    if (!people_may_name(world, request->client, &view->principal, request->submitted_step))
         violation("a reservation was answered with another customer's hold");
     if (!answers_lines_equal(world, view, request->summed.lines, request->summed.count))
         violation("a reservation was answered with other lines than asked for");
@@ -129,6 +151,8 @@ static void mark_held(struct world *world, const struct request *request, bool r
         return;
     }
     world_mark(world, MARK_REPLAY);
+    if (party_is_account(request->client) && hold->client < SIM_GUESTS_MAX)
+        world_mark(world, MARK_REPLAY_AS_CUSTOMER);
     if (attempt->maybe || attempt->answer_lost)
         world_mark(world, MARK_REPLAY_LOST);
     if (entry != NULL && gate_available(&entry->gate) == 0)
@@ -170,7 +194,7 @@ static void take_held(struct world *world, const struct request *request,
         attempt->answer_lost = true;
     } else if (!hold->remembered) {
         hold->remembered = true;
-        clients_remember_hold(world, request->client, index);
+        clients_remember_hold(world, request->device, index);
     }
     for (uint32_t i = 0; i < hold->line_count; i++)
         oracles_check_sku(world, hold->lines[i].sku);
@@ -185,7 +209,7 @@ static bool may_be_at_limit(const struct world *world, const struct request *req
 {
     const struct books *books = &world->books;
 
-    if (request->limits_version != books->limits_version || request->client >= SIM_CLIENTS_MAX)
+    if (request->limits_version != books->limits_version || request->client >= SIM_PARTIES_MAX)
         return true;
     for (uint32_t i = 0; i < request->summed.count; i++) {
         uint32_t index = books->skus[request->summed.lines[i].sku].product;
@@ -196,7 +220,7 @@ static bool may_be_at_limit(const struct world *world, const struct request *req
             return true;
         if (product->limit != limit)
             continue;
-        units = books_customer_units_max(books, request->client, index, request->sent_step);
+        units = possible_units(world, request->client, index, request->sent_step);
         for (uint32_t line = 0; line < request->summed.count && units <= limit; line++)
             if (books->skus[request->summed.lines[line].sku].product == index)
                 units += request->summed.lines[line].quantity;
@@ -264,6 +288,9 @@ void answers_reserve(struct world *world, const struct request *request,
 
     attempt->open--;
     world->spans_open -= request->spans;
+    if (request->client < SIM_GUESTS_MAX &&
+        world->people.guests[request->client].ended_step > request->submitted_step)
+        world_mark(world, MARK_ENDED_IN_FLIGHT);
     if (outcome == OUTCOME_OUTCOME_UNKNOWN) {
         attempt->maybe = true;
         return;
@@ -337,7 +364,9 @@ void answers_refused(struct world *world, const struct request *request, enum ou
             violation("a command's outcome was called unknown before the latch fell");
         world_mark(world, MARK_OUTCOME_UNKNOWN_SEEN);
     } else if (outcome == OUTCOME_STORAGE_FULL) {
-        if (!world->disk_full || (!reserves && request->type != COMMAND_PRODUCT_PUT))
+        if (!world->disk_full ||
+            (!reserves && request->type != COMMAND_PRODUCT_PUT &&
+             (request->type != COMMAND_ACCOUNT || request->ask.call != ACCOUNT_CALL_REGISTER)))
             violation("a command was refused for a full disk that is not, or not for it");
         if (reserves && request->attempt != NONE)
             check_refused(world, request, outcome);
@@ -368,6 +397,8 @@ static enum message_type message_of(enum command_type type)
         [COMMAND_STOCK_ADJUST] = MESSAGE_STOCK_ADJUST,
         [COMMAND_PRODUCT_PUT] = MESSAGE_PRODUCT_SUBMIT,
         [COMMAND_HOLD_LIST] = MESSAGE_HOLD_LIST,
+        [COMMAND_HOLDS_ADOPT] = MESSAGE_HOLDS_ADOPT,
+        [COMMAND_ACCOUNT] = MESSAGE_ACCOUNT,
     };
 
     return types[type];
@@ -395,6 +426,12 @@ static void dispatch(struct world *world, const struct request *request,
         break;
     case COMMAND_HOLD_LIST:
         answers_list(world, request, reply);
+        break;
+    case COMMAND_HOLDS_ADOPT:
+        answers_adopt(world, request, reply);
+        break;
+    case COMMAND_ACCOUNT:
+        answers_account(world, request, reply);
         break;
     default:
         assert(false && "a request has a type");

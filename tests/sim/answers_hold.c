@@ -104,7 +104,6 @@ static void see_view(struct world *world, const struct request *request, uint32_
                      const struct hold_view *view)
 {
     struct book_hold *hold = &world->books.holds[index];
-    const struct principal principal = world_principal(world, hold->client);
 
     hold->seen_step = world->step;
     answers_see_fence(world, view);
@@ -113,7 +112,7 @@ static void see_view(struct world *world, const struct request *request, uint32_
               hold_state_name((enum hold_state)view->state),
               (int64_t)(view->deadline_wall_ms - SIM_WALL_START_MS), view->extensions);
     if (books_find_hold(&world->books, &view->id) != index ||
-        !principal_equal(&view->principal, &principal) ||
+        !people_may_name(world, hold->client, &view->principal, request->submitted_step) ||
         !answers_lines_equal(world, view, hold->lines, hold->line_count))
         violation("a hold is shown with another's identity, customer or lines");
     if (request->hold != NONE && request->known_state != HOLD_HELD &&
@@ -159,6 +158,10 @@ static void take_not_found(struct world *world, const struct request *request)
         world_mark(world, MARK_FOREIGN_HOLD);
         return;
     }
+    /* Whose it is changed while it was asked for. */
+    if (request->unsure ||
+        (!request->staff && people_relation(world, request->client, hold->client) != RELATION_OWN))
+        return;
     if (!hold->forgotten && !book_hold_may_be_forgotten(hold, world_now(world),
                                                         world->profile.engine.hold_retention_ms))
         violation(
@@ -306,6 +309,30 @@ static bool order_matches(const struct world *world, const struct order_lines *o
     return answers_lines_equal(world, view, summed.lines, summed.count);
 }
 
+/* Whether what one party asked for may be another's by now. */
+static bool is_of(const struct world *world, uint32_t party, uint32_t asker)
+{
+    return asker == party || (party_is_account(party) && asker < SIM_GUESTS_MAX &&
+                              (world->people.guests[asker].asked & 1u << (party - SIM_GUESTS_MAX)));
+}
+
+/* Holds like this one that lists had shown, and no other answer. */
+static uint32_t count_unexplained(const struct world *world, uint32_t party,
+                                  const struct hold_view *view, int64_t created_ms)
+{
+    const struct books *books = &world->books;
+    uint32_t count = 0;
+
+    for (uint32_t i = books_newest_of_client(books, party); i != NONE;
+         i = books->holds[i].next_of_client)
+        if (books->holds[i].attempt == NONE &&
+            !book_hold_may_be_forgotten(&books->holds[i], created_ms,
+                                        world->profile.engine.hold_retention_ms) &&
+            answers_lines_equal(world, view, books->holds[i].lines, books->holds[i].line_count))
+            count++;
+    return count;
+}
+
 /* A hold that no answer showed yet must come of a request that never got one. */
 static uint32_t explain_hold(struct world *world, const struct request *request,
                              const struct hold_view *view)
@@ -316,6 +343,8 @@ static uint32_t explain_hold(struct world *world, const struct request *request,
                              .attempt = NONE,
                              .line_count = view->line_count,
                              .state = HOLD_HELD};
+    uint32_t parties[SIM_PARTIES_MAX];
+    uint32_t party_count = people_possible_group(world, request->client, parties);
     uint32_t askers = 0;
     uint32_t others = 0;
 
@@ -323,17 +352,13 @@ static uint32_t explain_hold(struct world *world, const struct request *request,
     for (uint32_t i = 0; i < books->attempt_count; i++) {
         const struct attempt *attempt = &books->attempts[i];
 
-        if (attempt->client == request->client && (attempt->maybe || attempt->open > 0) &&
+        if (is_of(world, request->client, attempt->client) &&
+            (attempt->maybe || attempt->open > 0) &&
             (attempt->other_sent || order_matches(world, &attempt->order, view)))
             askers++;
     }
-    for (uint32_t i = books_newest_of_client(books, request->client); i != NONE;
-         i = books->holds[i].next_of_client)
-        if (books->holds[i].attempt == NONE &&
-            !book_hold_may_be_forgotten(&books->holds[i], hold.created_ms,
-                                        world->profile.engine.hold_retention_ms) &&
-            answers_lines_equal(world, view, books->holds[i].lines, books->holds[i].line_count))
-            others++;
+    for (uint32_t i = 0; i < party_count; i++)
+        others += count_unexplained(world, parties[i], view, hold.created_ms);
     if (others >= askers)
         violation("a list shows a hold that nobody asked for, or twice for one key");
     for (uint32_t i = 0; i < view->line_count; i++)
@@ -398,7 +423,7 @@ void answers_list(struct world *world, const struct request *request,
         see_view(world, request, index, view);
         if (!world->books.holds[index].remembered) {
             world->books.holds[index].remembered = true;
-            clients_remember_hold(world, request->client, index);
+            clients_remember_hold(world, request->device, index);
         }
     }
     if (list->count > 0)

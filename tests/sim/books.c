@@ -41,7 +41,7 @@ uint32_t books_add_attempt(struct books *books, uint32_t client, uint32_t key, u
                            sizeof(*books->attempts));
     books->attempts[books->attempt_count] =
         (struct attempt){.client = client, .key = key, .product = product, .hold = NONE};
-    if (client < SIM_CLIENTS_MAX) {
+    if (client < SIM_PARTIES_MAX) {
         books->attempts[books->attempt_count].next_of_client = books->newest_attempts[client];
         books->newest_attempts[client] = books->attempt_count + 1;
     }

@@ -12,6 +12,7 @@
 #define STAMPEDE_SIM_BOOKS_H
 
 #include "engine.h"
+#include "people.h"
 #include "profile.h"
 
 #define NONE UINT32_MAX
@@ -74,8 +75,8 @@ struct order_lines {
 };
 
 struct attempt {
-    uint32_t client;
-    uint32_t key; /* the key's number; several customers use the same texts */
+    uint32_t client; /* the party that used it first */
+    uint32_t key;    /* the key's number; several customers use the same texts */
     uint32_t product;
     uint32_t hold;     /* what the key is known to have made, or NONE */
     uint32_t open;     /* requests under way */
@@ -92,7 +93,7 @@ struct attempt {
 
 struct book_hold {
     struct reservation_id id;
-    uint32_t client;
+    uint32_t client;  /* the party that asked for it: people_owner tells whose it is */
     uint32_t attempt; /* NONE: seen in a list only, so far */
     uint32_t line_count;
     struct model_line lines[SIM_LINES_MAX]; /* equal SKUs summed */
@@ -160,8 +161,8 @@ struct books {
     struct book_hold *holds;
     uint32_t hold_count;
     uint32_t hold_capacity;
-    uint32_t newest_attempts[SIM_CLIENTS_MAX]; /* attempt + 1 by client */
-    uint32_t *newest_of_client;                /* hold + 1 by client */
+    uint32_t newest_attempts[SIM_PARTIES_MAX]; /* attempt + 1 by party */
+    uint32_t *newest_of_client;                /* hold + 1 by party */
     uint32_t newest_capacity;
     uint32_t *index; /* of holds by ID: open addressing, slot + 1 */
     uint32_t index_mask;
@@ -202,12 +203,12 @@ uint64_t books_live_units(struct books *books, uint32_t sku, int64_t now_ms);
 /* Puts the hold (back) into its SKUs' lists: it lives. */
 void books_list_hold(struct books *books, uint32_t hold);
 
-/* Units that a customer certainly has of a product and that count against its limit. */
+/* Units that a party certainly has of a product and that count against its limit. */
 uint64_t books_customer_units(const struct books *books, uint32_t client, uint32_t product,
                               int64_t now_ms);
 
-/* Units that a customer may have had of a product, at most, when a request that was sent in this
- * step was decided. */
+/* Units that a party may have had of a product, at most, when a request that was sent in this step
+ * was decided. */
 uint64_t books_customer_units_max(const struct books *books, uint32_t client, uint32_t product,
                                   uint64_t sent_step);
 

@@ -10,6 +10,8 @@
 #include "inspect.h"
 #include "violation.h"
 
+enum { FIRST_KEY_OF_PEOPLE = 1000000 };
+
 /* ---- requests ---- */
 
 void clients_restart(struct world *world)
@@ -33,7 +35,7 @@ void clients_restart(struct world *world)
     }
 }
 
-struct request *clients_take_request(struct world *world, enum command_type type, uint32_t client)
+struct request *clients_take_request(struct world *world, enum command_type type, uint32_t party)
 {
     struct request *request;
     uint32_t slot;
@@ -44,7 +46,8 @@ struct request *clients_take_request(struct world *world, enum command_type type
     request = &world->requests[slot];
     *request = (struct request){.cookie = ++world->submitted * SIM_REQUESTS_MAX + slot,
                                 .type = type,
-                                .client = client,
+                                .client = party,
+                                .device = NONE,
                                 .submitted_ms = world_now(world),
                                 .submitted_step = world->step,
                                 .target = NONE,
@@ -84,7 +87,8 @@ static const char *command_name(enum command_type type)
         [COMMAND_HOLD_RELEASE] = "release", [COMMAND_HOLD_EXTEND] = "extend",
         [COMMAND_HOLD_CONVERT] = "convert", [COMMAND_STOCK_GET] = "stock",
         [COMMAND_STOCK_ADJUST] = "adjust",  [COMMAND_PRODUCT_PUT] = "product",
-        [COMMAND_HOLD_LIST] = "list",
+        [COMMAND_HOLD_LIST] = "list",       [COMMAND_HOLDS_ADOPT] = "adopt",
+        [COMMAND_ACCOUNT] = "account",
     };
 
     return names[type];
@@ -106,11 +110,33 @@ static uint32_t serving_shard(const struct world *world, const struct request *r
     case COMMAND_STOCK_ADJUST:
         return engine_partition_shard(world->engine,
                                       sku_id_partition(world->books.skus[sku].sku_id));
+    case COMMAND_HOLDS_ADOPT:
+        return request->target;
     case COMMAND_PRODUCT_PUT: /* by several, one after the other */
     case COMMAND_HOLD_LIST:
+    case COMMAND_ACCOUNT: /* when it has been loaded */
     default:
         return NONE;
     }
+}
+
+static void log_sent(const struct world *world, uint32_t shard, const struct request *request,
+                     enum outcome outcome)
+{
+    const struct account_ask *ask = &request->ask;
+
+    if (request->type == COMMAND_ACCOUNT)
+        world_log(world,
+                  "shard %u: device %d sends %" PRIu64
+                  ": %s, account %d address %d guest %d session %d token %d: %s",
+                  shard, (int)request->device, request->cookie, account_call_name(ask->call),
+                  (int)ask->account, (int)ask->address, (int)ask->guest, (int)ask->session,
+                  (int)ask->token, outcome_name(outcome));
+    else
+        world_log(world, "shard %u: client %u sends %" PRIu64 ": %s, attempt %d hold %d sku %d: %s",
+                  shard, request->client, request->cookie, command_name(request->type),
+                  (int)request->attempt, (int)request->hold, (int)request->sku,
+                  outcome_name(outcome));
 }
 
 enum outcome clients_submit(struct world *world, uint32_t shard, const struct command *command,
@@ -128,9 +154,7 @@ enum outcome clients_submit(struct world *world, uint32_t shard, const struct co
         env_controlled_world_ms(&world->env, engine_inspect_now(target).boot_ms);
     trace_add(&world->trace, TRACE_SUBMIT,
               (uint64_t)command->type << 32 | request->client << 8 | outcome, request->cookie);
-    world_log(world, "shard %u: client %u sends %" PRIu64 ": %s, attempt %d hold %d sku %d: %s",
-              shard, request->client, request->cookie, command_name(command->type),
-              (int)request->attempt, (int)request->hold, (int)request->sku, outcome_name(outcome));
+    log_sent(world, shard, request, outcome);
     request->disk_full = world->disk_full;
     request->sent_step = world->step;
     if (outcome == OUTCOME_PENDING && world->draining &&
@@ -155,7 +179,7 @@ uint32_t clients_draw_shard(struct world *world)
     return world->shards[shard].stalled_until > world->step ? NONE : shard;
 }
 
-static struct slice slice_of(const char *text)
+struct slice clients_slice(const char *text)
 {
     return (struct slice){.text = text, .length = strlen(text)};
 }
@@ -197,36 +221,48 @@ static void opened_reserve(struct world *world, const struct request *request)
     world->spans_open += request->spans;
 }
 
-void clients_reserve(struct world *world, uint32_t attempt_index, const struct order_lines *order,
-                     bool other_body)
+/* A key of a guest's is its account's only as long as that is told of the guest. */
+static bool may_use_key(const struct world *world, uint32_t party, const struct identity *identity)
+{
+    const struct principal guest = world_principal(world, party);
+
+    if (party == identity->party || world->phase == PHASE_HEAL)
+        return true;
+    for (uint32_t i = 0; i < identity->alias_count; i++)
+        if (principal_equal(&identity->aliases[i], &guest))
+            return true;
+    return false;
+}
+
+static void send_reserve(struct world *world, uint32_t shard, uint32_t device,
+                         const struct identity *identity, uint32_t attempt_index,
+                         const struct order_lines *order, bool other_body)
 {
     struct attempt *attempt = &world->books.attempts[attempt_index];
-    struct request *request = clients_take_request(world, COMMAND_RESERVE, attempt->client);
+    struct request *request = clients_take_request(world, COMMAND_RESERVE, identity->party);
     struct command_line lines[SIM_LINES_MAX];
     const struct sku_entry *entry;
     char body[SIM_TEXT_MAX];
     char key[32];
     struct refusal refusal;
     struct command command = {.type = COMMAND_RESERVE,
-                              .principal = world_principal(world, attempt->client)};
-    uint32_t shard = clients_draw_shard(world);
+                              .principal = identity->principal,
+                              .aliases = identity->aliases,
+                              .alias_count = identity->alias_count};
     uint32_t claimed;
 
     if (request == NULL)
         return;
-    if (shard == NONE) {
-        clients_give_request(world, request);
-        return;
-    }
     for (uint32_t i = 0; i < order->count; i++)
-        lines[i] = (struct command_line){slice_of(world->books.skus[order->lines[i].sku].name),
+        lines[i] = (struct command_line){clients_slice(world->books.skus[order->lines[i].sku].name),
                                          order->lines[i].quantity};
     write_body(world, order, body);
     snprintf(key, sizeof(key), "key-%u", attempt->key);
-    command.reserve.key = slice_of(key);
-    command.reserve.body = slice_of(body);
+    command.reserve.key = clients_slice(key);
+    command.reserve.body = clients_slice(body);
     command.reserve.lines = lines;
     command.reserve.line_count = order->count;
+    request->device = device;
     request->attempt = attempt_index;
     order_sum(order, &request->summed);
     request->spans = world_spans(world, &request->summed);
@@ -242,6 +278,18 @@ void clients_reserve(struct world *world, uint32_t attempt_index, const struct o
         mark_false_positive(world, request, claimed);
         opened_reserve(world, request);
     }
+}
+
+void clients_reserve(struct world *world, uint32_t device, uint32_t attempt_index,
+                     const struct order_lines *order, bool other_body)
+{
+    uint32_t shard = clients_draw_shard(world);
+    uint32_t party = world->books.attempts[attempt_index].client;
+    struct identity identity;
+
+    if (shard != NONE && people_identify(world, device, shard, party, &identity) &&
+        may_use_key(world, party, &identity))
+        send_reserve(world, shard, device, &identity, attempt_index, order, other_body);
 }
 
 static uint32_t draw_sku(struct world *world)
@@ -273,48 +321,65 @@ static void draw_order(struct world *world, uint32_t first_sku, struct order_lin
     }
 }
 
-static void reserve_new(struct world *world, uint32_t client_index)
+uint32_t clients_next_key(struct world *world, uint32_t party)
 {
-    struct client *client = &world->clients[client_index];
+    if (party >= world->profile.devices && party < world->profile.clients)
+        return world->clients[party].next_key++;
+    return FIRST_KEY_OF_PEOPLE + world->people.next_key++; /* several devices use one account's */
+}
+
+/* The party that a device acts for, by what it thinks. */
+static uint32_t party_of(const struct world *world, uint32_t device)
+{
+    const struct device *own;
+
+    if (device >= world->profile.devices)
+        return device;
+    own = &world->people.devices[device];
+    return own->session == NONE ? own->guest
+                                : SIM_GUESTS_MAX + world->people.sessions[own->session].account;
+}
+
+void clients_reserve_new(struct world *world, uint32_t device)
+{
+    struct client *client = &world->clients[device];
+    uint32_t party = party_of(world, device);
     struct order_lines order;
     uint32_t sku = draw_sku(world);
     uint32_t product = world->books.skus[sku].product;
     uint32_t last = client->attempt_count == 0
                         ? NONE
                         : client->attempts[(client->attempt_count - 1) % SIM_RECENT_MAX];
-    uint32_t key = client->next_key++;
+    uint32_t key;
     uint32_t attempt;
 
+    if (party == NONE)
+        return;
+    key = clients_next_key(world, party);
     /* A key is one product's: with another product the same text is another key. */
     if (last != NONE && world->books.attempts[last].key + 1 == key &&
+        world->books.attempts[last].client == party &&
         world->books.attempts[last].product != product &&
         sim_random_chance(&world->random, 100000)) {
         key--;
         world_mark(world, MARK_KEY_OTHER_PRODUCT);
     }
-    attempt = books_add_attempt(&world->books, client_index, key, product);
+    attempt = books_add_attempt(&world->books, party, key, product);
     draw_order(world, sku, &order);
     world->books.attempts[attempt].order = order;
     client->attempts[client->attempt_count++ % SIM_RECENT_MAX] = attempt;
-    clients_reserve(world, attempt, &order, false);
+    clients_reserve(world, device, attempt, &order, false);
     if (sim_random_below(&world->random, 100) < world->profile.double_percent) {
-        clients_reserve(world, attempt, &order, false); /* a double click */
+        clients_reserve(world, device, attempt, &order, false); /* a double click */
         if (world->books.attempts[attempt].open > 1)
             world_mark(world, MARK_SENT_TWICE);
     }
 }
 
-static uint32_t recent(struct world *world, const uint32_t *ring, uint32_t count)
+static void reserve_again(struct world *world, uint32_t device, bool other_body)
 {
-    if (count == 0)
-        return NONE;
-    return ring[sim_random_below(&world->random, count < SIM_RECENT_MAX ? count : SIM_RECENT_MAX)];
-}
-
-static void reserve_again(struct world *world, uint32_t client_index, bool other_body)
-{
-    struct client *client = &world->clients[client_index];
-    uint32_t index = recent(world, client->attempts, client->attempt_count);
+    struct client *client = &world->clients[device];
+    uint32_t index = clients_recent(world, client->attempts, client->attempt_count);
     struct order_lines order;
 
     if (index == NONE)
@@ -324,13 +389,14 @@ static void reserve_again(struct world *world, uint32_t client_index, bool other
         order.lines[0].quantity = order.lines[0].quantity % SIM_OTHER_BODY_UNITS_MAX + 1;
         order.count = 1;
     }
-    clients_reserve(world, index, &order, other_body);
+    clients_reserve(world, device, index, &order, other_body);
 }
 
 static void reserve_unknown(struct world *world, uint32_t client_index)
 {
     struct request *request = clients_take_request(world, COMMAND_RESERVE, client_index);
-    struct command_line lines[2] = {{slice_of("no-such-sku"), 1}, {slice_of("no-such-sku"), 1}};
+    struct command_line lines[2] = {{clients_slice("no-such-sku"), 1},
+                                    {clients_slice("no-such-sku"), 1}};
     struct command command = {.type = COMMAND_RESERVE,
                               .principal = world_principal(world, client_index)};
     bool second = sim_random_chance(&world->random, 500000);
@@ -345,9 +411,9 @@ static void reserve_unknown(struct world *world, uint32_t client_index)
         return;
     }
     if (second)
-        lines[0].sku = slice_of(world->books.skus[draw_sku(world)].name);
-    command.reserve.key = slice_of("unknown");
-    command.reserve.body = slice_of("unknown");
+        lines[0].sku = clients_slice(world->books.skus[draw_sku(world)].name);
+    command.reserve.key = clients_slice("unknown");
+    command.reserve.body = clients_slice("unknown");
     command.reserve.lines = lines;
     command.reserve.line_count = 2;
     outcome = clients_submit(world, shard, &command, request, &refusal);
@@ -358,158 +424,6 @@ static void reserve_unknown(struct world *world, uint32_t client_index)
     else if (outcome != OUTCOME_STORAGE_FULL && outcome != OUTCOME_OUTCOME_UNKNOWN &&
              outcome != OUTCOME_OVERLOADED)
         violation("an unknown SKU was answered %s", outcome_name(outcome));
-}
-
-/* ---- holds ---- */
-
-void clients_remember_hold(struct world *world, uint32_t client_index, uint32_t hold)
-{
-    struct client *client;
-
-    if (client_index >= SIM_CLIENTS_MAX)
-        return;
-    client = &world->clients[client_index];
-    client->holds[client->hold_count++ % SIM_RECENT_MAX] = hold;
-}
-
-static void opened_hold_request(struct world *world, const struct request *request)
-{
-    struct book_hold *hold = &world->books.holds[request->hold];
-
-    if (request->stranger)
-        return;
-    if (request->type == COMMAND_HOLD_RELEASE || request->type == COMMAND_HOLD_CONVERT) {
-        hold->ends_open++;
-        if (world_now(world) < hold->ended_earliest_ms)
-            hold->ended_earliest_ms = world_now(world);
-    }
-    hold->release_sent = hold->release_sent || request->type == COMMAND_HOLD_RELEASE;
-    if (request->type == COMMAND_HOLD_CONVERT) {
-        hold->convert_sent = true;
-        hold->converts_open++;
-    }
-    if (request->type == COMMAND_HOLD_EXTEND) {
-        hold->extends_open++;
-        hold->extends_sent++;
-    }
-    if (request->extend_key > hold->extend_key) {
-        hold->extend_key = request->extend_key;
-        hold->extend_requests = 0;
-        hold->extend_done = false;
-    }
-    hold->extend_requests += request->extend_key != 0 && request->extend_key == hold->extend_key;
-}
-
-/* `stale`: by an ID of the same number that was given before a backup was restored. */
-static void ask_hold(struct world *world, enum command_type type, uint32_t client_index,
-                     uint32_t hold_index, bool staff, bool stale)
-{
-    struct request *request = clients_take_request(world, type, client_index);
-    const struct book_hold *hold = &world->books.holds[hold_index];
-    struct reservation_id asked = hold->id;
-    char id[RESERVATION_ID_LENGTH + 1];
-    char key[32];
-    struct command command = {.type = type,
-                              .principal = world_principal(world, client_index),
-                              .authority = staff ? AUTHORITY_STAFF : AUTHORITY_PRINCIPAL};
-    uint32_t shard = clients_draw_shard(world);
-    struct refusal refusal;
-
-    if (request == NULL)
-        return;
-    if (shard == NONE) {
-        clients_give_request(world, request);
-        return;
-    }
-    if (type == COMMAND_HOLD_EXTEND && sim_random_chance(&world->random, 600000)) {
-        bool again = hold->extend_key != 0 && sim_random_chance(&world->random, 400000);
-
-        request->extend_key =
-            again ? sim_random_range(&world->random, 1, hold->extend_key) : hold->extend_key + 1;
-        for (uint32_t i = 0; i < HOLD_EXTENSIONS_MAX; i++)
-            request->extend_known =
-                request->extend_known || hold->extends_known[i] == request->extend_key;
-        snprintf(key, sizeof(key), "extend-%u", request->extend_key);
-        command.key = slice_of(key);
-    }
-    asked.created_ms -= stale ? 1 : 0;
-    engine_reservation_id(world->engine, &asked, id);
-    command.reservation_id = slice_of(id);
-    request->hold = hold_index;
-    request->staff = staff;
-    request->stranger = stale || (!staff && client_index != hold->client);
-    request->known_state = hold->state;
-    request->known_extensions = hold->extensions;
-    request->extends_sent = hold->extends_sent;
-    request->known_convert_maybe = hold->convert_maybe || hold->converts_open > 0;
-    request->known_extend_maybe = hold->extend_maybe;
-    request->none_open = hold->ends_open == 0 && hold->extends_open == 0;
-    request->known_deadline_wall_ms = hold->deadline_wall_ms;
-    request->deadline_max_ms = book_hold_deadline_max(hold, world->profile.engine.hold_cap_ms);
-    if (clients_submit(world, shard, &command, request, &refusal) == OUTCOME_PENDING)
-        opened_hold_request(world, request);
-}
-
-void clients_ask_hold(struct world *world, enum command_type type, uint32_t client_index,
-                      uint32_t hold, bool staff)
-{
-    ask_hold(world, type, client_index, hold, staff, false);
-}
-
-static void ask_own_hold(struct world *world, enum command_type type, uint32_t client_index)
-{
-    struct client *client = &world->clients[client_index];
-    uint32_t hold = recent(world, client->holds, client->hold_count);
-
-    if (hold == NONE)
-        return;
-    clients_ask_hold(world, type, client_index, hold,
-                     type == COMMAND_HOLD_CONVERT || sim_random_chance(&world->random, 50000));
-}
-
-static void ask_foreign_hold(struct world *world, uint32_t client_index)
-{
-    static const enum command_type types[] = {COMMAND_HOLD_GET, COMMAND_HOLD_RELEASE,
-                                              COMMAND_HOLD_EXTEND};
-    uint32_t hold;
-
-    if (world->books.hold_count == 0)
-        return;
-    hold = sim_random_below(&world->random, world->books.hold_count);
-    if (sim_random_chance(&world->random, 300000))
-        client_index = world->books.holds[hold].client;
-    ask_hold(world, types[sim_random_below(&world->random, 3)], client_index, hold, false,
-             world->books.holds[hold].client == client_index);
-}
-
-void clients_list(struct world *world, uint32_t client_index, uint32_t asked,
-                  const struct reservation_id *after)
-{
-    struct request *request = clients_take_request(world, COMMAND_HOLD_LIST, client_index);
-    struct command command = {.type = COMMAND_HOLD_LIST,
-                              .principal = world_principal(world, client_index)};
-    uint32_t shard = clients_draw_shard(world);
-    struct refusal refusal;
-
-    if (request == NULL)
-        return;
-    if (shard == NONE) {
-        clients_give_request(world, request);
-        return;
-    }
-    command.list.shard = asked;
-    command.list.body = (struct list_body){.principal = command.principal,
-                                           .sku_id = UINT32_MAX,
-                                           .state = -1,
-                                           .limit = sim_random_range(&world->random, 1, 20)};
-    if (world->phase == PHASE_HEAL)
-        command.list.body.limit = LIST_PAGE_MAX;
-    if (world->phase == PHASE_HEAL || sim_random_chance(&world->random, 300000))
-        command.list.body.state = HOLD_HELD;
-    if (after != NULL)
-        command.list.body.after = *after;
-    request->list = command.list.body;
-    clients_submit(world, shard, &command, request, &refusal);
 }
 
 /* ---- the act ---- */
@@ -544,7 +458,7 @@ void clients_act(struct world *world)
 
     switch (act) {
     case ACT_RESERVE:
-        reserve_new(world, client);
+        clients_reserve_new(world, client);
         break;
     case ACT_RETRY:
     case ACT_OTHER_BODY:
@@ -554,23 +468,23 @@ void clients_act(struct world *world)
         reserve_unknown(world, client);
         break;
     case ACT_GET:
-        ask_own_hold(world, COMMAND_HOLD_GET, client);
+        clients_ask_own_hold(world, COMMAND_HOLD_GET, client);
         break;
     case ACT_GET_FOREIGN:
-        ask_foreign_hold(world, client);
+        clients_ask_foreign_hold(world, client);
         break;
     case ACT_RELEASE:
-        ask_own_hold(world, COMMAND_HOLD_RELEASE, client);
+        clients_ask_own_hold(world, COMMAND_HOLD_RELEASE, client);
         break;
     case ACT_EXTEND:
-        ask_own_hold(world, COMMAND_HOLD_EXTEND, client);
+        clients_ask_own_hold(world, COMMAND_HOLD_EXTEND, client);
         break;
     case ACT_CONVERT:
-        ask_own_hold(world, COMMAND_HOLD_CONVERT, client);
+        clients_ask_own_hold(world, COMMAND_HOLD_CONVERT, client);
         break;
     case ACT_LIST:
-        clients_list(world, client, sim_random_below(&world->random, world->profile.engine.shards),
-                     NULL);
+        clients_list(world, client, client,
+                     sim_random_below(&world->random, world->profile.engine.shards), NULL);
         break;
     case ACT_STOCK_GET:
         staff_get_stock(world, draw_sku(world));
@@ -578,6 +492,9 @@ void clients_act(struct world *world)
     case ACT_ADJUST:
     case ACT_PRODUCT:
         act_on_stock(world, act);
+        break;
+    case ACT_PERSON:
+        people_act(world);
         break;
     case ACT_LEDGER:
         staff_read_ledger(world, draw_sku(world));

@@ -209,7 +209,7 @@ static void find_rot(struct world *world, enum damage damage)
         } else if (history_is_read(copy, place.kind, place.partition)) {
             violation("I2: a rotten record was read as if it were whole");
         } else {
-            world_mark(world, place.kind == RECORD_LEDGER ? MARK_ROT_LEDGER : marks[damage]);
+            world_mark(world, place.kind == RECORD_LEDGER ? MARK_ROT_LEDGER : MARK_ROT_ACCOUNT);
         }
     }
     journal_memory_destroy(copy);

@@ -62,7 +62,10 @@ static void ask_hold(struct world *world, enum command_type type, uint32_t index
 
         if (hold->forgotten || hold->seen_step > asked_step)
             return;
-        clients_ask_hold(world, type, hold->client, index, staff);
+        /* Where an adoption finds no room, nobody knows whose it is. */
+        clients_ask_hold(world, type, NONE, hold->client, index,
+                         staff || people_relation(world, people_owner(world, hold->client),
+                                                  hold->client) == RELATION_UNSURE);
         settle(world);
     }
     violation("liveness: a request for a hold was refused %u times without any fault",
@@ -86,16 +89,25 @@ static void list_page(struct world *world, uint32_t client, uint32_t shard,
     for (uint32_t rounds = 0; world->lists == lists; rounds++) {
         if (rounds == ASK_ROUNDS_MAX)
             violation("liveness: a list was refused %u times without any fault", ASK_ROUNDS_MAX);
-        clients_list(world, client, shard, after);
+        clients_list(world, NONE, client, shard, after);
         settle(world);
     }
+}
+
+static bool party_exists(const struct world *world, uint32_t party)
+{
+    if (party_is_account(party))
+        return !principal_is_nobody(&world->people.accounts[party - SIM_GUESTS_MAX].principal);
+    return party < world->profile.clients ||
+           (party >= SIM_CLIENTS_MAX && party < world->people.next_guest);
 }
 
 /* Each customer's own list: nobody has a hold that he did not ask for, or two for one key. */
 static void list_holds(struct world *world)
 {
-    for (uint32_t client = 0; client < world->profile.clients; client++)
-        for (uint32_t shard = 0; shard < world->profile.engine.shards; shard++) {
+    for (uint32_t client = 0; client < SIM_PARTIES_MAX; client++)
+        for (uint32_t shard = 0;
+             shard < world->profile.engine.shards && party_exists(world, client); shard++) {
             list_page(world, client, shard, NULL);
             while (world->list_goes_on) {
                 struct reservation_id after = world->list_last;
@@ -276,7 +288,7 @@ static uint32_t buy_one(struct world *world, uint32_t client, uint32_t sku)
 
     world->books.attempts[index].order = order;
     for (uint32_t rounds = 0; rounds < ASK_ROUNDS_MAX; rounds++) {
-        clients_reserve(world, index, &order, false);
+        clients_reserve(world, NONE, index, &order, false);
         settle(world);
         if (world->books.attempts[index].hold != NONE || gate_available(&entry->gate) == 0)
             break;
@@ -335,13 +347,13 @@ static bool can_be_bought_empty(struct world *world, uint32_t sku)
 static bool try_to_hold(struct world *world, uint32_t client, uint32_t sku, uint32_t quantity)
 {
     struct order_lines order = {.count = 1, .lines = {{sku, quantity}}};
-    uint32_t index = books_add_attempt(&world->books, client, world->clients[client].next_key++,
+    uint32_t index = books_add_attempt(&world->books, client, clients_next_key(world, client),
                                        world->books.skus[sku].product);
     uint64_t refused = world->marks->hits[MARK_LIMIT];
 
     world->books.attempts[index].order = order;
     for (uint32_t rounds = 0; rounds < ASK_ROUNDS_MAX; rounds++) {
-        clients_reserve(world, index, &order, false);
+        clients_reserve(world, NONE, index, &order, false);
         settle(world);
         if (world->books.attempts[index].hold != NONE)
             return true;
@@ -351,12 +363,22 @@ static bool try_to_hold(struct world *world, uint32_t client, uint32_t sku, uint
     violation("liveness: a reservation was refused %u times without any fault", ASK_ROUNDS_MAX);
 }
 
+static uint64_t units_of_group(const struct world *world, uint32_t party, uint32_t product)
+{
+    uint32_t parties[SIM_PARTIES_MAX];
+    uint32_t count = people_certain_group(world, party, UINT64_MAX, parties);
+    uint64_t units = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        units += books_customer_units(&world->books, parties[i], product, world_now(world));
+    return units;
+}
+
 /* Nothing is held: what a customer may still have is the limit less what he has bought. */
 static void probe_limit(struct world *world, uint32_t sku, uint32_t client)
 {
     const struct product_model *product = &world->books.products[world->books.skus[sku].product];
-    uint64_t bought = books_customer_units(&world->books, client, world->books.skus[sku].product,
-                                           world_now(world));
+    uint64_t bought = units_of_group(world, client, world->books.skus[sku].product);
     const struct sku_entry *entry = world_sku_entry(world, sku);
     uint32_t left;
 
@@ -380,9 +402,10 @@ static void probe_limits(struct world *world, uint32_t sku)
     const uint32_t *suspects = world->books.products[world->books.skus[sku].product].suspects;
 
     for (uint32_t i = 0; i < SUSPECT_COUNT; i++)
-        if (suspects[i] < world->profile.clients && (i == 0 || suspects[i] != suspects[i - 1]))
-            probe_limit(world, sku, suspects[i]);
-    probe_limit(world, sku, sim_random_below(&world->random, world->profile.clients));
+        if (suspects[i] < SIM_PARTIES_MAX && (i == 0 || suspects[i] != suspects[i - 1]))
+            probe_limit(world, sku, people_owner(world, suspects[i]));
+    probe_limit(world, sku,
+                people_owner(world, sim_random_below(&world->random, world->profile.clients)));
 }
 
 /* ---- wake-ups ---- */
@@ -541,6 +564,7 @@ void world_heal(struct world *world)
         world->shards[i].stalled_until = 0;
 
     settle(world);
+    people_heal(world, settle);
     ask_holds(world);
     list_holds(world);
     check_exactly(world);
@@ -559,6 +583,7 @@ void world_heal(struct world *world)
     check_ledger(world);
     mails_heal(world, settle);
     world_crash(world, false, true); /* what stands must be found again */
+    people_check_all(world, settle);
     let_lapse(world);
     world_forget(world, settle);
     drain(world);

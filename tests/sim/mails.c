@@ -70,7 +70,7 @@ static uint32_t add_letter(struct world *world, uint32_t person, struct account_
 
 static void fill_register(struct world *world, uint32_t index, struct account_envelope *envelope)
 {
-    struct person *person = &world->mails.people[index];
+    struct addressee *person = &world->mails.people[index];
 
     envelope->account = person->account;
     envelope->email_length = 8;
@@ -94,7 +94,7 @@ static void note_clock(struct world *world, uint32_t shard)
 
 static void send(struct world *world, uint32_t index, struct account_envelope *envelope)
 {
-    struct person *person = &world->mails.people[index];
+    struct addressee *person = &world->mails.people[index];
     struct command command = {.type = COMMAND_ACCOUNT, .account = envelope};
     uint32_t shard = clients_draw_shard(world);
     enum outcome outcome = OUTCOME_OVERLOADED;
@@ -127,7 +127,7 @@ static void send(struct world *world, uint32_t index, struct account_envelope *e
 /* Staff send a mail again; they know what its record says. */
 static bool fill_replay(struct world *world, uint32_t index, struct account_envelope *envelope)
 {
-    struct person *person = &world->mails.people[index];
+    struct addressee *person = &world->mails.people[index];
     struct record record;
     uint32_t number;
     struct letter *letter;
@@ -152,7 +152,7 @@ static bool fill_replay(struct world *world, uint32_t index, struct account_enve
 
 static bool fill_call(struct world *world, uint32_t index, struct account_envelope *envelope)
 {
-    struct person *person = &world->mails.people[index];
+    struct addressee *person = &world->mails.people[index];
 
     memcpy(envelope->index, person->index, sizeof(envelope->index));
     envelope->account = person->account;
@@ -212,7 +212,7 @@ static void take_replayed(struct letter *letter, enum outcome outcome)
     letter->not_before_ms = 0;
 }
 
-static void take_registered(struct person *person, const struct account_envelope *envelope,
+static void take_registered(struct addressee *person, const struct account_envelope *envelope,
                             enum outcome outcome)
 {
     if (outcome == OUTCOME_OK) {
@@ -223,7 +223,7 @@ static void take_registered(struct person *person, const struct account_envelope
     }
 }
 
-static void take_call(struct world *world, struct person *person,
+static void take_call(struct world *world, struct addressee *person,
                       const struct account_envelope *envelope, enum outcome outcome)
 {
     if (person->call == ACCOUNT_CALL_EMAIL_PREPARE &&
@@ -238,7 +238,7 @@ static void take_call(struct world *world, struct person *person,
     }
 }
 
-static void take_letter(struct world *world, const struct person *person,
+static void take_letter(struct world *world, const struct addressee *person,
                         const struct account_envelope *envelope, enum outcome outcome)
 {
     struct letter *letter = &world->mails.letters[person->mail];
@@ -261,7 +261,7 @@ static void take_letter(struct world *world, const struct person *person,
 void mails_take(struct world *world, uint64_t cookie, const struct message *reply)
 {
     uint32_t index = (uint32_t)(cookie & UINT32_MAX);
-    struct person *person = &world->mails.people[index];
+    struct addressee *person = &world->mails.people[index];
     struct account_envelope *envelope = reply->reply.account;
     enum outcome outcome = (enum outcome)reply->reply.outcome;
 
@@ -344,7 +344,7 @@ static enum courier_result draw_result(struct world *world)
 static void check_trip(struct world *world, struct letter *letter, uint32_t number,
                        const struct engine_mail *mail)
 {
-    const struct person *person = &world->mails.people[letter->person];
+    const struct addressee *person = &world->mails.people[letter->person];
     struct record record;
 
     if (letter->carried)

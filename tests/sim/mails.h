@@ -22,7 +22,7 @@ enum person_state {
     PERSON_ERASED,
 };
 
-struct person {
+struct addressee {
     enum person_state state;
     struct principal account;
     uint8_t index[EMAIL_INDEX_BYTES];
@@ -57,7 +57,7 @@ struct carried {
 };
 
 struct mails_model {
-    struct person people[SIM_PEOPLE_MAX];
+    struct addressee people[SIM_PEOPLE_MAX];
     uint32_t people_count;
     struct letter letters[SIM_MAILS_MAX];
     uint32_t letter_count;

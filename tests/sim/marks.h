@@ -78,6 +78,7 @@
     X(ROT_BYTE, "a changed byte was refused")                                                      \
     X(ROT_BLOCK, "a changed block was refused")                                                    \
     X(ROT_FILE, "a changed file was refused")                                                      \
+    X(ROT_ACCOUNT, "a changed account or address, which no start reads, failed its reader")        \
     X(ROT_LEDGER, "a changed ledger, which no start reads, failed its reader")                     \
     X(CRASH_IN_RECOVERY, "the process died while it recovered")                                    \
     X(CRASH_AFTER_RECOVERY, "the process died when it had just recovered")                         \
@@ -95,8 +96,33 @@
     X(MAIL_DELIVERED, "a mail was delivered")                                                      \
     X(MAIL_TWICE, "a mail was delivered again")                                                    \
     X(MAIL_DEAD, "a mail was given up")                                                            \
-    X(ERASED, "an account was erased")                                                             \
     X(ALL_FORGOTTEN, "everything that had ended was forgotten past its retention")                 \
+    X(REGISTERED, "an account was registered")                                                     \
+    X(EMAIL_TAKEN, "an address was refused that is another's")                                     \
+    X(LOGGED_IN, "a session was opened")                                                           \
+    X(LOGIN_STALE, "a session was not opened, as the password had been replaced meanwhile")        \
+    X(GUEST_ENDED, "a guest became a customer")                                                    \
+    X(GUEST_ANOTHERS, "a guest could not become a second customer")                                \
+    X(GUEST_REFUSED, "a guest's token was refused, who had become a customer")                     \
+    X(ADOPTED, "what a guest had is the customer's on every shard")                                \
+    X(ENDED_IN_FLIGHT, "a guest became a customer while a reservation of its was on its way")      \
+    X(ADOPTION_OVERLOADED, "a shard had no room to adopt")                                         \
+    X(REPLAY_AS_CUSTOMER, "a key was repeated by the customer that its guest had become")          \
+    X(SESSION_HIT, "a shard went by what it remembers of a session")                               \
+    X(SESSION_OUTDATED, "what a shard remembers of a session was outdated")                        \
+    X(ANSWER_OUTDATED, "an answer about a session was outdated when it came")                      \
+    X(SESSION_REFUSED, "a session was refused by its account")                                     \
+    X(SESSION_EXPIRED, "a session was refused past its time")                                      \
+    X(TOKEN_USED, "a one-use token was used")                                                      \
+    X(TOKEN_TWICE, "a one-use token was refused the second time")                                  \
+    X(TOKEN_REFUSED, "a one-use token was refused that was late or replaced")                      \
+    X(CODE_USED, "a second factor's code was taken")                                               \
+    X(CODE_REFUSED, "a second factor's code was refused")                                          \
+    X(RECOVERY_USED, "a recovery code was taken")                                                  \
+    X(EMAIL_CHANGED, "an account's address was changed")                                           \
+    X(ERASED, "an account was erased")                                                             \
+    X(ACCOUNT_OVERLOADED, "a call on an account was refused for want of room, time or a read")     \
+    X(ACCOUNTS_FOUND, "accounts were found again after the last restart")                          \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {

@@ -221,16 +221,31 @@ static void settle_stock(struct world *world, struct sku_model *sku, uint32_t in
     sku->stock_min = sku->stock_max = view.stock; /* now it is known */
 }
 
+/* As the asker's, or as that of the account that the asker became. */
+static bool find_hold(struct world *world, const struct book_hold *hold, struct hold_view *view_out)
+{
+    struct principal principal = world_principal(world, hold->client);
+    const struct guest_model *guest;
+
+    if (people_owner(world, hold->client) == hold->client &&
+        engine_inspect_hold(world->engine, &principal, &hold->id, view_out))
+        return true;
+    if (hold->client >= SIM_GUESTS_MAX || !world->people.guests[hold->client].adopt_sent)
+        return false;
+    guest = &world->people.guests[hold->client];
+    principal = world->people.accounts[guest->account].principal;
+    return engine_inspect_hold(world->engine, &principal, &hold->id, view_out);
+}
+
 /* What any answer showed of a hold is so after a restart, asked of the record itself (I2, I5). */
 static void check_hold(struct world *world, const struct book_hold *hold)
 {
-    const struct principal principal = world_principal(world, hold->client);
     struct hold_view view;
 
     if (hold->forgotten ||
         book_hold_may_be_forgotten(hold, world_now(world), world->profile.engine.hold_retention_ms))
         return;
-    if (!engine_inspect_hold(world->engine, &principal, &hold->id, &view))
+    if (!find_hold(world, hold, &view))
         violation("I2: an acknowledged hold of customer %u is gone after a restart", hold->client);
     if (!answers_lines_equal(world, &view, hold->lines, hold->line_count))
         violation("I2: a hold of customer %u has other lines after a restart", hold->client);

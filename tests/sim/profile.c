@@ -32,6 +32,7 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     options->batch_messages = draw_ranges(random, messages, 3);
     options->batches = sim_random_range(random, 2, 4);
     options->audit_period_ms = sim_random_range(random, 10, 5000);
+    options->session_marks = 1u << sim_random_below(random, 7);
     options->skus_max = SIM_SKUS_MAX + SIM_THIEVES + SIM_CONTESTS;
     options->limit_rows_max = sim_random_chance(random, 100000) ? 8 : 4096;
     /* Ended holds stay for the retention: a small pool that keeps them long only refuses. */
@@ -47,7 +48,7 @@ static void draw_clients(struct profile *profile, struct sim_random *random)
         [ACT_RESERVE] = 40, [ACT_RETRY] = 20,      [ACT_OTHER_BODY] = 2, [ACT_UNKNOWN_SKU] = 1,
         [ACT_GET] = 10,     [ACT_GET_FOREIGN] = 1, [ACT_RELEASE] = 6,    [ACT_EXTEND] = 8,
         [ACT_CONVERT] = 6,  [ACT_LIST] = 1,        [ACT_STOCK_GET] = 2,  [ACT_ADJUST] = 4,
-        [ACT_PRODUCT] = 1,  [ACT_LEDGER] = 1,
+        [ACT_PRODUCT] = 1,  [ACT_LEDGER] = 1,      [ACT_PERSON] = 12,
     };
 
     for (uint32_t i = 0; i < ACT_COUNT; i++) {
@@ -58,6 +59,10 @@ static void draw_clients(struct profile *profile, struct sim_random *random)
     }
     profile->act_weights[ACT_RESERVE] += 10;
     profile->clients = sim_random_range(random, 10, SIM_CLIENTS_MAX);
+    profile->devices = sim_random_unless(random, 30, SIM_DEVICES_MAX + 1);
+    profile->addresses = sim_random_range(random, 1, SIM_ADDRESSES_MAX);
+    if (profile->devices == 0)
+        profile->act_weights[ACT_PERSON] = 0;
     profile->products = sim_random_range(random, 2, SIM_PRODUCTS_MAX);
     profile->products_late = sim_random_below(random, 3);
     if (profile->products_late >= profile->products)
@@ -97,7 +102,7 @@ static void draw_crashes(struct profile *profile, struct sim_random *random)
 static void draw_people(struct profile *profile, struct sim_random *random)
 {
     static const uint32_t rows[][2] = {{2, 6}, {OUTBOX_ROWS_MAX, OUTBOX_ROWS_MAX}};
-    static const uint32_t actives[][2] = {{1, 3}, {ACCOUNTS_ACTIVE_MAX, ACCOUNTS_ACTIVE_MAX}};
+    static const uint32_t actives[][2] = {{1, 3}, {2, 8}};
 
     profile->people = sim_random_unless(random, 50, SIM_PEOPLE_MAX + 1);
     profile->step_weights[STEP_PERSON] = sim_random_range(random, 2, 25);

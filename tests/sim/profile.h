@@ -22,6 +22,8 @@ enum {
     SIM_OTHER_BODY_UNITS_MAX = 5,
     SIM_THIEVES = 4,
     SIM_CONTESTS = 6,
+    SIM_DEVICES_MAX = 10,  /* the first clients are people's devices */
+    SIM_ADDRESSES_MAX = 8, /* e-mail addresses that people have */
 };
 
 /* What the scheduler may do in a step: exactly one. */
@@ -65,6 +67,7 @@ enum step_kind {
     X(STOCK_GET)                                                                                   \
     X(ADJUST)                                                                                      \
     X(PRODUCT)                                                                                     \
+    X(PERSON)                                                                                      \
     X(LEDGER)
 
 enum act {
@@ -78,8 +81,10 @@ struct profile {
     struct engine_options engine;
     uint32_t step_weights[STEP_KIND_COUNT];
     uint32_t act_weights[ACT_COUNT];
-    uint32_t people; /* with accounts */
+    uint32_t people; /* who get mails */
     uint32_t clients;
+    uint32_t devices;   /* the first of them are people's, who have accounts */
+    uint32_t addresses; /* of e-mail */
     uint32_t products;
     uint32_t products_late; /* of them, created during the sale */
     uint32_t stock_max;     /* initial units of a SKU */

@@ -70,7 +70,7 @@ static bool find_moment(const struct wall *wall, int64_t wall_ms, int64_t from_m
 }
 
 /* The least that it showed from then on. */
-static int64_t lowest_since(const struct world *world, int64_t from_ms)
+int64_t wall_lowest_since(const struct world *world, int64_t from_ms)
 {
     const struct wall *wall = &world->wall;
     int64_t lowest_ms = world_wall_ms(world);
@@ -83,6 +83,21 @@ static int64_t lowest_since(const struct world *world, int64_t from_ms)
             lowest_ms = shown_ms;
     }
     return lowest_ms;
+}
+
+int64_t wall_highest_since(const struct world *world, int64_t from_ms)
+{
+    const struct wall *wall = &world->wall;
+    int64_t highest_ms = world_wall_ms(world);
+
+    for (uint32_t i = 0; i + 1 < wall->set_count; i++) {
+        int64_t ends_ms = set_ends_ms(wall, i);
+        int64_t shown_ms = SIM_WALL_START_MS + ends_ms + wall->sets[i].ahead_ms;
+
+        if (ends_ms >= from_ms && shown_ms > highest_ms)
+            highest_ms = shown_ms;
+    }
+    return highest_ms;
 }
 
 static int64_t within(int64_t value, int64_t top)
@@ -121,7 +136,7 @@ static void restart_retention(const struct world *world, struct book_hold *hold)
 
     if (world->wall.set_count == 1 || ended_ms > world_now(world))
         return;
-    forget_ms = lowest_since(world, ended_ms) + keep_ms - world_wall_ms(world);
+    forget_ms = wall_lowest_since(world, ended_ms) + keep_ms - world_wall_ms(world);
     forget_ms = world_now(world) + within(forget_ms, keep_ms);
     if (forget_ms < hold->forget_earliest_ms)
         hold->forget_earliest_ms = forget_ms;
@@ -142,7 +157,7 @@ void wall_restart(struct world *world)
     for (uint32_t i = 0; i < SIM_ADJUSTMENTS_MAX; i++) {
         struct keyed_adjustment *adjustment = &books->adjustments[i];
 
-        if (restart.wall_ms - lowest_since(world, adjustment->sent_ms) >=
+        if (restart.wall_ms - wall_lowest_since(world, adjustment->sent_ms) >=
             ADJUST_KEY_RETENTION_MS / 2)
             adjustment->key = 0; /* it may be forgotten, and is not sent again */
     }

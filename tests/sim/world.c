@@ -25,10 +25,13 @@ void world_log(const struct world *world, const char *format, ...)
     putchar('\n');
 }
 
-struct principal world_principal(const struct world *world, uint32_t client)
+struct principal world_principal(const struct world *world, uint32_t party)
 {
     struct principal principal;
-    uint64_t words[2] = {hash_word(world->seed * 3 + client + 1), client};
+    uint64_t words[2] = {hash_word(world->seed * 3 + party + 1), party};
+
+    if (party_is_account(party))
+        return world->people.accounts[party - SIM_GUESTS_MAX].principal;
 
     memcpy(principal.bytes, words, sizeof(principal.bytes));
     return principal;
@@ -99,6 +102,7 @@ static void start_engine(struct world *world)
     world->engine = world_create_engine(world, world->journal);
     if (engine_recover(world->engine, error, sizeof(error)) != 0)
         violation("recovery refused an undamaged store: %s", error);
+    people_restart_caches(world);
     for (uint32_t i = 0; i < world->profile.engine.shards; i++) {
         shard_set_reply(engine_shard(world->engine, i), answers_take, world);
         world->shards[i] = (struct sim_thread){.state = THREAD_RUNNABLE, .has_slept = true};
@@ -160,6 +164,7 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     clients_restart(world);
     mails_restart(world);
     books_restart(&world->books);
+    people_restart(world);
 
     world->env.now_ms += sim_random_unless(&world->random, 30, 100);
     if (reboot)
@@ -247,6 +252,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     assert(world->journal != NULL);
     wall_start(world);
     books_init(&world->books);
+    people_start(world);
     mails_start(world);
     clients_restart(world);
     world->settled = true;
@@ -269,4 +275,5 @@ void world_end(struct world *world)
     journal_memory_destroy(world->journal);
     vault_destroy(world->vault);
     books_destroy(&world->books);
+    people_end(world);
 }

@@ -6,6 +6,7 @@
  *   clients.c    what customers submit
  *   staff.c      what the shop's staff submit
  *   answers.c    what comes back, held against the books
+ *   people.c     customers: accounts, sessions, guests who become customers (people.h)
  *   oracles.c    what must be so between answers: gates, records, books
  *   wall.c       the wall clock, which may be set, and what the books make of it
  *   damage.c     what a start may find: stores that lost something or rotted
@@ -21,6 +22,7 @@
 #include "journal_memory.h"
 #include "mails.h"
 #include "marks.h"
+#include "people.h"
 #include "sim_ports.h"
 #include "trace.h"
 
@@ -82,7 +84,8 @@ struct span {
 struct request {
     uint64_t cookie; /* 0: free */
     enum command_type type;
-    uint32_t client;
+    uint32_t client; /* the party that asks */
+    uint32_t device; /* by which device, or NONE */
     uint32_t shard;
     int64_t submitted_ms;
     uint64_t submitted_step;
@@ -91,6 +94,7 @@ struct request {
     bool answer_lost;        /* the client has given up */
     bool staff;
     bool stranger; /* asks for another customer's hold */
+    bool unsure;   /* perhaps: adoption is under way */
 
     /* RESERVE */
     uint32_t attempt;
@@ -138,6 +142,9 @@ struct request {
     uint64_t changes; /* of the SKU's stock that had been begun, UINT64_MAX: one was under way */
 
     struct list_body list;
+
+    /* ACCOUNT, HOLDS_ADOPT */
+    struct account_ask ask;
 };
 
 /* A SKU that several products want, and that nobody has at first. */
@@ -201,6 +208,10 @@ struct world {
 
     struct mails_model mails;
     struct books books;
+    struct people people;
+    struct session_cache caches[SIM_SHARDS_MAX];
+    bool adopt_more; /* of the adoption that was answered last */
+    uint32_t adopt_next;
     struct client clients[SIM_CLIENTS_MAX];
     struct request requests[SIM_REQUESTS_MAX];
     uint32_t free_requests[SIM_REQUESTS_MAX];
@@ -243,8 +254,8 @@ static inline void world_mark(struct world *world, enum mark mark)
 /* One line of what happens, if it is to be logged. */
 void world_log(const struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* The principal of a client. */
-struct principal world_principal(const struct world *world, uint32_t client);
+/* The principal of a party. */
+struct principal world_principal(const struct world *world, uint32_t party);
 /* The directory's entry of a SKU in the present engine, or NULL. */
 struct sku_entry *world_sku_entry(struct world *world, uint32_t sku);
 /* The model's index of a SKU's number, or NONE. */
@@ -265,7 +276,7 @@ void world_release_held(struct world *world);
 /* ---- clients.c ---- */
 
 void clients_act(struct world *world);
-struct request *clients_take_request(struct world *world, enum command_type type, uint32_t client);
+struct request *clients_take_request(struct world *world, enum command_type type, uint32_t party);
 void clients_give_request(struct world *world, struct request *request);
 /* A shard whose thread can take a request now, or NONE if the drawn one is stalled. */
 uint32_t clients_draw_shard(struct world *world);
@@ -274,13 +285,26 @@ struct shard *clients_enter_shard(struct world *world, uint32_t shard);
 /* Submits at a shard; keeps or gives back the request. The outcome is the engine's. */
 enum outcome clients_submit(struct world *world, uint32_t shard, const struct command *command,
                             struct request *request, struct refusal *refusal_out);
-void clients_reserve(struct world *world, uint32_t attempt, const struct order_lines *order,
-                     bool other_body);
-void clients_ask_hold(struct world *world, enum command_type type, uint32_t client, uint32_t hold,
-                      bool staff);
-void clients_list(struct world *world, uint32_t client, uint32_t shard,
+/* By a device, as whom its token says; by NONE, as the attempt's party or the one that is named. */
+void clients_reserve(struct world *world, uint32_t device, uint32_t attempt,
+                     const struct order_lines *order, bool other_body);
+/* Something new for this device. */
+void clients_reserve_new(struct world *world, uint32_t device);
+/* The number of a key that this party has not used. */
+uint32_t clients_next_key(struct world *world, uint32_t party);
+struct slice clients_slice(const char *text);
+
+/* ---- clients_hold.c ---- */
+
+void clients_ask_hold(struct world *world, enum command_type type, uint32_t device, uint32_t party,
+                      uint32_t hold, bool staff);
+void clients_ask_own_hold(struct world *world, enum command_type type, uint32_t device);
+void clients_ask_foreign_hold(struct world *world, uint32_t device);
+void clients_list(struct world *world, uint32_t device, uint32_t party, uint32_t shard,
                   const struct reservation_id *after);
-void clients_remember_hold(struct world *world, uint32_t client, uint32_t hold);
+void clients_remember_hold(struct world *world, uint32_t device, uint32_t hold);
+/* One of a ring's newest, or NONE. */
+uint32_t clients_recent(struct world *world, const uint32_t *ring, uint32_t count);
 /* The process died: nobody will be answered. */
 void clients_restart(struct world *world);
 
@@ -330,6 +354,20 @@ void answers_check_fence(const struct request *request, const struct hold_view *
 bool answers_lines_equal(const struct world *world, const struct hold_view *view,
                          const struct model_line *lines, uint32_t line_count);
 
+/* ---- answers_account.c, answers_view.c ---- */
+
+void answers_account(struct world *world, const struct request *request,
+                     const struct reply_body *reply);
+void answers_adopt(struct world *world, const struct request *request,
+                   const struct reply_body *reply);
+/* An account as it is after the call; what the call did. */
+void answers_view(struct world *world, const struct request *request,
+                  const struct account_envelope *answer);
+void answers_effect(struct world *world, const struct request *request,
+                    const struct account_envelope *answer);
+void answers_token_issued(struct world *world, const struct request *request);
+void answers_token_refused(struct world *world, const struct request *request);
+
 /* ---- oracles.c ---- */
 
 /* After each step: a few SKUs in turn. */
@@ -355,6 +393,9 @@ void oracles_check_counted(struct world *world, const struct request *request);
 void wall_start(struct world *world);
 /* What the wall clock shows now. */
 int64_t world_wall_ms(const struct world *world);
+/* The least and the most that it showed from then on. */
+int64_t wall_lowest_since(const struct world *world, int64_t from_ms);
+int64_t wall_highest_since(const struct world *world, int64_t from_ms);
 /* Sets the wall clock, so far ahead of the world's time. */
 void wall_set(struct world *world, int64_t ahead_ms);
 void wall_draw(struct world *world);

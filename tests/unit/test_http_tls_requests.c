@@ -60,6 +60,75 @@ static void requests_are_served_as_without(void **state)
     harness_stop(harness);
 }
 
+/* Every request is deferred once, and resumed at the next tick. */
+static uint64_t deferred; /* the loop's thread only */
+
+static void resume_deferred(struct harness *harness)
+{
+    uint64_t cookie = deferred;
+    deferred = 0;
+    struct http_exchange *exchange =
+        cookie == 0 ? NULL : http_exchange_from_cookie(harness->server, cookie);
+    if (exchange != NULL)
+        http_exchange_resume(exchange);
+}
+
+static void defer_once(struct http_exchange *exchange, const struct route *route, void *user)
+{
+    struct harness *harness = user;
+    assert(http_exchange_is_secure(exchange));
+    if (http_exchange_is_resumed(exchange)) {
+        route->handler(exchange, user);
+        return;
+    }
+    harness->on_tick = resume_deferred;
+    deferred = http_exchange_cookie(exchange);
+    http_exchange_defer(exchange);
+}
+
+static void defer_all(struct http_options *options)
+{
+    options->dispatch = defer_once;
+}
+
+static void deferred_requests_wait_as_without(void **state)
+{
+    (void)state;
+    struct harness *harness = started(defer_all);
+    EACH_VERSION(i)
+    {
+        SSL_CTX *context = client_context(versions[i]);
+        struct client client;
+        struct answer answer;
+        static char body[65536];
+        assert_true(tls_open(&client, harness->options.port, context, NULL, NULL));
+        for (int n = 0; n < 5; n++)
+            client_say(&client, "GET /item/abc HTTP/1.1\r\nHost: a\r\n\r\n");
+        for (int n = 0; n < 5; n++) {
+            assert_true(client_answer(&client, &answer));
+            assert_int_equal(answer.body_length, 5);
+        }
+        memset(body, 'u', sizeof body);
+        client_say(&client, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 65536\r\n\r\n");
+        client_send(&client, body, sizeof body);
+        client_say(&client, "POST /upload HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\n"
+                            "Content-Length: 1048576\r\n\r\n");
+        for (int n = 0; n < 16; n++)
+            client_send(&client, body, sizeof body);
+        client_say(&client, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_true(client_answer(&client, &answer));
+        assert_int_equal(answer.body_length, sizeof body);
+        assert_memory_equal(answer.body, body, sizeof body);
+        assert_true(client_answer(&client, &answer));
+        assert_memory_equal(answer.body, "1048576", 7);
+        assert_true(client_answer(&client, &answer));
+        assert_memory_equal(answer.body, "hello", 5);
+        tls_close(&client);
+        SSL_CTX_free(context);
+    }
+    harness_stop(harness);
+}
+
 /* Answers without an end, and a body that the handler does not take for a while. */
 static void streams_flow_and_stop_as_without(void **state)
 {
@@ -527,6 +596,7 @@ int main(void)
         return 1;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_served_as_without),
+        cmocka_unit_test(deferred_requests_wait_as_without),
         cmocka_unit_test(streams_flow_and_stop_as_without),
         cmocka_unit_test(the_server_says_when_it_ends),
         cmocka_unit_test(an_idle_client_is_told),
