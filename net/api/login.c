@@ -204,11 +204,16 @@ static void opened(struct flow *flow, enum outcome outcome)
 static void open_session(struct flow *flow)
 {
     const struct engine *engine = flow->shard->api->engine;
-    struct account_envelope *envelope = flow_envelope(flow, ACCOUNT_CALL_SESSION_OPEN);
+    struct account_envelope *envelope;
     enum account_token_kind kind =
         flow->role == ROLE_CUSTOMER ? ACCOUNT_TOKEN_CUSTOMER : ACCOUNT_TOKEN_STAFF;
     uint8_t random[ACCOUNT_TOKEN_RANDOM_BYTES];
 
+    if (flow_exchange(flow) == NULL) { /* a session that nobody would have */
+        flow_end(flow);
+        return;
+    }
+    envelope = flow_envelope(flow, ACCOUNT_CALL_SESSION_OPEN);
     shard_random(flow->shard->shard, random, sizeof(random));
     account_token_make(engine_secrets(engine), kind, &flow->account, random, flow->token);
     if (envelope != NULL) {
