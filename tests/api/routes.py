@@ -13,6 +13,7 @@ SETS = {
     "CATALOGUE": ("catalogue",),
     "ORDERS": ("orders",),
     "SUPPORT": ("support",),
+    "AUDIT": ("read_only",),
     "HOLDS": ("orders", "support"),
     "ANY": ("catalogue", "orders", "support", "read_only"),
 }
