@@ -29,6 +29,7 @@ void api_options_default(struct api_options *options_out)
     options_out->auth_verify = true;
     options_out->shop_name = "Stampede";
     options_out->drain_deadline_ms = 10000;
+    options_out->challenges.altcha_cost = CHALLENGE_COST_DEFAULT;
 }
 
 /* ---- callbacks of the HTTP layer ---- */
@@ -164,7 +165,7 @@ struct api *api_create(struct engine *engine, const struct api_options *options,
     api_routes_fill(api->routes, dispatch_exchange);
     api->router = router_build(api->routes, ROUTE_COUNT);
     api->keyed = keyed_table_create();
-    if (api->router == NULL || api->keyed == NULL || !init_shards(api)) {
+    if (api->router == NULL || api->keyed == NULL || !init_shards(api) || !challenge_init(api)) {
         snprintf(error, error_size, "no memory for the API");
         goto destroy;
     }
@@ -182,6 +183,7 @@ void api_destroy(struct api *api)
     if (api->router != NULL)
         router_free(api->router);
     keyed_table_destroy(api->keyed);
+    challenge_free(api);
     free(api->openapi.text);
     free(api->docs.text);
     free(api);
