@@ -103,6 +103,7 @@ EXPECTED = {
     "mail_replay": Expect(ACCEPTED, kind="mail"),
     "customer_find": Expect(OK, query=lambda m: f"?email={quote(m.owner.email)}"),
     "audit_list": Expect(OK),
+    "altcha_challenge": Expect(OK),
     "health": Expect(OK),
     "readiness": Expect(OK),
     "metrics": Expect(OK),
