@@ -39,6 +39,9 @@ struct names {
 
 static bool names_add(struct names *names, const char *name)
 {
+    size_t length = strlen(name);
+
+    assert(length < NAME_BYTES_MAX);
     if (names->count == names->capacity) {
         size_t capacity = names->capacity == 0 ? 64 : 2 * names->capacity;
         void *grown = realloc(names->at, capacity * sizeof(names->at[0]));
@@ -48,14 +51,14 @@ static bool names_add(struct names *names, const char *name)
         names->at = grown;
         names->capacity = capacity;
     }
-    snprintf(names->at[names->count++], NAME_BYTES_MAX, "%s", name);
+    memcpy(names->at[names->count++], name, length + 1);
     return true;
 }
 
 static void path_of(const struct journal_rocksdb *journal, const char *name,
                     char path_out[PATH_BYTES_MAX])
 {
-    snprintf(path_out, PATH_BYTES_MAX, "%s/%s", journal->path, name);
+    snprintf(path_out, PATH_BYTES_MAX, "%s/%.*s", journal->path, NAME_BYTES_MAX - 1, name);
 }
 
 static bool is_written_log(const struct journal_rocksdb *journal, const char *name)

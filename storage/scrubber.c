@@ -38,6 +38,7 @@ static void run_once(struct scrubber *scrubber)
 {
     uint64_t covered = scrubber->asked;
     int64_t began_ms = now_ms();
+    int64_t pause_ms = scrubber->options.retry_ms;
     bool is_done;
 
     pthread_mutex_unlock(&scrubber->lock);
@@ -47,11 +48,14 @@ static void run_once(struct scrubber *scrubber)
         scrubber->done = covered;
         scrubber->state.runs++;
         scrubber->state.last_ms = now_ms() - began_ms;
+        pause_ms = scrubber->options.pause_ms;
     } else {
         scrubber->state.failures++;
     }
-    wait_until(scrubber,
-               now_ms() + (is_done ? scrubber->options.pause_ms : scrubber->options.retry_ms));
+    /* At most a tenth of the time, whatever is asked for. */
+    if (pause_ms < 9 * (now_ms() - began_ms))
+        pause_ms = 9 * (now_ms() - began_ms);
+    wait_until(scrubber, now_ms() + pause_ms);
 }
 
 static void *scrubber_run(void *arg)

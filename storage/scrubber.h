@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A thread that does one thing, off everybody's way, when it is asked to: at most once at a time,
- * for all who asked before it began, and not again before a pause. What fails is tried again. */
+ * for all who asked before it began, at most a tenth of the time, and not again before a pause.
+ * What fails is tried again. */
 #ifndef STAMPEDE_SCRUBBER_H
 #define STAMPEDE_SCRUBBER_H
 

@@ -147,6 +147,7 @@ void flow_work(struct flow *flow, flow_run run, flow_step next)
     if (outcome == OUTCOME_PENDING)
         return;
     counter_add(&flow->shard->counters.passwords_waiting, (uint64_t)-1);
+    counter_add(&flow->shard->counters.workers_refused, 1);
     next(flow, outcome);
 }
 

@@ -422,6 +422,20 @@ static void an_erased_key_is_scrubbed_once_that_is_durable(void **state)
     assert_int_equal(journal_memory_scrubs(fixture->journal), 1); /* nothing was erased */
 }
 
+static void a_role_comes_as_its_namesake(void **state)
+{
+    static const char *const names[ROLE_COUNT] = {
+#define X(name, text) [ROLE_##name] = text,
+        ACCOUNT_ROLES(X)
+#undef X
+    };
+
+    (void)state;
+    for (unsigned role = 0; role < ROLE_COUNT; role++)
+        assert_string_equal(audit_caller_name(account_role_caller((enum account_role)role)),
+                            names[role]);
+}
+
 static void of_an_address_its_network_is_kept(void **state)
 {
     static const uint8_t ipv4[16] = {[10] = 0xff, [11] = 0xff, [12] = 203, 0, 113, 77};
@@ -464,6 +478,7 @@ int main(void)
         TEST(each_act_on_an_account_is_entered),
         TEST(staff_is_invited_and_removed),
         TEST(an_erased_key_is_scrubbed_once_that_is_durable),
+        cmocka_unit_test(a_role_comes_as_its_namesake),
         cmocka_unit_test(of_an_address_its_network_is_kept),
     };
 
