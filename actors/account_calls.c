@@ -82,6 +82,17 @@ static void set_password(const struct account_step *step)
     account->password_length = step->envelope->password_length;
 }
 
+static void forget_new_email(struct account_record *account)
+{
+    account->tokens[TOKEN_CHANGE_EMAIL] = (struct account_token){0};
+    memset(account->new_email, 0, sizeof(account->new_email));
+    memset(account->new_email_index, 0, sizeof(account->new_email_index));
+    account->new_email_length = 0;
+    account->has_new_email = 0;
+}
+
+/* Who knew the password before keeps no way back in: neither by a mail that is on its way, nor by
+ * an address that is to become the account's. */
 static void renew_credentials(const struct account_step *step)
 {
     struct account_record *account = &step->subject->account;
@@ -89,6 +100,8 @@ static void renew_credentials(const struct account_step *step)
     account->credentials++;
     account->password_wall_ms = step->moment->wall_ms;
     account->tokens[TOKEN_RESET] = (struct account_token){0};
+    account->tokens[TOKEN_INVITE] = (struct account_token){0};
+    forget_new_email(account);
 }
 
 /* Whoever got the mail has shown that the address is theirs. */
@@ -153,16 +166,12 @@ static enum outcome email_confirm(const struct account_step *step)
     if (!account->has_new_email || !token_is_good(step, TOKEN_CHANGE_EMAIL) ||
         memcmp(account->new_email_index, envelope->index, EMAIL_INDEX_BYTES) != 0)
         return OUTCOME_TOKEN_INVALID;
-    spend_token(step, TOKEN_CHANGE_EMAIL);
     memcpy(envelope->old_index, account->email_index, EMAIL_INDEX_BYTES);
     envelope->has_old_index = 1;
     memcpy(account->email_index, account->new_email_index, EMAIL_INDEX_BYTES);
     memcpy(account->email, account->new_email, sizeof(account->email));
     account->email_length = account->new_email_length;
-    memset(account->new_email, 0, sizeof(account->new_email));
-    memset(account->new_email_index, 0, sizeof(account->new_email_index));
-    account->new_email_length = 0;
-    account->has_new_email = 0;
+    forget_new_email(account);
     account->tokens[TOKEN_RESET] = (struct account_token){0}; /* it went to the old address */
     set_verified(step);
     return changed(step);

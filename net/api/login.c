@@ -18,8 +18,20 @@ static void count(const struct flow *flow, enum login_result result)
     counter_add(&flow->shard->counters.logins[result], 1);
 }
 
+static void refuse_login(struct flow *flow)
+{
+    count(flow, LOGIN_REFUSED);
+    flow_problem(flow, PROBLEM_INVALID_CREDENTIALS,
+                 "There is no account with this e-mail and password.");
+}
+
+/* An account that was erased while it logged in is nobody's. */
 static void fail(struct flow *flow, enum outcome outcome)
 {
+    if (outcome == OUTCOME_NOT_FOUND && !flow->is_registration) {
+        refuse_login(flow);
+        return;
+    }
     count(flow, LOGIN_FAILED);
     flow_refuse(flow, outcome);
 }
@@ -161,7 +173,8 @@ static void respond(struct flow *flow)
         return;
     write_byte(&writer, '}');
     if (exchange != NULL)
-        session_hand_out(flow->shard, exchange, flow->token, session_lifetime_ms(role) / 1000);
+        session_hand_out(flow->shard, exchange, flow->token, session_lifetime_ms(role) / 1000,
+                         true); /* pages of other sites were refused */
     flow_respond_json(flow, flow->is_registration ? 201 : 200, &writer);
 }
 
@@ -312,13 +325,6 @@ void login_note_caller(struct api_call *call, struct flow *flow)
 }
 
 /* ---- the proof ---- */
-
-static void refuse_login(struct flow *flow)
-{
-    count(flow, LOGIN_REFUSED);
-    flow_problem(flow, PROBLEM_INVALID_CREDENTIALS,
-                 "There is no account with this e-mail and password.");
-}
 
 static void code_used(struct flow *flow, enum outcome outcome)
 {
