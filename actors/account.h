@@ -14,7 +14,8 @@
  *   2. A one-use token is used once, by its hash, before it expires.
  *   3. A session that was closed never comes back; what ends sessions (a new password, a role, an
  *      erasure) ends all of them but the one that asked.
- *   4. A session is opened only for the credentials that were verified (`credentials`).
+ *   4. A session is opened, and what needs the password is done, only for the credentials that were
+ *      verified (`credentials`; 0: none had to be). Otherwise STALE, and nothing happened.
  *   5. A guest becomes one customer, once; that never ends.
  *   6. Of an erased account nothing stays but its number, its version and that it is erased.
  *   7. Whatever changes what a cached session says names its principal in effects->marks.

@@ -82,6 +82,17 @@ static void set_password(const struct account_step *step)
     account->password_length = step->envelope->password_length;
 }
 
+static void forget_new_email(struct account_record *account)
+{
+    account->tokens[TOKEN_CHANGE_EMAIL] = (struct account_token){0};
+    memset(account->new_email, 0, sizeof(account->new_email));
+    memset(account->new_email_index, 0, sizeof(account->new_email_index));
+    account->new_email_length = 0;
+    account->has_new_email = 0;
+}
+
+/* Who knew the password before keeps no way back in: neither by a mail that is on its way, nor by
+ * an address that is to become the account's. */
 static void renew_credentials(const struct account_step *step)
 {
     struct account_record *account = &step->subject->account;
@@ -89,6 +100,8 @@ static void renew_credentials(const struct account_step *step)
     account->credentials++;
     account->password_wall_ms = step->moment->wall_ms;
     account->tokens[TOKEN_RESET] = (struct account_token){0};
+    account->tokens[TOKEN_INVITE] = (struct account_token){0};
+    forget_new_email(account);
 }
 
 /* Whoever got the mail has shown that the address is theirs. */
@@ -153,17 +166,14 @@ static enum outcome email_confirm(const struct account_step *step)
     if (!account->has_new_email || !token_is_good(step, TOKEN_CHANGE_EMAIL) ||
         memcmp(account->new_email_index, envelope->index, EMAIL_INDEX_BYTES) != 0)
         return OUTCOME_TOKEN_INVALID;
-    spend_token(step, TOKEN_CHANGE_EMAIL);
     memcpy(envelope->old_index, account->email_index, EMAIL_INDEX_BYTES);
     envelope->has_old_index = 1;
     memcpy(account->email_index, account->new_email_index, EMAIL_INDEX_BYTES);
     memcpy(account->email, account->new_email, sizeof(account->email));
     account->email_length = account->new_email_length;
-    memset(account->new_email, 0, sizeof(account->new_email));
-    memset(account->new_email_index, 0, sizeof(account->new_email_index));
-    account->new_email_length = 0;
-    account->has_new_email = 0;
-    account->tokens[TOKEN_RESET] = (struct account_token){0}; /* it went to the old address */
+    forget_new_email(account);
+    account->tokens[TOKEN_RESET] = (struct account_token){0}; /* they went to the old address */
+    account->tokens[TOKEN_INVITE] = (struct account_token){0};
     set_verified(step);
     return changed(step);
 }
@@ -238,6 +248,7 @@ static enum outcome role_set(const struct account_step *step)
     assert(step->envelope->role < ROLE_COUNT);
     step->subject->account.role = step->envelope->role;
     step->subject->account.credentials++;
+    step->subject->account.tokens[TOKEN_INVITE] = (struct account_token){0};
     account_end_sessions(step, NULL);
     return changed(step);
 }
@@ -398,6 +409,12 @@ enum outcome account_call_run(const struct account_step *step)
         [ACCOUNT_CALL_ERASE] = erase,
         [ACCOUNT_CALL_MAIL_RESULT] = mail_result,
     };
+    /* What only whoever knows the password may ask for: it must be the password still. */
+    static const bool needs_proof[ACCOUNT_CALL_COUNT] = {
+        [ACCOUNT_CALL_EMAIL_CHANGE] = true, [ACCOUNT_CALL_TOTP_SET] = true,
+        [ACCOUNT_CALL_TOTP_USE] = true,     [ACCOUNT_CALL_RECOVERY_USE] = true,
+        [ACCOUNT_CALL_ERASE] = true,
+    };
     struct account_record *account = &step->subject->account;
     struct account_before before = account_audit_before(account);
     enum account_call call = (enum account_call)step->envelope->call;
@@ -408,6 +425,9 @@ enum outcome account_call_run(const struct account_step *step)
     if (account->state == ACCOUNT_ERASED && call != ACCOUNT_CALL_GET &&
         call != ACCOUNT_CALL_ERASE && call != ACCOUNT_CALL_MAIL_RESULT)
         return OUTCOME_NOT_FOUND;
+    if (needs_proof[call] && step->envelope->credentials != 0 &&
+        step->envelope->credentials != account->credentials && account->state != ACCOUNT_ERASED)
+        return OUTCOME_STALE;
     if (calls[call] != NULL)
         outcome = calls[call](step);
     if (outcome == OUTCOME_OK) {

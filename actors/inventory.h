@@ -25,6 +25,7 @@ struct inventory_options {
     uint32_t hold_cap_ms;
     uint32_t hold_extensions_max;
     uint32_t hold_retention_ms;
+    uint32_t adopted_guest_ms; /* no request is on its way for longer */
 };
 
 /* How many of each a pool holds. */

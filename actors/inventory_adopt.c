@@ -35,7 +35,7 @@ const struct principal *pool_adopter(const struct inventory_pool *pool,
 }
 
 static bool remember_adopted(struct inventory_pool *pool, const struct moment *moment,
-                             const struct adopt_body *body)
+                             const struct adopt_body *body, uint32_t adopted_guest_ms)
 {
     struct adopted_guest *adopted = find_adopted(pool, &body->guest);
     uint32_t slot;
@@ -56,7 +56,7 @@ static bool remember_adopted(struct inventory_pool *pool, const struct moment *m
     pool->adopted[slot] =
         (struct adopted_guest){.guest = body->guest,
                                .customer = body->customer,
-                               .until_boot_ms = moment->boot_ms + ADOPTED_GUEST_MS};
+                               .until_boot_ms = moment->boot_ms + adopted_guest_ms};
     index_table_add(&pool->adopted_index, principal_hash(pool, &body->guest), slot);
     return true;
 }
@@ -155,7 +155,7 @@ enum outcome inventory_adopt(struct inventory_pool *pool, struct inventory *inve
 
     *next_product_out = product;
     *more_out = true;
-    if (!remember_adopted(pool, moment, body))
+    if (!remember_adopted(pool, moment, body, inventories[0].options->adopted_guest_ms))
         return OUTCOME_OVERLOADED;
     while ((slot = pool_first_of_principal(pool, &body->guest)) != SLOT_NONE) {
         struct hold *hold = pool_hold(pool, slot);

@@ -65,8 +65,8 @@ enum {
     RECOVERY_CODE_HASH_BYTES = 16,
     ACCOUNTS_ACTIVE_MAX = 1024, /* in memory, a shard */
     /* A guest that was adopted a moment ago may still have requests on their way. */
-    ADOPTED_GUESTS_MAX = 4096, /* a shard, at once */
-    ADOPTED_GUEST_MS = 60 * 1000,
+    ADOPTED_GUESTS_MAX = 4096,     /* a shard, at once */
+    ADOPTED_GUEST_SLACK_MS = 1000, /* beyond what requests and intents may take */
     ADOPT_HOLDS_PER_STEP = 32,
     ADOPT_PRODUCTS_PER_STEP = 4096,
 

@@ -521,6 +521,8 @@ int command_serve(const struct options *options)
     int status = STATUS_USAGE;
     sigset_t signals;
 
+    /* What memory holds of keys and passwords is not for a file. */
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0});
     /* The threads that are made from here on inherit the mask, so that only sigwait sees them. */
     choose_signals(&signals);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);

@@ -200,7 +200,9 @@ struct engine *engine_create(const struct engine_options *options, const struct 
         (struct inventory_options){.hold_ttl_ms = options->hold_ttl_ms,
                                    .hold_cap_ms = options->hold_cap_ms,
                                    .hold_extensions_max = options->hold_extensions_max,
-                                   .hold_retention_ms = options->hold_retention_ms};
+                                   .hold_retention_ms = options->hold_retention_ms,
+                                   .adopted_guest_ms = options->request_timeout_ms +
+                                                       INTENT_TIMEOUT_MS + ADOPTED_GUEST_SLACK_MS};
     ports->env.random(ports->env.self, &engine->table_key, sizeof(engine->table_key));
     lay_out(&carver, engine);
     engine->memory_bytes = carver.used;

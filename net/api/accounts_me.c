@@ -178,6 +178,7 @@ static void email_proven(struct flow *flow, enum outcome outcome)
                        flow->token);
     envelope = flow_envelope(flow, ACCOUNT_CALL_EMAIL_CHANGE);
     if (envelope != NULL) {
+        envelope->credentials = flow->credentials;
         account_token_hash(flow->token, envelope->hash);
         envelope->lifetime_ms = TOKEN_CHANGE_EMAIL_MS;
         envelope->email_length =
@@ -234,8 +235,12 @@ static void erased(struct flow *flow, enum outcome outcome)
 
 static void erase_proven(struct flow *flow, enum outcome outcome)
 {
+    struct account_envelope *envelope = flow_envelope(flow, ACCOUNT_CALL_ERASE);
+
     (void)outcome;
-    flow_call(flow, flow_envelope(flow, ACCOUNT_CALL_ERASE), erased);
+    if (envelope != NULL)
+        envelope->credentials = flow->credentials;
+    flow_call(flow, envelope, erased);
 }
 
 void api_me_erase(struct api_call *call)

@@ -60,16 +60,13 @@ static void mail_enqueued(struct flow *flow, enum outcome outcome)
         flow_refuse(flow, outcome);
 }
 
-static void send_verification(struct flow *flow)
-{
-    flow_call(flow, issue(flow, TOKEN_VERIFY, MAIL_VERIFY_EMAIL, TOKEN_VERIFY_MS), mail_enqueued);
-}
-
-/* Registered before, but not verified: the password of whoever verifies at last is theirs. */
-static void pending_renewed(struct flow *flow, enum outcome outcome)
+/* Registered before, but not verified, by who knows whom: so nobody's password is taken over.
+ * Whoever has the mailbox chooses one. */
+static void pending_noted(struct flow *flow, enum outcome outcome)
 {
     if (outcome == OUTCOME_OK)
-        send_verification(flow);
+        flow_call(flow, issue(flow, TOKEN_RESET, MAIL_RESET_PASSWORD, TOKEN_RESET_MS),
+                  mail_enqueued);
     else
         flow_refuse(flow, outcome);
 }
@@ -110,7 +107,7 @@ static bool is_stale_entry(const struct flow *flow)
 static void taken_got(struct flow *flow, enum outcome outcome)
 {
     const struct account_record *view;
-    struct account_envelope *envelope;
+    bool is_pending;
 
     if (outcome != OUTCOME_OK && outcome != OUTCOME_NOT_FOUND) {
         flow_refuse(flow, outcome);
@@ -125,16 +122,10 @@ static void taken_got(struct flow *flow, enum outcome outcome)
         return;
     }
     view = &flow->answer->view;
-    if (view->state == ACCOUNT_PENDING && view->role == ROLE_CUSTOMER) {
-        envelope = flow_envelope(flow, ACCOUNT_CALL_PASSWORD_CHANGE);
-        if (envelope != NULL) {
-            envelope->credentials = view->credentials;
-            login_put_hash(flow, envelope);
-        }
-        flow_call(flow, envelope, pending_renewed);
-    } else {
-        flow_call(flow, issue(flow, TOKEN_VERIFY, MAIL_KIND_COUNT, TOKEN_VERIFY_MS), taken_noted);
-    }
+    is_pending = view->state == ACCOUNT_PENDING && view->role == ROLE_CUSTOMER;
+    /* The link that was sent before is good no more. */
+    flow_call(flow, issue(flow, TOKEN_VERIFY, MAIL_KIND_COUNT, TOKEN_VERIFY_MS),
+              is_pending ? pending_noted : taken_noted);
 }
 
 static void registered(struct flow *flow, enum outcome outcome)

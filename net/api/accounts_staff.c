@@ -398,7 +398,8 @@ static void customer_got(struct flow *flow, enum outcome outcome)
     }
     /* An entry that is left over from a change of address is nobody's. */
     if (outcome == OUTCOME_OK &&
-        memcmp(flow->answer->view.email_index, flow->index, EMAIL_INDEX_BYTES) != 0)
+        (memcmp(flow->answer->view.email_index, flow->index, EMAIL_INDEX_BYTES) != 0 ||
+         flow->answer->view.role != ROLE_CUSTOMER)) /* staff are the owners' to look up */
         outcome = OUTCOME_NOT_FOUND;
     writer = writer_growing();
     write_literal(&writer, "{\"data\":[");

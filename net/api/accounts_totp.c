@@ -115,6 +115,7 @@ static void confirm_proven(struct flow *flow, enum outcome outcome)
     envelope = flow_envelope(flow, ACCOUNT_CALL_TOTP_SET);
     if (envelope != NULL) {
         envelope->totp_step = step;
+        envelope->credentials = flow->credentials;
         memcpy(envelope->hash, flow->token_hash, sizeof(envelope->hash));
         envelope->sealed_length = (uint16_t)private_seal(
             flow->shard->api->engine, &flow->account, &flow->key, PRIVATE_TOTP, flow->secret,
@@ -158,8 +159,10 @@ static void remove_code_used(struct flow *flow, enum outcome outcome)
         flow_invalid(flow, "code", "is wrong, was used before, or is not of now");
     } else {
         envelope = flow_envelope(flow, ACCOUNT_CALL_TOTP_SET);
-        if (envelope != NULL)
+        if (envelope != NULL) {
+            envelope->credentials = flow->credentials;
             memcpy(envelope->hash, flow->token_hash, sizeof(envelope->hash));
+        }
         flow_call(flow, envelope, removed);
     }
 }

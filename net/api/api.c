@@ -114,6 +114,23 @@ static bool shard_init(struct api *api, struct api_shard *shard)
     return true;
 }
 
+static bool init_throttle(struct api *api)
+{
+    struct hash_key seed;
+
+    if (!api->options.rate_limits)
+        return true;
+    shard_random(engine_shard(api->engine, 0), &seed, sizeof(seed));
+    api->throttle = malloc(sizeof(*api->throttle));
+    if (api->throttle == NULL || uv_mutex_init(&api->throttle_lock) != 0) {
+        free(api->throttle);
+        api->throttle = NULL;
+        return false;
+    }
+    rate_limiter_init(api->throttle, &seed);
+    return true;
+}
+
 static bool init_shards(struct api *api)
 {
     size_t bytes = api->shard_count * sizeof(*api->shards);
@@ -170,7 +187,7 @@ struct api *api_create(struct engine *engine, const struct api_options *options,
     api->redirect_router = router_build(NULL, 0);
     api->keyed = keyed_table_create();
     if (api->router == NULL || api->redirect_router == NULL || api->keyed == NULL ||
-        !init_shards(api) || !challenge_init(api)) {
+        !init_shards(api) || !init_throttle(api) || !challenge_init(api)) {
         snprintf(error, error_size, "no memory for the API");
         goto destroy;
     }
@@ -190,6 +207,9 @@ void api_destroy(struct api *api)
     router_free(api->redirect_router);
     keyed_table_destroy(api->keyed);
     challenge_free(api);
+    if (api->throttle != NULL)
+        uv_mutex_destroy(&api->throttle_lock);
+    free(api->throttle);
     free(api->openapi.text);
     free(api->docs.text);
     free(api);

@@ -60,6 +60,8 @@ struct api {
     uint8_t challenge_modes[ROUTE_COUNT]; /* enum challenge_mode */
     uint8_t altcha_key[ALTCHA_KEY_BYTES];
     struct altcha_memory *altcha_memory; /* NULL: no route demands ALTCHA */
+    struct rate_limiter *throttle;       /* of all shards, under its lock (throttle.h); NULL: off */
+    uv_mutex_t throttle_lock;
     uint32_t shard_count;
     struct api_shard *shards;
 };

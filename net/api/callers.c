@@ -26,7 +26,7 @@ static bool check_nobody(struct api_call *call)
 
     switch (call->route->access.caller) {
     case CALLER_SESSION_OR_NEW:
-        session_start(call->shard, call->exchange, &call->principal, token);
+        session_start(call, token);
         return true;
     case CALLER_SESSION:
         return refuse(call, "Start a session with POST /v1/sessions.");

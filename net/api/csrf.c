@@ -112,12 +112,17 @@ static struct http_slice page_origin(const struct api_call *call)
     return referer.data == NULL ? referer : origin_of_url(referer);
 }
 
-bool csrf_check_origin(struct api_call *call)
+bool csrf_is_foreign(const struct api_call *call)
 {
     struct http_slice origin = page_origin(call);
     bool is_listed = origin.data != NULL && is_allowed(call, origin);
 
-    if ((origin.data != NULL && !is_listed) || (is_cross_site(call) && !is_listed))
+    return (origin.data != NULL && !is_listed) || (is_cross_site(call) && !is_listed);
+}
+
+bool csrf_check_origin(struct api_call *call)
+{
+    if (csrf_is_foreign(call))
         return refuse(call, "This call is not taken from pages of other sites.");
     return true;
 }

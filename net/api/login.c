@@ -18,8 +18,15 @@ static void count(const struct flow *flow, enum login_result result)
     counter_add(&flow->shard->counters.logins[result], 1);
 }
 
+static void refuse_password(struct flow *flow);
+
+/* An account that was erased while it logged in is nobody's. */
 static void fail(struct flow *flow, enum outcome outcome)
 {
+    if (outcome == OUTCOME_NOT_FOUND && !flow->is_registration) {
+        refuse_password(flow);
+        return;
+    }
     count(flow, LOGIN_FAILED);
     flow_refuse(flow, outcome);
 }
@@ -59,10 +66,12 @@ static void reauthenticated(struct flow *flow, enum outcome outcome)
 
 static void reauthenticate(struct flow *flow, enum outcome outcome)
 {
-    if (outcome == OUTCOME_OK)
-        login_verify_password(flow, reauthenticated);
-    else
+    if (outcome != OUTCOME_OK) {
         flow_refuse(flow, outcome);
+        return;
+    }
+    flow->credentials = flow->answer->view.credentials;
+    login_verify_password(flow, reauthenticated);
 }
 
 void login_reauthenticate(struct flow *flow, flow_step next)
@@ -130,8 +139,10 @@ void login_use_code(struct flow *flow, flow_step next)
             return;
         }
         envelope = flow_envelope(flow, ACCOUNT_CALL_TOTP_USE);
-        if (envelope != NULL)
+        if (envelope != NULL) {
             envelope->totp_step = step;
+            envelope->credentials = flow->credentials;
+        }
     } else {
         if (!recovery_code_normalise(flow->code, flow->code_length, normal)) {
             next(flow, OUTCOME_OK);
@@ -139,8 +150,10 @@ void login_use_code(struct flow *flow, flow_step next)
         }
         digest_sha256(normal, RECOVERY_CODE_LENGTH, digest);
         envelope = flow_envelope(flow, ACCOUNT_CALL_RECOVERY_USE);
-        if (envelope != NULL)
+        if (envelope != NULL) {
             memcpy(envelope->recovery[0], digest, RECOVERY_CODE_HASH_BYTES);
+            envelope->credentials = flow->credentials;
+        }
     }
     flow_call(flow, envelope, after_code);
 }
@@ -161,7 +174,8 @@ static void respond(struct flow *flow)
         return;
     write_byte(&writer, '}');
     if (exchange != NULL)
-        session_hand_out(flow->shard, exchange, flow->token, session_lifetime_ms(role) / 1000);
+        session_hand_out(flow->shard, exchange, flow->token, session_lifetime_ms(role) / 1000,
+                         true); /* pages of other sites were refused */
     flow_respond_json(flow, flow->is_registration ? 201 : 200, &writer);
 }
 
@@ -292,7 +306,8 @@ static void guest_ended(struct flow *flow, enum outcome outcome)
 void login_enter(struct flow *flow)
 {
     flow->role = flow->answer->view.role;
-    flow->credentials = flow->answer->view.credentials;
+    if (flow->is_registration) /* nobody else has had it */
+        flow->credentials = flow->answer->view.credentials;
     flow->account = flow->answer->view.principal;
     flow->origin.who = flow->account;
     flow->origin.caller = audit_caller_of((enum account_role)flow->role);
@@ -351,7 +366,9 @@ static void refuse_password(struct flow *flow)
 
 static void code_used(struct flow *flow, enum outcome outcome)
 {
-    if (outcome != OUTCOME_OK) {
+    if (outcome == OUTCOME_STALE) {
+        refuse_password(flow);
+    } else if (outcome != OUTCOME_OK) {
         fail(flow, outcome);
     } else if (!flow->is_right) {
         refuse_login(flow, LOGIN_SECOND_FACTOR, PROBLEM_SECOND_FACTOR_REQUIRED,
@@ -367,8 +384,8 @@ static void check_code(struct flow *flow)
     if (flow->answer->view.totp_length == 0) {
         login_enter(flow);
     } else if (flow->code_length == 0) {
-        count(flow, LOGIN_SECOND_FACTOR);
-        flow_problem(flow, PROBLEM_SECOND_FACTOR_REQUIRED, "Repeat the login with a `code`.");
+        refuse_login(flow, LOGIN_SECOND_FACTOR, PROBLEM_SECOND_FACTOR_REQUIRED,
+                     "Repeat the login with a `code`.");
     } else {
         login_use_code(flow, code_used);
     }
@@ -414,6 +431,7 @@ static void got(struct flow *flow, enum outcome outcome)
 {
     if (outcome == OUTCOME_OK) {
         flow->role = flow->answer->view.role;
+        flow->credentials = flow->answer->view.credentials;
         /* An address that the account had, or is to have: what is not ended yet lets nobody in. */
         if (memcmp(flow->answer->view.email_index, flow->index, EMAIL_INDEX_BYTES) != 0)
             flow->answer->view.password_length = 0;

@@ -193,14 +193,16 @@ static void set_cookie(struct http_exchange *exchange, const struct api_shard *s
 }
 
 void session_hand_out(struct api_shard *shard, struct http_exchange *exchange, const char *token,
-                      int64_t age_max_s)
+                      int64_t age_max_s, bool with_cookies)
 {
     char csrf[CSRF_TOKEN_LENGTH + 1];
 
     csrf_token_make(shard, token, SESSION_TOKEN_LENGTH, csrf);
     http_exchange_cache(exchange, HTTP_CACHE_NO_STORE);
-    set_cookie(exchange, shard, "stampede_session", token, age_max_s, "; HttpOnly");
-    set_cookie(exchange, shard, "stampede_csrf", csrf, age_max_s, "");
+    if (with_cookies) {
+        set_cookie(exchange, shard, "stampede_session", token, age_max_s, "; HttpOnly");
+        set_cookie(exchange, shard, "stampede_csrf", csrf, age_max_s, "");
+    }
     http_header_add(exchange, "X-Session-Token", token);
     http_header_add(exchange, "X-CSRF-Token", csrf);
 }
@@ -211,9 +213,9 @@ void session_take_back(struct api_shard *shard, struct http_exchange *exchange)
     set_cookie(exchange, shard, "stampede_csrf", "", 0, "");
 }
 
-void session_start(struct api_shard *shard, struct http_exchange *exchange,
-                   struct principal *principal_out, char token_out[SESSION_TOKEN_LENGTH + 1])
+void session_start(struct api_call *call, char token_out[SESSION_TOKEN_LENGTH + 1])
 {
+    struct api_shard *shard = call->shard;
     struct session session = {.issued_s = engine_now(shard->api->engine).wall_ms / 1000};
     uint8_t claim[SESSION_CLAIM_BYTES];
     uint8_t mac[SESSION_MAC_BYTES];
@@ -224,19 +226,18 @@ void session_start(struct api_shard *shard, struct http_exchange *exchange,
     session_token_format(claim, mac, token_out);
     /* Who gets it is likely to come back at once. */
     session_cache_put_guest(&shard->sessions, token_out, &session);
-    session_hand_out(shard, exchange, token_out, SESSION_AGE_MAX_S);
+    session_hand_out(shard, call->exchange, token_out, SESSION_AGE_MAX_S, !csrf_is_foreign(call));
     counter_add(&shard->counters.sessions_created, 1);
-    *principal_out = session.principal;
+    call->principal = session.principal;
 }
 
 void api_session_create(struct api_call *call)
 {
     char token[SESSION_TOKEN_LENGTH + 1];
-    struct principal principal;
 
     if (!request_empty_object(call))
         return;
-    session_start(call->shard, call->exchange, &principal, token);
+    session_start(call, token);
     char *memory =
         http_body_begin(call->exchange, 201, "application/json", SESSION_TOKEN_LENGTH + 32);
     if (memory == NULL)

@@ -41,14 +41,15 @@ bool admin_of_request(struct api_shard *shard, const struct http_exchange *excha
  * answer is there, or the request has been refused meanwhile. After SESSION_UNKNOWN. */
 void session_ask(struct api_call *call);
 
-/* Makes a guest session and hands it out in the answer's headers (cookie and X-Session-Token). */
-void session_start(struct api_shard *shard, struct http_exchange *exchange,
-                   struct principal *principal_out, char token_out[SESSION_TOKEN_LENGTH + 1]);
+/* Makes a guest session, which is the call's principal from here on, and hands it out in the
+ * answer's headers: X-Session-Token and cookies; no cookies for a page of another site, which could
+ * throw away a shopper's session by them. */
+void session_start(struct api_call *call, char token_out[SESSION_TOKEN_LENGTH + 1]);
 
-/* Adds the headers that hand a session out: cookie, X-Session-Token, and the token against CSRF as
- * a cookie that pages can read and as X-CSRF-Token. */
+/* Adds the headers that hand a session out: X-Session-Token and the token against CSRF that goes
+ * with it, X-CSRF-Token; with cookies, both also as such, the latter one that pages can read. */
 void session_hand_out(struct api_shard *shard, struct http_exchange *exchange, const char *token,
-                      int64_t age_max_s);
+                      int64_t age_max_s, bool with_cookies);
 
 /* Adds the headers that take both cookies back. */
 void session_take_back(struct api_shard *shard, struct http_exchange *exchange);
@@ -61,8 +62,11 @@ void csrf_token_make(struct api_shard *shard, const char *token, size_t length,
  * methods with a session by cookie. Otherwise false, after 403. */
 bool csrf_check(struct api_call *call);
 
-/* For calls that hand out sessions: false, after 403, if the request says that it comes from a page
- * of another site. */
+/* Whether the request says that it comes from a page of another site. */
+bool csrf_is_foreign(const struct api_call *call);
+
+/* For calls that hand out accounts' sessions: false, after 403, if the request says that it comes
+ * from a page of another site. */
 bool csrf_check_origin(struct api_call *call);
 
 /* What an admin key's MAC is made for. */

@@ -34,9 +34,13 @@ static bool take(struct api_call *call, const struct rate_policy *policy, const 
     struct rate_verdict verdict;
     char text[64];
 
-    if (shard->limiter == NULL)
+    if (shard->api->throttle == NULL)
         return true;
-    verdict = rate_limiter_take(shard->limiter, policy, who, length, (int64_t)uv_now(shard->loop));
+    /* One count for all shards: the lock is nothing beside what such a call costs anyway. */
+    uv_mutex_lock(&shard->api->throttle_lock);
+    verdict = rate_limiter_take(shard->api->throttle, policy, who, length,
+                                (int64_t)(uv_hrtime() / 1000000));
+    uv_mutex_unlock(&shard->api->throttle_lock);
     if (verdict.is_allowed)
         return true;
     counter_add(&shard->counters.rate_limited[call->route->class], 1);

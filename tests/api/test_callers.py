@@ -69,8 +69,8 @@ class Staff(AccountTest):
             support.call("GET", f"/v1/admin/customers{query}", expect=422)
 
 
-class Cookies(AccountTest):
-    """What a browser sends by itself proves nothing: unsafe calls need the page's origin and the token."""
+class CookieTest(AccountTest):
+    """What a browser does with the cookies that it was given."""
 
     flags = (*AccountTest.flags, "--cors-origins", "https://shop.example")
 
@@ -90,6 +90,10 @@ class Cookies(AccountTest):
         ann = register(self.server)
         body = {"email": ann.email, "password": PASSWORD}
         return self.jar(Client(self.server).call("POST", "/v1/auth/login", body, expect=200))
+
+
+class Cookies(CookieTest):
+    """What a browser sends by itself proves nothing: unsafe calls need the page's origin and the token."""
 
     def test_cookies_of_a_login(self):
         ann = register(self.server)
