@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Black-box tests of a built server.
 
-    python3 tests/api/run.py --server build/release/stampede [--load build/release/stampede-load] [-k PATTERN] [-v]
+    python3 tests/api/run.py --server build/release/stampede [--load build/release/stampede-load] [-k PATTERN] [--full] [-v]
 
 One line a test; last line `N passed, M failed` (and `, K skipped`); exit status 1 if any failed. Test classes run
 side by side, so that waiting (deadlines, time-outs) costs little.
@@ -95,7 +95,7 @@ class Result(unittest.TestResult):
             self.board.line("skip", str(test), 0.0, reason)
 
 
-def collect(pattern):
+def collect(pattern, is_full):
     """One suite a test class; classes that say so (`slow = True`) first, to end together with the rest."""
     loader = unittest.TestLoader()
     classes = []
@@ -103,7 +103,8 @@ def collect(pattern):
         module = importlib.import_module(path.stem)
         for value in vars(module).values():
             is_test = isinstance(value, type) and issubclass(value, unittest.TestCase)
-            if is_test and value.__module__ == module.__name__:
+            is_wanted = is_full or not getattr(value, "only_full", False)
+            if is_test and is_wanted and value.__module__ == module.__name__:
                 classes.append(value)
     classes.sort(key=lambda cls: not getattr(cls, "slow", False))
     suites = []
@@ -134,6 +135,7 @@ def main():
     parser.add_argument("--server", required=True, help="path of the stampede binary")
     parser.add_argument("--load", help="path of the stampede-load binary")
     parser.add_argument("-k", metavar="PATTERN", help="only tests whose name contains this")
+    parser.add_argument("--full", action="store_true", help="also those that take long (`only_full = True`)")
     parser.add_argument("-v", action="store_true", help="whole tracebacks")
     options = parser.parse_args()
     if not Path(options.server).is_file():
@@ -149,7 +151,7 @@ def main():
         board.line("FAIL", "a server starts and serves /openapi.json", 0.0, repr(error))
     started = time.monotonic()
     with ThreadPoolExecutor(WORKERS) as pool:
-        for future in [pool.submit(suite.run, Result(board)) for suite in collect(options.k)]:
+        for future in [pool.submit(suite.run, Result(board)) for suite in collect(options.k, options.full)]:
             future.result()
     if options.k is None and contract is not None:
         check_codes(board, contract)

@@ -11,10 +11,12 @@ from test_accounts import OTHER_PASSWORD, PASSWORD, AccountTest, log_in, new_ema
 
 
 class MailTest(AccountTest):
+    more_flags = ()
+
     @classmethod
     def setUpClass(cls):
         cls.mail_dir = fresh_path("mails")
-        cls.flags = ("--shards", "2", "--mail-dir", cls.mail_dir)
+        cls.flags = ("--shards", "2", "--mail-dir", cls.mail_dir, *cls.more_flags)
         super().setUpClass()
 
     def mails_to(self, address):
