@@ -5,9 +5,9 @@ import json
 import os
 import time
 
-from harness import Client, Server, fresh_path, new_key, run_cli, wait_until
+from harness import Client, fresh_path, new_key, run_cli, wait_until
 from stored import files_with, logs, place_of, sealed, wrapped_key
-from test_accounts import ADDRESS, OTHER_PASSWORD, PASSWORD, AccountTest, log_in, new_email, register, totp
+from test_accounts import ADDRESS, PASSWORD, AccountTest, log_in, new_email, register, totp
 from test_verification import MailTest
 
 SMALL = ("--ballast-mb", "1")
@@ -34,8 +34,9 @@ class Canaries(MailTest):
         answer = Client(self.server).call("POST", "/v1/auth/login", body, headers=headers, expect=200)
         ann = Client(self.server, token=answer.json()["token"])
         self.words["session"], self.words["csrf"] = ann.token, answer.header("x-csrf-token")
-        address = {**ADDRESS, "name": self.canary("receiver"), "line1": self.canary("street"), "line2": self.canary("floor"),
-                   "city": self.canary("city"), "phone": self.canary("phone"), "postal_code": self.canary("code")}
+        fields = {"name": "receiver", "line1": "street", "line2": "floor", "city": "city", "phone": "phone",
+                  "postal_code": "code"}
+        address = {**ADDRESS, **{field: self.canary(kind) for field, kind in fields.items()}}
         made = ann.call("POST", "/v1/me/addresses", address, key=new_key(), expect=201).json()
         ann.call("PUT", f"/v1/me/addresses/{made['id']}", {**address, "region": self.canary("region")}, expect=200)
         ann.call("PATCH", "/v1/me", {"name": self.canary("other name")}, key=new_key(), expect=200)
@@ -182,7 +183,8 @@ class Damage(AccountTest):
         data = self.server.data
         email_of = lambda person: sealed(data, person, len(person.email))
         name_of = lambda person: sealed(data, person, len(person.name))
-        cases = {name: self.pair() for name in ("emails", "names", "keys", "keys and emails", "bit", "bit of a key", "rows")}
+        names = ("emails", "names", "keys", "keys and emails", "bit", "bit of a key", "rows")
+        cases = {name: self.pair() for name in names}
         whole = self.pair()[0]
         self.server.kill()
         self.swap(cases["emails"], email_of)

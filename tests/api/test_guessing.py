@@ -70,7 +70,8 @@ class Lockout(AccountTest):
 
     def guess(self, email, address, password=PASSWORD + "?"):
         headers = [("X-Forwarded-For", address)]
-        return Client(self.server).call("POST", "/v1/auth/login", {"email": email, "password": password}, headers=headers)
+        body = {"email": email, "password": password}
+        return Client(self.server).call("POST", "/v1/auth/login", body, headers=headers)
 
     def registered(self):
         headers = [("X-Forwarded-For", "192.0.2.1")]
