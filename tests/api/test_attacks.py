@@ -411,7 +411,8 @@ class Fields(AccountTest):
             made_up = "res_" + body[:index] + ("0" if body[index] != "0" else "1") + body[index + 1:]
             for client in (ann, eve):
                 client.reservation(made_up, expect=404, code="not_found")
-        for odd in ("RES_" + body.upper(), hold["id"] + "0", "res_" + quote("/") + body, "cus_" + body, hold["id"] + "%00"):
+        odd_ones = ("RES_" + body.upper(), f"res_{body}0", "res_%2F" + body, "cus_" + body, f"res_{body}%00")
+        for odd in odd_ones:
             eve.reservation(odd, expect=(400, 404))
         # A customer is no member of staff by being asked for as one.
         target = f"/v1/admin/staff/{eve.id}"

@@ -8,7 +8,7 @@ import re
 import time
 from dataclasses import dataclass
 
-from harness import Client, Server, new_key, quote
+from harness import Client, new_key, quote
 from routes import ROLES, read_routes, verdict
 from test_accounts import PASSWORD, AccountTest, log_in, new_email, register, totp
 from wire import Wire
