@@ -22,11 +22,17 @@ struct env_real_workers {
     uv_thread_t threads[WORKERS_MAX];
 };
 
-/* The thread's own priority (on Linux nice is the thread's): a shard that has something to do goes
- * first. Where that is refused, they share. */
+/* The thread's own priority: only where nobody else has anything to do. A shard that wakes up takes
+ * the core at once: beside a thread that is merely nicer (SCHED_OTHER) it would wait for the rest
+ * of that one's slice, 3 ms and more, at each step of a reservation. Where that is refused, they
+ * share, and this thread gets less. */
 static void lower_priority(void)
 {
-    (void)setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), WORKERS_NICE);
+    const struct sched_param none = {0};
+    pid_t thread = (pid_t)syscall(SYS_gettid);
+
+    if (sched_setscheduler(thread, SCHED_IDLE, &none) != 0)
+        (void)setpriority(PRIO_PROCESS, (id_t)thread, WORKERS_NICE);
 }
 
 /* The next piece of work, waiting for one; NULL at the end. */

@@ -12,7 +12,7 @@ enum {
     WORKERS_MAX = 64,
     WORKERS_QUEUE_MAX = 4096,
     WORKERS_QUEUE_DEFAULT = 32, /* a second's wait at most, where a password takes 30 ms */
-    WORKERS_NICE = 10,          /* shards have 0: on a busy core they get about ten times as much */
+    WORKERS_NICE = 10, /* where SCHED_IDLE is refused: shards have 0, and get ten times as much */
 };
 
 struct env_real_workers;

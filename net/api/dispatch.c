@@ -13,7 +13,7 @@
 
 /* ---- rates ---- */
 
-enum { RATE_LINE_MAX = 208 }; /* three policies of at most 64 bytes each, and what is between */
+enum { RATE_LINE_MAX = 160 }; /* three policies of at most 50 bytes each, and what is between */
 
 /* What this call was charged to; NULL: not limited. */
 struct rates {
@@ -104,20 +104,23 @@ static bool check_address_rate(struct api_call *call, struct rates *rates)
     enum route_class class = call->route->class;
     const uint8_t *address = http_exchange_peer(call->exchange)->address;
     int64_t now_ms = (int64_t)uv_now(call->shard->loop);
+    bool is_first = !http_exchange_is_resumed(call->exchange);
 
     if (limiter == NULL || rate_address_policies[class].quota == 0)
         return true;
+    struct rate_name name = rate_name_of_address(address);
     rates->address = &rate_address_policies[class];
-    if (!http_exchange_is_resumed(call->exchange))
-        scratch->address_verdict = rate_limiter_take(limiter, rates->address, address,
-                                                     rate_address_bytes(address), now_ms);
+    if (is_first)
+        scratch->address_verdict =
+            rate_limiter_take(limiter, rates->address, name.bytes, name.length, now_ms);
     rates->address_verdict = scratch->address_verdict;
     if (!rates->address_verdict.is_allowed)
         return refuse_rate(call, rates, rates->address_verdict.wait_s);
+    name = rate_name_of_network(address);
     rates->network = &rate_network_policies[class];
-    if (!http_exchange_is_resumed(call->exchange))
-        scratch->network_verdict = rate_limiter_take(limiter, rates->network, address,
-                                                     rate_network_bytes(address), now_ms);
+    if (is_first)
+        scratch->network_verdict =
+            rate_limiter_take(limiter, rates->network, name.bytes, name.length, now_ms);
     rates->network_verdict = scratch->network_verdict;
     return rates->network_verdict.is_allowed ||
            refuse_rate(call, rates, rates->network_verdict.wait_s);

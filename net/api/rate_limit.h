@@ -50,10 +50,17 @@ extern const struct rate_policy rate_address_policies[CLASS_COUNT];
 extern const struct rate_policy rate_network_policies[CLASS_COUNT];
 const char *route_class_name(enum route_class class);
 
-/* How many bytes of a peer's address (IPv6, or IPv4 mapped into it) name it, and its network: of
- * IPv4 the address and its /24; of IPv6 the /64, which is one customer's link, and the /48, of
- * which a provider gives one, or a 256th of one (/56), to each of its lines. */
+/* Who a peer's address (IPv6, or IPv4 mapped into it) names, and which network: of IPv4 its 4 bytes
+ * and the /24; of IPv6 the /64, which is one customer's link, and the /48, of which a provider
+ * gives one, or a 256th of one (/56), to each of its lines. As few bytes as tell them apart, for
+ * each is hashed on every call; no two kinds have the same length. They point into `address`. */
+struct rate_name {
+    const uint8_t *bytes;
+    size_t length;
+};
+
 enum { RATE_MAPPED_BYTES = 12 };
+
 static inline bool rate_address_is_ipv4(const uint8_t address[16])
 {
     static const uint8_t mapped[RATE_MAPPED_BYTES] = {[10] = 0xff, [11] = 0xff};
@@ -61,14 +68,16 @@ static inline bool rate_address_is_ipv4(const uint8_t address[16])
     return memcmp(address, mapped, sizeof(mapped)) == 0;
 }
 
-static inline size_t rate_address_bytes(const uint8_t address[16])
+static inline struct rate_name rate_name_of_address(const uint8_t address[16])
 {
-    return rate_address_is_ipv4(address) ? 16 : 8;
+    return rate_address_is_ipv4(address) ? (struct rate_name){address + RATE_MAPPED_BYTES, 4}
+                                         : (struct rate_name){address, 8};
 }
 
-static inline size_t rate_network_bytes(const uint8_t address[16])
+static inline struct rate_name rate_name_of_network(const uint8_t address[16])
 {
-    return rate_address_is_ipv4(address) ? 15 : 6;
+    return rate_address_is_ipv4(address) ? (struct rate_name){address + RATE_MAPPED_BYTES, 3}
+                                         : (struct rate_name){address, 6};
 }
 
 enum {

@@ -61,8 +61,14 @@ static struct subject subject_of(const struct api_call *call, const uint8_t *ind
     const uint8_t *address = http_exchange_peer(call->exchange)->address;
     struct subject subject = {{0}, {0}, {0}};
 
-    memcpy(subject.address, address, rate_address_bytes(address));
-    memcpy(subject.network, address, rate_network_bytes(address));
+    struct rate_name name = rate_name_of_address(address);
+    struct rate_name network = rate_name_of_network(address);
+
+    /* With the length, so that no IPv4 address is some IPv6 one. */
+    memcpy(subject.address, name.bytes, name.length);
+    subject.address[15] = (uint8_t)name.length;
+    memcpy(subject.network, network.bytes, network.length);
+    subject.network[15] = (uint8_t)network.length;
     if (index != NULL)
         memcpy(subject.index, index, sizeof(subject.index));
     return subject;

@@ -98,7 +98,8 @@ class Rates(unittest.TestCase):
             with self.subTest(path=path):
                 client = self.person(who)
                 networks = [self.addresses.network() for _ in range(quota // 20 + 2)]
-                response = self.spend(client, method, path, lambda i: networks[i // 20 % len(networks)](1), quota, window)
+                spread = lambda i, networks=networks: networks[i // 20 % len(networks)](1)  # noqa: E731
+                response = self.spend(client, method, path, spread, quota, window)
                 self.assert_limits(response, name, quota, window)
                 if who != "admin":
                     other = self.send(self.person(who), method, path, networks[0](1))

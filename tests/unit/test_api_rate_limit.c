@@ -151,11 +151,12 @@ static void networks_of_addresses(void **state)
     static const uint8_t ipv6[16] = {0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 2, [15] = 3};
     static const uint8_t nearly_mapped[16] = {[10] = 0xff, [11] = 0xfe};
 
-    assert_int_equal(rate_address_bytes(ipv4), 16);
-    assert_int_equal(rate_network_bytes(ipv4), 15);
-    assert_int_equal(rate_address_bytes(ipv6), 8);
-    assert_int_equal(rate_network_bytes(ipv6), 6);
-    assert_int_equal(rate_address_bytes(nearly_mapped), 8);
+    assert_int_equal(rate_name_of_address(ipv4).length, 4);
+    assert_int_equal(rate_name_of_network(ipv4).length, 3);
+    assert_int_equal(rate_name_of_network(ipv4).bytes[0], 192);
+    assert_int_equal(rate_name_of_address(ipv6).length, 8);
+    assert_int_equal(rate_name_of_network(ipv6).length, 6);
+    assert_int_equal(rate_name_of_address(nearly_mapped).length, 8);
 }
 
 int main(void)
