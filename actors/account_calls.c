@@ -25,7 +25,8 @@ static bool token_is_good(const struct account_step *step, enum token_purpose pu
     const struct account_token *token = &step->subject->account.tokens[purpose];
 
     return token->expires_wall_ms != 0 &&
-           account_has_time(step->moment->wall_ms, token->expires_wall_ms) &&
+           (account_has_time(step->moment->wall_ms, token->expires_wall_ms) ||
+            MUTANT(TOKEN_NEVER_EXPIRES)) &&
            memcmp(token->hash, step->envelope->hash, TOKEN_HASH_BYTES) == 0;
 }
 
@@ -237,7 +238,7 @@ static enum outcome role_set(const struct account_step *step)
 {
     assert(step->envelope->role < ROLE_COUNT);
     step->subject->account.role = step->envelope->role;
-    step->subject->account.credentials++;
+    step->subject->account.credentials += !MUTANT(ROLE_KEEPS_CREDENTIALS);
     account_end_sessions(step, NULL);
     return changed(step);
 }
@@ -282,6 +283,8 @@ static enum outcome recovery_use(const struct account_step *step)
         if (memcmp(account->recovery[i], step->envelope->recovery[0], RECOVERY_CODE_HASH_BYTES) !=
             0)
             continue;
+        if (MUTANT(RECOVERY_CODE_KEPT))
+            return changed(step);
         account->recovery_count--;
         memmove(account->recovery[i], account->recovery[i + 1],
                 (account->recovery_count - i) * sizeof(account->recovery[0]));

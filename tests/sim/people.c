@@ -200,6 +200,7 @@ static uint64_t step_open(struct world *world, uint32_t device, struct flow *flo
         return 0;
     }
     ask.credentials = flow->credentials;
+    ask.verified_step = flow->verified_step;
     ask.lifetime_ms = draw_lifetime(world);
     ask.guest = flow->guest;
     ask.has_guest = flow->guest != NONE;
@@ -217,6 +218,8 @@ static uint64_t step_login(struct world *world, uint32_t device, struct flow *fl
     ask.address = flow->address;
     switch (flow->step) {
     case LOGIN_FIND:
+        if (world->people.devices[device].session == NONE) /* so that there is something to adopt */
+            clients_reserve_new(world, device);
         return people_send(world, device, NONE, &ask);
     case LOGIN_GET:
         ask = people_ask(ACCOUNT_CALL_GET);
@@ -280,6 +283,7 @@ static void after_login(struct world *world, uint32_t device_index, struct flow 
         flow->step = LOGIN_GET;
     } else if (flow->step == LOGIN_GET) {
         flow->credentials = answer->view.credentials;
+        flow->verified_step = world->step;
         flow->guest = device->session == NONE ? device->guest : NONE;
         flow->step = flow->guest == NONE ? LOGIN_OPEN : LOGIN_GUEST_END;
         if (answer->view.state != ACCOUNT_ACTIVE)
@@ -289,6 +293,7 @@ static void after_login(struct world *world, uint32_t device_index, struct flow 
     } else {
         device->session = flow->session;
         *flow = (struct flow){0};
+        device->repeats = sim_random_chance(&world->random, 500000);
     }
 }
 
@@ -452,6 +457,10 @@ static bool fill_call(struct world *world, uint32_t device_index, struct account
     case ACCOUNT_CALL_ADDRESS_REMOVE:
         fill_postal(world, ask);
         return ask->id != 0;
+    case ACCOUNT_CALL_EMAIL_RELEASE: /* late, of one that is another's by now */
+        ask->session = NONE;
+        ask->address = draw_address(world);
+        return !owning_is_possible(&world->people.owning[ask->address][ask->account], UINT64_MAX);
     case ACCOUNT_CALL_ROLE_SET:
         ask->session = NONE;
         return true;
@@ -483,10 +492,11 @@ static void call_account(struct world *world, uint32_t device)
         {ACCOUNT_CALL_ADDRESS_ADD, 2},
         {ACCOUNT_CALL_ADDRESS_SET, 1},
         {ACCOUNT_CALL_ADDRESS_REMOVE, 1},
+        {ACCOUNT_CALL_EMAIL_RELEASE, 2},
         {ACCOUNT_CALL_ROLE_SET, 1},
         {ACCOUNT_CALL_TOTP_SET, 1},
         {ACCOUNT_CALL_TOTP_USE, 4},
-        {ACCOUNT_CALL_RECOVERY_USE, 2},
+        {ACCOUNT_CALL_RECOVERY_USE, 4},
         {ACCOUNT_CALL_KEY_REWRAP, 1},
     };
     enum { CALLS = sizeof(calls) / sizeof(calls[0]) };
@@ -573,6 +583,11 @@ void people_act(struct world *world)
     uint32_t index = sim_random_below(&world->random, world->profile.devices);
     struct device *device = &world->people.devices[index];
 
+    if (device->repeats && device->session != NONE) { /* what it wanted before it logged in */
+        device->repeats = false;
+        clients_repeat_last(world, index);
+        return;
+    }
     if (sim_random_below(&world->random, 100) < PROBE_PERCENT) {
         people_probe(world);
         return;

@@ -126,6 +126,8 @@ struct account_model {
     uint32_t token_changes_open;
     uint64_t credential_changes; /* likewise */
     uint32_t credential_changes_open;
+    uint64_t credential_sent_step; /* of the newest change that was acknowledged */
+    uint64_t credential_done_step;
     uint64_t opens;     /* sessions, sent */
     uint32_t ends_open; /* calls under way that end many sessions */
     uint64_t totp_used; /* the newest step that was taken */
@@ -152,12 +154,14 @@ struct flow {
     uint32_t shards; /* of the engine when it began */
     uint32_t credentials;
     uint64_t credential_changes;
+    uint64_t verified_step;
     struct principal principal;
 };
 
 struct device {
     uint32_t guest;   /* its guest's party, or NONE */
     uint32_t session; /* logged in by it, or NONE */
+    bool repeats;     /* its last reservation, as a customer */
     struct flow flow;
 };
 
@@ -223,7 +227,8 @@ struct account_ask {
     uint32_t known_credentials;
     uint64_t known_totp;
     uint64_t changes;
-    uint32_t cache_shard; /* SESSION_CHECK, GUEST_CHECK: whose cache wants to know, or NONE */
+    uint64_t verified_step; /* SESSION_OPEN: the answer by which the password was verified */
+    uint32_t cache_shard;   /* SESSION_CHECK, GUEST_CHECK: whose cache wants to know, or NONE */
 };
 
 struct account_ask people_ask(enum account_call call);
