@@ -69,6 +69,15 @@
     X(ERASE, ACCOUNT)             /* `old_index` is to be released; idempotent */                  \
     X(MAIL_RESULT, ACCOUNT)       /* of mail `mail`: gone out, to be tried (again), or dead */
 
+/* As whom staff of a role, or a customer, comes: for the audit log. */
+static inline enum audit_caller account_role_caller(enum account_role role)
+{
+    _Static_assert(AUDIT_BY_READ_ONLY - AUDIT_BY_CUSTOMER == ROLE_READ_ONLY - ROLE_CUSTOMER &&
+                       AUDIT_BY_SUPPORT - AUDIT_BY_CUSTOMER == ROLE_SUPPORT - ROLE_CUSTOMER,
+                   "the roles stand in the same order");
+    return (enum audit_caller)(AUDIT_BY_CUSTOMER + (int)role);
+}
+
 enum account_call {
 #define X(name, subject) ACCOUNT_CALL_##name,
     ACCOUNT_CALLS(X)

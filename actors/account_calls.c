@@ -330,6 +330,7 @@ static enum outcome erase(const struct account_step *step)
     step->subject->key = (struct account_key_record){0};
     if (!MUTANT(ERASURE_KEEPS_KEY))
         account_persist_key(step);
+    step->effects->erases = true;
     return changed(step);
 }
 

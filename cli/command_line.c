@@ -414,12 +414,36 @@ static enum options_verdict check_tls(struct options *options, char *error)
     return check_proxies(options, error);
 }
 
+static enum options_verdict check_challenges(const struct options *options, char *error)
+{
+    static const char *const http[2] = {"http://", "https://"};
+    struct challenge_options challenges = {0};
+
+    for (uint32_t i = 0; i < options->challenge_routes.count; i++) {
+        if (!challenge_option_read(&challenges, options->challenge_routes.entries[i]))
+            return refuse(error,
+                          "challenge_routes has \"%.100s\": give register, login, forgot, reset,"
+                          " verify, sessions or reservations, then =altcha, =turnstile or"
+                          " =hcaptcha (one of these two)",
+                          options->challenge_routes.entries[i]);
+    }
+    if (challenge_captcha_mode(&challenges) != CHALLENGE_OFF &&
+        options->captcha_secret_file[0] == 0)
+        return refuse(error, "challenge_routes with a captcha needs captcha_secret_file");
+    if (options->captcha_verify_url[0] != 0 &&
+        !is_plain_url(options->captcha_verify_url, http, true))
+        return refuse(error, "captcha_verify_url is \"%.100s\": give a URL",
+                      options->captcha_verify_url);
+    return OPTIONS_READY;
+}
+
 static enum options_verdict check_relations(struct options *options, char *error)
 {
     struct address address;
 
     if (check_origins(&options->cors_origins, error) != OPTIONS_READY ||
-        check_mail(options, error) != OPTIONS_READY || check_tls(options, error) != OPTIONS_READY)
+        check_mail(options, error) != OPTIONS_READY || check_tls(options, error) != OPTIONS_READY ||
+        check_challenges(options, error) != OPTIONS_READY)
         return OPTIONS_REFUSED;
 
     if (!address_parse(options->listen, &address))

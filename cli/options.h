@@ -21,6 +21,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "api/challenge.h"
 #include "outbound/mail.h"
 
 /* ---- commands ---- */
@@ -166,9 +167,26 @@ enum {
     X(outbound_ca_file, "outbound-ca-file", "outbound_ca_file", TEXT, "", 0, 4000, IN_SERVE,       \
       "FILE", "certificates (PEM) to trust in others, instead of the system's")
 
+#define OPTIONS_ABUSE(X)                                                                           \
+    X(challenge_routes, "challenge-routes", "challenge_routes", LIST, 0, 1, 40, IN_SERVE,          \
+      "ROUTE=MODE,...",                                                                            \
+      "calls that demand a proof against scripts: register, login, forgot, reset, verify, "        \
+      "sessions, reservations, each =altcha, =turnstile or =hcaptcha (alone: altcha)")             \
+    X(altcha_cost, "altcha-cost", "altcha_cost", NUMBER, CHALLENGE_COST_DEFAULT, 1,                \
+      CHALLENGE_COST_MAX, IN_SERVE, "N",                                                           \
+      "hashes of each of the 65,536 tries that a solution of ALTCHA takes on the average")         \
+    X(captcha_secret_file, "captcha-secret-file", "captcha_secret_file", TEXT, "", 0, 4000,        \
+      IN_SERVE, "FILE",                                                                            \
+      "file with Turnstile's or hCaptcha's secret key, which others may not read")                 \
+    X(captcha_hostname, "captcha-hostname", "captcha_hostname", TEXT, "", 0, 253, IN_SERVE,        \
+      "NAME", "the host whose pages show the captcha; else any is taken")                          \
+    X(captcha_verify_url, "captcha-verify-url", "captcha_verify_url", TEXT, "", 0, 300, IN_SERVE,  \
+      "URL", "where tokens are verified, instead of at the service's own address")
+
 #define OPTIONS_TOP(X)                                                                             \
     OPTIONS_SERVER(X)                                                                              \
-    OPTIONS_OUTBOUND(X)
+    OPTIONS_OUTBOUND(X)                                                                            \
+    OPTIONS_ABUSE(X)
 
 #define OPTIONS_TLS(X)                                                                             \
     X(tls_cert, "tls-cert", "tls_cert", TEXT, "", 0, 4000, IN_SERVE, "FILE",                       \

@@ -104,6 +104,39 @@ static bool start_thread(struct outbound_service *service, const struct options 
     return service->outbound != NULL;
 }
 
+/* options_read has seen that they can be read. */
+static bool read_challenges(struct outbound_service *service, const struct options *options,
+                            char *error, size_t error_size)
+{
+    struct challenge_options *challenges = &service->challenges;
+    char secret[PASSWORD_MAX + 1] = "";
+    bool is_good = true;
+
+    challenges->altcha_cost = (uint32_t)options->altcha_cost;
+    for (uint32_t i = 0; i < options->challenge_routes.count; i++)
+        challenge_option_read(challenges, options->challenge_routes.entries[i]);
+    enum challenge_mode mode = challenge_captcha_mode(challenges);
+    if (mode == CHALLENGE_OFF)
+        return true;
+    is_good = read_password(options->captcha_secret_file, secret, error, error_size);
+    if (is_good && strlen(secret) > CAPTCHA_SECRET_MAX) {
+        snprintf(error, error_size, "%.300s has more than %d characters in its first line",
+                 options->captcha_secret_file, (int)CAPTCHA_SECRET_MAX);
+        is_good = false;
+    }
+    if (is_good)
+        memcpy(service->captcha_secret, secret, strlen(secret) + 1);
+    explicit_bzero(secret, sizeof(secret));
+    challenges->captcha = (struct captcha_settings){
+        .url = options->captcha_verify_url[0] != 0 ? options->captcha_verify_url
+                                                   : challenge_captcha_url(mode),
+        .secret = service->captcha_secret,
+        .hostname = options->captcha_hostname,
+        .action = "",
+    };
+    return is_good;
+}
+
 bool outbound_service_open(struct outbound_service *service, const struct options *options,
                            const char *served_at, char *error, size_t error_size)
 {
@@ -122,7 +155,8 @@ bool outbound_service_open(struct outbound_service *service, const struct option
         .shop_name = options->shop_name,
         .public_url = service->public_url,
     };
-    return service->templates != NULL && start_thread(service, options, error, error_size);
+    return service->templates != NULL && read_challenges(service, options, error, error_size) &&
+           start_thread(service, options, error, error_size);
 }
 
 void outbound_service_close(struct outbound_service *service)
@@ -131,5 +165,6 @@ void outbound_service_close(struct outbound_service *service)
         outbound_destroy(service->outbound);
     if (service->templates != NULL)
         mail_templates_free(service->templates);
+    explicit_bzero(service->captcha_secret, sizeof(service->captcha_secret));
     *service = (struct outbound_service){0};
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The outbound side of `serve`, from the options: thread, mail server, mail folder, templates. */
+/* The outbound side of `serve`, from the options: thread, mail server, mail folder, templates, and
+ * who verifies captchas. */
 #ifndef STAMPEDE_OUTBOUND_SERVICE_H
 #define STAMPEDE_OUTBOUND_SERVICE_H
 
 #include "options.h"
+#include "outbound/captcha.h"
 #include "outbound/mail_job.h"
 #include "outbound/outbound.h"
 
@@ -13,6 +15,8 @@ struct outbound_service {
     struct outbound *outbound;
     struct mail_templates *templates;
     struct mail_settings mail;
+    struct challenge_options challenges;
+    char captcha_secret[CAPTCHA_SECRET_MAX + 1];
     char public_url[PUBLIC_URL_MAX];
 };
 

@@ -356,6 +356,11 @@ static void choose_tls_options(struct service *service, struct api_options *want
     };
 }
 
+static uint32_t workers_queued(void *workers)
+{
+    return env_real_workers_queued(workers);
+}
+
 static bool create_api(struct service *service)
 {
     const struct options *options = service->options;
@@ -385,6 +390,9 @@ static bool create_api(struct service *service)
     wanted.drain_deadline_ms = (unsigned)options->drain_ms;
     wanted.outbound = service->outbound.outbound;
     wanted.mail = &service->outbound.mail;
+    wanted.challenges = service->outbound.challenges;
+    wanted.workers_queued = workers_queued;
+    wanted.workers = service->workers;
     service->api = api_create(service->engine, &wanted, service->error, sizeof(service->error));
     if (service->api == NULL)
         complain("%s", service->error);

@@ -22,7 +22,11 @@ void accounts_init(struct accounts *accounts, struct account_slot *slots,
 void accounts_destroy(struct accounts *accounts)
 {
     for (uint32_t i = 0; i < accounts->fresh; i++) {
-        struct account_envelope *envelope = accounts->slots[i].waiting_first;
+        struct account_slot *slot = &accounts->slots[i];
+        struct account_envelope *envelope = slot->waiting_first;
+
+        for (unsigned n = 0; n < 2; n++) /* what was read and not taken */
+            free(slot->read[n].read.result.bytes);
 
         while (envelope != NULL) {
             struct account_envelope *next = envelope->next;
@@ -213,6 +217,7 @@ static void on_read(struct engine_read *read)
 
     take_in(slot, &read->read);
     free(read->read.result.bytes);
+    read->read.result.bytes = NULL;
     assert(slot->state == SLOT_LOADING && slot->reads > 0);
     if (--slot->reads == 0)
         make_ready(&read->completion.shard->accounts, slot);

@@ -64,6 +64,7 @@ void batch_recycle(struct shard *shard, struct batch *batch)
     batch->messages.used = 0;
     batch->record_count = 0;
     batch->received = 0;
+    batch->erases = false;
     batch->next = shard->free_batches;
     shard->free_batches = batch;
 }
@@ -93,10 +94,24 @@ void engine_fail(struct engine *engine, const char *reason)
         engine->ports.env.failed(engine->ports.env.self, reason);
 }
 
+/* What was erased is to leave every file, now that nothing can bring it back. */
+static void scrub(const struct engine *engine)
+{
+    const struct committer *committer = engine->committer;
+    bool erases = false;
+
+    for (uint32_t i = 0; i < committer->batch_count; i++)
+        erases = erases || committer->batches[i]->erases;
+    if (erases && engine->ports.journal.scrub != NULL)
+        engine->ports.journal.scrub(engine->ports.journal.self);
+}
+
 static void give_back(struct engine *engine, enum commit_outcome outcome)
 {
     struct committer *committer = engine->committer;
 
+    if (outcome == COMMIT_OK)
+        scrub(engine);
     for (uint32_t i = 0; i < committer->batch_count; i++) {
         struct batch *batch = committer->batches[i];
         struct shard *shard = batch->shard;

@@ -75,6 +75,10 @@ void shard_apply_effects(struct shard *shard)
     for (uint32_t i = 0; i < effects->mail_count; i++)
         mails_apply(shard, &effects->mails[i]);
     effects->mail_count = 0;
+    if (effects->erases) {
+        shard->open->erases = true;
+        effects->erases = false;
+    }
 }
 
 /* All or none, in ascending order of SKU IDs: of two who need the same units one gets on. */

@@ -300,6 +300,11 @@ uint32_t engine_shard_count(const struct engine *engine)
     return engine->options.shards;
 }
 
+uint32_t engine_partition_count(const struct engine *engine)
+{
+    return engine->options.partitions;
+}
+
 uint32_t engine_partition_shard(const struct engine *engine, uint32_t partition)
 {
     return engine_shard_of(engine, partition);
@@ -413,13 +418,19 @@ static int64_t oldest_mail_seconds(const struct engine *engine)
 void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_out)
 {
     const struct committer *committer = engine->committer;
+    const struct journal_port *journal = &engine->ports.journal;
+    struct journal_scrub scrub = {0};
 
+    if (journal->scrub_state != NULL)
+        journal->scrub_state(journal->self, &scrub);
     *metrics_out = (struct engine_metrics){
         .commits = atomic_load_explicit(&committer->commits, memory_order_relaxed),
         .commit_records = atomic_load_explicit(&committer->records, memory_order_relaxed),
         .commit_ns = atomic_load_explicit(&committer->total_ns, memory_order_relaxed),
         .commit_max_ns = atomic_load_explicit(&committer->max_ns, memory_order_relaxed),
         .durable_commit = (int64_t)atomic_load_explicit(&committer->durable, memory_order_relaxed),
+        .erasures_pending = (int64_t)scrub.pending,
+        .scrub_last_ms = scrub.last_ms,
     };
     metrics_out->mails_oldest_seconds = oldest_mail_seconds(engine);
     for (uint32_t i = 0; i < engine->options.shards; i++) {

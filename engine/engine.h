@@ -77,6 +77,7 @@ void engine_destroy(struct engine *engine);
 struct shard *engine_shard(struct engine *engine, uint32_t index);
 uint32_t engine_shard_count(const struct engine *engine);
 uint32_t shard_index(const struct shard *shard);
+uint32_t engine_partition_count(const struct engine *engine);
 /* The shard that owns a partition. */
 uint32_t engine_partition_shard(const struct engine *engine, uint32_t partition);
 struct engine *shard_engine(const struct shard *shard);

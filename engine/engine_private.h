@@ -39,6 +39,7 @@ struct batch {
     uint32_t record_count;
     uint32_t received; /* messages that went into it */
     uint64_t serial;   /* of its shard's batches, in the order in which they were begun */
+    bool erases;       /* a data key: to be scrubbed once this is durable */
     enum commit_outcome outcome;
     struct batch *next; /* of the same shard: free, or coming back */
 };

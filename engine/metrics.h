@@ -52,6 +52,8 @@ struct engine_metrics {
     int64_t commit_max_ns; /* worst since start */
     int64_t durable_commit;
     int64_t mails_oldest_seconds; /* age of the oldest that waits; 0: none does */
+    int64_t erasures_pending;     /* deleted keys that files may still hold */
+    int64_t scrub_last_ms;        /* the newest scrub took; 0: there was none since the start */
 };
 
 /* Adds to a counter of the calling thread's own shard. */

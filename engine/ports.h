@@ -57,6 +57,14 @@ struct journal_read {
     struct journal_read *next; /* the engine's, while queued */
 };
 
+/* How far erasing is. */
+struct journal_scrub {
+    uint64_t pending; /* asked for, and not yet done */
+    uint64_t runs;    /* that did what was asked */
+    uint64_t failures;
+    int64_t last_ms; /* that the newest of `runs` took */
+};
+
 struct journal_port {
     void *self;
     /* Writes and syncs a batch and calls `done` exactly once: before it returns or later, on any
@@ -74,6 +82,12 @@ struct journal_port {
     /* True below the low-water mark: what takes new obligations is refused (storage_full).
      * Cheap; any thread. */
     bool (*is_full)(void *self);
+    /* Data keys were deleted, and that is durable: they are to vanish from every file. Returns at
+     * once; done behind everybody's back, once for all that asked meanwhile, and at the next start
+     * if it was not done by then. Any thread. NULL: nothing is left of what is deleted. */
+    void (*scrub)(void *self);
+    /* NULL likewise. Any thread. */
+    void (*scrub_state)(void *self, struct journal_scrub *state_out);
 };
 
 /* ---- watermark: the newest commit known durable, kept apart from the journal ---- */

@@ -40,6 +40,7 @@ struct journal_memory {
     uint32_t read_count;
     uint32_t reads_to_fail;
     uint64_t loads_left; /* records until loads fail */
+    uint64_t scrubs;
 
     uint8_t value[CODEC_VALUE_BYTES_MAX];
     _Alignas(struct record) uint8_t record[CODEC_RECORD_BYTES_MAX];
@@ -468,6 +469,18 @@ uint64_t journal_memory_state_hash(const struct journal_memory *journal)
     return journal->table.state_hash + codec_state_hash_commit(journal->last_commit);
 }
 
+static void port_scrub(void *self)
+{
+    struct journal_memory *journal = self;
+
+    journal->scrubs++;
+}
+
+uint64_t journal_memory_scrubs(const struct journal_memory *journal)
+{
+    return journal->scrubs;
+}
+
 struct journal_port journal_memory_port(struct journal_memory *journal)
 {
     return (struct journal_port){
@@ -477,5 +490,6 @@ struct journal_port journal_memory_port(struct journal_memory *journal)
         .load = port_load,
         .read = port_read,
         .is_full = port_is_full,
+        .scrub = port_scrub,
     };
 }

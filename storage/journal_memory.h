@@ -42,6 +42,9 @@ uint64_t journal_memory_pending(const struct journal_memory *journal);
 void journal_memory_complete(struct journal_memory *journal, enum commit_outcome outcome,
                              bool durable);
 
+/* How often it was told that data keys were deleted. What is deleted here is gone at once. */
+uint64_t journal_memory_scrubs(const struct journal_memory *journal);
+
 /* Commits that came after one that was not OK: the engine must not do that. */
 uint64_t journal_memory_commits_when_stuck(const struct journal_memory *journal);
 

@@ -110,6 +110,16 @@ bool journal_rocksdb_verify(struct journal_rocksdb *journal, uint64_t *hash_out)
  * is under way, as it has taken them then. Any thread. */
 uint64_t journal_rocksdb_headroom(const struct journal_rocksdb *journal);
 
+/* Sees to it that no file of the journal holds a data key (ACCOUNT_KEY) that was deleted or
+ * replaced before the call. Commits may go on. Takes a flush of all families and as long as the
+ * family of the keys takes to be written; false: not all that held one is gone, try again. One
+ * thread at a time, any one. */
+bool journal_rocksdb_scrub(struct journal_rocksdb *journal);
+/* Whether tables may hold such keys, as after a process that died before it scrubbed. */
+bool journal_rocksdb_needs_scrub(struct journal_rocksdb *journal);
+/* Ends a scrub that is under way (it returns false), and all others. */
+void journal_rocksdb_stop_scrub(struct journal_rocksdb *journal);
+
 /* Writes what is in memory to tables. Tests. */
 void journal_rocksdb_flush(struct journal_rocksdb *journal);
 

@@ -201,6 +201,7 @@ enum journal_rocksdb_result journal_rocksdb_open(const struct journal_rocksdb_op
     journal->log_arg = options->log_arg;
     journal->identity = options->identity;
     journal->mode = options->mode;
+    snprintf(journal->path, sizeof(journal->path), "%s", options->path);
     if (!rocksdb_parts_create(journal, options)) {
         files_error(error, error_size, "this version of RocksDB lacks an option that is needed");
         goto destroy_parts;

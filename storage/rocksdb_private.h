@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "codec.h"
+#include "data_folder.h"
 #include "journal_rocksdb.h"
 
 enum {
@@ -52,6 +53,7 @@ struct commit_window {
 
 struct journal_rocksdb {
     rocksdb_t *database;
+    char path[DATA_FOLDER_PATH_MAX];
     rocksdb_options_t *options;      /* of the database and of most families */
     rocksdb_options_t *hold_options; /* of the family of holds */
     rocksdb_block_based_table_options_t *table_options;
@@ -66,6 +68,7 @@ struct journal_rocksdb {
     /* Written by the committer, read by any: values by themselves. */
     _Atomic uint64_t last_commit;
     atomic_bool is_latched;
+    atomic_bool scrub_stops; /* set by who closes */
     struct reader_pool pool;
     struct commit_window window;          /* the committer's */
     uint8_t value[CODEC_VALUE_BYTES_MAX]; /* the committer's */

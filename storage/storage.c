@@ -18,6 +18,7 @@
 #include "files.h"
 #include "journal_rocksdb.h"
 #include "salvage.h"
+#include "scrubber.h"
 #include "secrets_file.h"
 #include "vault_file.h"
 #include "watermark_file.h"
@@ -27,6 +28,8 @@
 enum {
     WRITE_BUFFER_MEBIBYTES = 64,
     BALLAST_SLACK_MEBIBYTES = 64,
+    SCRUB_PAUSE_MS = 5000,
+    SCRUB_RETRY_MS = 2000,
     SPACE_TICKS = 2, /* free space is looked at once in so many periods of the watermark */
 };
 
@@ -38,7 +41,8 @@ struct storage {
     struct ballast ballast;
     struct watermark_file *watermark;
     struct journal_rocksdb *journal;
-    struct control *control;      /* NULL: no backup while it is open */
+    struct control *control; /* NULL: no backup while it is open */
+    struct scrubber *scrubber;
     pthread_mutex_t journal_lock; /* of: */
     bool is_journal_open;
     bool is_new;
@@ -276,6 +280,41 @@ static void control_begin(struct storage *storage)
     storage_log(storage, line);
 }
 
+/* ---- erasing ---- */
+
+/* A backup that is being made has links to the old tables: those are in the folder too. And on a
+ * full disk a flush could fail, which would end the server. */
+static bool scrub_run(void *arg)
+{
+    struct storage *storage = arg;
+
+    return !ballast_is_full(&storage->ballast) && journal_rocksdb_scrub(storage->journal) &&
+           !files_exist(storage->backup_path);
+}
+
+static int scrub_begin(struct storage *storage, char *error, size_t error_size)
+{
+    struct scrubber_options options = {
+        .run = scrub_run,
+        .arg = storage,
+        .pause_ms = SCRUB_PAUSE_MS,
+        .retry_ms = SCRUB_RETRY_MS,
+        .is_pending = journal_rocksdb_needs_scrub(storage->journal),
+    };
+
+    storage->scrubber = scrubber_start(&options);
+    return storage->scrubber != NULL
+               ? 0
+               : files_error(error, error_size, "not enough resources for the store's threads");
+}
+
+/* What is not done by now is done after the next start. */
+static void scrub_end(struct storage *storage)
+{
+    journal_rocksdb_stop_scrub(storage->journal);
+    scrubber_stop(storage->scrubber);
+}
+
 /* ---- open and close ---- */
 
 static void paths_set(struct storage *storage)
@@ -376,6 +415,8 @@ static enum storage_result parts_open(struct storage *storage, char *error, size
     if (storage->is_new && data_folder_set_ready(&storage->folder, storage->folder.incarnation,
                                                  error, error_size) != 0)
         goto close_watermark;
+    if (scrub_begin(storage, error, error_size) != 0)
+        goto close_watermark;
     if (ballast_is_full(&storage->ballast))
         space_log(storage, 0);
     return STORAGE_OPENED;
@@ -444,6 +485,7 @@ void storage_close(struct storage *storage)
 {
     if (storage->control != NULL)
         control_close(storage->control);
+    scrub_end(storage);
     /* The journal first: what it acknowledged last is then on file before the lock goes. */
     journal_close(storage);
     watermark_file_close(storage->watermark);
@@ -515,6 +557,20 @@ static bool port_is_full(void *self)
     return ballast_is_full(&storage->ballast);
 }
 
+static void port_scrub(void *self)
+{
+    struct storage *storage = self;
+
+    scrubber_ask(storage->scrubber);
+}
+
+static void port_scrub_state(void *self, struct journal_scrub *state_out)
+{
+    struct storage *storage = self;
+
+    scrubber_state(storage->scrubber, state_out);
+}
+
 static uint64_t port_watermark_read(void *self)
 {
     const struct storage *storage = self;
@@ -539,6 +595,8 @@ void storage_ports_get(struct storage *storage, struct journal_port *journal_out
         .load = port_load,
         .read = port_read,
         .is_full = port_is_full,
+        .scrub = port_scrub,
+        .scrub_state = port_scrub_state,
     };
     *watermark_out = (struct watermark_port){
         .self = storage,

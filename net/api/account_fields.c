@@ -178,9 +178,9 @@ static void read_field(struct flow *flow, struct validation *validation,
     }
 }
 
-static void read_members(struct flow *flow, struct validation *validation,
-                         const struct json_value *object, const struct account_field *fields,
-                         size_t count)
+static void read_members(const struct api_call *call, struct flow *flow,
+                         struct validation *validation, const struct json_value *object,
+                         const struct account_field *fields, size_t count)
 {
     struct json_iterator members = json_members(object);
     const struct json_value *value;
@@ -193,6 +193,8 @@ static void read_members(struct flow *flow, struct validation *validation,
         size_t i = 0;
         while (i < count && !slice_is(name, fields[i].name))
             i++;
+        if (i == count && challenge_is_proof(call, name))
+            continue;
         if (i == count)
             validation_add(validation, field, "is not known");
         else if ((seen & 1u << i) != 0)
@@ -225,7 +227,7 @@ struct flow *account_flow_start(struct api_call *call, const struct account_fiel
         return NULL;
     validation_init(&validation);
     if (object != NULL)
-        read_members(flow, &validation, object, fields, count);
+        read_members(call, flow, &validation, object, fields, count);
     if (validation.count == 0)
         return flow;
     validation_respond(&validation, call->exchange);

@@ -396,6 +396,10 @@ static void customer_got(struct flow *flow, enum outcome outcome)
         flow_refuse(flow, outcome);
         return;
     }
+    /* An entry that is left over from a change of address is nobody's. */
+    if (outcome == OUTCOME_OK &&
+        memcmp(flow->answer->view.email_index, flow->index, EMAIL_INDEX_BYTES) != 0)
+        outcome = OUTCOME_NOT_FOUND;
     writer = writer_growing();
     write_literal(&writer, "{\"data\":[");
     if (outcome == OUTCOME_OK && !account_write_profile(flow, &writer, NULL))

@@ -30,6 +30,7 @@ void api_options_default(struct api_options *options_out)
     options_out->auth_verify = true;
     options_out->shop_name = "Stampede";
     options_out->drain_deadline_ms = 10000;
+    options_out->challenges.altcha_cost = CHALLENGE_COST_DEFAULT;
 }
 
 /* ---- callbacks of the HTTP layer ---- */
@@ -169,7 +170,7 @@ struct api *api_create(struct engine *engine, const struct api_options *options,
     api->redirect_router = router_build(NULL, 0);
     api->keyed = keyed_table_create();
     if (api->router == NULL || api->redirect_router == NULL || api->keyed == NULL ||
-        !init_shards(api)) {
+        !init_shards(api) || !challenge_init(api)) {
         snprintf(error, error_size, "no memory for the API");
         goto destroy;
     }
@@ -188,6 +189,7 @@ void api_destroy(struct api *api)
         router_free(api->router);
     router_free(api->redirect_router);
     keyed_table_destroy(api->keyed);
+    challenge_free(api);
     free(api->openapi.text);
     free(api->docs.text);
     free(api);

@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <uv.h>
 
+#include "api/challenge.h"
 #include "engine.h"
 #include "http/http.h"
 
@@ -50,9 +51,15 @@ struct api_options {
     const char *shop_name;      /* what authenticators show */
     unsigned drain_deadline_ms; /* how long connections may finish when the engine drains */
 
+    struct challenge_options challenges;
+
     /* Both NULL where nothing goes out. They outlive the shards. */
     const struct outbound *outbound; /* its counters are in /metrics */
     const struct mail_settings *mail;
+
+    /* How much waits for a worker, for /metrics; NULL: not told. Any thread. */
+    uint32_t (*workers_queued)(void *workers);
+    void *workers;
 };
 
 enum {

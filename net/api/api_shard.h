@@ -57,6 +57,9 @@ struct api {
     struct api_page openapi;
     struct api_page docs;
     struct keyed_table *keyed;
+    uint8_t challenge_modes[ROUTE_COUNT]; /* enum challenge_mode */
+    uint8_t altcha_key[ALTCHA_KEY_BYTES];
+    struct altcha_memory *altcha_memory; /* NULL: no route demands ALTCHA */
     uint32_t shard_count;
     struct api_shard *shards;
 };
@@ -99,8 +102,13 @@ struct pending pending_take(struct pending_table *table, uint64_t cookie);
 /* What stays with an exchange while its request is deferred, and behind its handler's back. */
 struct call_scratch {
     struct import *import;
-    struct rate_verdict address_verdict; /* not charged again when the request is resumed */
-    uint32_t asked;                      /* how often its session was asked for */
+    /* Not charged again when the request is resumed. */
+    struct rate_verdict address_verdict;
+    struct rate_verdict network_verdict;
+    struct rate_verdict caller_verdict;
+    bool caller_is_charged;
+    uint8_t challenge; /* enum challenge_result, once a service has said it */
+    uint32_t asked;    /* how often its session was asked for */
 };
 
 /* What a reservation's handler works in. Here and not on the stack, because hardened builds clear
@@ -126,6 +134,7 @@ struct api_shard {
     struct reserve_scratch reserve;
     struct import *imports[IMPORTS_MAX];
     uint32_t flows;    /* under way */
+    uint32_t captchas; /* asked for, unanswered */
     struct moment now; /* as of this turn: at most a second old */
     uint64_t jitter;   /* a state of a random sequence; not for secrets */
     bool is_drained;
@@ -161,6 +170,9 @@ void dispatch_reply(void *user, uint64_t cookie, const struct message *reply);
 
 /* Who makes this call, for the audit log; what goes to the engine later takes it along. */
 struct origin call_origin(const struct api_call *call);
+
+/* As what somebody of this role comes; enum audit_caller. */
+uint8_t audit_caller_of(enum account_role role);
 
 /* Submits with principal, authority and origin of the call. PENDING: `answer` will be called.
  * Otherwise nothing happened; `refusal_out` (may be NULL) says more. */

@@ -13,8 +13,8 @@
 /* The statuses that this server sends (and 499: the client left); others count as the last. */
 /* clang-format off */
 #define API_STATUSES(X)                                                                            \
-    X(200) X(201) X(202) X(204) X(304) X(400) X(401) X(403) X(404) X(405) X(408) X(409) X(413) X(414)     \
-    X(415) X(417) X(422) X(429) X(431) X(499) X(500) X(501) X(503) X(505)
+    X(200) X(201) X(202) X(204) X(304) X(400) X(401) X(403) X(404) X(405) X(408) X(409) X(413)     \
+    X(414) X(415) X(417) X(422) X(429) X(431) X(499) X(500) X(501) X(503) X(505)
 /* clang-format on */
 
 enum api_status_index {
@@ -48,6 +48,21 @@ enum login_result {
         LOGIN_RESULT_COUNT
 };
 
+/* What became of calls that a proof was demanded of (challenge.h). */
+#define CHALLENGE_RESULTS(X)                                                                       \
+    X(SOLVED, "solved")                                                                            \
+    X(MISSING, "missing")                                                                          \
+    X(REFUSED, "refused")         /* wrong, too old, or used before */                             \
+    X(UNAVAILABLE, "unavailable") /* nobody could tell: refused too */
+
+enum challenge_result {
+#define X(name, text) CHALLENGE_##name,
+    CHALLENGE_RESULTS(X)
+#undef X
+        CHALLENGE_RESULT_COUNT,
+    CHALLENGE_UNKNOWN = CHALLENGE_RESULT_COUNT, /* not asked for yet */
+};
+
 struct api_counters {
     /* Row ROUTE_COUNT: what matched no route. */
     _Atomic uint64_t requests[ROUTE_COUNT + 1][STATUS_COUNT];
@@ -64,6 +79,10 @@ struct api_counters {
     _Atomic uint64_t passwords_waiting; /* a gauge: for a worker, or with one */
     _Atomic uint64_t flows;             /* a gauge: calls about accounts under way */
     _Atomic uint64_t rate_limited[CLASS_COUNT];
+    _Atomic uint64_t altcha_given;
+    _Atomic uint64_t challenges[CHALLENGE_RESULT_COUNT];
+    _Atomic uint64_t workers_refused; /* what no worker could take */
+    _Atomic uint64_t throttled;       /* of those: by throttle.h */
 };
 
 static inline void counter_add(_Atomic uint64_t *counter, uint64_t value)

@@ -13,13 +13,16 @@
 
 /* ---- rates ---- */
 
-enum { RATE_LINE_MAX = 160 }; /* two policies of at most 64 bytes each */
+enum { RATE_LINE_MAX = 208 }; /* three policies of at most 64 bytes each, and what is between */
 
+/* What this call was charged to; NULL: not limited. */
 struct rates {
-    const struct rate_policy *address;
     const struct rate_policy *caller;
-    struct rate_verdict address_verdict;
+    const struct rate_policy *address;
+    const struct rate_policy *network;
     struct rate_verdict caller_verdict;
+    struct rate_verdict address_verdict;
+    struct rate_verdict network_verdict;
 };
 
 /* An item with its two parameters (RFC 9651, 3.3). Most answers have three, so that printf would be
@@ -45,8 +48,9 @@ static void add_line(struct http_exchange *exchange, const char *name, const str
                           (struct http_slice){writer->start, writer_length(writer)});
 }
 
-/* Adds RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers): all limits of this
- * call, and what is left of the one that binds first. */
+/* Adds RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers): the limits of this
+ * call, and what is left of the one that binds first. The network's is told only where it is that
+ * one: to nearly all it is the neighbours' business. */
 static void add_rate_headers(struct http_exchange *exchange, const struct rates *rates)
 {
     const struct rate_policy *policy = rates->address;
@@ -67,6 +71,12 @@ static void add_rate_headers(struct http_exchange *exchange, const struct rates 
         write_rate(&writer, rates->address, 'q', rates->address->quota, 'w',
                    rates->address->window_s);
     }
+    if (rates->network != NULL && rates->network_verdict.remaining < verdict->remaining) {
+        policy = rates->network;
+        verdict = &rates->network_verdict;
+        write_literal(&writer, ", ");
+        write_rate(&writer, policy, 'q', policy->quota, 'w', policy->window_s);
+    }
     add_line(exchange, "RateLimit-Policy", &writer);
     writer = writer_fixed(text, sizeof(text));
     write_rate(&writer, policy, 'r', verdict->remaining, 't', verdict->wait_s);
@@ -86,37 +96,48 @@ static bool refuse_rate(struct api_call *call, const struct rates *rates, uint32
     return false;
 }
 
+/* The address first: who is past its rate spends nothing of its neighbours'. */
 static bool check_address_rate(struct api_call *call, struct rates *rates)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    const struct rate_policy *policy = &rate_address_policies[call->route->class];
-
-    if (call->shard->limiter == NULL || policy->quota == 0)
-        return true;
-    /* One address of IPv4; the /64 of IPv6, which is one customer's network. */
+    struct rate_limiter *limiter = call->shard->limiter;
     struct call_scratch *scratch = http_exchange_scratch(call->exchange);
-    const struct http_peer *peer = http_exchange_peer(call->exchange);
-    size_t length = memcmp(peer->address, mapped, sizeof(mapped)) == 0 ? 16 : 8;
-    rates->address = policy;
+    enum route_class class = call->route->class;
+    const uint8_t *address = http_exchange_peer(call->exchange)->address;
+    int64_t now_ms = (int64_t)uv_now(call->shard->loop);
+
+    if (limiter == NULL || rate_address_policies[class].quota == 0)
+        return true;
+    rates->address = &rate_address_policies[class];
     if (!http_exchange_is_resumed(call->exchange))
-        scratch->address_verdict = rate_limiter_take(call->shard->limiter, policy, peer->address,
-                                                     length, (int64_t)uv_now(call->shard->loop));
+        scratch->address_verdict = rate_limiter_take(limiter, rates->address, address,
+                                                     rate_address_bytes(address), now_ms);
     rates->address_verdict = scratch->address_verdict;
-    return rates->address_verdict.is_allowed ||
-           refuse_rate(call, rates, rates->address_verdict.wait_s);
+    if (!rates->address_verdict.is_allowed)
+        return refuse_rate(call, rates, rates->address_verdict.wait_s);
+    rates->network = &rate_network_policies[class];
+    if (!http_exchange_is_resumed(call->exchange))
+        scratch->network_verdict = rate_limiter_take(limiter, rates->network, address,
+                                                     rate_network_bytes(address), now_ms);
+    rates->network_verdict = scratch->network_verdict;
+    return rates->network_verdict.is_allowed ||
+           refuse_rate(call, rates, rates->network_verdict.wait_s);
 }
 
 static bool check_caller_rate(struct api_call *call, struct rates *rates)
 {
     const struct rate_policy *policy = &rate_caller_policies[call->route->class];
+    struct call_scratch *scratch = http_exchange_scratch(call->exchange);
 
     if (call->shard->limiter == NULL)
         return true;
     if (policy->quota > 0 && call->route->access.caller != CALLER_PUBLIC) {
         rates->caller = policy;
-        rates->caller_verdict =
-            rate_limiter_take(call->shard->limiter, policy, call->principal.bytes,
-                              sizeof(call->principal.bytes), (int64_t)uv_now(call->shard->loop));
+        if (!scratch->caller_is_charged)
+            scratch->caller_verdict = rate_limiter_take(
+                call->shard->limiter, policy, call->principal.bytes, sizeof(call->principal.bytes),
+                (int64_t)uv_now(call->shard->loop));
+        scratch->caller_is_charged = true;
+        rates->caller_verdict = scratch->caller_verdict;
         if (!rates->caller_verdict.is_allowed)
             return refuse_rate(call, rates, rates->caller_verdict.wait_s);
     }
@@ -254,6 +275,13 @@ static bool check_card_number(struct api_call *call)
 
 /* ---- in and out ---- */
 
+static void scratch_init(struct call_scratch *scratch)
+{
+    scratch->caller_is_charged = false;
+    scratch->challenge = CHALLENGE_UNKNOWN;
+    scratch->asked = 0;
+}
+
 void dispatch_exchange(struct http_exchange *exchange, void *user)
 {
     struct api_shard *shard = user;
@@ -270,10 +298,13 @@ void dispatch_exchange(struct http_exchange *exchange, void *user)
     call.token = (struct http_slice){0};
     call.by_cookie = false;
     call.key = (struct slice){0};
+    if (!http_exchange_is_resumed(exchange))
+        scratch_init(http_exchange_scratch(exchange));
     if (call.route->access.caller != CALLER_PUBLIC)
         http_exchange_cache(exchange, HTTP_CACHE_NO_STORE);
     if (!check_address_rate(&call, &rates) || !check_card_number(&call) || !caller_check(&call) ||
-        !check_caller_rate(&call, &rates) || !check_media_type(&call) || !check_key(&call))
+        !check_caller_rate(&call, &rates) || !check_media_type(&call) || !check_key(&call) ||
+        !challenge_check(&call))
         return;
     /* When the failure latch has fallen nothing may be told any more, but how we are. */
     if (call.route->class != CLASS_OPERATIONS && engine_mode(shard->api->engine) == ENGINE_FAILED) {
@@ -294,11 +325,21 @@ void dispatch_reply(void *user, uint64_t cookie, const struct message *reply)
     pending.answer(shard, exchange, reply, pending.user);
 }
 
+uint8_t audit_caller_of(enum account_role role)
+{
+    _Static_assert(AUDIT_BY_OWNER - AUDIT_BY_CUSTOMER == ROLE_OWNER - ROLE_CUSTOMER &&
+                       AUDIT_BY_READ_ONLY - AUDIT_BY_CUSTOMER == ROLE_READ_ONLY - ROLE_CUSTOMER,
+                   "one after the other, in the same order");
+    return (uint8_t)(AUDIT_BY_CUSTOMER + (role - ROLE_CUSTOMER));
+}
+
 struct origin call_origin(const struct api_call *call)
 {
     struct origin origin = {.who = call->principal, .caller = AUDIT_BY_NOBODY};
 
-    if (call->authority == AUTHORITY_STAFF)
+    if (call->person != NULL)
+        origin.caller = audit_caller_of((enum account_role)call->person->role);
+    else if (call->authority == AUTHORITY_STAFF)
         origin.caller = AUDIT_BY_ADMIN_KEY;
     else if (!principal_is_nobody(&call->principal))
         origin.caller = AUDIT_BY_GUEST;

@@ -23,6 +23,7 @@ struct flow *flow_start(struct api_call *call)
     flow->shard = shard;
     flow->exchange_cookie = http_exchange_cookie(call->exchange);
     flow->caller = call->principal;
+    flow->origin = call_origin(call);
     if (call->person != NULL) {
         flow->account = call->person->principal;
         flow->session = call->person->session;
@@ -94,8 +95,10 @@ struct account_envelope *flow_envelope(const struct flow *flow, enum account_cal
 
 void flow_call(struct flow *flow, struct account_envelope *envelope, flow_step next)
 {
-    struct command command = {
-        .type = COMMAND_ACCOUNT, .principal = flow->caller, .account = envelope};
+    struct command command = {.type = COMMAND_ACCOUNT,
+                              .principal = flow->caller,
+                              .origin = flow->origin,
+                              .account = envelope};
     struct refusal unused;
 
     flow->next = next;
@@ -144,6 +147,7 @@ void flow_work(struct flow *flow, flow_run run, flow_step next)
     if (outcome == OUTCOME_PENDING)
         return;
     counter_add(&flow->shard->counters.passwords_waiting, (uint64_t)-1);
+    counter_add(&flow->shard->counters.workers_refused, 1);
     next(flow, outcome);
 }
 

@@ -38,6 +38,7 @@ struct flow {
 
     /* Who asks. */
     struct principal caller;
+    struct origin origin;
     uint8_t token_hash[TOKEN_HASH_BYTES]; /* of the caller's session */
     char csrf[2 * MAC_BYTES + 1];
     uint32_t session; /* its number */

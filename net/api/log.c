@@ -40,15 +40,38 @@ static bool begin_member(struct log_line *line, const char *name, size_t value_m
     return true;
 }
 
+/* A copy with a question mark for each control of ISO 6429's second set (U+0080 to U+009F): some
+ * terminals take U+009B for ESC [. Those of ASCII are escaped as JSON has it. Returns its length.
+ */
+static size_t without_controls(const char *value, size_t length,
+                               char clean_out[LOG_VALUE_BYTES_MAX])
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        clean_out[kept] = value[i];
+        if ((unsigned char)value[i] == 0xc2 && i + 1 < length &&
+            ((unsigned char)value[i + 1] & 0xe0) == 0x80) {
+            clean_out[kept] = '?';
+            i++;
+        }
+        kept++;
+    }
+    return kept;
+}
+
 void log_bytes(struct log_line *line, const char *name, const char *value, size_t length)
 {
+    char clean[LOG_VALUE_BYTES_MAX];
+
     if (length > LOG_VALUE_BYTES_MAX) {
         length = LOG_VALUE_BYTES_MAX;
         while (length > 0 && ((unsigned char)value[length] & 0xc0) == 0x80)
             length--; /* not within a character */
     }
+    length = without_controls(value, length, clean);
     if (begin_member(line, name, 6 * length + 2))
-        write_json_string(&line->writer, value, length);
+        write_json_string(&line->writer, clean, length);
 }
 
 void log_text(struct log_line *line, const char *name, const char *value)

@@ -204,11 +204,16 @@ static void opened(struct flow *flow, enum outcome outcome)
 static void open_session(struct flow *flow)
 {
     const struct engine *engine = flow->shard->api->engine;
-    struct account_envelope *envelope = flow_envelope(flow, ACCOUNT_CALL_SESSION_OPEN);
+    struct account_envelope *envelope;
     enum account_token_kind kind =
         flow->role == ROLE_CUSTOMER ? ACCOUNT_TOKEN_CUSTOMER : ACCOUNT_TOKEN_STAFF;
     uint8_t random[ACCOUNT_TOKEN_RANDOM_BYTES];
 
+    if (flow_exchange(flow) == NULL) { /* a session that nobody would have */
+        flow_end(flow);
+        return;
+    }
+    envelope = flow_envelope(flow, ACCOUNT_CALL_SESSION_OPEN);
     shard_random(flow->shard->shard, random, sizeof(random));
     account_token_make(engine_secrets(engine), kind, &flow->account, random, flow->token);
     if (envelope != NULL) {
@@ -289,6 +294,8 @@ void login_enter(struct flow *flow)
     flow->role = flow->answer->view.role;
     flow->credentials = flow->answer->view.credentials;
     flow->account = flow->answer->view.principal;
+    flow->origin.who = flow->account;
+    flow->origin.caller = audit_caller_of((enum account_role)flow->role);
     if (flow->has_guest)
         flow_call(flow, flow_envelope(flow, ACCOUNT_CALL_GUEST_END), guest_ended);
     else
@@ -313,10 +320,32 @@ void login_note_caller(struct api_call *call, struct flow *flow)
 
 /* ---- the proof ---- */
 
-static void refuse_login(struct flow *flow)
+static void refusal_entered(struct flow *flow, enum outcome outcome)
 {
-    count(flow, LOGIN_REFUSED);
-    flow_problem(flow, PROBLEM_INVALID_CREDENTIALS,
+    (void)outcome;
+    flow_end(flow);
+}
+
+/* What staff's account was refused is entered in its audit log: behind the answer, whose time is
+ * then everybody's. */
+static void refuse_login(struct flow *flow, enum login_result result, enum problem problem,
+                         const char *detail)
+{
+    struct http_exchange *exchange = flow_exchange(flow);
+
+    count(flow, result);
+    if (exchange != NULL)
+        problem_respond(exchange, problem, detail);
+    flow->is_answered = true;
+    if (flow->role != ROLE_CUSTOMER)
+        flow_call(flow, flow_envelope(flow, ACCOUNT_CALL_LOGIN_REFUSED), refusal_entered);
+    else
+        flow_end(flow);
+}
+
+static void refuse_password(struct flow *flow)
+{
+    refuse_login(flow, LOGIN_REFUSED, PROBLEM_INVALID_CREDENTIALS,
                  "There is no account with this e-mail and password.");
 }
 
@@ -325,8 +354,7 @@ static void code_used(struct flow *flow, enum outcome outcome)
     if (outcome != OUTCOME_OK) {
         fail(flow, outcome);
     } else if (!flow->is_right) {
-        count(flow, LOGIN_SECOND_FACTOR);
-        flow_problem(flow, PROBLEM_SECOND_FACTOR_REQUIRED,
+        refuse_login(flow, LOGIN_SECOND_FACTOR, PROBLEM_SECOND_FACTOR_REQUIRED,
                      "The code is wrong, was used before, or is not of now.");
     } else {
         flow->second_factor = true;
@@ -352,7 +380,7 @@ static void rehashed(struct flow *flow, enum outcome outcome)
     if (outcome == OUTCOME_OK)
         check_code(flow);
     else if (outcome == OUTCOME_STALE)
-        refuse_login(flow);
+        refuse_password(flow);
     else
         fail(flow, outcome);
 }
@@ -364,7 +392,7 @@ static void verified(struct flow *flow, enum outcome outcome)
     if (outcome != OUTCOME_OK) {
         fail(flow, outcome);
     } else if (!flow->is_right) {
-        refuse_login(flow);
+        refuse_password(flow);
     } else if (flow->answer->view.state != ACCOUNT_ACTIVE) {
         count(flow, LOGIN_UNVERIFIED);
         flow_problem(flow, PROBLEM_FORBIDDEN,
@@ -384,6 +412,12 @@ static void verified(struct flow *flow, enum outcome outcome)
 
 static void got(struct flow *flow, enum outcome outcome)
 {
+    if (outcome == OUTCOME_OK) {
+        flow->role = flow->answer->view.role;
+        /* An address that the account had, or is to have: what is not ended yet lets nobody in. */
+        if (memcmp(flow->answer->view.email_index, flow->index, EMAIL_INDEX_BYTES) != 0)
+            flow->answer->view.password_length = 0;
+    }
     if (outcome == OUTCOME_OK || outcome == OUTCOME_NOT_FOUND)
         login_verify_password(flow, verified);
     else

@@ -242,6 +242,50 @@ static void write_refusals(struct writer *writer, const struct api *api)
                  (int64_t)sessions);
 }
 
+/* ---- abuse ---- */
+
+static void write_abuse(struct writer *writer, const struct api *api)
+{
+    static const char *const results[CHALLENGE_RESULT_COUNT] = {
+#define X(name, text) [CHALLENGE_##name] = text,
+        CHALLENGE_RESULTS(X)
+#undef X
+    };
+    uint64_t throttled = 0;
+    uint64_t given = 0;
+    uint64_t workers_refused = 0;
+
+    for (uint32_t i = 0; i < api->shard_count; i++) {
+        const struct api_counters *counters = &api->shards[i].counters;
+        throttled += counter_read(&counters->throttled);
+        given += counter_read(&counters->altcha_given);
+        workers_refused += counter_read(&counters->workers_refused);
+    }
+    write_figure(writer, "throttled_total", "counter",
+                 "Of those: logins, passwords, mails and tokens from mails, by account and network",
+                 (int64_t)throttled);
+    write_figure(writer, "altcha_challenges_total", "counter", "ALTCHA challenges handed out",
+                 (int64_t)given);
+    write_type(writer, "challenges_total", "counter",
+               "Calls that a proof (ALTCHA, captcha) was demanded of, by what came");
+    for (unsigned result = 0; result < CHALLENGE_RESULT_COUNT; result++) {
+        uint64_t count = 0;
+        for (uint32_t i = 0; i < api->shard_count; i++)
+            count += counter_read(&api->shards[i].counters.challenges[result]);
+        write_literal(writer, "stampede_challenges_total{result=\"");
+        write_text(writer, results[result]);
+        write_literal(writer, "\"} ");
+        write_unsigned(writer, count);
+        write_byte(writer, '\n');
+    }
+    if (api->options.workers_queued != NULL)
+        write_figure(writer, "workers_queued", "gauge", "Work that waits for a worker",
+                     (int64_t)api->options.workers_queued(api->options.workers));
+    write_figure(writer, "workers_refused_total", "counter",
+                 "Work that was refused because too much waited for a worker",
+                 (int64_t)workers_refused);
+}
+
 /* ---- accounts ---- */
 
 static void write_accounts(struct writer *writer, const struct api *api)
@@ -333,6 +377,13 @@ static void write_engine(struct writer *writer, const struct api *api)
     write_byte(writer, '\n');
     write_figure(writer, "durable_commit", "gauge", "Number of the newest durable commit",
                  metrics.durable_commit);
+    write_figure(writer, "erasures_pending", "gauge",
+                 "Erasures whose data keys may still be in some file", metrics.erasures_pending);
+    write_type(writer, "erasure_scrub_seconds", "gauge",
+               "Time that the newest removal of erased keys from all files took");
+    write_literal(writer, "stampede_erasure_scrub_seconds ");
+    write_seconds(writer, (uint64_t)metrics.scrub_last_ms * 1000000);
+    write_byte(writer, '\n');
     write_type(writer, "engine_mode", "gauge", "1 for the mode that the engine is in");
     for (unsigned mode = 0; mode < sizeof(modes) / sizeof(modes[0]); mode++) {
         write_literal(writer, "stampede_engine_mode{mode=\"");
@@ -376,6 +427,7 @@ void api_metrics(struct api_call *call)
                  api->shard_count);
     write_engine(&writer, api);
     write_refusals(&writer, api);
+    write_abuse(&writer, api);
     write_accounts(&writer, api);
     write_requests(&writer, api);
     write_latencies(&writer, api);

@@ -38,6 +38,12 @@
       "session "                                                                                   \
       "by cookie that does not prove that it comes from the shop's own pages (Origin and "         \
       "X-CSRF-Token).")                                                                            \
+    X(CAPTCHA_REQUIRED, "captcha_required", 403, "Captcha required",                               \
+      "The shop demands a proof of this call, against scripts, and the proof is missing, wrong, "  \
+      "too old or was used before. `challenge` says which kind: for altcha get a challenge at "    \
+      "`challenge_url`, solve it (ALTCHA's widget does) and repeat the call with the solution as " \
+      "`altcha` in its body; for turnstile and hcaptcha send their widget's token as `captcha`. "  \
+      "Each proof is good for one call.")                                                          \
     X(NOT_FOUND, "not_found", 404, "Not found",                                                    \
       "There is nothing here, or it is not the caller's.")                                         \
     X(TOKEN_INVALID, "token_invalid", 400, "Token invalid",                                        \

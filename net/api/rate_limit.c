@@ -5,15 +5,22 @@
 #include <string.h>
 
 const struct rate_policy rate_caller_policies[CLASS_COUNT] = {
-#define X(name, text, caller_quota, caller_window_s, address_quota, address_window_s)              \
-    [CLASS_##name] = {text, caller_quota, caller_window_s},
+#define X(name, text, caller_quota, address_quota, network_quota, window_s)                        \
+    [CLASS_##name] = {text, caller_quota, window_s},
     ROUTE_CLASSES(X)
 #undef X
 };
 
 const struct rate_policy rate_address_policies[CLASS_COUNT] = {
-#define X(name, text, caller_quota, caller_window_s, address_quota, address_window_s)              \
-    [CLASS_##name] = {text "-address", address_quota, address_window_s},
+#define X(name, text, caller_quota, address_quota, network_quota, window_s)                        \
+    [CLASS_##name] = {text "-address", address_quota, window_s},
+    ROUTE_CLASSES(X)
+#undef X
+};
+
+const struct rate_policy rate_network_policies[CLASS_COUNT] = {
+#define X(name, text, caller_quota, address_quota, network_quota, window_s)                        \
+    [CLASS_##name] = {text "-network", network_quota, window_s},
     ROUTE_CLASSES(X)
 #undef X
 };

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Rates: a token bucket for each (class, caller) and each (class, address), in a table of fixed
- * size that belongs to one shard. A shard sees only its own connections, so a caller who spreads
- * over all of them has as many buckets: the limits keep one caller from crowding out the others,
- * they are not an exact quota. Where the table has no room, the bucket that is full soonest makes
- * way: what is forgotten with it is the least, and who has spent a quota does not get it back by
- * sending a flood in other names.
+/* Rates: a token bucket for each (class, caller), (class, address) and (class, network), in a table
+ * of fixed size that belongs to one shard. A caller is an account, whichever of its sessions it
+ * uses, or a guest's session, or the admin key. A shard sees only its own connections, so a caller
+ * who spreads over all of them has as many buckets: at most `shards` times a quota gets through.
+ * The limits keep one caller from crowding out the others, they are not an exact quota. Where the
+ * table has no room, the bucket that is full soonest makes way: what is forgotten with it is the
+ * least, and who has spent a quota does not get it back by sending a flood in other names.
  *
  * Pure: now is an argument. The owner's thread only. */
 #ifndef STAMPEDE_API_RATE_LIMIT_H
@@ -12,24 +13,27 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "hash.h"
 
-/* What a route is limited and measured as: name, text, quota and window (s) of a caller, quota and
- * window (s) of an address. A quota of 0: not limited. Shops sit behind shared addresses, so an
- * address may do ten times what a caller may. */
+/* What a route is limited and measured as: name, text, quotas of a caller, an address and a
+ * network, and the window (s) of all three. A quota of 0: not limited. Shoppers sit behind shared
+ * addresses, so an address may do ten times what a caller may, and a network four times what an
+ * address may. Public calls have no caller. Staff are callers of a class of their own. */
 #define ROUTE_CLASSES(X)                                                                           \
-    X(OPERATIONS, "operations", 0, 1, 0, 1)                                                        \
-    X(SESSIONS, "sessions", 0, 1, 60, 60)                                                          \
-    X(RESERVE, "reserve", 30, 10, 300, 10)                                                         \
-    X(HOLDS, "holds", 60, 10, 600, 10)                                                             \
-    X(AUTH, "auth", 0, 1, 60, 60)                                                                  \
-    X(ACCOUNT, "account", 60, 60, 600, 60)                                                         \
-    X(BROWSE, "browse", 0, 1, 600, 10)                                                             \
-    X(ADMIN, "admin", 0, 1, 3000, 60)
+    X(OPERATIONS, "operations", 0, 0, 0, 1)                                                        \
+    X(SESSIONS, "sessions", 0, 60, 240, 60)                                                        \
+    X(RESERVE, "reserve", 30, 300, 1200, 10)                                                       \
+    X(HOLDS, "holds", 60, 600, 2400, 10)                                                           \
+    X(AUTH, "auth", 30, 60, 240, 60)                                                               \
+    X(CHALLENGE, "challenge", 0, 120, 480, 60)                                                     \
+    X(ACCOUNT, "account", 60, 600, 2400, 60)                                                       \
+    X(BROWSE, "browse", 0, 600, 2400, 10)                                                          \
+    X(ADMIN, "admin", 1500, 3000, 12000, 60)
 
 enum route_class {
-#define X(name, text, caller_quota, caller_window_s, address_quota, address_window_s) CLASS_##name,
+#define X(name, text, caller_quota, address_quota, network_quota, window_s) CLASS_##name,
     ROUTE_CLASSES(X)
 #undef X
         CLASS_COUNT
@@ -43,7 +47,29 @@ struct rate_policy {
 
 extern const struct rate_policy rate_caller_policies[CLASS_COUNT];
 extern const struct rate_policy rate_address_policies[CLASS_COUNT];
+extern const struct rate_policy rate_network_policies[CLASS_COUNT];
 const char *route_class_name(enum route_class class);
+
+/* How many bytes of a peer's address (IPv6, or IPv4 mapped into it) name it, and its network: of
+ * IPv4 the address and its /24; of IPv6 the /64, which is one customer's link, and the /48, of
+ * which a provider gives one, or a 256th of one (/56), to each of its lines. */
+enum { RATE_MAPPED_BYTES = 12 };
+static inline bool rate_address_is_ipv4(const uint8_t address[16])
+{
+    static const uint8_t mapped[RATE_MAPPED_BYTES] = {[10] = 0xff, [11] = 0xff};
+
+    return memcmp(address, mapped, sizeof(mapped)) == 0;
+}
+
+static inline size_t rate_address_bytes(const uint8_t address[16])
+{
+    return rate_address_is_ipv4(address) ? 16 : 8;
+}
+
+static inline size_t rate_network_bytes(const uint8_t address[16])
+{
+    return rate_address_is_ipv4(address) ? 15 : 6;
+}
 
 enum {
     RATE_BUCKETS = 1 << 15, /* a shard */

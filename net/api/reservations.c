@@ -94,7 +94,8 @@ static uint32_t read_items(struct validation *validation, const struct json_valu
 }
 
 /* Either sku and quantity, or items. The number of lines; 0 after having noted errors. */
-static uint32_t read_lines(struct validation *validation, const struct json_value *object,
+static uint32_t read_lines(const struct api_call *call, struct validation *validation,
+                           const struct json_value *object,
                            struct command_line lines_out[RESERVATION_LINES_MAX])
 {
     const struct json_value *value;
@@ -109,6 +110,8 @@ static uint32_t read_lines(struct validation *validation, const struct json_valu
             count = (seen & MEMBER_ITEMS) == 0 ? read_items(validation, value, lines_out) : count;
         else
             member = read_line_member(validation, -1, name, value, &lines_out[0]);
+        if (member == 0 && challenge_is_proof(call, name))
+            continue;
         note_member(validation, (struct field){.name = name}, member, &seen);
     }
     if ((seen & MEMBER_ITEMS) == 0)
@@ -352,7 +355,7 @@ void api_reservation_create(struct api_call *call)
     if (!request_object(call, &object))
         return;
     validation_init(&scratch->validation);
-    uint32_t count = read_lines(&scratch->validation, object, scratch->lines);
+    uint32_t count = read_lines(call, &scratch->validation, object, scratch->lines);
     if (count == 0) {
         validation_respond(&scratch->validation, call->exchange);
         return;

@@ -10,7 +10,8 @@
  *   key        what becomes of an Idempotency-Key
  *
  * The checks are made in dispatch.c, in one place, before the handler runs; in this order: rate of
- * the address, card numbers, caller, rate of the caller, Content-Type, Idempotency-Key. */
+ * the address and of its network, card numbers, caller, rate of the caller, Content-Type,
+ * Idempotency-Key, a proof where the shop demands one (challenge.h). */
 #ifndef STAMPEDE_API_ROUTES_H
 #define STAMPEDE_API_ROUTES_H
 
@@ -35,6 +36,7 @@ enum {
     ROLES_ORDERS = ROLES_OWNER | 1 << ROLE_ORDERS,
     ROLES_SUPPORT = ROLES_OWNER | 1 << ROLE_SUPPORT,
     ROLES_HOLDS = ROLES_ORDERS | ROLES_SUPPORT,
+    ROLES_AUDIT = ROLES_OWNER | 1 << ROLE_READ_ONLY,
     ROLES_ANY = ROLES_CATALOGUE | ROLES_HOLDS | 1 << ROLE_READ_ONLY,
 };
 
@@ -93,6 +95,7 @@ enum api_key {
     X(POST, "/v1/auth/verify", auth_verify, PUBLIC, AUTH, JSON, IGNORED)                           \
     X(POST, "/v1/auth/password/forgot", auth_forgot, PUBLIC, AUTH, JSON, IGNORED)                  \
     X(POST, "/v1/auth/password/reset", auth_reset, PUBLIC, AUTH, JSON, IGNORED)                    \
+    X(GET, "/v1/altcha/challenge", altcha_challenge, PUBLIC, CHALLENGE, NONE, IGNORED)             \
     X(GET, "/v1/me", me_get, CUSTOMER, ACCOUNT, NONE, IGNORED)                                     \
     X(PATCH, "/v1/me", me_change, CUSTOMER, ACCOUNT, JSON, OPTIONAL)                               \
     X(DELETE, "/v1/me", me_erase, CUSTOMER, ACCOUNT, JSON, OPTIONAL)                               \
@@ -119,6 +122,7 @@ enum api_key {
     X(POST, "/v1/admin/mails/{id}/replay", mail_replay, STAFF(SUPPORT), ADMIN, JSON_OR_EMPTY,      \
       OPTIONAL)                                                                                    \
     X(GET, "/v1/admin/customers", customer_find, STAFF(SUPPORT), ADMIN, NONE, IGNORED)             \
+    X(GET, "/v1/admin/audit", audit_list, STAFF(AUDIT), ADMIN, NONE, IGNORED)                      \
     X(GET, "/healthz", health, PUBLIC, OPERATIONS, NONE, IGNORED)                                  \
     X(GET, "/readyz", readiness, PUBLIC, OPERATIONS, NONE, IGNORED)                                \
     X(GET, "/metrics", metrics, PUBLIC, OPERATIONS, NONE, IGNORED)                                 \

@@ -60,8 +60,6 @@ void session_ask(struct api_call *call)
     struct question *question;
 
     counter_add(&call->shard->counters.session_misses, 1);
-    if (!http_exchange_is_resumed(call->exchange))
-        scratch->asked = 0;
     if (scratch->asked++ == SESSION_ASKED_MAX) {
         refuse(call->exchange, PROBLEM_OVERLOADED, "The session changes too fast. Try again.");
         return;

@@ -19,7 +19,8 @@ static const struct rate_policy mail_address = {"mail-address", 20, 3600};
 static const struct rate_policy mail_network = {"mail-network", 100, 3600};
 static const struct rate_policy token_address = {"token-address", 60, 300};
 
-/* Whose: bytes of an address, and of an account. */
+/* Whose: bytes of an address, and of an account. Asked for the narrowest first: who is past the
+ * address' rate spends nothing of its neighbours'. */
 struct subject {
     uint8_t address[16];
     uint8_t network[16];
@@ -39,6 +40,7 @@ static bool take(struct api_call *call, const struct rate_policy *policy, const 
     if (verdict.is_allowed)
         return true;
     counter_add(&shard->counters.rate_limited[call->route->class], 1);
+    counter_add(&shard->counters.throttled, 1);
     snprintf(text, sizeof(text), "\"%s\";q=%u;w=%u", policy->name, policy->quota, policy->window_s);
     http_header_add(call->exchange, "RateLimit-Policy", text);
     snprintf(text, sizeof(text), "\"%s\";r=0;t=%u", policy->name, verdict.wait_s);
@@ -52,14 +54,11 @@ static bool take(struct api_call *call, const struct rate_policy *policy, const 
 
 static struct subject subject_of(const struct api_call *call, const uint8_t *index)
 {
-    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-    const struct http_peer *peer = http_exchange_peer(call->exchange);
-    bool is_ipv4 = memcmp(peer->address, mapped, sizeof(mapped)) == 0;
+    const uint8_t *address = http_exchange_peer(call->exchange)->address;
     struct subject subject = {{0}, {0}, {0}};
 
-    /* A /64 is one customer's network of IPv6, and a /56 one line's. */
-    memcpy(subject.address, peer->address, is_ipv4 ? 16 : 8);
-    memcpy(subject.network, peer->address, is_ipv4 ? 15 : 7);
+    memcpy(subject.address, address, rate_address_bytes(address));
+    memcpy(subject.network, address, rate_network_bytes(address));
     if (index != NULL)
         memcpy(subject.index, index, sizeof(subject.index));
     return subject;
@@ -69,8 +68,8 @@ bool throttle_login(struct api_call *call, const uint8_t index[EMAIL_INDEX_BYTES
 {
     struct subject subject = subject_of(call, index);
 
-    return take(call, &login_network, subject.network, sizeof(subject.network)) &&
-           take(call, &login_address, subject.address, sizeof(subject.address)) &&
+    return take(call, &login_address, subject.address, sizeof(subject.address)) &&
+           take(call, &login_network, subject.network, sizeof(subject.network)) &&
            take(call, &login_pair, (const char *)&subject + offsetof(struct subject, network),
                 sizeof(subject.network) + sizeof(subject.index)) &&
            take(call, &login_account, subject.index, sizeof(subject.index));
@@ -85,8 +84,8 @@ bool throttle_mail(struct api_call *call, const uint8_t index[EMAIL_INDEX_BYTES]
 {
     struct subject subject = subject_of(call, index);
 
-    return take(call, &mail_network, subject.network, sizeof(subject.network)) &&
-           take(call, &mail_address, subject.address, sizeof(subject.address)) &&
+    return take(call, &mail_address, subject.address, sizeof(subject.address)) &&
+           take(call, &mail_network, subject.network, sizeof(subject.network)) &&
            take(call, &mail_account, subject.index, sizeof(subject.index));
 }
 

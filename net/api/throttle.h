@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How often a password may be tried and a mail be asked for, beyond the rates of routes: by
- * account, by address, and by the address' network (/24 of IPv4, /56 of IPv6), before a password is
+ * account, by address, and by the address' network (/24 of IPv4, /48 of IPv6), before a password is
  * hashed. Like those rates, a shard counts by itself, and --rate-limits off turns it off. Private
  * to net/api. */
 #ifndef STAMPEDE_API_THROTTLE_H

@@ -14,6 +14,7 @@ ADMIN_CALLS = (
     ("POST", "/v1/admin/inventory/x/adjust", {"delta": 1, "reason": "x"}),
     ("GET", "/v1/admin/inventory/x/ledger", None),
     ("GET", "/v1/admin/reservations", None),
+    ("GET", "/v1/admin/audit", None),
     ("DELETE", "/v1/admin/reservations/res_x", None),
     ("POST", "/v1/admin/reservations/res_x/convert", {}),
 )

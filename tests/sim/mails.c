@@ -39,18 +39,23 @@ void mails_start(struct world *world)
 
 /* ---- what is stored ---- */
 
-static bool find_record(const struct world *world, const struct letter *letter,
-                        struct record *record_out)
+static bool find_mail(const struct world *world, const struct principal *account, uint64_t sequence,
+                      struct record *record_out)
 {
     uint32_t partition;
     uint32_t number;
 
-    if (letter->sequence == 0 ||
-        !account_principal_parse(&world->mails.people[letter->person].account,
-                                 &world->secrets.id_key, &partition, &number))
-        return false;
-    return journal_memory_find(world->journal, RECORD_MAIL, partition, number, letter->sequence,
+    return sequence != 0 &&
+           account_principal_parse(account, &world->secrets.id_key, &partition, &number) &&
+           journal_memory_find(world->journal, RECORD_MAIL, partition, number, sequence,
                                record_out);
+}
+
+static bool find_record(const struct world *world, const struct letter *letter,
+                        struct record *record_out)
+{
+    return find_mail(world, &world->mails.people[letter->person].account, letter->sequence,
+                     record_out);
 }
 
 /* ---- calls ---- */
@@ -356,9 +361,8 @@ static void check_trip(struct world *world, struct letter *letter, uint32_t numb
     if (letter->sequence != 0 && letter->sequence != mail->sequence)
         violation("a mail changed its number");
     letter->sequence = mail->sequence;
-    if (person->state >= PERSON_REGISTERED &&
-        (!find_record(world, letter, &record) ||
-         memcmp(record.mail.sealed, &number, sizeof(number)) != 0))
+    if (!find_mail(world, &mail->account, mail->sequence, &record) ||
+        memcmp(record.mail.sealed, &number, sizeof(number)) != 0)
         violation("a mail leaves whose record is not durable");
     if (person->state == PERSON_ERASED)
         violation("a mail leaves after its account's erasure was acknowledged");

@@ -23,8 +23,7 @@ static inline int64_t random_time(random_source source, uint64_t *seed)
     return (int64_t)random_below(source, seed, 1ULL << 44);
 }
 
-static inline void random_rows(random_source source, uint64_t *seed,
-                               struct account_record *account)
+static inline void random_rows(random_source source, uint64_t *seed, struct account_record *account)
 {
     for (unsigned i = 0; i < TOKEN_PURPOSE_COUNT; i++) {
         if (source(seed) % 2 == 0)

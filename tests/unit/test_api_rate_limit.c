@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "api/rate_limit.h"
+#include "api/routes.h"
 
 static struct rate_limiter limiter;
 static const struct hash_key seed = {{1, 2}};
@@ -112,7 +112,50 @@ static void every_class_has_its_policies(void **state)
         assert_string_equal(route_class_name((enum route_class)i), rate_caller_policies[i].name);
         assert_true(rate_caller_policies[i].window_s > 0);
         assert_true(rate_address_policies[i].window_s > 0);
+        assert_true(rate_network_policies[i].window_s > 0);
+        /* Whatever is limited at all is so by address and by network, each wider than the one
+         * before. */
+        if (i == CLASS_OPERATIONS)
+            continue;
+        assert_true(rate_address_policies[i].quota > rate_caller_policies[i].quota);
+        assert_true(rate_network_policies[i].quota > rate_address_policies[i].quota);
     }
+}
+
+/* Every route that changes something is limited, and those of callers who are known by caller. */
+static void every_write_is_limited(void **state)
+{
+    (void)state;
+    struct route routes[ROUTE_COUNT];
+    unsigned writes = 0;
+
+    api_routes_fill(routes, NULL);
+    for (unsigned i = 0; i < ROUTE_COUNT; i++) {
+        enum route_class class = api_routes[i].class;
+
+        if (routes[i].method == HTTP_METHOD_GET)
+            continue;
+        writes++;
+        assert_true(rate_address_policies[class].quota > 0);
+        assert_true(rate_network_policies[class].quota > 0);
+        if (api_routes[i].access.caller != CALLER_PUBLIC)
+            assert_true(rate_caller_policies[class].quota > 0);
+    }
+    assert_true(writes > 20);
+}
+
+static void networks_of_addresses(void **state)
+{
+    (void)state;
+    static const uint8_t ipv4[16] = {[10] = 0xff, [11] = 0xff, [12] = 192, 0, 2, 7};
+    static const uint8_t ipv6[16] = {0x20, 0x01, 0x0d, 0xb8, 0, 1, 0, 2, [15] = 3};
+    static const uint8_t nearly_mapped[16] = {[10] = 0xff, [11] = 0xfe};
+
+    assert_int_equal(rate_address_bytes(ipv4), 16);
+    assert_int_equal(rate_network_bytes(ipv4), 15);
+    assert_int_equal(rate_address_bytes(ipv6), 8);
+    assert_int_equal(rate_network_bytes(ipv6), 6);
+    assert_int_equal(rate_address_bytes(nearly_mapped), 8);
 }
 
 int main(void)
@@ -125,6 +168,8 @@ int main(void)
         cmocka_unit_test_setup(slow_policies_say_how_long_to_wait, reset),
         cmocka_unit_test_setup(a_flood_of_callers_refuses_nobody_and_refills_nobody, reset),
         cmocka_unit_test_setup(every_class_has_its_policies, reset),
+        cmocka_unit_test(every_write_is_limited),
+        cmocka_unit_test(networks_of_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -397,6 +397,45 @@ static void staff_is_invited_and_removed(void **state)
     assert_int_equal(log.entries[1].origin.caller, AUDIT_BY_OWNER);
 }
 
+/* The journal is told of an erasure when nothing can bring the key back. */
+static void an_erased_key_is_scrubbed_once_that_is_durable(void **state)
+{
+    struct fixture *fixture = *state;
+    struct account_envelope *envelope = account_envelope_create(ACCOUNT_CALL_ERASE);
+    struct command command = {.type = COMMAND_ACCOUNT, .account = envelope};
+    struct account_envelope again = {.call = ACCOUNT_CALL_ERASE};
+    struct account_envelope answer;
+    struct refusal refusal;
+
+    envelope->account = register_person(fixture, ROLE_CUSTOMER);
+    again.account = envelope->account;
+    assert_int_equal(journal_memory_scrubs(fixture->journal), 0);
+    assert_int_equal(
+        engine_submit(engine_shard(fixture->engine, 0), &command, fixture->next_cookie++, &refusal),
+        OUTCOME_PENDING);
+    fixture_step(fixture, false);
+    assert_int_equal(journal_memory_scrubs(fixture->journal), 0);
+    fixture_step(fixture, true);
+    assert_int_equal(journal_memory_scrubs(fixture->journal), 1);
+    envelope_free(envelope);
+    assert_int_equal(ask(fixture, &visitor, &again, &answer), OUTCOME_OK);
+    assert_int_equal(journal_memory_scrubs(fixture->journal), 1); /* nothing was erased */
+}
+
+static void a_role_comes_as_its_namesake(void **state)
+{
+    static const char *const names[ROLE_COUNT] = {
+#define X(name, text) [ROLE_##name] = text,
+        ACCOUNT_ROLES(X)
+#undef X
+    };
+
+    (void)state;
+    for (unsigned role = 0; role < ROLE_COUNT; role++)
+        assert_string_equal(audit_caller_name(account_role_caller((enum account_role)role)),
+                            names[role]);
+}
+
 static void of_an_address_its_network_is_kept(void **state)
 {
     static const uint8_t ipv4[16] = {[10] = 0xff, [11] = 0xff, [12] = 203, 0, 113, 77};
@@ -438,6 +477,8 @@ int main(void)
         TEST(a_head_of_another_secret_is_refused),
         TEST(each_act_on_an_account_is_entered),
         TEST(staff_is_invited_and_removed),
+        TEST(an_erased_key_is_scrubbed_once_that_is_durable),
+        cmocka_unit_test(a_role_comes_as_its_namesake),
         cmocka_unit_test(of_an_address_its_network_is_kept),
     };
 
