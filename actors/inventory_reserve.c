@@ -218,9 +218,7 @@ void inventory_reserve(struct inventory *inventory, const struct moment *moment,
     }
     /* A guest's who has become a customer meanwhile: what the customer may have asked for with the
      * same key since is not found by the guest's. Nothing happens; the customer asks again. */
-    if (MUTANT(LATE_GUEST_SERVED)) {
-        body->principal = *pool_adopter(inventory->pool, &body->principal);
-    } else if (pool_adopter(inventory->pool, &body->principal) != &body->principal) {
+    if (pool_adopter(inventory->pool, &body->principal) != &body->principal) {
         refuse(inventory, message, OUTCOME_OVERLOADED, 0, effects);
         return;
     }
