@@ -23,7 +23,9 @@ static void become_owner(struct world *world, const struct request *request, uin
 {
     struct owning *owning = &world->people.owning[request->ask.address][account];
 
-    if (owning->releases_open > 0 || owning->release_maybe)
+    owning->claim_step = world->step;
+    if (owning->releases_open > 0 || owning->release_maybe ||
+        owning->release_step >= request->submitted_step) /* which came first? */
         owning->claim_maybe = true;
     else if (owning->owned_step == 0)
         owning->owned_step = world->step;
@@ -44,7 +46,9 @@ static void see_owner(struct world *world, const struct request *request, uint32
     for (uint32_t i = 0; i < world->people.account_count; i++) {
         struct owning *owning = &world->people.owning[request->ask.address][i];
         bool doubted = owning->claims_open == 0 && owning->releases_open == 0 &&
-                       owning->possible_until < request->submitted_step;
+                       owning->possible_until < request->submitted_step &&
+                       owning->claim_step < request->submitted_step &&
+                       owning->release_step < request->submitted_step;
 
         if (i != account && owning_is_certain(owning, request->submitted_step))
             violation("address %u is account %u's, and was not found as that", request->ask.address,
@@ -91,7 +95,8 @@ static void take_released(struct world *world, const struct request *request)
     if (owning_is_possible(owning, request->submitted_step))
         owning->possible_until = world->step;
     owning->owned_step = 0;
-    if (owning->claims_open > 0)
+    owning->release_step = world->step;
+    if (owning->claims_open > 0 || owning->claim_step >= request->submitted_step)
         owning->claim_maybe = true;
     else if (owning->releases_open == 0)
         owning->claim_maybe = owning->release_maybe = false;

@@ -37,6 +37,8 @@ enum {
 struct owning {
     uint64_t owned_step;     /* since then it certainly is */
     uint64_t possible_until; /* it was possible in this step */
+    uint64_t claim_step;     /* when the last claim, or release, was answered */
+    uint64_t release_step;
     uint32_t claims_open;
     uint32_t releases_open;
     bool claim_maybe; /* a claim without an answer */
