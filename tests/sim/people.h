@@ -2,7 +2,8 @@
 /* People: guests who register, log in by devices, reserve as customers, and leave again; and what
  * the books know of their accounts, from answers alone.
  *
- *   people.c         what they do: flows of several steps, single calls
+ *   people.c         what they do: flows of several steps
+ *   people_single.c  and single calls
  *   people_calls.c   what is sent, and what is known when it is
  *   people_token.c   a request's token, by the shard's cache or by asking
  *   people_books.c   whose address, which guest, which session; who may have what
@@ -199,8 +200,19 @@ void people_act(struct world *world);
 /* A call of a device's flow was answered. */
 void people_go_on(struct world *world, const struct request *request, enum outcome outcome,
                   const struct account_envelope *answer);
+/* Something new: the number of an opaque value, a one-use token (NONE: too many), a lifetime. */
+uint32_t people_new_value(struct world *world);
+uint32_t people_new_token(struct world *world);
+int64_t people_draw_lifetime(struct world *world);
+/* A registered account, the device's own mostly, or NONE; an address. */
+uint32_t people_draw_account(struct world *world, uint32_t device);
+uint32_t people_draw_address(struct world *world);
 /* The device's session is over: it goes on as a new guest. */
 void people_log_out(struct world *world, uint32_t device);
+
+/* ---- people_single.c ---- */
+
+void people_call_account(struct world *world, uint32_t device);
 
 /* ---- people_calls.c ---- */
 
