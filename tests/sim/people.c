@@ -231,7 +231,7 @@ static uint64_t step_login(struct world *world, uint32_t device, struct flow *fl
         ask = people_ask(ACCOUNT_CALL_GUEST_END);
         ask.account = flow->account;
         ask.guest = flow->guest;
-        if (sim_random_chance(&world->random, 500000)) /* another page of the same browser */
+        for (uint32_t i = 0; i < 3; i++) /* other pages of the same browser */
             clients_reserve_new(world, device);
         return people_send(world, device, NONE, &ask);
     case LOGIN_ADOPT:

@@ -115,7 +115,7 @@ static void draw_people(struct profile *profile, struct sim_random *random)
 static void draw_faults(struct profile *profile, struct sim_random *random)
 {
     static const uint32_t settings[][2] = {{20, 100}, {200, 2000}};
-    static const uint32_t delays[][2] = {{5, 100}, {100, 300}, {300, 3000}};
+    static const uint32_t delays[][2] = {{5, 100}, {100, 500}, {1000, 4000}};
 
     if (sim_random_chance(random, 400000))
         profile->wall_parts = draw_ranges(random, settings, 2);
