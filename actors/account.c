@@ -168,7 +168,7 @@ static enum outcome email_release(const struct account_step *step)
 {
     struct email_record *email = &step->subject->email;
 
-    if (!principal_equal(&email->account, &step->envelope->account))
+    if (!principal_equal(&email->account, &step->envelope->account) && !MUTANT(RELEASED_BY_ANYBODY))
         return OUTCOME_OK;
     put(step, RECORD_EMAIL)->operation = RECORD_DELETE;
     *email = (struct email_record){0};

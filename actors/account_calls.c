@@ -25,7 +25,8 @@ static bool token_is_good(const struct account_step *step, enum token_purpose pu
     const struct account_token *token = &step->subject->account.tokens[purpose];
 
     return token->expires_wall_ms != 0 &&
-           account_has_time(step->moment->wall_ms, token->expires_wall_ms) &&
+           (account_has_time(step->moment->wall_ms, token->expires_wall_ms) ||
+            MUTANT(TOKEN_NEVER_EXPIRES)) &&
            memcmp(token->hash, step->envelope->hash, TOKEN_HASH_BYTES) == 0;
 }
 
@@ -247,7 +248,7 @@ static enum outcome role_set(const struct account_step *step)
 {
     assert(step->envelope->role < ROLE_COUNT);
     step->subject->account.role = step->envelope->role;
-    step->subject->account.credentials++;
+    step->subject->account.credentials += !MUTANT(ROLE_KEEPS_CREDENTIALS);
     step->subject->account.tokens[TOKEN_INVITE] = (struct account_token){0};
     account_end_sessions(step, NULL);
     return changed(step);
@@ -293,6 +294,8 @@ static enum outcome recovery_use(const struct account_step *step)
         if (memcmp(account->recovery[i], step->envelope->recovery[0], RECOVERY_CODE_HASH_BYTES) !=
             0)
             continue;
+        if (MUTANT(RECOVERY_CODE_KEPT))
+            return changed(step);
         account->recovery_count--;
         memmove(account->recovery[i], account->recovery[i + 1],
                 (account->recovery_count - i) * sizeof(account->recovery[0]));
@@ -425,7 +428,7 @@ enum outcome account_call_run(const struct account_step *step)
     if (account->state == ACCOUNT_ERASED && call != ACCOUNT_CALL_GET &&
         call != ACCOUNT_CALL_ERASE && call != ACCOUNT_CALL_MAIL_RESULT)
         return OUTCOME_NOT_FOUND;
-    if (needs_proof[call] && step->envelope->credentials != 0 &&
+    if (needs_proof[call] && !MUTANT(PROOF_NOT_COMPARED) && step->envelope->credentials != 0 &&
         step->envelope->credentials != account->credentials && account->state != ACCOUNT_ERASED)
         return OUTCOME_STALE;
     if (calls[call] != NULL)

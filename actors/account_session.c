@@ -141,7 +141,7 @@ enum outcome account_session_close(const struct account_step *step)
 
 enum outcome account_session_close_all(const struct account_step *step)
 {
-    account_end_sessions(step, step->envelope->hash);
+    account_end_sessions(step, MUTANT(CLOSE_ALL_CLOSES_OWN) ? NULL : step->envelope->hash);
     changed(step);
     return OUTCOME_OK;
 }

@@ -141,7 +141,8 @@ static void adopt_hold(struct inventory *inventory, struct hold *hold,
     }
     pool_move_hold(pool, hold, &body->customer);
     hold->flags |= HOLD_ADOPTED;
-    if (hold->state != HOLD_ABORTED)
+    if (hold->state != HOLD_ABORTED && !MUTANT(ADOPTION_NOT_RECORDED) &&
+        (!MUTANT(PARTICIPANT_NOT_ADOPTED) || (hold->flags & HOLD_PARTICIPANT) == 0))
         hold_persist(inventory, hold, effects);
 }
 

@@ -116,7 +116,17 @@
     X(97, ADJUSTMENT_NOT_AUDITED, "an adjustment of stock leaves no entry in the audit log")       \
     X(98, AUDIT_BEGINS_ANEW, "after a restart the audit log's chain begins anew")                  \
     /* ---- accounts, those of a reader ---- */                                                    \
-    X(100, OTHER_KEYS_IGNORED, "of keys that may be known the owner looks for one only")
+    X(100, OTHER_KEYS_IGNORED, "of keys that may be known the owner looks for one only")           \
+    X(102, ADOPT_SKIPS_SHARD, "a shard says that it has adopted, and has not")                     \
+    X(103, PARTICIPANT_NOT_ADOPTED, "after a restart another partition's lines are the guest's")   \
+    X(104, ADOPTION_NOT_RECORDED, "whose a hold became is not written to the journal")             \
+    X(105, RELEASED_BY_ANYBODY, "an address is released by an account that does not have it")      \
+    X(106, ROLE_KEEPS_CREDENTIALS, "a login that was verified before a change of role succeeds")   \
+    X(107, TOKEN_NEVER_EXPIRES, "a one-use token past its time is still good")                     \
+    X(108, READ_FAILED_IS_EMPTY, "an account that can't be read is taken for one that is not")     \
+    X(109, RECOVERY_CODE_KEPT, "a recovery code can be used again")                                \
+    X(110, CLOSE_ALL_CLOSES_OWN, "ending all other sessions ends the asker's too")                 \
+    X(111, PROOF_NOT_COMPARED, "what needs the password is done for one that was replaced")
 
 enum mutant {
     MUTANT_NONE,

@@ -85,6 +85,8 @@ uint64_t engine_inspect_digest(struct engine *engine)
 
     for (uint32_t i = 0; i < engine->options.shards; i++)
         digest += inventory_pool_digest(engine->shards[i]->pool);
+    for (uint32_t i = 0; i < engine->options.partitions; i++)
+        digest += hash_word((uint64_t)(i + 1) << 32 | engine->next_account[i]);
     return digest;
 }
 

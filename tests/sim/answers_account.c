@@ -23,7 +23,9 @@ static void become_owner(struct world *world, const struct request *request, uin
 {
     struct owning *owning = &world->people.owning[request->ask.address][account];
 
-    if (owning->releases_open > 0 || owning->release_maybe)
+    owning->claim_step = world->step;
+    if (owning->releases_open > 0 || owning->release_maybe ||
+        owning->release_step >= request->submitted_step) /* which came first? */
         owning->claim_maybe = true;
     else if (owning->owned_step == 0)
         owning->owned_step = world->step;
@@ -44,7 +46,9 @@ static void see_owner(struct world *world, const struct request *request, uint32
     for (uint32_t i = 0; i < world->people.account_count; i++) {
         struct owning *owning = &world->people.owning[request->ask.address][i];
         bool doubted = owning->claims_open == 0 && owning->releases_open == 0 &&
-                       owning->possible_until < request->submitted_step;
+                       owning->possible_until < request->submitted_step &&
+                       owning->claim_step < request->submitted_step &&
+                       owning->release_step < request->submitted_step;
 
         if (i != account && owning_is_certain(owning, request->submitted_step))
             violation("address %u is account %u's, and was not found as that", request->ask.address,
@@ -91,7 +95,8 @@ static void take_released(struct world *world, const struct request *request)
     if (owning_is_possible(owning, request->submitted_step))
         owning->possible_until = world->step;
     owning->owned_step = 0;
-    if (owning->claims_open > 0)
+    owning->release_step = world->step;
+    if (owning->claims_open > 0 || owning->claim_step >= request->submitted_step)
         owning->claim_maybe = true;
     else if (owning->releases_open == 0)
         owning->claim_maybe = owning->release_maybe = false;
@@ -214,12 +219,16 @@ static bool may_be_refused(const struct world *world, const struct request *requ
     case ACCOUNT_CALL_PASSWORD_CHANGE:
     case ACCOUNT_CALL_PASSWORD_REHASH:
     case ACCOUNT_CALL_KEY_REWRAP:
+    case ACCOUNT_CALL_EMAIL_CHANGE:
+    case ACCOUNT_CALL_TOTP_SET:
+    case ACCOUNT_CALL_ERASE:
         return outcome == OUTCOME_STALE;
+    case ACCOUNT_CALL_TOTP_USE:
+    case ACCOUNT_CALL_RECOVERY_USE:
+        return outcome == OUTCOME_TOKEN_INVALID || outcome == OUTCOME_STALE;
     case ACCOUNT_CALL_VERIFY:
     case ACCOUNT_CALL_PASSWORD_RESET:
     case ACCOUNT_CALL_EMAIL_CONFIRM:
-    case ACCOUNT_CALL_TOTP_USE:
-    case ACCOUNT_CALL_RECOVERY_USE:
         return outcome == OUTCOME_TOKEN_INVALID;
     case ACCOUNT_CALL_ADDRESS_ADD:
         return outcome == OUTCOME_FULL;
@@ -262,6 +271,12 @@ static void take_refused(struct world *world, const struct request *request, enu
         world_mark(world, MARK_CODE_REFUSED);
 }
 
+static bool needs_proof(enum account_call call)
+{
+    return call == ACCOUNT_CALL_EMAIL_CHANGE || call == ACCOUNT_CALL_TOTP_SET ||
+           call == ACCOUNT_CALL_TOTP_USE || call == ACCOUNT_CALL_RECOVERY_USE;
+}
+
 static void take_ok(struct world *world, const struct request *request,
                     const struct account_envelope *answer)
 {
@@ -277,6 +292,10 @@ static void take_ok(struct world *world, const struct request *request,
     }
     if (account->registered_step == 0)
         account->registered_step = world->step; /* its answer was lost */
+    if (needs_proof(request->ask.call) && request->ask.credentials != 0 &&
+        request->ask.credentials < request->ask.known_credentials)
+        violation("%s went by a password that was replaced before",
+                  account_call_name(request->ask.call));
     answers_view(world, request, answer);
     answers_effect(world, request, answer);
 }

@@ -390,6 +390,9 @@ static uint32_t take_listed(struct world *world, const struct request *request,
         violation("a list shows a hold that its own customer's list did not");
     if (index == NONE)
         index = explain_hold(world, request, view);
+    if (!people_may_name(world, world->books.holds[index].client, &view->principal,
+                         request->submitted_step))
+        violation("a list shows a hold as another customer's");
     if (world->books.holds[index].list_round == world->list_round && request->staff)
         violation("a list shows a hold twice");
     world->books.holds[index].list_round = world->list_round;

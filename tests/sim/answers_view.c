@@ -211,10 +211,13 @@ static void take_opened(struct world *world, const struct request *request,
                         const struct account_envelope *answer)
 {
     struct session_model *session = &world->people.sessions[request->ask.session];
+    const struct account_model *account = &world->people.accounts[request->ask.account];
     const struct account_session *shown;
 
-    if (request->ask.credentials < request->ask.known_credentials)
-        violation("a session was opened with a password that had been replaced");
+    if (request->ask.credentials < request->ask.known_credentials ||
+        (account->credential_sent_step > request->ask.verified_step &&
+         account->credential_done_step < request->submitted_step))
+        violation("a session was opened with a password or role that had been replaced");
     if (answer->session >= answer->view.session_count)
         violation("a session was opened that is not there");
     shown = &answer->view.sessions[answer->session];
@@ -224,8 +227,7 @@ static void take_opened(struct world *world, const struct request *request,
     session->id = shown->id;
     session->expires_wall_ms = shown->expires_wall_ms;
     /* One that was sent before, and of which nobody knows when it came, may have ended it. */
-    session->end_maybe =
-        session->end_maybe || world->people.accounts[request->ask.account].ends_open > 0;
+    session->end_maybe = session->end_maybe || account->ends_open > 0;
     world_mark(world, MARK_LOGGED_IN);
 }
 

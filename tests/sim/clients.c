@@ -376,6 +376,17 @@ void clients_reserve_new(struct world *world, uint32_t device)
     }
 }
 
+void clients_repeat_last(struct world *world, uint32_t device)
+{
+    const struct client *client = &world->clients[device];
+    uint32_t last;
+
+    if (client->attempt_count == 0)
+        return;
+    last = client->attempts[(client->attempt_count - 1) % SIM_RECENT_MAX];
+    clients_reserve(world, device, last, &world->books.attempts[last].order, false);
+}
+
 static void reserve_again(struct world *world, uint32_t device, bool other_body)
 {
     struct client *client = &world->clients[device];

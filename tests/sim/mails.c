@@ -10,7 +10,7 @@
 
 enum {
     BACKOFF_MIN_MS = 45 * 1000, /* three quarters of the shortest */
-    HEAL_ROUNDS_MAX = 60,
+    HEAL_ROUNDS_MAX = 240,
     HEAL_STEP_MS = 2 * 3600 * 1000,
 };
 
@@ -482,7 +482,8 @@ void mails_heal(struct world *world, void (*settle)(struct world *))
     while (undone > 0 && in_vain < HEAL_ROUNDS_MAX) {
         uint32_t before = undone;
 
-        world_advance_clock(world, in_vain < 3 ? 1000 : HEAL_STEP_MS);
+        /* Far; then a little, since what was due with it may have filled a small mailbox. */
+        world_advance_clock(world, in_vain % 4 < 3 ? 1000 : HEAL_STEP_MS);
         settle(world);
         undone = count_undone(world);
         in_vain = undone < before ? 0 : in_vain + 1;

@@ -20,7 +20,7 @@ static void draw_bytes(struct world *world, uint8_t *bytes, size_t length)
     }
 }
 
-static int64_t draw_lifetime(struct world *world)
+int64_t people_draw_lifetime(struct world *world)
 {
     static const uint32_t lifetimes_ms[][2] = {{20, 400}, {1000, 20000}, {3600000, 86400000}};
     const uint32_t *range = lifetimes_ms[sim_random_below(&world->random, 3)];
@@ -28,12 +28,12 @@ static int64_t draw_lifetime(struct world *world)
     return sim_random_range(&world->random, range[0], range[1]);
 }
 
-static uint32_t new_value(struct world *world)
+uint32_t people_new_value(struct world *world)
 {
     return ++world->people.next_value;
 }
 
-static uint32_t new_token(struct world *world)
+uint32_t people_new_token(struct world *world)
 {
     struct people *people = &world->people;
     struct token_model *token;
@@ -105,7 +105,7 @@ static void drop_account(struct world *world, uint32_t index)
 }
 
 /* The device's own, mostly. */
-static uint32_t draw_account(struct world *world, uint32_t device)
+uint32_t people_draw_account(struct world *world, uint32_t device)
 {
     uint32_t count = world->people.account_count;
     uint32_t session = world->people.devices[device].session;
@@ -116,7 +116,7 @@ static uint32_t draw_account(struct world *world, uint32_t device)
     return count == 0 || world->people.accounts[index].registered_step == 0 ? NONE : index;
 }
 
-static uint32_t draw_address(struct world *world)
+uint32_t people_draw_address(struct world *world)
 {
     return sim_random_below(&world->random, world->profile.addresses);
 }
@@ -152,12 +152,12 @@ static uint64_t step_register(struct world *world, uint32_t device, struct flow 
         *flow = (struct flow){0};
         return 0;
     }
-    ask.value = new_value(world);
+    ask.value = people_new_value(world);
     ask.verified = sim_random_chance(&world->random, 800000);
     if (!ask.verified)
-        ask.token = new_token(world);
+        ask.token = people_new_token(world);
     ask.purpose = TOKEN_VERIFY;
-    ask.lifetime_ms = ask.token == NONE ? 0 : draw_lifetime(world);
+    ask.lifetime_ms = ask.token == NONE ? 0 : people_draw_lifetime(world);
     flow->account = ask.account;
     cookie = people_send(world, device, NONE, &ask);
     if (cookie == 0) {
@@ -200,7 +200,8 @@ static uint64_t step_open(struct world *world, uint32_t device, struct flow *flo
         return 0;
     }
     ask.credentials = flow->credentials;
-    ask.lifetime_ms = draw_lifetime(world);
+    ask.verified_step = flow->verified_step;
+    ask.lifetime_ms = people_draw_lifetime(world);
     ask.guest = flow->guest;
     ask.has_guest = flow->guest != NONE;
     ask.changes = flow->credential_changes;
@@ -217,6 +218,8 @@ static uint64_t step_login(struct world *world, uint32_t device, struct flow *fl
     ask.address = flow->address;
     switch (flow->step) {
     case LOGIN_FIND:
+        if (world->people.devices[device].session == NONE) /* so that there is something to adopt */
+            clients_reserve_new(world, device);
         return people_send(world, device, NONE, &ask);
     case LOGIN_GET:
         ask = people_ask(ACCOUNT_CALL_GET);
@@ -228,7 +231,7 @@ static uint64_t step_login(struct world *world, uint32_t device, struct flow *fl
         ask = people_ask(ACCOUNT_CALL_GUEST_END);
         ask.account = flow->account;
         ask.guest = flow->guest;
-        if (sim_random_chance(&world->random, 500000)) /* another page of the same browser */
+        for (uint32_t i = 0; i < 3; i++) /* other pages of the same browser */
             clients_reserve_new(world, device);
         return people_send(world, device, NONE, &ask);
     case LOGIN_ADOPT:
@@ -280,6 +283,7 @@ static void after_login(struct world *world, uint32_t device_index, struct flow 
         flow->step = LOGIN_GET;
     } else if (flow->step == LOGIN_GET) {
         flow->credentials = answer->view.credentials;
+        flow->verified_step = world->step;
         flow->guest = device->session == NONE ? device->guest : NONE;
         flow->step = flow->guest == NONE ? LOGIN_OPEN : LOGIN_GUEST_END;
         if (answer->view.state != ACCOUNT_ACTIVE)
@@ -289,6 +293,7 @@ static void after_login(struct world *world, uint32_t device_index, struct flow 
     } else {
         device->session = flow->session;
         *flow = (struct flow){0};
+        device->repeats = sim_random_chance(&world->random, 500000);
     }
 }
 
@@ -307,8 +312,8 @@ static uint64_t step_email(struct world *world, uint32_t device, struct flow *fl
     ask.address = flow->step == EMAIL_RELEASE ? flow->old_address : flow->address;
     ask.purpose = TOKEN_CHANGE_EMAIL;
     if (flow->step == EMAIL_ASK) {
-        flow->token = new_token(world);
-        ask.lifetime_ms = draw_lifetime(world);
+        flow->token = people_new_token(world);
+        ask.lifetime_ms = people_draw_lifetime(world);
         if (flow->token == NONE) {
             *flow = (struct flow){0};
             return 0;
@@ -369,139 +374,6 @@ static uint64_t step_erase(struct world *world, uint32_t device, struct flow *fl
     return people_send(world, device, NONE, &ask);
 }
 
-/* ---- single calls ---- */
-
-/* A token of the account: the newest, mostly. */
-static uint32_t draw_token(struct world *world, uint32_t account, bool for_password,
-                           uint8_t *purpose_out)
-{
-    const struct people *people = &world->people;
-    uint32_t tries = sim_random_below(&world->random, 10) < 7 ? 1 : 3;
-    uint32_t found = NONE;
-
-    for (uint32_t i = people->token_count; i-- > 0 && tries > 0;) {
-        const struct token_model *token = &people->tokens[i];
-        bool fits = for_password ? token->purpose == TOKEN_RESET || token->purpose == TOKEN_INVITE
-                                 : token->purpose == TOKEN_VERIFY;
-
-        if (token->account != account || !fits)
-            continue;
-        found = i;
-        *purpose_out = token->purpose;
-        tries--;
-    }
-    return found;
-}
-
-static bool fill_token(struct world *world, struct account_ask *ask)
-{
-    static const uint8_t purposes[] = {TOKEN_VERIFY, TOKEN_RESET, TOKEN_RESET, TOKEN_INVITE};
-
-    if (ask->call == ACCOUNT_CALL_TOKEN_ISSUE) {
-        ask->token = new_token(world);
-        ask->purpose = purposes[sim_random_below(&world->random, 4)];
-        ask->lifetime_ms = draw_lifetime(world);
-    } else {
-        ask->token = draw_token(world, ask->account, ask->call == ACCOUNT_CALL_PASSWORD_RESET,
-                                &ask->purpose);
-    }
-    return ask->token != NONE;
-}
-
-static void fill_postal(struct world *world, struct account_ask *ask)
-{
-    const struct account_model *account = &world->people.accounts[ask->account];
-
-    ask->id = account->postal[sim_random_below(&world->random, 4)].id;
-}
-
-static void fill_codes(struct world *world, struct account_ask *ask)
-{
-    struct account_model *account = &world->people.accounts[ask->account];
-    bool again = sim_random_chance(&world->random, 300000);
-
-    ask->totp_step = again ? account->totp_used : ++world->people.totp_clock;
-    if (ask->call == ACCOUNT_CALL_TOTP_SET)
-        account->recovery = ask->value;
-    if (ask->call == ACCOUNT_CALL_RECOVERY_USE)
-        ask->value = account->recovery * 16 + sim_random_below(&world->random, 4);
-}
-
-/* False if there is nothing to be done. */
-static bool fill_call(struct world *world, uint32_t device_index, struct account_ask *ask)
-{
-    const struct device *device = &world->people.devices[device_index];
-    const struct account_model *account = &world->people.accounts[ask->account];
-    bool stale = sim_random_chance(&world->random, 100000);
-
-    if (device->session != NONE && world->people.sessions[device->session].account == ask->account)
-        ask->session = device->session;
-    ask->value = new_value(world);
-    ask->credentials = account->credentials - (stale && account->credentials > 0);
-    ask->version = account->version - (stale && account->version > 0);
-    ask->role = (uint8_t)sim_random_below(&world->random, ROLE_COUNT);
-    switch ((int)ask->call) { /* few of many */
-    case ACCOUNT_CALL_SESSION_CLOSE:
-        return ask->session != NONE;
-    case ACCOUNT_CALL_TOKEN_ISSUE:
-    case ACCOUNT_CALL_VERIFY:
-    case ACCOUNT_CALL_PASSWORD_RESET:
-        ask->session = NONE;
-        return fill_token(world, ask);
-    case ACCOUNT_CALL_ADDRESS_SET:
-    case ACCOUNT_CALL_ADDRESS_REMOVE:
-        fill_postal(world, ask);
-        return ask->id != 0;
-    case ACCOUNT_CALL_ROLE_SET:
-        ask->session = NONE;
-        return true;
-    case ACCOUNT_CALL_TOTP_SET:
-    case ACCOUNT_CALL_TOTP_USE:
-    case ACCOUNT_CALL_RECOVERY_USE:
-        fill_codes(world, ask);
-        return true;
-    default:
-        return true;
-    }
-}
-
-static void call_account(struct world *world, uint32_t device)
-{
-    static const struct {
-        enum account_call call;
-        uint32_t weight;
-    } calls[] = {
-        {ACCOUNT_CALL_GET, 4},
-        {ACCOUNT_CALL_SESSION_CLOSE, 8},
-        {ACCOUNT_CALL_NAME_SET, 4},
-        {ACCOUNT_CALL_SESSION_CLOSE_ALL, 1},
-        {ACCOUNT_CALL_TOKEN_ISSUE, 6},
-        {ACCOUNT_CALL_VERIFY, 4},
-        {ACCOUNT_CALL_PASSWORD_RESET, 6},
-        {ACCOUNT_CALL_PASSWORD_CHANGE, 3},
-        {ACCOUNT_CALL_PASSWORD_REHASH, 1},
-        {ACCOUNT_CALL_ADDRESS_ADD, 2},
-        {ACCOUNT_CALL_ADDRESS_SET, 1},
-        {ACCOUNT_CALL_ADDRESS_REMOVE, 1},
-        {ACCOUNT_CALL_ROLE_SET, 1},
-        {ACCOUNT_CALL_TOTP_SET, 1},
-        {ACCOUNT_CALL_TOTP_USE, 4},
-        {ACCOUNT_CALL_RECOVERY_USE, 2},
-        {ACCOUNT_CALL_KEY_REWRAP, 1},
-    };
-    enum { CALLS = sizeof(calls) / sizeof(calls[0]) };
-    uint32_t weights[CALLS];
-    struct account_ask ask;
-
-    for (uint32_t i = 0; i < CALLS; i++)
-        weights[i] = calls[i].weight;
-    ask = people_ask(calls[sim_random_weighted(&world->random, weights, CALLS)].call);
-    ask.account = draw_account(world, device);
-    if (ask.account != NONE && fill_call(world, device, &ask) &&
-        people_send(world, device, NONE, &ask) != 0 && ask.call == ACCOUNT_CALL_SESSION_CLOSE)
-        people_log_out(world, device);
-}
-
 /* ---- flows ---- */
 
 static void step_flow(struct world *world, uint32_t device)
@@ -557,12 +429,12 @@ static void begin_flow(struct world *world, uint32_t device)
     struct flow *flow = &world->people.devices[device].flow;
     enum flow_kind kind = (enum flow_kind)sim_random_weighted(&world->random, weights, 5);
 
-    *flow =
-        (struct flow){.kind = kind, .account = NONE, .guest = NONE, .address = draw_address(world)};
+    *flow = (struct flow){
+        .kind = kind, .account = NONE, .guest = NONE, .address = people_draw_address(world)};
     if (kind == FLOW_REGISTER && world->people.prepared_count == SIM_PREPARED_MAX)
         *flow = (struct flow){0};
     if (kind == FLOW_EMAIL || kind == FLOW_ERASE) {
-        flow->account = draw_account(world, device);
+        flow->account = people_draw_account(world, device);
         if (flow->account == NONE)
             *flow = (struct flow){0};
     }
@@ -573,6 +445,11 @@ void people_act(struct world *world)
     uint32_t index = sim_random_below(&world->random, world->profile.devices);
     struct device *device = &world->people.devices[index];
 
+    if (device->repeats && device->session != NONE) { /* what it wanted before it logged in */
+        device->repeats = false;
+        clients_repeat_last(world, index);
+        return;
+    }
     if (sim_random_below(&world->random, 100) < PROBE_PERCENT) {
         people_probe(world);
         return;
@@ -585,7 +462,7 @@ void people_act(struct world *world)
         return;
     }
     if (sim_random_below(&world->random, 100) >= FLOW_PERCENT) {
-        call_account(world, index);
+        people_call_account(world, index);
         return;
     }
     begin_flow(world, index);

@@ -2,7 +2,8 @@
 /* People: guests who register, log in by devices, reserve as customers, and leave again; and what
  * the books know of their accounts, from answers alone.
  *
- *   people.c         what they do: flows of several steps, single calls
+ *   people.c         what they do: flows of several steps
+ *   people_single.c  and single calls
  *   people_calls.c   what is sent, and what is known when it is
  *   people_token.c   a request's token, by the shard's cache or by asking
  *   people_books.c   whose address, which guest, which session; who may have what
@@ -37,6 +38,8 @@ enum {
 struct owning {
     uint64_t owned_step;     /* since then it certainly is */
     uint64_t possible_until; /* it was possible in this step */
+    uint64_t claim_step;     /* when the last claim, or release, was answered */
+    uint64_t release_step;
     uint32_t claims_open;
     uint32_t releases_open;
     bool claim_maybe; /* a claim without an answer */
@@ -126,6 +129,8 @@ struct account_model {
     uint32_t token_changes_open;
     uint64_t credential_changes; /* likewise */
     uint32_t credential_changes_open;
+    uint64_t credential_sent_step; /* of the newest change that was acknowledged */
+    uint64_t credential_done_step;
     uint64_t opens;     /* sessions, sent */
     uint32_t ends_open; /* calls under way that end many sessions */
     uint64_t totp_used; /* the newest step that was taken */
@@ -152,12 +157,14 @@ struct flow {
     uint32_t shards; /* of the engine when it began */
     uint32_t credentials;
     uint64_t credential_changes;
+    uint64_t verified_step;
     struct principal principal;
 };
 
 struct device {
     uint32_t guest;   /* its guest's party, or NONE */
     uint32_t session; /* logged in by it, or NONE */
+    bool repeats;     /* its last reservation, as a customer */
     struct flow flow;
 };
 
@@ -193,8 +200,19 @@ void people_act(struct world *world);
 /* A call of a device's flow was answered. */
 void people_go_on(struct world *world, const struct request *request, enum outcome outcome,
                   const struct account_envelope *answer);
+/* Something new: the number of an opaque value, a one-use token (NONE: too many), a lifetime. */
+uint32_t people_new_value(struct world *world);
+uint32_t people_new_token(struct world *world);
+int64_t people_draw_lifetime(struct world *world);
+/* A registered account, the device's own mostly, or NONE; an address. */
+uint32_t people_draw_account(struct world *world, uint32_t device);
+uint32_t people_draw_address(struct world *world);
 /* The device's session is over: it goes on as a new guest. */
 void people_log_out(struct world *world, uint32_t device);
+
+/* ---- people_single.c ---- */
+
+void people_call_account(struct world *world, uint32_t device);
 
 /* ---- people_calls.c ---- */
 
@@ -223,7 +241,8 @@ struct account_ask {
     uint32_t known_credentials;
     uint64_t known_totp;
     uint64_t changes;
-    uint32_t cache_shard; /* SESSION_CHECK, GUEST_CHECK: whose cache wants to know, or NONE */
+    uint64_t verified_step; /* SESSION_OPEN: the answer by which the password was verified */
+    uint32_t cache_shard;   /* SESSION_CHECK, GUEST_CHECK: whose cache wants to know, or NONE */
 };
 
 struct account_ask people_ask(enum account_call call);

@@ -122,7 +122,7 @@ bool call_changes_tokens(enum account_call call)
     return call == ACCOUNT_CALL_TOKEN_ISSUE || call == ACCOUNT_CALL_VERIFY ||
            call == ACCOUNT_CALL_PASSWORD_RESET || call == ACCOUNT_CALL_PASSWORD_CHANGE ||
            call == ACCOUNT_CALL_EMAIL_CHANGE || call == ACCOUNT_CALL_EMAIL_CONFIRM ||
-           call == ACCOUNT_CALL_ERASE;
+           call == ACCOUNT_CALL_ROLE_SET || call == ACCOUNT_CALL_ERASE;
 }
 
 bool call_changes_credentials(enum account_call call)

@@ -298,6 +298,11 @@ void people_closed(struct world *world, const struct request *request, enum clos
     account = &world->people.accounts[ask->account];
     account->token_changes_open -= call_changes_tokens(ask->call);
     account->credential_changes_open -= call_changes_credentials(ask->call);
+    if (how == CLOSED_DONE && call_changes_credentials(ask->call) &&
+        request->submitted_step > account->credential_sent_step) {
+        account->credential_sent_step = request->submitted_step;
+        account->credential_done_step = world->step;
+    }
     if (call_ends_sessions(ask->call)) {
         account->ends_open--;
         close_many(world, request, how);

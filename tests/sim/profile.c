@@ -48,7 +48,7 @@ static void draw_clients(struct profile *profile, struct sim_random *random)
         [ACT_RESERVE] = 40, [ACT_RETRY] = 20,      [ACT_OTHER_BODY] = 2, [ACT_UNKNOWN_SKU] = 1,
         [ACT_GET] = 10,     [ACT_GET_FOREIGN] = 1, [ACT_RELEASE] = 6,    [ACT_EXTEND] = 8,
         [ACT_CONVERT] = 6,  [ACT_LIST] = 1,        [ACT_STOCK_GET] = 2,  [ACT_ADJUST] = 4,
-        [ACT_PRODUCT] = 1,  [ACT_LEDGER] = 1,      [ACT_PERSON] = 12,
+        [ACT_PRODUCT] = 1,  [ACT_LEDGER] = 1,      [ACT_PERSON] = 18,
     };
 
     for (uint32_t i = 0; i < ACT_COUNT; i++) {
@@ -115,6 +115,7 @@ static void draw_people(struct profile *profile, struct sim_random *random)
 static void draw_faults(struct profile *profile, struct sim_random *random)
 {
     static const uint32_t settings[][2] = {{20, 100}, {200, 2000}};
+    static const uint32_t delays[][2] = {{5, 100}, {100, 500}, {1000, 4000}};
 
     if (sim_random_chance(random, 400000))
         profile->wall_parts = draw_ranges(random, settings, 2);
@@ -123,7 +124,7 @@ static void draw_faults(struct profile *profile, struct sim_random *random)
     if (sim_random_chance(random, 400000))
         profile->stall_steps_max = sim_random_range(random, 20, 400);
     if (sim_random_chance(random, 400000))
-        profile->hold_back_steps_max = sim_random_range(random, 5, 300);
+        profile->hold_back_steps_max = draw_ranges(random, delays, 3);
     if (sim_random_chance(random, 300000))
         profile->slow_steps_max = sim_random_range(random, 100, 3000);
 }

@@ -288,8 +288,9 @@ enum outcome clients_submit(struct world *world, uint32_t shard, const struct co
 /* By a device, as whom its token says; by NONE, as the attempt's party or the one that is named. */
 void clients_reserve(struct world *world, uint32_t device, uint32_t attempt,
                      const struct order_lines *order, bool other_body);
-/* Something new for this device. */
+/* Something new for this device; its newest again. */
 void clients_reserve_new(struct world *world, uint32_t device);
+void clients_repeat_last(struct world *world, uint32_t device);
 /* The number of a key that this party has not used. */
 uint32_t clients_next_key(struct world *world, uint32_t party);
 struct slice clients_slice(const char *text);

@@ -237,6 +237,84 @@ static void a_guest_becomes_a_customer(void **state)
     assert_true(principal_equal(&answer.account, &account));
 }
 
+static struct principal make_customer(struct fixture *fixture, const struct principal *guest)
+{
+    struct account_envelope question = call_of(ACCOUNT_CALL_GUEST_END);
+    struct account_envelope answer;
+
+    register_person(fixture, mary, &question.account);
+    question.guest = *guest;
+    assert_int_equal(ask(fixture, 0, &question, &answer), OUTCOME_OK);
+    assert_int_equal(adopt(fixture, guest, &question.account), OUTCOME_OK);
+    return question.account;
+}
+
+/* The key filter takes some of the customer's own keys for known that are not. */
+static void every_key_of_a_guest_is_the_customers(void **state)
+{
+    enum { KEYS = 400 };
+    struct fixture *fixture = *state;
+    struct principal guest = buyer(5);
+    struct principal account;
+    struct command_line line = {.sku = text("a"), .quantity = 1};
+    struct command command = reserve_command(&line, 1, 5, "");
+    struct message reply;
+    char key[16];
+
+    fixture_product(fixture, "p1", "a", KEYS, 0);
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(key, sizeof(key), "k%d", i);
+        command.reserve.key = text(key);
+        assert_int_equal(fixture_do(fixture, 0, &command, &reply), OUTCOME_OK);
+        assert_false(reply.reply.replayed);
+    }
+    account = make_customer(fixture, &guest);
+    command.principal = account;
+    command.aliases = &guest;
+    command.alias_count = 1;
+    for (int i = 0; i < KEYS; i++) {
+        snprintf(key, sizeof(key), "k%d", i);
+        command.reserve.key = text(key);
+        assert_int_equal(fixture_do(fixture, 1, &command, &reply), OUTCOME_OK);
+        assert_true(reply.reply.replayed);
+    }
+}
+
+/* The guest's request is served after the adoption, and after the customer's repeat of it: a
+ * shard's own mailbox is its last. */
+static void a_guests_request_that_comes_too_late_has_no_effect(void **state)
+{
+    struct fixture *fixture = *state;
+    struct principal guest = buyer(5);
+    struct principal other = buyer(6);
+    struct command_line line = {.sku = text("a"), .quantity = 1};
+    struct command as_guest = reserve_command(&line, 1, 5, "k");
+    struct command as_customer = as_guest;
+    struct command adoption = {.type = COMMAND_HOLDS_ADOPT};
+    uint64_t cookies[3];
+    enum outcome outcome;
+    uint32_t owner;
+
+    fixture_product(fixture, "p1", "a", 5, 0);
+    owner = engine_partition_shard(
+        fixture->engine,
+        directory_find_sku(engine_inspect_directory(fixture->engine), "a", 1)->product->partition);
+    as_customer.principal = make_customer(fixture, &other);
+    as_customer.aliases = &guest;
+    as_customer.alias_count = 1;
+    adoption.adopt.shard = owner;
+    adoption.adopt.body = (struct adopt_body){guest, as_customer.principal, 0};
+
+    cookies[0] = fixture_submit(fixture, owner, &as_guest, &outcome);
+    cookies[1] = fixture_submit(fixture, 1 - owner, &adoption, &outcome);
+    cookies[2] = fixture_submit(fixture, 1 - owner, &as_customer, &outcome);
+    fixture_run(fixture);
+    assert_int_equal(fixture->replies[cookies[0]].reply.outcome, OUTCOME_OVERLOADED);
+    assert_int_equal(fixture->replies[cookies[1]].reply.outcome, OUTCOME_OK);
+    assert_int_equal(fixture->replies[cookies[2]].reply.outcome, OUTCOME_OK);
+    assert_stock(fixture, "a", 4, 1, 0);
+}
+
 static void a_token_is_used_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -326,6 +404,10 @@ int main(void)
                                         fixture_tear_down),
         cmocka_unit_test_setup_teardown(a_guest_becomes_a_customer, fixture_set_up,
                                         fixture_tear_down),
+        cmocka_unit_test_setup_teardown(every_key_of_a_guest_is_the_customers, fixture_set_up,
+                                        fixture_tear_down),
+        cmocka_unit_test_setup_teardown(a_guests_request_that_comes_too_late_has_no_effect,
+                                        fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(a_token_is_used_once, fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(nothing_stays_of_an_erased_account, fixture_set_up,
                                         fixture_tear_down),
