@@ -116,7 +116,8 @@
     X(97, ADJUSTMENT_NOT_AUDITED, "an adjustment of stock leaves no entry in the audit log")       \
     X(98, AUDIT_BEGINS_ANEW, "after a restart the audit log's chain begins anew")                  \
     /* ---- accounts, those of a reader ---- */                                                    \
-    X(100, OTHER_KEYS_IGNORED, "of keys that may be known the owner looks for one only")
+    X(100, OTHER_KEYS_IGNORED, "of keys that may be known the owner looks for one only")           \
+    X(101, REWRAP_AFTER_ERASURE, "a data key that is wrapped anew survives its erasure")
 
 enum mutant {
     MUTANT_NONE,

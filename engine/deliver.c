@@ -300,6 +300,10 @@ static void receive_reply(struct shard *shard, struct message *message)
         mails_take_reply(shard, message);
         return;
     }
+    if (message->reply.answers == MESSAGE_ACCOUNT && message->reply.account->is_round) {
+        rounds_take_reply(shard, message);
+        return;
+    }
     shard->reply(shard->reply_user, message->cookie, message);
 }
 
