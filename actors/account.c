@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "session.h"
+
 enum account_subject_kind account_call_subject(enum account_call call)
 {
     static const uint8_t subjects[ACCOUNT_CALL_COUNT] = {
@@ -276,6 +278,20 @@ static enum outcome guest_end(const struct account_step *step)
     return OUTCOME_OK;
 }
 
+/* No token of the guest's can be good any more, whoever issued it. */
+static enum outcome guest_forget(const struct account_step *step)
+{
+    struct alias_record *alias = &step->subject->alias;
+
+    if (principal_is_nobody(&alias->customer))
+        return OUTCOME_OK;
+    if (step->moment->wall_ms - alias->ended_wall_ms <= GUEST_KEPT_S * 1000LL)
+        return OUTCOME_STALE;
+    put(step, RECORD_ALIAS)->operation = RECORD_DELETE;
+    *alias = (struct alias_record){0};
+    return OUTCOME_OK;
+}
+
 /* ---- the step ---- */
 
 enum outcome account_receive(struct account_subject *subject, const struct account_context *context,
@@ -286,7 +302,7 @@ enum outcome account_receive(struct account_subject *subject, const struct accou
         [ACCOUNT_CALL_EMAIL_FIND] = email_find,       [ACCOUNT_CALL_EMAIL_CLAIM] = email_claim,
         [ACCOUNT_CALL_REGISTER] = email_register,     [ACCOUNT_CALL_EMAIL_RELEASE] = email_release,
         [ACCOUNT_CALL_EMAIL_PREPARE] = email_prepare, [ACCOUNT_CALL_GUEST_CHECK] = guest_check,
-        [ACCOUNT_CALL_GUEST_END] = guest_end,
+        [ACCOUNT_CALL_GUEST_END] = guest_end,         [ACCOUNT_CALL_GUEST_FORGET] = guest_forget,
     };
     struct account_step step = {subject, context, moment, envelope, effects};
 

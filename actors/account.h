@@ -16,7 +16,7 @@
  *      erasure) ends all of them but the one that asked.
  *   4. A session is opened, and what needs the password is done, only for the credentials that were
  *      verified (`credentials`; 0: none had to be). Otherwise STALE, and nothing happened.
- *   5. A guest becomes one customer, once; that never ends.
+ *   5. A guest becomes one customer, once; that is known as long as a token of the guest's is good.
  *   6. Of an erased account nothing stays but its number, its version and that it is erased.
  *   7. Whatever changes what a cached session says names its principal in effects->marks.
  *   8. What account_audit.c names has an entry in the audit log, written with its effect.
@@ -42,6 +42,7 @@
     X(REGISTER, EMAIL)      /* a new account, PENDING or, if `verified`, ACTIVE; EMAIL_TAKEN */    \
     X(GUEST_CHECK, GUEST)   /* OK: has become `account`; NOT_FOUND: is a guest still */            \
     X(GUEST_END, GUEST)     /* becomes `account`; OK also if it had; STALE: another's */           \
+    X(GUEST_FORGET, GUEST)  /* deletes an entry that is older than GUEST_KEPT_S; else STALE */     \
     X(GET, ACCOUNT)         /* all of it: `view`, `key` */                                         \
     X(SESSION_CHECK, ACCOUNT) /* by `hash`: `view` without addresses; NOT_FOUND */                 \
     X(SESSION_OPEN, ACCOUNT)  /* `hash`, `credentials`, `lifetime_ms`, `guest`, `second_factor`;   \
@@ -68,6 +69,7 @@
     X(RECOVERY_USE, ACCOUNT)      /* `recovery[0]`, once; TOKEN_INVALID */                         \
     X(KEY_REWRAP, ACCOUNT)        /* `key`, if the version is still `version`; STALE */            \
     X(ERASE, ACCOUNT)             /* `old_index` is to be released; idempotent */                  \
+    X(LAPSE, ACCOUNT)             /* ERASE, if nobody verified it for ACCOUNT_PENDING_S; STALE */  \
     X(MAIL_RESULT, ACCOUNT)       /* of mail `mail`: gone out, to be tried (again), or dead */
 
 /* As whom staff of a role, or a customer, comes: for the audit log. */
@@ -105,6 +107,7 @@ struct account_envelope {
     uint16_t shard;
     uint16_t partition;
     uint8_t is_outbox;    /* asked by the shard itself, for a mail (mails.h) */
+    uint8_t is_round;     /* likewise, on a round of its own (rounds.h) */
     struct origin origin; /* set by engine_submit, from the command */
 
     /* The call. */

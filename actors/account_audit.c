@@ -150,6 +150,7 @@ void account_audit(const struct account_step *step, const struct account_before 
         enter(step, AUDIT_KEY_ROTATED);
         break;
     case ACCOUNT_CALL_ERASE:
+    case ACCOUNT_CALL_LAPSE:
         enter_erasure(step, before);
         break;
     case ACCOUNT_CALL_MAIL_RESULT:

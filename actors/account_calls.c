@@ -311,7 +311,7 @@ static enum outcome key_rewrap(const struct account_step *step)
 {
     struct account_record *account = &step->subject->account;
 
-    if (account->version != step->envelope->version)
+    if (account->version != step->envelope->version && !MUTANT(REWRAP_AFTER_ERASURE))
         return OUTCOME_STALE;
     assert(step->envelope->key.length >= 1);
     step->subject->key = step->envelope->key;
@@ -343,6 +343,24 @@ static enum outcome erase(const struct account_step *step)
         account_persist_key(step);
     step->effects->erases = true;
     return changed(step);
+}
+
+/* A token that is good still may verify it yet. */
+static enum outcome lapse(const struct account_step *step)
+{
+    const struct account_record *account = &step->subject->account;
+    int64_t wall_ms = step->moment->wall_ms;
+    int64_t since_ms = account->password_wall_ms > account->created_wall_ms
+                           ? account->password_wall_ms /* registered again */
+                           : account->created_wall_ms;
+
+    if (account->state != ACCOUNT_PENDING || account->role != ROLE_CUSTOMER ||
+        wall_ms - since_ms <= ACCOUNT_PENDING_S * 1000LL)
+        return OUTCOME_STALE;
+    for (unsigned i = 0; i < TOKEN_PURPOSE_COUNT; i++)
+        if (account_has_time(wall_ms, account->tokens[i].expires_wall_ms))
+            return OUTCOME_STALE;
+    return erase(step);
 }
 
 /* ---- mails ---- */
@@ -410,6 +428,7 @@ enum outcome account_call_run(const struct account_step *step)
         [ACCOUNT_CALL_RECOVERY_USE] = recovery_use,
         [ACCOUNT_CALL_KEY_REWRAP] = key_rewrap,
         [ACCOUNT_CALL_ERASE] = erase,
+        [ACCOUNT_CALL_LAPSE] = lapse,
         [ACCOUNT_CALL_MAIL_RESULT] = mail_result,
     };
     /* What only whoever knows the password may ask for: it must be the password still. */
@@ -426,7 +445,8 @@ enum outcome account_call_run(const struct account_step *step)
     if (account->state == ACCOUNT_NONE)
         return OUTCOME_NOT_FOUND;
     if (account->state == ACCOUNT_ERASED && call != ACCOUNT_CALL_GET &&
-        call != ACCOUNT_CALL_ERASE && call != ACCOUNT_CALL_MAIL_RESULT)
+        call != ACCOUNT_CALL_ERASE && call != ACCOUNT_CALL_MAIL_RESULT &&
+        !(call == ACCOUNT_CALL_KEY_REWRAP && MUTANT(REWRAP_AFTER_ERASURE)))
         return OUTCOME_NOT_FOUND;
     if (needs_proof[call] && !MUTANT(PROOF_NOT_COMPARED) && step->envelope->credentials != 0 &&
         step->envelope->credentials != account->credentials && account->state != ACCOUNT_ERASED)

@@ -117,6 +117,7 @@
     X(98, AUDIT_BEGINS_ANEW, "after a restart the audit log's chain begins anew")                  \
     /* ---- accounts, those of a reader ---- */                                                    \
     X(100, OTHER_KEYS_IGNORED, "of keys that may be known the owner looks for one only")           \
+    X(101, REWRAP_AFTER_ERASURE, "a data key that is wrapped anew survives its erasure")           \
     X(102, ADOPT_SKIPS_SHARD, "a shard says that it has adopted, and has not")                     \
     X(103, PARTICIPANT_NOT_ADOPTED, "after a restart another partition's lines are the guest's")   \
     X(104, ADOPTION_NOT_RECORDED, "whose a hold became is not written to the journal")             \

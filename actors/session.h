@@ -23,7 +23,12 @@ enum {
     SESSION_AGE_MAX_S = 30 * 24 * 3600,
     /* A token issued by a server whose clock was ahead of this one's. */
     SESSION_SKEW_MAX_S = 300,
+    /* That a guest became a customer is known so long: its tokens end before, by a day. */
+    GUEST_KEPT_S = SESSION_AGE_MAX_S + 24 * 3600,
 };
+
+_Static_assert((int)GUEST_KEPT_S > (int)SESSION_AGE_MAX_S + (int)SESSION_SKEW_MAX_S,
+               "a guest's token ends before it is forgotten that it is over");
 
 #define SESSION_MAC_PURPOSE "guest-session"
 

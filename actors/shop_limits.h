@@ -63,7 +63,8 @@ enum {
     ACCOUNT_ALIASES_MAX = 8, /* guests whose keys are looked for; one more drops the oldest */
     ACCOUNT_RECOVERY_CODES = 10,
     RECOVERY_CODE_HASH_BYTES = 16,
-    ACCOUNTS_ACTIVE_MAX = 1024, /* in memory, a shard */
+    ACCOUNT_PENDING_S = 30 * 24 * 3600, /* nobody verified it: it goes */
+    ACCOUNTS_ACTIVE_MAX = 1024,         /* in memory, a shard */
     /* A guest that was adopted a moment ago may still have requests on their way. */
     ADOPTED_GUESTS_MAX = 4096,     /* a shard, at once */
     ADOPTED_GUEST_SLACK_MS = 1000, /* beyond what requests and intents may take */

@@ -304,6 +304,10 @@ static void receive_reply(struct shard *shard, struct message *message)
         mails_take_reply(shard, message);
         return;
     }
+    if (message->reply.answers == MESSAGE_ACCOUNT && message->reply.account->is_round) {
+        rounds_take_reply(shard, message);
+        return;
+    }
     shard->reply(shard->reply_user, message->cookie, message);
 }
 
@@ -347,7 +351,9 @@ void shard_deliver(struct shard *shard, struct message *message)
         return;
     }
     if (message->deadline_boot_ms != 0 && shard->now.boot_ms > message->deadline_boot_ms) {
-        metric_add(&shard->metrics.requests_expired, 1);
+        /* What the shards ask for at leisure is nobody's request. */
+        metric_add(&shard->metrics.requests_expired,
+                   message->type != MESSAGE_ACCOUNT || !message->account.envelope->is_round);
         refuse_message(shard, message, OUTCOME_OVERLOADED);
         return;
     }

@@ -28,6 +28,8 @@ struct engine_options engine_options_default(uint32_t shards)
         .session_marks = 1 << 20,
         .outbox_rows_max = OUTBOX_ROWS_MAX,
         .mails_under_way_max = MAILS_UNDER_WAY_MAX,
+        .retention_period_ms = 24 * 3600 * 1000,
+        .retention_steady_ms = 3600 * 1000,
     };
 }
 
@@ -129,6 +131,9 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
         shard->pool = inventory_pool_init(pool, &sizes, &engine->table_key);
         shard->audit_due_ms = shard->now.boot_ms + options->audit_period_ms;
         timers_init(&shard->timers, nodes, options->holds_max, shard->now.boot_ms);
+        rounds_init(&shard->rounds, options, &shard->now);
+        atomic_store(&shard->vault_keys_previous, -1);
+        atomic_store(&shard->vault_keys_unreadable, -1);
         atomic_store(&shard->idle, true);
     }
     lay_out_accounts(carver, engine, shard);
@@ -270,6 +275,7 @@ static void free_envelopes(struct engine *engine)
             free_envelopes_of_batch(batch);
         accounts_destroy(&shard->accounts);
         mails_destroy(&shard->mails);
+        rounds_destroy(&shard->rounds);
         for (uint32_t n = 0; n < shard->unpublished_count; n++)
             envelope_free(shard->unpublished[n]);
         shard_free_retired(shard, true);
@@ -415,6 +421,23 @@ static int64_t oldest_mail_seconds(const struct engine *engine)
         return 0;
     age_ms = engine_now(engine).wall_ms - oldest_ms;
     return age_ms > 0 ? age_ms / 1000 : 0;
+}
+
+/* Adds what a shard found; what one does not know yet, nobody knows. */
+static void add_known(int64_t *sum, const _Atomic int64_t *found)
+{
+    int64_t value = atomic_load_explicit(found, memory_order_relaxed);
+
+    *sum = *sum < 0 || value < 0 ? -1 : *sum + value;
+}
+
+void engine_vault_keys(const struct engine *engine, struct engine_vault_keys *keys_out)
+{
+    *keys_out = (struct engine_vault_keys){0};
+    for (uint32_t i = 0; i < engine->options.shards; i++) {
+        add_known(&keys_out->previous, &engine->shards[i]->vault_keys_previous);
+        add_known(&keys_out->unreadable, &engine->shards[i]->vault_keys_unreadable);
+    }
 }
 
 void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_out)

@@ -47,6 +47,10 @@ struct engine_options {
     uint32_t session_marks;       /* classes of principals: session_marks.h */
     uint32_t outbox_rows_max;     /* mails known to a shard; 2 to OUTBOX_ROWS_MAX */
     uint32_t mails_under_way_max; /* a shard; 1 to MAILS_UNDER_WAY_MAX */
+    /* Between two rounds that delete what is past its time; 0: none. They begin when the wall clock
+     * has run evenly for so long. */
+    uint32_t retention_period_ms;
+    uint32_t retention_steady_ms;
 };
 
 /* The defaults of every option, for `shards` shards. */
@@ -309,6 +313,14 @@ enum engine_mode engine_mode(const struct engine *engine);
  * and is durable. Any thread. */
 void engine_drain(struct engine *engine);
 bool engine_is_idle(const struct engine *engine);
+
+/* Accounts' data keys by what they are wrapped by, as the newest count found them; -1: not counted
+ * yet. `previous` is 0 only when all that is durable was seen. Any thread. */
+struct engine_vault_keys {
+    int64_t previous;   /* by the vault's previous key: it is needed still */
+    int64_t unreadable; /* by a key that the vault was not given */
+};
+void engine_vault_keys(const struct engine *engine, struct engine_vault_keys *keys_out);
 
 /* Sums over shards, for /metrics; racy by a few units between counters. Any thread. */
 void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_out);

@@ -12,6 +12,7 @@
 #include "mailbox.h"
 #include "mails.h"
 #include "mutants.h"
+#include "rounds.h"
 #include "session_marks.h"
 #include "timers.h"
 
@@ -64,6 +65,7 @@ struct shard {
     struct timers timers;
     struct accounts accounts;
     struct mails mails;
+    struct rounds rounds;
     uint64_t serial;          /* of the batch begun last */
     uint64_t serial_returned; /* all up to this one are durable */
     struct effects effects;
@@ -95,6 +97,8 @@ struct shard {
     _Atomic bool idle;
     struct shard_metrics metrics;
     _Atomic int64_t mails_oldest_wall_ms; /* INT64_MAX: none waits */
+    _Atomic int64_t vault_keys_previous;  /* engine_vault_keys */
+    _Atomic int64_t vault_keys_unreadable;
 
     /* Shared. */
     _Alignas(CACHE_LINE) _Atomic bool asleep;              /* set by it, cleared by who wakes it */

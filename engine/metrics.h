@@ -34,7 +34,10 @@
     X(mails_delivered, counter, "Mails that were delivered")                                       \
     X(mails_retried, counter, "Attempts at mails that failed and will be repeated")                \
     X(mails_given_up, counter, "Mails that were given up")                                         \
-    X(mails_dropped, counter, "Mails dropped because their account was erased")
+    X(mails_dropped, counter, "Mails dropped because their account was erased")                    \
+    X(vault_keys_rewrapped, counter, "Data keys wrapped anew by the vault's current key")          \
+    X(guests_forgotten, counter, "Guests who became customers, deleted past their time")           \
+    X(accounts_lapsed, counter, "Accounts erased because nobody verified their address")
 
 struct shard_metrics {
 #define X(name, kind, help) _Atomic int64_t name;

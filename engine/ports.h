@@ -220,10 +220,15 @@ enum vault_result {
     VAULT_REFUSED,   /* not authentic: changed, or of another place or owner */
 };
 
+/* Which of the vault's keys a data key is wrapped by, by what it says of itself. */
+enum vault_wrap { VAULT_WRAPPED_BY_CURRENT, VAULT_WRAPPED_BY_PREVIOUS, VAULT_WRAPPED_BY_ANOTHER };
+
 /* Every function: any thread, no I/O, some microseconds at most. On any result but VAULT_OK the
  * output holds no plaintext. */
 struct vault_port {
     void *self;
+    bool has_previous; /* a rotation is under way: there is a key besides the current one */
+    enum vault_wrap (*wrapped_by)(void *self, const struct vault_wrapped_key *wrapped);
     /* Makes an owner's data key. At most 2^20 values may be sealed under one. */
     void (*new_key)(void *self, const struct principal *owner,
                     struct vault_wrapped_key *wrapped_out);

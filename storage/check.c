@@ -108,7 +108,6 @@ static void check_secrets(struct check *check, const struct data_folder *folder)
 {
     struct data_folder copy = *folder; /* its lock stays the other's */
     struct secrets secrets;
-    uint64_t vault_key_id;
     char reason[512];
 
     if (data_folder_secret(&copy, &secrets, reason, sizeof(reason)) != 0) {
@@ -117,8 +116,10 @@ static void check_secrets(struct check *check, const struct data_folder *folder)
     }
     check_audit(check, &secrets);
     secrets_close(&secrets);
-    if (vault_file_needs(folder, &vault_key_id, reason, sizeof(reason)) != 0)
+    if (vault_file_needs(folder, &check->vault_key_id, reason, sizeof(reason)) != 0) {
+        check->vault_key_id = 0;
         check_broken(check, "%s", reason);
+    }
 }
 
 static void check_watermark(struct check *check, const struct data_folder *folder)
@@ -182,6 +183,7 @@ static enum check_result verdict(struct check *check, char *error, size_t error_
         fprintf(check->out, "check: broken: %" PRIu64 " in all\n", check->broken);
         return CHECK_BROKEN;
     }
+    check_accounts_print_keys(check);
     print_audit(check);
     fprintf(check->out,
             "check: ok %" PRIu64 " SKUs, %" PRIu64 " holds, %" PRIu64
@@ -210,6 +212,7 @@ static enum check_result audit(struct check *check, const struct data_folder *fo
     check_vector_free(&check->names);
     check_vector_free(&check->promises);
     check_vector_free(&check->links);
+    check_vector_free(&check->wrapping_keys);
     free(check->floors);
     return result;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "check_private.h"
+#include "vault.h"
 
 /* Which account, across partitions: `partition << 32 | number`. */
 static uint64_t account_name(const struct principal *principal)
@@ -69,6 +70,44 @@ static bool visit_account(void *arg, const struct record *record)
     return true;
 }
 
+/* There are few vault keys, ever. */
+static void note_wrapping(struct check *check, const struct account_key_record *key)
+{
+    struct check_wrapping_key *known =
+        (struct check_wrapping_key *)(void *)check->wrapping_keys.items;
+    struct vault_wrapped_key wrapped;
+    uint64_t id;
+
+    if (key->length != VAULT_WRAPPED_KEY_BYTES)
+        return;
+    memcpy(wrapped.bytes, key->bytes, sizeof(wrapped.bytes));
+    id = vault_wrapped_key_id(&wrapped);
+    for (size_t i = 0; i < check->wrapping_keys.count; i++) {
+        if (known[i].id == id) {
+            known[i].count++;
+            return;
+        }
+    }
+    known = check_vector_add(check, &check->wrapping_keys, sizeof(*known));
+    if (known != NULL)
+        *known = (struct check_wrapping_key){.id = id, .count = 1};
+}
+
+void check_accounts_print_keys(struct check *check)
+{
+    const struct check_wrapping_key *known =
+        (const struct check_wrapping_key *)(const void *)check->wrapping_keys.items;
+
+    for (size_t i = 0; check->vault_key_id != 0 && i < check->wrapping_keys.count; i++) {
+        if (known[i].id != check->vault_key_id)
+            fprintf(check->out,
+                    "check: note: %" PRIu64 " data keys are wrapped by vault key %016" PRIx64
+                    ", which is not current: serve with it as `previous` until "
+                    "vault_keys_previous is 0\n",
+                    known[i].count, known[i].id);
+    }
+}
+
 static bool visit_key(void *arg, const struct record *record)
 {
     struct scanned *scanned = arg;
@@ -86,6 +125,7 @@ static bool visit_key(void *arg, const struct record *record)
                      record->subject, record->partition);
     else
         account->has_key = true;
+    note_wrapping(scanned->check, &record->account_key);
     return true;
 }
 

@@ -29,13 +29,15 @@ struct check {
     uint64_t audit_count;
     uint8_t audit_digest[AUDIT_HASH_BYTES]; /* of all chains of the audit log */
     bool out_of_memory;
-    uint64_t *floors;        /* of each partition; 0: none */
-    struct vector names;     /* uint64_t: hashes of SKUs, over all partitions */
-    struct vector promises;  /* struct check_link: what owners say of other partitions */
-    struct vector links;     /* struct check_link: what those partitions have */
-    struct vector accounts;  /* struct check_account, ascending */
-    struct vector addresses; /* struct check_address */
-    struct vector customers; /* uint64_t: who guests became */
+    uint64_t vault_key_id;       /* that wraps now; 0: not known */
+    struct vector wrapping_keys; /* struct check_wrapping_key: others that wrap data keys */
+    uint64_t *floors;            /* of each partition; 0: none */
+    struct vector names;         /* uint64_t: hashes of SKUs, over all partitions */
+    struct vector promises;      /* struct check_link: what owners say of other partitions */
+    struct vector links;         /* struct check_link: what those partitions have */
+    struct vector accounts;      /* struct check_account, ascending */
+    struct vector addresses;     /* struct check_address */
+    struct vector customers;     /* uint64_t: who guests became */
 };
 
 /* Lines that one reservation has in a partition that does not own it. */
@@ -140,9 +142,17 @@ struct check_address {
     uint64_t account;
 };
 
+/* A vault key that data keys are wrapped by. */
+struct check_wrapping_key {
+    uint64_t id;
+    uint64_t count;
+};
+
 /* Reads one partition's accounts; in ascending order of partitions. */
 void check_accounts_partition(struct check *check, uint32_t partition);
 /* Compares them, after all partitions. */
 void check_accounts(struct check *check);
+/* Says how many data keys need a vault key that is not the current one: no damage. */
+void check_accounts_print_keys(struct check *check);
 
 #endif

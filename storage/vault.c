@@ -215,6 +215,16 @@ uint64_t vault_wrapped_key_id(const struct vault_wrapped_key *wrapped)
     return bytes_get(wrapped->bytes + 1 + DATA_KEY_ID_BYTES, KEY_ID_BYTES);
 }
 
+static enum vault_wrap wrapped_by(void *self, const struct vault_wrapped_key *wrapped)
+{
+    const struct vault *vault = self;
+    uint64_t id = vault_wrapped_key_id(wrapped);
+
+    if (wrapped->bytes[0] != VAULT_VERSION || find_key(vault, id) == NULL)
+        return VAULT_WRAPPED_BY_ANOTHER;
+    return id == vault->key_ids[0] ? VAULT_WRAPPED_BY_CURRENT : VAULT_WRAPPED_BY_PREVIOUS;
+}
+
 static void new_key(void *self, const struct principal *owner,
                     struct vault_wrapped_key *wrapped_out)
 {
@@ -391,6 +401,8 @@ void vault_destroy(struct vault *vault)
 struct vault_port vault_port_of(struct vault *vault)
 {
     return (struct vault_port){.self = vault,
+                               .has_previous = vault->keys.count > 1,
+                               .wrapped_by = wrapped_by,
                                .new_key = new_key,
                                .rewrap = rewrap,
                                .seal = seal,

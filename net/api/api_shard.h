@@ -121,6 +121,13 @@ struct reserve_scratch {
     char fingerprint[RESERVATION_LINES_MAX * (SKU_LENGTH_MAX + RENDER_NUMBER_LENGTH_MAX)];
 };
 
+/* What the log has been told of the vault's keys. */
+struct vault_watch {
+    int64_t due_boot_ms;
+    bool is_told;
+    bool is_over;
+};
+
 struct api_shard {
     _Alignas(CACHE_LINE) struct api *api;
     struct shard *shard;
@@ -140,6 +147,7 @@ struct api_shard {
     struct moment now; /* as of this turn: at most a second old */
     uint64_t jitter;   /* a state of a random sequence; not for secrets */
     bool is_drained;
+    struct vault_watch vault_watch;
     struct api_counters counters;
 };
 

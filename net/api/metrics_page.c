@@ -346,6 +346,7 @@ static void write_engine(struct writer *writer, const struct api *api)
                                         [ENGINE_FAILED] = "failed"};
     static const char suffix_counter[] = "_total";
     static const char suffix_gauge[] = "";
+    struct engine_vault_keys keys;
     struct engine_metrics metrics;
     char name[64];
 
@@ -357,6 +358,12 @@ static void write_engine(struct writer *writer, const struct api *api)
     write_figure(writer, name, #kind, help, metrics.member);
     ENGINE_METRICS(X)
 #undef X
+    engine_vault_keys(api->engine, &keys);
+    write_figure(writer, "vault_keys_previous", "gauge",
+                 "Data keys under the vault's previous key; -1: not counted yet", keys.previous);
+    write_figure(writer, "vault_keys_unreadable", "gauge",
+                 "Data keys under a vault key that was not given; -1: not counted yet",
+                 keys.unreadable);
     write_figure(writer, "mails_oldest_seconds", "gauge", "Age of the oldest mail that waits",
                  metrics.mails_oldest_seconds);
     write_figure(writer, "commits_total", "counter", "Commits made durable", metrics.commits);

@@ -163,9 +163,7 @@ static uint64_t step_register(struct world *world, uint32_t device, struct flow 
     if (cookie == 0) {
         drop_account(world, ask.account);
     } else {
-        struct account_key_record *key = &world->people.accounts[ask.account].key;
-
-        key->length = (uint8_t)people_write_value(ask.value, key->bytes);
+        people_write_key(ask.value, &world->people.accounts[ask.account].key);
     }
     return cookie;
 }

@@ -315,6 +315,8 @@ bool people_session_stands(const struct world *world, uint32_t session, uint64_t
 /* Calls that end sessions, that change tokens, that change what a login verified. */
 bool call_ends_sessions(enum account_call call);
 bool call_changes_tokens(enum account_call call);
+/* A data key that stands for a value, wrapped by the vault's previous key (sim_ports.h). */
+void people_write_key(uint32_t value, struct account_key_record *key_out);
 bool call_changes_credentials(enum account_call call);
 
 void field_sent(struct field *field, uint32_t value, uint64_t step);

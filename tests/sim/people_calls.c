@@ -72,10 +72,12 @@ static void write_password(const struct account_ask *ask, struct account_envelop
     memcpy(envelope->password_hash, bytes, envelope->password_length);
 }
 
-static void write_key(uint32_t value, struct account_key_record *key_out)
+void people_write_key(uint32_t value, struct account_key_record *key_out)
 {
-    *key_out = (struct account_key_record){0};
-    key_out->length = (uint8_t)people_write_value(value, key_out->bytes);
+    _Static_assert((int)SIM_VALUE_BYTES < (int)VAULT_WRAPPED_KEY_BYTES, "a value and its wrap");
+    *key_out = (struct account_key_record){.length = VAULT_WRAPPED_KEY_BYTES};
+    people_write_value(value, key_out->bytes);
+    key_out->bytes[VAULT_WRAPPED_KEY_BYTES - 1] = SIM_WRAPPED_BEFORE;
 }
 
 static void write_second_factor(const struct account_ask *ask, struct account_envelope *envelope)
@@ -137,7 +139,7 @@ static struct account_envelope *make_envelope(const struct world *world,
         ask->call == ACCOUNT_CALL_ADDRESS_ADD || ask->call == ACCOUNT_CALL_ADDRESS_SET)
         envelope->sealed_length = (uint16_t)people_write_value(ask->value, envelope->sealed);
     if (ask->call == ACCOUNT_CALL_REGISTER || ask->call == ACCOUNT_CALL_KEY_REWRAP)
-        write_key(ask->value, &envelope->key);
+        people_write_key(ask->value, &envelope->key);
     if (ask->call == ACCOUNT_CALL_TOTP_SET)
         write_second_factor(ask, envelope);
     if (ask->call == ACCOUNT_CALL_RECOVERY_USE)

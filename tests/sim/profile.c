@@ -31,6 +31,7 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     options->timers_per_step = draw_ranges(random, messages, 3);
     options->batch_messages = draw_ranges(random, messages, 3);
     options->batches = sim_random_range(random, 2, 4);
+    options->retention_period_ms = 0; /* the books do not know of it: test_engine_rounds does */
     options->audit_period_ms = sim_random_range(random, 10, 5000);
     options->session_marks = 1u << sim_random_below(random, 7);
     options->skus_max = SIM_SKUS_MAX + SIM_THIEVES + SIM_CONTESTS;

@@ -79,6 +79,33 @@ struct vault *sim_vault_create(struct env_controlled *env)
     return vault;
 }
 
+static enum vault_wrap wrapped_by(void *self, const struct vault_wrapped_key *wrapped)
+{
+    (void)self;
+    return wrapped->bytes[VAULT_WRAPPED_KEY_BYTES - 1] == SIM_WRAPPED_NOW
+               ? VAULT_WRAPPED_BY_CURRENT
+               : VAULT_WRAPPED_BY_PREVIOUS;
+}
+
+static enum vault_result rewrap(void *self, const struct principal *owner,
+                                struct vault_wrapped_key *wrapped, bool *changed_out)
+{
+    (void)owner;
+    *changed_out = wrapped_by(self, wrapped) != VAULT_WRAPPED_BY_CURRENT;
+    wrapped->bytes[VAULT_WRAPPED_KEY_BYTES - 1] = SIM_WRAPPED_NOW;
+    return VAULT_OK;
+}
+
+struct vault_port sim_vault_port(struct vault *vault)
+{
+    struct vault_port port = vault_port_of(vault);
+
+    port.has_previous = true;
+    port.wrapped_by = wrapped_by;
+    port.rewrap = rewrap;
+    return port;
+}
+
 static bool submit(void *self, struct work *work)
 {
     struct sim_workers *workers = self;

@@ -27,6 +27,12 @@ struct secrets_port sim_secrets_port(struct hash_key *key, struct sim_random *ra
  */
 struct vault *sim_vault_create(struct env_controlled *env);
 
+/* Its port, but for data keys: those are people's values (people_write_key), and a key's last byte
+ * says what wraps it: SIM_WRAPPED_NOW, or the vault's previous key. So a rotation is always under
+ * way. */
+enum { SIM_WRAPPED_BEFORE = 0, SIM_WRAPPED_NOW = 1 };
+struct vault_port sim_vault_port(struct vault *vault);
+
 /* Work that waits: it is run, in any order, when the schedule says so. */
 enum { SIM_WORKS_MAX = 256 };
 

@@ -81,7 +81,7 @@ struct engine *world_create_engine(struct world *world, struct journal_memory *j
         .journal = journal_memory_port(journal),
         .watermark = sim_watermark_port(&world->watermark),
         .secrets = world->secrets,
-        .vault = vault_port_of(world->vault),
+        .vault = sim_vault_port(world->vault),
         .workers = sim_workers_port(&world->workers),
     };
     struct engine *engine = engine_create(&world->profile.engine, &ports);

@@ -37,6 +37,7 @@ struct fixture {
     uint64_t next_cookie;
     struct refusal refusal;
     struct outbound_port outbound;
+    struct vault_port vault; /* likewise */
 };
 
 static inline struct moment fixture_now(void *self)
@@ -134,6 +135,7 @@ static inline int fixture_open(struct fixture *fixture)
                     .key_key = {{3, 4}}},
         .workers = fixture->workers,
         .outbound = fixture->outbound,
+        .vault = fixture->vault,
     };
     char error[256];
     int result;

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rounds.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_private.h"
+#include "session.h"
+
+enum {
+    RETENTION_RETRY_MS = 60 * 1000, /* after a round that could not be ended */
+    ACCOUNTS_PER_PAGE = 16,         /* an account is large */
+    CLOCK_UNEVEN_MS = SESSION_SKEW_MAX_S * 1000,
+};
+
+void rounds_init(struct rounds *rounds, const struct engine_options *options,
+                 const struct moment *now)
+{
+    *rounds = (struct rounds){
+        .keys_kind = ROUND_COUNT_KEYS,
+        .retention_kind = ROUND_GUESTS,
+        .phase = ROUND_WAITING,
+        .retention_due_boot_ms = now->boot_ms + options->retention_period_ms,
+        .drift_ms = now->wall_ms - now->boot_ms,
+        .even_since_boot_ms = now->boot_ms,
+    };
+}
+
+void rounds_destroy(struct rounds *rounds)
+{
+    free(rounds->page);
+    if (rounds->phase == ROUND_READING)
+        free(rounds->read.read.result.bytes);
+}
+
+static bool is_serving(const struct shard *shard)
+{
+    return engine_mode(shard->engine) == ENGINE_SERVING;
+}
+
+static bool is_of_keys(const struct rounds *rounds)
+{
+    return rounds->kind == ROUND_COUNT_KEYS || rounds->kind == ROUND_WRAP_KEYS;
+}
+
+static void wait_ms(struct shard *shard, int64_t delay_ms)
+{
+    shard->rounds.phase = ROUND_WAITING;
+    shard->rounds.due_boot_ms = engine_now(shard->engine).boot_ms + delay_ms;
+}
+
+/* ---- the end of a round ---- */
+
+static void show_keys(struct shard *shard, int64_t previous, int64_t unreadable)
+{
+    atomic_store_explicit(&shard->vault_keys_previous, previous, memory_order_relaxed);
+    atomic_store_explicit(&shard->vault_keys_unreadable, unreadable, memory_order_relaxed);
+}
+
+static void end_keys(struct shard *shard)
+{
+    struct rounds *rounds = &shard->rounds;
+    int64_t now_ms = engine_now(shard->engine).boot_ms;
+
+    rounds->keys_due_boot_ms = now_ms;
+    rounds->keys_kind = ROUND_COUNT_KEYS;
+    if (rounds->kind == ROUND_WRAP_KEYS) {
+        rounds->keys_due_boot_ms += rounds->wrapped > 0 ? ROUND_AGAIN_MS : ROUND_STUCK_MS;
+    } else if (rounds->is_torn) {
+        rounds->keys_due_boot_ms += ROUND_AGAIN_MS;
+    } else {
+        show_keys(shard, rounds->previous, rounds->unreadable);
+        rounds->keys_done = rounds->previous == 0;
+        rounds->keys_kind = ROUND_WRAP_KEYS;
+    }
+}
+
+static void end_retention(struct shard *shard)
+{
+    struct rounds *rounds = &shard->rounds;
+    int64_t now_ms = engine_now(shard->engine).boot_ms;
+
+    if (rounds->is_torn) {
+        rounds->retention_due_boot_ms = now_ms + RETENTION_RETRY_MS;
+    } else if (rounds->kind == ROUND_GUESTS) {
+        rounds->retention_kind = ROUND_PENDING;
+    } else {
+        rounds->retention_kind = ROUND_GUESTS;
+        rounds->retention_due_boot_ms = now_ms + shard->engine->options.retention_period_ms;
+    }
+}
+
+static void end_round(struct shard *shard)
+{
+    struct rounds *rounds = &shard->rounds;
+
+    rounds->is_under_way = false;
+    free(rounds->page);
+    rounds->page = NULL;
+    wait_ms(shard, ROUND_PAGE_PACE_MS);
+    if (is_of_keys(rounds))
+        end_keys(shard);
+    else
+        end_retention(shard);
+}
+
+static void tear(struct shard *shard)
+{
+    shard->rounds.is_torn = true;
+    end_round(shard);
+}
+
+/* ---- pages ---- */
+
+/* The next partition of this shard's, from this one on; or the end. */
+static void go_to_partition(struct shard *shard, uint32_t partition)
+{
+    struct rounds *rounds = &shard->rounds;
+    const struct engine *engine = shard->engine;
+
+    while (partition < engine->options.partitions &&
+           engine_shard_of(engine, partition) != shard->index)
+        partition++;
+    rounds->partition = partition;
+    rounds->next = (struct journal_key){.partition = partition};
+    if (partition >= engine->options.partitions)
+        end_round(shard);
+}
+
+static void leave_page(struct shard *shard)
+{
+    struct rounds *rounds = &shard->rounds;
+
+    free(rounds->page);
+    rounds->page = NULL;
+    if (rounds->is_last_page)
+        go_to_partition(shard, rounds->partition + 1);
+    else
+        wait_ms(shard, ROUND_PAGE_PACE_MS);
+}
+
+static void on_page(struct engine_read *read)
+{
+    struct shard *shard = read->completion.shard;
+    struct rounds *rounds = &shard->rounds;
+    struct journal_read *page = &read->read;
+
+    wait_ms(shard, ROUND_PAGE_PACE_MS);
+    rounds->page = page->result.bytes;
+    rounds->page_bytes = page->result.used;
+    rounds->page_at = 0;
+    rounds->is_last_page = page->count < page->limit;
+    page->result.bytes = NULL;
+    if (page->failed)
+        tear(shard);
+    else if (page->count == 0)
+        leave_page(shard);
+}
+
+static void read_page(struct shard *shard)
+{
+    static const uint8_t kinds[] = {[ROUND_COUNT_KEYS] = RECORD_ACCOUNT_KEY,
+                                    [ROUND_WRAP_KEYS] = RECORD_ACCOUNT_KEY,
+                                    [ROUND_GUESTS] = RECORD_ALIAS,
+                                    [ROUND_PENDING] = RECORD_ACCOUNT};
+    struct rounds *rounds = &shard->rounds;
+    struct journal_read *page = &rounds->read.read;
+
+    memset(&rounds->read, 0, sizeof(rounds->read));
+    page->kind = (enum record_kind)kinds[rounds->kind];
+    page->from = rounds->next;
+    page->to = (struct journal_key){.partition = rounds->partition + 1};
+    page->limit = rounds->kind == ROUND_PENDING ? ACCOUNTS_PER_PAGE : LIST_PAGE_MAX;
+    rounds->read.done = on_page;
+    rounds->phase = ROUND_READING;
+    if (engine_read_submit(shard, &rounds->read) != OUTCOME_PENDING)
+        wait_ms(shard, ROUND_AGAIN_MS);
+}
+
+/* ---- asking ---- */
+
+/* False: not now. */
+static bool ask(struct shard *shard, struct account_envelope *envelope)
+{
+    struct command command = {
+        .type = COMMAND_ACCOUNT, .account = envelope, .origin = {.caller = AUDIT_BY_SYSTEM}};
+    struct refusal refusal;
+
+    envelope->is_round = 1;
+    shard->rounds.phase = ROUND_ASKING;
+    if (engine_submit(shard, &command, 0, &refusal) == OUTCOME_PENDING)
+        return true;
+    envelope_free(envelope);
+    wait_ms(shard, ROUND_CALL_PACE_MS);
+    return false;
+}
+
+static bool ask_about(struct shard *shard, enum account_call call)
+{
+    struct account_envelope *envelope = account_envelope_create(call);
+
+    if (envelope == NULL) {
+        wait_ms(shard, ROUND_AGAIN_MS);
+        return false;
+    }
+    envelope->account = shard->rounds.asked;
+    envelope->guest = shard->rounds.asked;
+    memcpy(envelope->index, shard->rounds.asked_index, sizeof(envelope->index));
+    return ask(shard, envelope);
+}
+
+/* ---- what a round looks for ---- */
+
+static enum vault_wrap wrap_of(const struct shard *shard, const struct account_key_record *key)
+{
+    const struct vault_port *vault = &shard->engine->ports.vault;
+    struct vault_wrapped_key wrapped;
+
+    if (key->length != VAULT_WRAPPED_KEY_BYTES)
+        return VAULT_WRAPPED_BY_ANOTHER;
+    memcpy(wrapped.bytes, key->bytes, sizeof(wrapped.bytes));
+    return vault->wrapped_by(vault->self, &wrapped);
+}
+
+/* What none of the keys opens is told, and left as it is. */
+static bool is_key_wanted(struct shard *shard, const struct account_key_record *key)
+{
+    struct rounds *rounds = &shard->rounds;
+    enum vault_wrap wrap = wrap_of(shard, key);
+
+    rounds->previous += wrap == VAULT_WRAPPED_BY_PREVIOUS;
+    rounds->unreadable += wrap == VAULT_WRAPPED_BY_ANOTHER;
+    return rounds->kind == ROUND_WRAP_KEYS && wrap == VAULT_WRAPPED_BY_PREVIOUS;
+}
+
+/* Whether the owner of this record is to be asked; `call_out`: what. */
+static bool is_wanted(struct shard *shard, const struct record *record, enum account_call *call_out)
+{
+    struct rounds *rounds = &shard->rounds;
+    int64_t wall_ms = shard->now.wall_ms;
+
+    if (rounds->kind == ROUND_GUESTS) {
+        rounds->asked = record->alias.guest;
+        *call_out = ACCOUNT_CALL_GUEST_FORGET;
+        return wall_ms - record->alias.ended_wall_ms > GUEST_KEPT_S * 1000LL;
+    }
+    rounds->asked =
+        account_principal(record->partition, record->subject, &shard->engine->ports.secrets.id_key);
+    if (rounds->kind == ROUND_PENDING) {
+        *call_out = ACCOUNT_CALL_LAPSE;
+        return record->account.state == ACCOUNT_PENDING &&
+               wall_ms - record->account.created_wall_ms > ACCOUNT_PENDING_S * 1000LL;
+    }
+    *call_out = ACCOUNT_CALL_GET;
+    return is_key_wanted(shard, &record->account_key);
+}
+
+/* To the next record whose owner is asked, or past the page's end. */
+static void go_on(struct shard *shard)
+{
+    struct rounds *rounds = &shard->rounds;
+
+    while (rounds->page_at < rounds->page_bytes) {
+        const struct record *record =
+            (const struct record *)(const void *)(rounds->page + rounds->page_at);
+        enum account_call call;
+
+        if (is_wanted(shard, record, &call) && !ask_about(shard, call)) {
+            if (is_of_keys(rounds))
+                rounds->previous--; /* it is looked at again */
+            return;
+        }
+        rounds->next = (struct journal_key){.partition = record->partition,
+                                            .subject = record->subject,
+                                            .sequence = record->sequence + 1};
+        rounds->page_at += record->size;
+        if (rounds->phase == ROUND_ASKING)
+            return;
+    }
+    leave_page(shard);
+}
+
+/* ---- answers ---- */
+
+/* True: the key is on its way to its account. */
+static bool wrap_anew(struct shard *shard, const struct account_envelope *answer)
+{
+    const struct vault_port *vault = &shard->engine->ports.vault;
+    struct account_envelope *envelope;
+    struct vault_wrapped_key wrapped;
+    bool changed = false;
+
+    if (answer->key.length != VAULT_WRAPPED_KEY_BYTES || !is_serving(shard))
+        return false; /* erased meanwhile */
+    memcpy(wrapped.bytes, answer->key.bytes, sizeof(wrapped.bytes));
+    if (vault->rewrap(vault->self, &answer->account, &wrapped, &changed) != VAULT_OK || !changed)
+        return false; /* not authentic: it is counted again */
+    envelope = account_envelope_create(ACCOUNT_CALL_KEY_REWRAP);
+    if (envelope == NULL)
+        return false;
+    envelope->account = answer->account;
+    envelope->version = answer->view.version;
+    envelope->key = answer->key;
+    memcpy(envelope->key.bytes, wrapped.bytes, sizeof(wrapped.bytes));
+    return ask(shard, envelope);
+}
+
+static void note_wrapped(struct shard *shard)
+{
+    int64_t left = atomic_load_explicit(&shard->vault_keys_previous, memory_order_relaxed);
+
+    shard->rounds.wrapped++;
+    metric_add(&shard->metrics.vault_keys_rewrapped, 1);
+    if (left > 1) /* none is left when a round that counts has found none */
+        atomic_store_explicit(&shard->vault_keys_previous, left - 1, memory_order_relaxed);
+}
+
+/* Its address is free again. Where this is not done, who registers with it does it. */
+static bool release_address(struct shard *shard, const struct account_envelope *answer)
+{
+    metric_add(&shard->metrics.accounts_lapsed, 1);
+    if (!answer->has_old_index)
+        return false;
+    memcpy(shard->rounds.asked_index, answer->old_index, EMAIL_INDEX_BYTES);
+    return ask_about(shard, ACCOUNT_CALL_EMAIL_RELEASE);
+}
+
+/* True: another call follows. What was refused (it changed meanwhile) is for the next round. */
+static bool take_answer(struct shard *shard, const struct account_envelope *answer)
+{
+    switch ((int)answer->call) {
+    case ACCOUNT_CALL_GET:
+        return wrap_anew(shard, answer);
+    case ACCOUNT_CALL_KEY_REWRAP:
+        note_wrapped(shard);
+        return false;
+    case ACCOUNT_CALL_GUEST_FORGET:
+        metric_add(&shard->metrics.guests_forgotten, 1);
+        return false;
+    case ACCOUNT_CALL_LAPSE:
+        return release_address(shard, answer);
+    default:
+        return false;
+    }
+}
+
+void rounds_take_reply(struct shard *shard, const struct message *reply)
+{
+    struct account_envelope *answer = reply->reply.account;
+
+    assert(shard->rounds.phase == ROUND_ASKING);
+    if (reply->reply.outcome != OUTCOME_OK || !take_answer(shard, answer))
+        wait_ms(shard, ROUND_CALL_PACE_MS);
+    envelope_free(answer);
+}
+
+/* ---- when ---- */
+
+/* INT64_MAX: never. */
+static int64_t keys_due_ms(const struct shard *shard)
+{
+    if (shard->engine->ports.vault.wrapped_by == NULL || shard->rounds.keys_done)
+        return INT64_MAX;
+    return shard->rounds.keys_due_boot_ms;
+}
+
+static int64_t retention_due_ms(const struct shard *shard)
+{
+    const struct engine_options *options = &shard->engine->options;
+    int64_t even_ms = shard->rounds.even_since_boot_ms + options->retention_steady_ms;
+
+    if (options->retention_period_ms == 0)
+        return INT64_MAX;
+    return shard->rounds.retention_due_boot_ms > even_ms ? shard->rounds.retention_due_boot_ms
+                                                         : even_ms;
+}
+
+static void begin(struct shard *shard, enum round_kind kind)
+{
+    struct rounds *rounds = &shard->rounds;
+
+    rounds->kind = (uint8_t)kind;
+    rounds->is_under_way = true;
+    rounds->began_boot_ms = shard->now.boot_ms;
+    rounds->is_torn = false;
+    rounds->previous = 0;
+    rounds->unreadable = 0;
+    rounds->wrapped = 0;
+    go_to_partition(shard, 0);
+}
+
+static void begin_due(struct shard *shard)
+{
+    const struct rounds *rounds = &shard->rounds;
+
+    if (keys_due_ms(shard) <= shard->now.boot_ms)
+        begin(shard, (enum round_kind)rounds->keys_kind);
+    else if (retention_due_ms(shard) <= shard->now.boot_ms)
+        begin(shard, (enum round_kind)rounds->retention_kind);
+}
+
+static void watch_clock(struct shard *shard)
+{
+    struct rounds *rounds = &shard->rounds;
+    int64_t drift_ms = shard->now.wall_ms - shard->now.boot_ms;
+    int64_t leap_ms = drift_ms - rounds->drift_ms;
+
+    if (leap_ms <= CLOCK_UNEVEN_MS && leap_ms >= -CLOCK_UNEVEN_MS)
+        return;
+    rounds->drift_ms = drift_ms;
+    rounds->even_since_boot_ms = shard->now.boot_ms;
+}
+
+/* The clock leapt: what is past its time by it may not be. */
+static bool has_leapt(const struct rounds *rounds)
+{
+    return !is_of_keys(rounds) && rounds->even_since_boot_ms > rounds->began_boot_ms;
+}
+
+void rounds_step(struct shard *shard)
+{
+    struct rounds *rounds = &shard->rounds;
+
+    watch_clock(shard);
+    if (rounds->phase != ROUND_WAITING || rounds->due_boot_ms > shard->now.boot_ms ||
+        !is_serving(shard))
+        return;
+    if (rounds->is_under_way && has_leapt(rounds))
+        tear(shard);
+    else if (rounds->is_under_way && shard->in_flight > shard->engine->options.requests_max / 4)
+        wait_ms(shard, ROUND_CALL_PACE_MS); /* a sale goes first */
+    else if (!rounds->is_under_way)
+        begin_due(shard);
+    else if (rounds->page != NULL)
+        go_on(shard);
+    else
+        read_page(shard);
+}
+
+int64_t rounds_next_ms(const struct shard *shard)
+{
+    const struct rounds *rounds = &shard->rounds;
+    int64_t due_ms = rounds->due_boot_ms;
+
+    if (rounds->phase != ROUND_WAITING || !is_serving(shard))
+        return INT64_MAX;
+    if (!rounds->is_under_way) {
+        int64_t keys_ms = keys_due_ms(shard);
+        int64_t retention_ms = retention_due_ms(shard);
+        int64_t round_ms = keys_ms < retention_ms ? keys_ms : retention_ms;
+
+        due_ms = round_ms > due_ms ? round_ms : due_ms;
+    }
+    return due_ms;
+}
