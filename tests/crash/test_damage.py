@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import harness
 from common import case
+from wire import Wire
 
 SERVE = ("--listen", "127.0.0.1:0", "--shards", "1", "--rate-limits", "off", "--connections-per-ip-max", "0")
 # Small, and no hold lapses while the case runs.
@@ -154,6 +155,7 @@ def line_of(process, seconds):
 def look(shop, port):
     """The books as staff see them: the holds, and which ledgers can be read; a lie in them is an error."""
     server = SimpleNamespace(address=("127.0.0.1", port))
+    server.wire = lambda timeout=15.0: Wire(server.address, timeout)
     admin = harness.Client(server, token=shop.admin_key)
     holds, unread = set(), 0
     for sku in shop.skus:

@@ -22,6 +22,7 @@
 #include "outbound/captcha.h"
 #include "outbound/mail_job.h"
 #include "outbound/outbound.h"
+#include "secrets_file.h"
 
 enum { FIELDS_MAX = 40, LINE_BYTES = 64 << 10, FILE_BYTES = 2 << 20, STATUS_REFUSED = 3 };
 
@@ -437,11 +438,16 @@ static int serve(char *arguments[])
                                    .is_drained = always,
                                    .on_stop = on_stop};
     struct engine_options options = engine_options_default(1);
+    static struct secrets secrets; /* all zero: nothing is kept */
     struct engine_ports ports = {
         .env = env_real_port(env),
         .journal = journal_memory_port(journal),
         .watermark = {.read = watermark_read, .advance = watermark_advance},
-        .secrets = {.id_key = {{1, 2}}, .key_key = {{3, 4}}},
+        .secrets = {.self = &secrets,
+                    .mac = secrets_mac,
+                    .digest = secrets_digest,
+                    .id_key = {{1, 2}},
+                    .key_key = {{3, 4}}},
     };
     struct engine *engine;
     char error[OUTBOUND_ERROR_MAX] = "";

@@ -189,7 +189,8 @@ enum { LOGIN_FIND, LOGIN_GET, LOGIN_GUEST_END, LOGIN_ADOPT, LOGIN_OPEN };
 static uint64_t step_open(struct world *world, uint32_t device, struct flow *flow)
 {
     struct account_ask ask = people_ask(ACCOUNT_CALL_SESSION_OPEN);
-    const struct account_model *account = &world->people.accounts[flow->account];
+    const struct account_model *account = /* not looked at before it is known whose it is */
+        &world->people.accounts[flow->account == NONE ? 0 : flow->account];
 
     ask.account = flow->account;
     ask.session = flow->session = new_session(world, flow->account);
@@ -211,7 +212,8 @@ static uint64_t step_open(struct world *world, uint32_t device, struct flow *flo
 static uint64_t step_login(struct world *world, uint32_t device, struct flow *flow)
 {
     struct account_ask ask = people_ask(ACCOUNT_CALL_EMAIL_FIND);
-    const struct account_model *account = &world->people.accounts[flow->account];
+    const struct account_model *account = /* not looked at before it is known whose it is */
+        &world->people.accounts[flow->account == NONE ? 0 : flow->account];
 
     ask.address = flow->address;
     switch (flow->step) {
