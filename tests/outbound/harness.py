@@ -251,6 +251,8 @@ class Exim:
             raise Skip("a mail server needs root, to deliver as its own user")
         if program is None and shutil.which("sendmail", path="/usr/sbin:/usr/bin"):
             raise Skip("another mail server is installed in exim4's place")
+        if program is None and os.stat("/").st_mode & 0o001 == 0:
+            raise Skip("others may not enter this system's root folder, so there can be no mail server")
         if program is None:
             raise AssertionError("there is no exim4: run ./scripts/setup test")
         self.folder = scratch("exim")
