@@ -121,6 +121,8 @@ class Server:
         command += ["--connections-per-ip-max", str(self.per_address)]
         if self.key_file:
             command += ["--admin-key-file", self.key_file]
+        if "--ballast-mb" not in self.flags:  # all servers of a run keep their folders, perhaps in memory (tmpfs)
+            command += ["--ballast-mb", "1"]
         command += self.flags
         self.stderr_path = fresh_path("stderr")
         with open(self.stderr_path, "wb") as stderr:
