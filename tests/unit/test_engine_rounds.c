@@ -203,6 +203,7 @@ static void a_round_that_a_crash_ends_begins_anew(void **state)
 static void an_erasure_is_final(void **state)
 {
     struct fixture *fixture = *state;
+    uint64_t cookies[PEOPLE];
 
     register_people(fixture);
     serve_with(fixture, &both_keys);
@@ -212,13 +213,16 @@ static void an_erasure_is_final(void **state)
         enum outcome outcome;
 
         envelope->account = people[i];
-        fixture_submit(fixture, i % 2, &command, &outcome);
+        cookies[i] = fixture_submit(fixture, i % 2, &command, &outcome);
         assert_int_equal(outcome, OUTCOME_PENDING);
         fixture_advance(fixture, 17);
     }
     pass(fixture, 4 * SECOND_MS);
-    for (uint32_t i = 0; i < PEOPLE; i++)
+    for (uint32_t i = 0; i < PEOPLE; i++) {
+        assert_int_equal(fixture->reply_counts[cookies[i]], 1);
+        envelope_free(fixture->replies[cookies[i]].reply.account);
         assert_int_equal(wrap_of(fixture, &people[i]), -1);
+    }
     assert_int_equal(counted(fixture).previous, 0);
 }
 
