@@ -3,7 +3,7 @@
 import json
 import time
 
-from harness import ApiTest, Server, in_threads, new_key
+from harness import SETTINGS, ApiTest, Server, in_threads, new_key
 from wire import render
 
 
@@ -157,6 +157,9 @@ class InFlight(ApiTest):
         with self.server.wire() as wire:
             wire.send(render("POST", "/v1/reservations", headers, body) * 4)
             answers = [wire.read_response() for _ in range(4)]
+        for answer in answers:
+            if SETTINGS.contract is not None:
+                SETTINGS.contract.check("POST", "/v1/reservations", answer)
         self.assertEqual(answers[0].status, 201, answers[0])
         for answer in answers[1:]:
             if answer.status == 201:
