@@ -4,24 +4,11 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base64url.h"
+
 enum { TOKEN_BYTES = SESSION_CLAIM_BYTES + SESSION_MAC_BYTES, PREFIX_LENGTH = 3 };
 
 static const char prefix[] = "sg_";
-/* RFC 4648, section 5. */
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-static int digit_value(char digit)
-{
-    if (digit >= 'A' && digit <= 'Z')
-        return digit - 'A';
-    if (digit >= 'a' && digit <= 'z')
-        return digit - 'a' + 26;
-    if (digit >= '0' && digit <= '9')
-        return digit - '0' + 52;
-    if (digit == '-')
-        return 62;
-    return digit == '_' ? 63 : -1;
-}
 
 void session_claim(const struct session *session, uint8_t claim_out[SESSION_CLAIM_BYTES])
 {
@@ -37,18 +24,11 @@ void session_token_format(const uint8_t claim[SESSION_CLAIM_BYTES],
                           char text_out[SESSION_TOKEN_LENGTH + 1])
 {
     uint8_t bytes[TOKEN_BYTES];
-    char *at = text_out + PREFIX_LENGTH;
 
     memcpy(bytes, claim, SESSION_CLAIM_BYTES);
     memcpy(bytes + SESSION_CLAIM_BYTES, mac, SESSION_MAC_BYTES);
     memcpy(text_out, prefix, PREFIX_LENGTH);
-    for (unsigned i = 0; i < TOKEN_BYTES; i += 3) {
-        uint32_t three = (uint32_t)bytes[i] << 16 | (uint32_t)bytes[i + 1] << 8 | bytes[i + 2];
-        for (int shift = 18; shift >= 0; shift -= 6)
-            *at++ = alphabet[three >> shift & 63];
-    }
-    *at = '\0';
-    assert(at == text_out + SESSION_TOKEN_LENGTH);
+    base64url_encode(bytes, TOKEN_BYTES, text_out + PREFIX_LENGTH);
 }
 
 bool session_token_parse(const char *text, size_t length, uint8_t claim_out[SESSION_CLAIM_BYTES],
@@ -58,19 +38,8 @@ bool session_token_parse(const char *text, size_t length, uint8_t claim_out[SESS
 
     if (length != SESSION_TOKEN_LENGTH || memcmp(text, prefix, PREFIX_LENGTH) != 0)
         return false;
-    text += PREFIX_LENGTH;
-    for (unsigned i = 0; i < TOKEN_BYTES; i += 3, text += 4) {
-        uint32_t three = 0;
-        for (unsigned j = 0; j < 4; j++) {
-            int value = digit_value(text[j]);
-            if (value < 0)
-                return false;
-            three = three << 6 | (uint32_t)value;
-        }
-        bytes[i] = (uint8_t)(three >> 16);
-        bytes[i + 1] = (uint8_t)(three >> 8);
-        bytes[i + 2] = (uint8_t)three;
-    }
+    if (!base64url_decode(text + PREFIX_LENGTH, TOKEN_BYTES, bytes))
+        return false;
     if (bytes[0] != SESSION_VERSION)
         return false;
     memcpy(claim_out, bytes, SESSION_CLAIM_BYTES);

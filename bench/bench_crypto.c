@@ -6,7 +6,6 @@
  *   crypto/vault/rewrap        from the previous vault key to the current one
  *   crypto/vault/blind-index   of an e-mail address
  *   crypto/token/hash          SHA-256 of a session's token
- *   crypto/token/parse
  *   crypto/altcha/challenge    made and signed
  *   crypto/altcha/verify       a solution's JSON, signature and hash, without the replay memory
  *   crypto/altcha/memory       a challenge remembered
@@ -16,9 +15,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/account_token.h"
 #include "api/altcha.h"
+#include "api/digest.h"
 #include "api/password.h"
-#include "api/random_token.h"
 #include "api/totp.h"
 #include "bench.h"
 #include "vault.h"
@@ -40,7 +40,7 @@ struct state {
     struct vault_place place;
     uint8_t text[FIELD_BYTES];
     uint8_t sealed[FIELD_BYTES + VAULT_SEAL_OVERHEAD];
-    char token[RANDOM_TOKEN_LENGTH + 1];
+    char token[ACCOUNT_TOKEN_LENGTH + 1];
     struct altcha_parameters parameters;
     uint8_t key[ALTCHA_KEY_BYTES];
     char payload[PAYLOAD_MAX];
@@ -118,25 +118,13 @@ static uint64_t blind_index(void *arg, uint64_t operations)
 static uint64_t token_hash(void *arg, uint64_t operations)
 {
     struct state *state = arg;
-    uint8_t hash[DIGEST_SHA256_BYTES];
+    uint8_t hash[TOKEN_HASH_BYTES];
     uint64_t started_ns = bench_now_ns();
 
     for (uint64_t i = 0; i < operations; i++) {
-        random_token_hash(state->token, hash);
+        account_token_hash(state->token, hash);
         bench_keep(hash[0]);
     }
-    return bench_now_ns() - started_ns;
-}
-
-static uint64_t token_parse(void *arg, uint64_t operations)
-{
-    struct state *state = arg;
-    enum random_token_kind kind;
-    uint16_t partition;
-    uint64_t started_ns = bench_now_ns();
-
-    for (uint64_t i = 0; i < operations; i++)
-        bench_keep(random_token_parse(state->token, RANDOM_TOKEN_LENGTH, &kind, &partition));
     return bench_now_ns() - started_ns;
 }
 
@@ -276,12 +264,11 @@ static void run(const char *name, bench_body body, struct state *state, uint64_t
 int main(int argc, char **argv)
 {
     static struct state state = {.random = 88172645463325252u};
-    static const uint8_t random[RANDOM_TOKEN_RANDOM_BYTES] = {1, 2, 3};
 
     bench_begin(&argc, argv);
     vault_prepare(&state);
     altcha_prepare(&state);
-    random_token_format(RANDOM_TOKEN_CUSTOMER, 7, random, state.token);
+    memset(state.token, 'A', ACCOUNT_TOKEN_LENGTH);
     if (!password_hash("correct horse battery", 21, state.hash))
         bench_fail("no memory");
     run("crypto/vault/seal", seal, &state, FAST);
@@ -291,7 +278,6 @@ int main(int argc, char **argv)
     run("crypto/vault/rewrap", rewrap, &state, FAST);
     run("crypto/vault/blind-index", blind_index, &state, FAST);
     run("crypto/token/hash", token_hash, &state, FAST);
-    run("crypto/token/parse", token_parse, &state, FAST);
     run("crypto/altcha/challenge", altcha_challenge, &state, FAST);
     run("crypto/altcha/verify", altcha_check, &state, FAST);
     run("crypto/altcha/memory", altcha_remember, &state, FAST);

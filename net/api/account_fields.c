@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "api/private_data.h"
 #include "api/request.h"
 #include "outbound/mail.h"
 
@@ -356,4 +357,25 @@ bool account_address_read(struct api_call *call, struct flow *flow)
     flow->text_length = writer_length(&writer);
     memcpy(flow->text, json, flow->text_length);
     return true;
+}
+
+struct account_envelope *account_registration(struct flow *flow, enum account_role role)
+{
+    const struct engine *engine = flow->shard->api->engine;
+    struct account_envelope *envelope;
+
+    private_key_make(engine, &flow->account, &flow->key);
+    envelope = flow_envelope(flow, ACCOUNT_CALL_REGISTER);
+    if (envelope == NULL)
+        return NULL;
+    envelope->key = flow->key;
+    envelope->role = (uint8_t)role;
+    envelope->email_length =
+        (uint16_t)private_seal(engine, &flow->account, &flow->key, PRIVATE_EMAIL, flow->email,
+                               strlen(flow->email), envelope->email, SEALED_EMAIL_MAX);
+    if (flow->name_length > 0)
+        envelope->sealed_length =
+            (uint16_t)private_seal(engine, &flow->account, &flow->key, PRIVATE_NAME, flow->name,
+                                   flow->name_length, envelope->sealed, SEALED_NAME_MAX);
+    return envelope;
 }

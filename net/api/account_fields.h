@@ -41,6 +41,10 @@ bool account_password_fits(struct flow *flow, const char *field);
 /* Reads an e-mail address into the flow; what is wrong with it, or NULL. */
 const char *account_email_read(struct flow *flow, const char *text, size_t length);
 
+/* The call that registers whom the fields name, with a key of its own (flow->key): role, address
+ * and name are in it, the rest is the caller's. flow->account is prepared. NULL: no memory. */
+struct account_envelope *account_registration(struct flow *flow, enum account_role role);
+
 /* A postal address from the body, as JSON without its braces into flow->text. False: refused, the
  * flow has not ended. Within the handler. */
 bool account_address_read(struct api_call *call, struct flow *flow);

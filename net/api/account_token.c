@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/digest.h"
+#include "base64url.h"
 
 enum {
     PREFIX_LENGTH = 3,
@@ -22,21 +23,6 @@ static const char prefixes[ACCOUNT_TOKEN_KIND_COUNT][PREFIX_LENGTH + 1] = {
 #undef X
 };
 
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-static int digit_value(char digit)
-{
-    if (digit >= 'A' && digit <= 'Z')
-        return digit - 'A';
-    if (digit >= 'a' && digit <= 'z')
-        return digit - 'a' + 26;
-    if (digit >= '0' && digit <= '9')
-        return digit - '0' + 52;
-    if (digit == '-')
-        return 62;
-    return digit == '_' ? 63 : -1;
-}
-
 static void make_mac(const struct secrets_port *secrets, enum account_token_kind kind,
                      const uint8_t claim[CLAIM_BYTES], uint8_t mac_out[MAC_BYTES])
 {
@@ -53,36 +39,13 @@ void account_token_make(const struct secrets_port *secrets, enum account_token_k
                         char text_out[ACCOUNT_TOKEN_LENGTH + 1])
 {
     uint8_t bytes[TOKEN_BYTES];
-    char *at = text_out + PREFIX_LENGTH;
 
     /* A principal begins with its account's partition and number (identity.h). */
     memcpy(bytes, account->bytes, PLACE_BYTES);
     memcpy(bytes + PLACE_BYTES, random, ACCOUNT_TOKEN_RANDOM_BYTES);
     make_mac(secrets, kind, bytes, bytes + CLAIM_BYTES);
     memcpy(text_out, prefixes[kind], PREFIX_LENGTH);
-    for (unsigned i = 0; i < TOKEN_BYTES; i += 3) {
-        uint32_t three = (uint32_t)bytes[i] << 16 | (uint32_t)bytes[i + 1] << 8 | bytes[i + 2];
-        for (int shift = 18; shift >= 0; shift -= 6)
-            *at++ = alphabet[three >> shift & 63];
-    }
-    *at = '\0';
-}
-
-static bool decode(const char *text, uint8_t bytes_out[TOKEN_BYTES])
-{
-    for (unsigned i = 0; i < TOKEN_BYTES; i += 3, text += 4) {
-        uint32_t three = 0;
-        for (unsigned j = 0; j < 4; j++) {
-            int value = digit_value(text[j]);
-            if (value < 0)
-                return false;
-            three = three << 6 | (uint32_t)value;
-        }
-        bytes_out[i] = (uint8_t)(three >> 16);
-        bytes_out[i + 1] = (uint8_t)(three >> 8);
-        bytes_out[i + 2] = (uint8_t)three;
-    }
-    return true;
+    base64url_encode(bytes, TOKEN_BYTES, text_out + PREFIX_LENGTH);
 }
 
 bool account_token_read(const struct secrets_port *secrets, const char *text, size_t length,
@@ -96,7 +59,8 @@ bool account_token_read(const struct secrets_port *secrets, const char *text, si
         return false;
     while (kind < ACCOUNT_TOKEN_KIND_COUNT && memcmp(text, prefixes[kind], PREFIX_LENGTH) != 0)
         kind++;
-    if (kind == ACCOUNT_TOKEN_KIND_COUNT || !decode(text + PREFIX_LENGTH, bytes))
+    if (kind == ACCOUNT_TOKEN_KIND_COUNT ||
+        !base64url_decode(text + PREFIX_LENGTH, TOKEN_BYTES, bytes))
         return false;
     make_mac(secrets, (enum account_token_kind)kind, bytes, mac);
     if (!session_mac_equal(mac, bytes + CLAIM_BYTES))

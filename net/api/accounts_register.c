@@ -145,7 +145,6 @@ static void registered(struct flow *flow, enum outcome outcome)
 
 static void prepared(struct flow *flow, enum outcome outcome)
 {
-    const struct engine *engine = flow->shard->api->engine;
     struct account_envelope *envelope;
 
     if (outcome != OUTCOME_OK) {
@@ -153,20 +152,10 @@ static void prepared(struct flow *flow, enum outcome outcome)
         return;
     }
     flow->account = flow->answer->account;
-    private_key_make(engine, &flow->account, &flow->key);
-    envelope = flow_envelope(flow, ACCOUNT_CALL_REGISTER);
+    envelope = account_registration(flow, ROLE_CUSTOMER);
     if (envelope != NULL) {
-        envelope->key = flow->key;
         envelope->verified = !flow->shard->api->options.auth_verify;
-        envelope->role = ROLE_CUSTOMER;
         login_put_hash(flow, envelope);
-        envelope->email_length =
-            (uint16_t)private_seal(engine, &flow->account, &flow->key, PRIVATE_EMAIL, flow->email,
-                                   strlen(flow->email), envelope->email, SEALED_EMAIL_MAX);
-        if (flow->name_length > 0)
-            envelope->sealed_length =
-                (uint16_t)private_seal(engine, &flow->account, &flow->key, PRIVATE_NAME, flow->name,
-                                       flow->name_length, envelope->sealed, SEALED_NAME_MAX);
         if (!envelope->verified)
             put_token(flow, envelope, TOKEN_VERIFY, MAIL_VERIFY_EMAIL, TOKEN_VERIFY_MS);
     }

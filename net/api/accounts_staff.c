@@ -110,7 +110,6 @@ static void registered(struct flow *flow, enum outcome outcome)
 
 static void prepared(struct flow *flow, enum outcome outcome)
 {
-    const struct engine *engine = flow->shard->api->engine;
     struct account_envelope *envelope;
 
     if (outcome != OUTCOME_OK) {
@@ -118,18 +117,8 @@ static void prepared(struct flow *flow, enum outcome outcome)
         return;
     }
     flow->account = flow->answer->account;
-    private_key_make(engine, &flow->account, &flow->key);
-    envelope = flow_envelope(flow, ACCOUNT_CALL_REGISTER);
+    envelope = account_registration(flow, (enum account_role)flow->role);
     if (envelope != NULL) {
-        envelope->key = flow->key;
-        envelope->role = flow->role;
-        envelope->email_length =
-            (uint16_t)private_seal(engine, &flow->account, &flow->key, PRIVATE_EMAIL, flow->email,
-                                   strlen(flow->email), envelope->email, SEALED_EMAIL_MAX);
-        if (flow->name_length > 0)
-            envelope->sealed_length =
-                (uint16_t)private_seal(engine, &flow->account, &flow->key, PRIVATE_NAME, flow->name,
-                                       flow->name_length, envelope->sealed, SEALED_NAME_MAX);
         put_invitation(flow, envelope);
     }
     flow_call(flow, envelope, registered);

@@ -33,21 +33,6 @@ void private_key_make(const struct engine *engine, const struct principal *accou
     record_of(&wrapped, key_out);
 }
 
-bool private_key_rewrap(const struct engine *engine, const struct principal *account,
-                        struct account_key_record *key, bool *changed_out)
-{
-    const struct vault_port *vault = engine_vault(engine);
-    struct vault_wrapped_key wrapped;
-
-    *changed_out = false;
-    if (!wrapped_of(key, &wrapped) ||
-        vault->rewrap(vault->self, account, &wrapped, changed_out) != VAULT_OK)
-        return false;
-    if (*changed_out)
-        record_of(&wrapped, key);
-    return true;
-}
-
 size_t private_seal(const struct engine *engine, const struct principal *account,
                     const struct account_key_record *key, enum private_field field,
                     const void *plain, size_t length, uint8_t *sealed_out, size_t capacity)

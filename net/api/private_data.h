@@ -22,11 +22,6 @@ enum private_field {
 void private_key_make(const struct engine *engine, const struct principal *account,
                       struct account_key_record *key_out);
 
-/* Wraps the key anew where it is not yet wrapped by the vault's current key. False: it could not
- * be unwrapped. */
-bool private_key_rewrap(const struct engine *engine, const struct principal *account,
-                        struct account_key_record *key, bool *changed_out);
-
 /* Seals into `sealed_out`; its length, or 0 if it does not fit or the key is not good. */
 size_t private_seal(const struct engine *engine, const struct principal *account,
                     const struct account_key_record *key, enum private_field field,

@@ -10,8 +10,9 @@
 
 #include <cmocka.h>
 
-#include "api/random_token.h"
+#include "api/digest.h"
 #include "api/totp.h"
+#include "base64url.h"
 
 static const uint8_t rfc_secret[] = "12345678901234567890";
 
@@ -172,61 +173,33 @@ static void recovery_codes_forgive_typing(void **state)
     assert_false(recovery_code_normalise("0123-4567-89AB\0CDEF", 19, text));
 }
 
-/* ---- opaque tokens ---- */
+/* ---- base64url ---- */
 
-static void tokens_carry_kind_and_partition(void **state)
+static void base64url_is_that_of_the_standard(void **state)
 {
-    uint8_t random[RANDOM_TOKEN_RANDOM_BYTES];
-    char text[RANDOM_TOKEN_LENGTH + 1];
-    enum random_token_kind kind;
-    uint16_t partition;
+    uint8_t bytes[39];
+    uint8_t back[39];
+    char text[53];
 
     (void)state;
-    for (uint8_t i = 0; i < sizeof(random); i++)
-        random[i] = (uint8_t)(255 - i);
-    /* As Python's base64.urlsafe_b64encode gives it. */
-    random_token_format(RANDOM_TOKEN_STAFF, 0x0102, random, text);
-    assert_string_equal(text, "ss_AQL__v38-_r5-Pf29fTz8vHw7-7t7Ovq6ejn5uXk4-Lh4A");
-    static const uint16_t partitions[] = {0, 1, 255, 256, 0x8000, 0xffff};
-    for (unsigned k = 0; k < RANDOM_TOKEN_KIND_COUNT; k++) {
-        for (size_t i = 0; i < sizeof(partitions) / sizeof(partitions[0]); i++) {
-            random_token_format((enum random_token_kind)k, partitions[i], random, text);
-            assert_int_equal(strlen(text), RANDOM_TOKEN_LENGTH);
-            assert_true(random_token_parse(text, strlen(text), &kind, &partition));
-            assert_int_equal(kind, k);
-            assert_int_equal(partition, partitions[i]);
-        }
-    }
-}
-
-static void malformed_tokens_are_refused(void **state)
-{
-    static const uint8_t random[RANDOM_TOKEN_RANDOM_BYTES];
-    char text[RANDOM_TOKEN_LENGTH + 2];
-    enum random_token_kind kind;
-    uint16_t partition;
-
-    (void)state;
-    random_token_format(RANDOM_TOKEN_CUSTOMER, 7, random, text);
-    assert_false(random_token_parse(text, RANDOM_TOKEN_LENGTH - 1, &kind, &partition));
-    text[RANDOM_TOKEN_LENGTH] = 'A';
-    assert_false(random_token_parse(text, RANDOM_TOKEN_LENGTH + 1, &kind, &partition));
-    for (size_t i = 0; i < RANDOM_TOKEN_LENGTH; i++) {
+    for (uint8_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(255 - i);
+    base64url_encode(bytes, 36, text); /* as Python's base64.urlsafe_b64encode gives it */
+    assert_string_equal(text, "__79_Pv6-fj39vX08_Lx8O_u7ezr6uno5-bl5OPi4eDf3t3c");
+    base64url_encode(bytes, sizeof(bytes), text);
+    assert_int_equal(strlen(text), 52);
+    assert_true(base64url_decode(text, sizeof(back), back));
+    assert_memory_equal(back, bytes, sizeof(bytes));
+    for (size_t i = 0; i < 52; i++) {
         static const char foreign[] = "+/= \n.";
         char kept = text[i];
 
         for (size_t j = 0; j < sizeof(foreign); j++) { /* the zero too */
             text[i] = foreign[j];
-            assert_false(random_token_parse(text, RANDOM_TOKEN_LENGTH, &kind, &partition));
+            assert_false(base64url_decode(text, sizeof(back), back));
         }
         text[i] = kept;
     }
-    memcpy(text, "sx_", 3);
-    assert_false(random_token_parse(text, RANDOM_TOKEN_LENGTH, &kind, &partition));
-    memcpy(text, "sc_", 3);
-    assert_true(random_token_parse(text, RANDOM_TOKEN_LENGTH, &kind, &partition));
-    text[RANDOM_TOKEN_LENGTH - 1] = 'B'; /* the same bytes by another text */
-    assert_false(random_token_parse(text, RANDOM_TOKEN_LENGTH, &kind, &partition));
 }
 
 int main(void)
@@ -238,8 +211,7 @@ int main(void)
         cmocka_unit_test(the_uri_is_encoded_and_bounded),
         cmocka_unit_test(base32_is_that_of_the_standard),
         cmocka_unit_test(recovery_codes_forgive_typing),
-        cmocka_unit_test(tokens_carry_kind_and_partition),
-        cmocka_unit_test(malformed_tokens_are_refused),
+        cmocka_unit_test(base64url_is_that_of_the_standard),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
