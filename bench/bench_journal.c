@@ -18,6 +18,7 @@
 
 enum {
     BATCH_MAX = 4096,
+    BATCH_MANY = 1024, /* few commits in a round: more rounds */
     RECORDS_MAX = 3,
     ARENA_BYTES = BATCH_MAX * RECORDS_MAX * 512,
     ENTRIES = 5,
@@ -214,7 +215,7 @@ static void run_batch(struct log logs[ENTRIES], uint32_t batch)
         log_open(log);
         entries[i].operations = operations_per_round(log);
     }
-    bench_contest(entries, ENTRIES, BENCH_ROUNDS);
+    bench_contest(entries, ENTRIES, batch < BATCH_MANY ? BENCH_ROUNDS : BENCH_ROUNDS_MANY);
     for (size_t i = 0; i < ENTRIES; i++)
         if (bench_wants(names[i]))
             log_close(&logs[i]);

@@ -104,7 +104,7 @@ enum {
     X(requests_max, "requests-max", "requests_max", NUMBER, engine.requests_max, 16, 1U << 20,     \
       IN_SERVE, "N", "requests in flight, a shard; more are refused at once")                      \
     X(workers, "workers", "workers", NUMBER, 0, 0, WORKERS_MAX, IN_SERVE, "N",                     \
-      "threads of low priority for what takes long (passwords: 46 MiB each); 0: half the cores")   \
+      "threads of low priority for what takes long (passwords: 19 MiB each); 0: half the cores")   \
     X(workers_queue, "workers-queue", "workers_queue", NUMBER, WORKERS_QUEUE_DEFAULT, 1,           \
       WORKERS_QUEUE_MAX, IN_SERVE, "N",                                                            \
       "logins and the like that wait for a worker; more are "                                      \

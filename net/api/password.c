@@ -13,7 +13,7 @@ _Static_assert(PASSWORD_HASH_LENGTH + 1 == crypto_pwhash_STRBYTES, "libsodium's 
 
 /* What an unknown account's password is compared with: of today's parameters, and of no password
  * that anybody knows. */
-static const char dummy_hash[] = "$argon2id$v=19$m=47104,t=1,p=1$YW4gdW5rbm93biBsb2dpbg$"
+static const char dummy_hash[] = "$argon2id$v=19$m=19456,t=2,p=1$YW4gdW5rbm93biBsb2dpbg$"
                                  "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVpbXF1eX2A";
 
 /* ---- what may be a password ---- */

@@ -116,9 +116,11 @@ static void the_list_is_sorted_and_every_line_is_found(void **state)
     assert_false(common_passwords_have("\xff\xff", 2));
 }
 
-/* Made with another implementation (OpenSSL's): m=47104,t=1,p=1, and with weaker parameters of
- * other times. */
-static const char foreign_hash[] = "$argon2id$v=19$m=47104,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$"
+/* Made with other implementations (libargon2's, and OpenSSL's), with the parameters of today, of
+ * yesterday, and with weaker ones. */
+static const char foreign_hash[] = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$"
+                                   "AdweBLwcflnNX2HVW8i1Mtu7frrn4Ki7h/rYSGuU7Is";
+static const char earlier_hash[] = "$argon2id$v=19$m=47104,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$"
                                    "waYWZoy3KT35/TYFGeiYGjVWSfmWohCKHIYSxq1aVlI";
 static const char weaker_hash[] = "$argon2id$v=19$m=8192,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$"
                                   "wbFO6HMaSfz+q+xidHa4AkHi2VSDtWjesFSFre9OcLA";
@@ -130,7 +132,7 @@ static void hashes_are_verified(void **state)
 
     (void)state;
     assert_true(password_hash("x7#kQ2pz", 8, hash));
-    assert_ptr_equal(strstr(hash, "$argon2id$v=19$m=47104,t=1,p=1$"), hash);
+    assert_ptr_equal(strstr(hash, "$argon2id$v=19$m=19456,t=2,p=1$"), hash);
     assert_true(password_hash("x7#kQ2pz", 8, again));
     assert_string_not_equal(hash, again);
     assert_true(password_verify("x7#kQ2pz", 8, hash));
@@ -139,6 +141,8 @@ static void hashes_are_verified(void **state)
     assert_false(password_needs_rehash(hash));
     assert_true(password_verify("correct horse", 13, foreign_hash));
     assert_false(password_needs_rehash(foreign_hash));
+    assert_true(password_verify("correct horse", 13, earlier_hash));
+    assert_true(password_needs_rehash(earlier_hash));
     assert_true(password_verify("correct horse", 13, weaker_hash));
     assert_false(password_verify("correct horsf", 13, weaker_hash));
     assert_true(password_needs_rehash(weaker_hash));
