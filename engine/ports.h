@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "effects.h"
+#include "payment_state.h"
 
 /* ---- journal: ordered records per kind, keys begin with the partition ---- */
 
@@ -183,6 +184,74 @@ struct outbound_port {
     void *self;
     /* Takes a job; false if the queue is full (`done` is not called). Any thread. */
     bool (*submit)(void *self, struct outbound_job *job);
+};
+
+/* ---- gateway: who moves the money ---- */
+
+enum gateway_operation {
+    GATEWAY_CREATE,  /* a payment of `amount_minor`, to be authorised first and captured later */
+    GATEWAY_CONFIRM, /* with `method`; where it is not the customer's browser that does it */
+    GATEWAY_CAPTURE, /* `amount_minor` of what is authorised */
+    GATEWAY_CANCEL,  /* gives back what is authorised and not captured */
+    GATEWAY_REFUND,  /* `amount_minor` of what was captured */
+    GATEWAY_QUERY,   /* how it stands */
+};
+
+enum gateway_result {
+    /* The payment is (by now, whoever caused it) where the operation wants it. QUERY: known. */
+    GATEWAY_DONE,
+    /* CONFIRM: by the card's bank. The payment is there still and can be tried again. */
+    GATEWAY_DECLINED,
+    /* Never like this: the payment is in another state (`state` says which, if it is not NONE),
+     * or the gateway does not know it, or refuses what we sent. Nothing happened. */
+    GATEWAY_REFUSED,
+    GATEWAY_UNKNOWN,     /* it was sent and there is no word: repeat it under its key, or QUERY */
+    GATEWAY_UNAVAILABLE, /* certainly nothing happened: later */
+};
+
+enum {
+    GATEWAY_KEY_MAX = 80,
+    GATEWAY_ORDER_ID_MAX = 64,
+    GATEWAY_REASON_MAX = 64,
+    GATEWAY_TIMEOUT_MS_MAX = 60 * 1000,
+};
+
+/* One call. The submitter owns the struct and keeps it unchanged until `done`. Repeating it under
+ * its key has no second effect. */
+struct gateway_job {
+    uint8_t provider;  /* enum payment_provider */
+    uint8_t operation; /* enum gateway_operation */
+    uint32_t timeout_ms;
+    int64_t amount_minor;
+    char currency[4];
+    char key[GATEWAY_KEY_MAX + 1]; /* idempotency key: order, step and attempt */
+    char order_id[GATEWAY_ORDER_ID_MAX + 1];
+    char payment_id[PAYMENT_ID_MAX + 1]; /* in for all but CREATE; out of CREATE */
+    char method[PAYMENT_METHOD_MAX + 1]; /* CONFIRM */
+
+    /* Called once: before `submit` returns or later, on any thread. */
+    void (*done)(struct gateway_job *job);
+
+    /* The result. */
+    uint8_t result; /* enum gateway_result */
+    uint8_t state;  /* enum payment_state: as the gateway says; PAYMENT_NONE: it did not say */
+    int64_t captured_minor; /* of this payment in all, as the gateway says; with `state` */
+    int64_t refunded_minor;
+    uint32_t retry_after_s;
+    char client_secret[PAYMENT_SECRET_MAX + 1]; /* CREATE: what the customer's browser needs */
+    char redirect_url[PAYMENT_URL_MAX + 1];     /* CREATE: or where it is to go; "": nowhere */
+    char refund_id[PAYMENT_ID_MAX + 1];         /* REFUND */
+    char reason[GATEWAY_REASON_MAX + 1];        /* static text or the gateway's code; not private */
+};
+
+struct gateway_port {
+    void *self;
+    /* Takes a job; false: refused (queue full, no such provider), `done` is not called. Any thread.
+     */
+    bool (*submit)(void *self, struct gateway_job *job);
+    /* Whether a provider is configured, and whether it takes CONFIRM. Any thread. */
+    bool (*has)(void *self, uint8_t provider);
+    bool (*confirms)(void *self, uint8_t provider);
 };
 
 /* ---- vault: private data under keys that can be destroyed ---- */
