@@ -110,23 +110,22 @@ void account_persist_key(const struct account_step *step)
 void account_enqueue_mail(const struct account_step *step)
 {
     const struct account_envelope *envelope = step->envelope;
-    struct account_record *account = &step->subject->account;
+    const struct account_record *account = &step->subject->account;
     struct record *record;
 
     if (envelope->sealed_mail_length == 0)
         return;
-    assert(envelope->sealed_mail_length <= SEALED_MAIL_MAX);
+    assert(envelope->sealed_mail_length <= SEALED_MAIL_MAX && row_number_is_valid(envelope->mail));
     record = put(step, RECORD_MAIL);
-    record->sequence = ++account->mails;
+    record->sequence = envelope->mail;
     record->mail.state = MAIL_WAITING;
     record->mail.template = envelope->mail_template;
     record->mail.created_wall_ms = step->moment->wall_ms;
     record->mail.next_wall_ms = step->moment->wall_ms;
     record->mail.sealed_length = envelope->sealed_mail_length;
     memcpy(record->mail.sealed, envelope->sealed_mail, envelope->sealed_mail_length);
-    step->envelope->mail = account->mails;
     effects_mail(step->effects, (struct mail_effect){.account = account->principal,
-                                                     .sequence = account->mails,
+                                                     .sequence = envelope->mail,
                                                      .next_wall_ms = step->moment->wall_ms});
 }
 

@@ -60,7 +60,7 @@
     X(EMAIL_CONFIRM, ACCOUNT)     /* by `hash`: it is the address now; `old_index` is to be        \
                                      released */                                                   \
     X(NAME_SET, ACCOUNT)          /* `sealed`; empty: none */                                      \
-    X(ADDRESS_ADD, ACCOUNT)       /* `sealed`: its `id`; FULL */                                   \
+    X(ADDRESS_ADD, ACCOUNT)       /* `sealed`, for its `id`, which the caller drew; FULL */        \
     X(ADDRESS_SET, ACCOUNT)       /* `id`, `sealed`; NOT_FOUND */                                  \
     X(ADDRESS_REMOVE, ACCOUNT)    /* `id`; idempotent */                                           \
     X(ROLE_SET, ACCOUNT)          /* `role`; its sessions end */                                   \
@@ -117,7 +117,7 @@ struct account_envelope {
     uint8_t second_factor; /* the session was opened with one */
     uint8_t verified;      /* REGISTER: no mail needed */
     uint8_t has_guest;     /* SESSION_OPEN: `guest` becomes an alias */
-    uint8_t mail_template; /* with sealed_mail_length > 0: a mail goes with the effect */
+    uint8_t mail_template; /* with sealed_mail_length > 0: mail `mail` goes with the effect */
     uint8_t mail_attempts; /* MAIL_RESULT: so far */
     uint8_t mail_result;   /* enum mail_result */
     uint8_t password_length;
@@ -126,10 +126,10 @@ struct account_envelope {
     uint16_t sealed_length;
     uint16_t sealed_mail_length;
     uint32_t credentials; /* what the caller verified */
-    uint32_t id;          /* of a session or address; also out */
+    uint64_t id;          /* of a session or address; also out */
     uint64_t version;
     uint64_t totp_step;
-    uint64_t mail; /* sequence of a mail; also out: of the one enqueued */
+    uint64_t mail; /* number of a mail; of one that is enqueued, drawn by who sealed it */
     int64_t lifetime_ms;
     int64_t mail_created_wall_ms;
     int64_t retry_ms;         /* MAIL_LATER: not before */

@@ -192,7 +192,7 @@ static enum outcome name_set(const struct account_step *step)
     return changed(step);
 }
 
-static struct account_address *find_address(struct account_record *account, uint32_t id)
+static struct account_address *find_address(struct account_record *account, uint64_t id)
 {
     for (unsigned i = 0; i < account->address_count; i++)
         if (account->addresses[i].id == id)
@@ -207,18 +207,22 @@ static enum outcome address_write(const struct account_step *step, struct accoun
     memset(address->sealed, 0, sizeof(address->sealed));
     memcpy(address->sealed, step->envelope->sealed, step->envelope->sealed_length);
     address->length = step->envelope->sealed_length;
-    step->envelope->id = address->id;
     return changed(step);
 }
 
 static enum outcome address_add(const struct account_step *step)
 {
     struct account_record *account = &step->subject->account;
+    struct account_address *address = find_address(account, step->envelope->id);
 
-    if (account->address_count == ACCOUNT_ADDRESSES_MAX)
-        return OUTCOME_FULL;
-    account->addresses[account->address_count].id = account->next_id++;
-    return address_write(step, &account->addresses[account->address_count++]);
+    assert(row_number_is_valid(step->envelope->id));
+    if (address == NULL) {
+        if (account->address_count == ACCOUNT_ADDRESSES_MAX)
+            return OUTCOME_FULL;
+        address = &account->addresses[account->address_count++];
+        address->id = step->envelope->id;
+    }
+    return address_write(step, address);
 }
 
 static enum outcome address_set(const struct account_step *step)
@@ -330,7 +334,6 @@ static enum outcome erase(const struct account_step *step)
                                   .next_id = account->next_id,
                                   .credentials = account->credentials + 1,
                                   .version = account->version,
-                                  .mails = account->mails,
                                   .created_wall_ms = account->created_wall_ms};
 
     if (account->state == ACCOUNT_ERASED)
@@ -383,7 +386,7 @@ static enum outcome mail_result(const struct account_step *step)
                                  .sequence = envelope->mail};
     struct record *record;
 
-    assert(envelope->mail >= 1 && envelope->mail <= step->subject->account.mails);
+    assert(row_number_is_valid(envelope->mail));
     record = mail_record_put(step);
     if (envelope->mail_result == MAIL_DELIVERED || step->subject->account.state == ACCOUNT_ERASED) {
         record->operation = RECORD_DELETE;

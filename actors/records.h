@@ -18,8 +18,8 @@
  *   EMAIL     (partition, subject, sequence) = the address's blind index; whose address it is
  *   ALIAS     (partition, subject, sequence) = from the guest's principal; that it has become a
  *             customer, and who
- *   MAIL      subject = account number, sequence = of the account's mails; one that has not gone
- * out
+ *   MAIL      subject = account number, sequence = the mail's number, drawn by who sealed it for
+ *             that; one that has not gone out
  *   AUDIT     subject 0, sequence = its number in the partition's chain: who did what; never
  * deleted AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
  *

@@ -58,7 +58,6 @@ static bool visit_account(void *arg, const struct record *record)
     account->name = (uint64_t)record->partition << 32 | record->subject;
     account->is_erased = record->account.state == ACCOUNT_ERASED;
     account->index = index_hash(record->account.email_index);
-    account->mails = record->account.mails;
     if (account_name(&record->account.principal) != account->name)
         check_broken(check, "account %" PRIu32 " of partition %" PRIu32 " bears another's number",
                      record->subject, record->partition);
@@ -135,7 +134,7 @@ static bool visit_mail(void *arg, const struct record *record)
     const struct check_account *account = check_vector_find_64(
         &scanned->check->accounts, (uint64_t)record->partition << 32 | record->subject);
 
-    if (account == NULL || record->sequence > account->mails)
+    if (account == NULL)
         check_broken(scanned->check,
                      "mail %" PRIu64 " of account %" PRIu32 " of partition %" PRIu32 " is nobody's",
                      record->sequence, record->subject, record->partition);

@@ -132,7 +132,6 @@ void check_links(struct check *check);
 struct check_account {
     uint64_t name;  /* first: looked up by it; partition << 32 | number */
     uint64_t index; /* a hash of its address's blind index */
-    uint64_t mails;
     bool is_erased;
     bool has_key;
 };

@@ -6,7 +6,6 @@
 #include "api/flow.h"
 
 enum {
-    ACCOUNT_PART_PREFIX = 4,
     ACCOUNT_PART_ID_MAX = 16, /* `adr_` or `ses_` and a number, with a zero */
 };
 
@@ -26,11 +25,12 @@ bool account_write_address(struct flow *flow, struct writer *writer,
 bool account_write_addresses(struct flow *flow, struct writer *writer);
 bool account_write_sessions(struct flow *flow, struct writer *writer);
 
-/* IDs of the account's own parts, as text and back (0: it is none). */
-void account_part_id_format(const char prefix[ACCOUNT_PART_PREFIX + 1], uint32_t id,
-                            char text_out[ACCOUNT_PART_ID_MAX]);
-uint32_t account_part_id_parse(const char prefix[ACCOUNT_PART_PREFIX + 1], const char *text,
-                               size_t length);
+/* IDs of the account's own parts, as text and back (0: it is none). A session's number is written
+ * in decimals, an address's as a row number (identity.h). */
+void account_session_id_format(uint32_t id, char text_out[ACCOUNT_PART_ID_MAX]);
+uint32_t account_session_id_parse(const char *text, size_t length);
+void account_address_id_format(uint64_t id, char text_out[ACCOUNT_PART_ID_MAX]);
+uint64_t account_address_id_parse(const char *text, size_t length);
 
 const char *account_role_name(enum account_role role);
 

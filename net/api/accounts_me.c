@@ -46,9 +46,10 @@ static void change_got(struct flow *flow, enum outcome outcome)
     }
     envelope = flow_envelope(flow, ACCOUNT_CALL_NAME_SET);
     if (envelope != NULL && flow->name_length > 0)
-        envelope->sealed_length = (uint16_t)private_seal(
-            flow->shard->api->engine, &flow->account, &flow->key, PRIVATE_NAME, flow->name,
-            flow->name_length, envelope->sealed, SEALED_NAME_MAX);
+        envelope->sealed_length =
+            (uint16_t)private_seal(flow->shard->api->engine, &flow->account, &flow->key,
+                                   private_single(PRIVATE_NAME, &flow->account), flow->name,
+                                   flow->name_length, envelope->sealed, SEALED_NAME_MAX);
     flow_call(flow, envelope, respond_profile);
 }
 
@@ -85,8 +86,7 @@ static void password_hashed(struct flow *flow, enum outcome outcome)
         envelope->credentials = flow->credentials;
         memcpy(envelope->hash, flow->token_hash, sizeof(envelope->hash));
         login_put_hash(flow, envelope);
-        (void)account_mail_put(flow->shard->api->engine, &flow->account, &flow->key, &mail,
-                               envelope);
+        (void)account_mail_put(flow, &mail, envelope);
     }
     flow_call(flow, envelope, done);
 }
@@ -181,11 +181,11 @@ static void email_proven(struct flow *flow, enum outcome outcome)
         envelope->credentials = flow->credentials;
         account_token_hash(flow->token, envelope->hash);
         envelope->lifetime_ms = TOKEN_CHANGE_EMAIL_MS;
-        envelope->email_length =
-            (uint16_t)private_seal(engine, &flow->account, &flow->key, PRIVATE_EMAIL, flow->email,
-                                   strlen(flow->email), envelope->email, SEALED_EMAIL_MAX);
+        envelope->email_length = (uint16_t)private_seal(
+            engine, &flow->account, &flow->key, private_email(flow->index), flow->email,
+            strlen(flow->email), envelope->email, SEALED_EMAIL_MAX);
         if (flow->shard->api->options.auth_verify)
-            (void)account_mail_put(engine, &flow->account, &flow->key, &mail, envelope);
+            (void)account_mail_put(flow, &mail, envelope);
     }
     flow_call(flow, envelope, email_waits);
 }

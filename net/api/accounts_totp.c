@@ -117,9 +117,10 @@ static void confirm_proven(struct flow *flow, enum outcome outcome)
         envelope->totp_step = step;
         envelope->credentials = flow->credentials;
         memcpy(envelope->hash, flow->token_hash, sizeof(envelope->hash));
-        envelope->sealed_length = (uint16_t)private_seal(
-            flow->shard->api->engine, &flow->account, &flow->key, PRIVATE_TOTP, flow->secret,
-            sizeof(flow->secret), envelope->sealed, SEALED_TOTP_MAX);
+        envelope->sealed_length =
+            (uint16_t)private_seal(flow->shard->api->engine, &flow->account, &flow->key,
+                                   private_single(PRIVATE_TOTP, &flow->account), flow->secret,
+                                   sizeof(flow->secret), envelope->sealed, SEALED_TOTP_MAX);
         make_recovery_codes(flow, envelope);
     }
     flow_call(flow, envelope, confirmed);

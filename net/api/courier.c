@@ -114,7 +114,7 @@ static void take_mail(void *user, struct shard *engine_side, struct engine_mail 
         return;
     }
     if (mail->template >= MAIL_KIND_COUNT ||
-        !account_mail_open(api->engine, &mail->account, mail->key, mail->sealed,
+        !account_mail_open(api->engine, &mail->account, mail->key, mail->sequence, mail->sealed,
                            mail->sealed_length, &payload)) {
         engine_mail_done(mail, COURIER_REFUSED, "its contents can't be opened");
         return;

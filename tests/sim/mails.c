@@ -45,8 +45,7 @@ static bool find_mail(const struct world *world, const struct principal *account
     uint32_t partition;
     uint32_t number;
 
-    return sequence != 0 &&
-           account_principal_parse(account, &world->secrets.id_key, &partition, &number) &&
+    return account_principal_parse(account, &world->secrets.id_key, &partition, &number) &&
            journal_memory_find(world->journal, RECORD_MAIL, partition, number, sequence,
                                record_out);
 }
@@ -67,7 +66,9 @@ static uint32_t add_letter(struct world *world, uint32_t person, struct account_
 
     if (number == SIM_MAILS_MAX)
         return SIM_MAILS_MAX;
-    mails->letters[mails->letter_count++] = (struct letter){.person = person};
+    envelope->mail = row_number_of(sim_random_next(&world->random));
+    mails->letters[mails->letter_count++] =
+        (struct letter){.person = person, .sequence = envelope->mail};
     memcpy(envelope->sealed_mail, &number, sizeof(number));
     envelope->sealed_mail_length = sizeof(number);
     return number;
@@ -243,8 +244,7 @@ static void take_call(struct world *world, struct addressee *person,
     }
 }
 
-static void take_letter(struct world *world, const struct addressee *person,
-                        const struct account_envelope *envelope, enum outcome outcome)
+static void take_letter(struct world *world, const struct addressee *person, enum outcome outcome)
 {
     struct letter *letter = &world->mails.letters[person->mail];
 
@@ -255,12 +255,6 @@ static void take_letter(struct world *world, const struct addressee *person,
     if (outcome == OUTCOME_OUTCOME_UNKNOWN)
         return;
     letter->state = outcome == OUTCOME_OK ? LETTER_CAUSED : LETTER_NEVER;
-    if (outcome != OUTCOME_OK)
-        return;
-    if (letter->sequence != 0 && letter->sequence != envelope->mail)
-        violation("a mail was sent as number %llu, and its call says %llu",
-                  (unsigned long long)letter->sequence, (unsigned long long)envelope->mail);
-    letter->sequence = envelope->mail;
 }
 
 void mails_take(struct world *world, uint64_t cookie, const struct message *reply)
@@ -281,7 +275,7 @@ void mails_take(struct world *world, uint64_t cookie, const struct message *repl
     world->mails.calls_open--;
     take_call(world, person, envelope, outcome);
     if (person->mail != SIM_MAILS_MAX)
-        take_letter(world, person, envelope, outcome);
+        take_letter(world, person, outcome);
     person->mail = SIM_MAILS_MAX;
     envelope_free(envelope);
 }
@@ -358,9 +352,8 @@ static void check_trip(struct world *world, struct letter *letter, uint32_t numb
         violation("a mail goes out whose call was refused");
     if (!principal_equal(&person->account, &mail->account) && person->state > PERSON_NUMBERED)
         violation("a mail goes out for another account than its own");
-    if (letter->sequence != 0 && letter->sequence != mail->sequence)
+    if (letter->sequence != mail->sequence)
         violation("a mail changed its number");
-    letter->sequence = mail->sequence;
     if (!find_mail(world, &mail->account, mail->sequence, &record) ||
         memcmp(record.mail.sealed, &number, sizeof(number)) != 0)
         violation("a mail leaves whose record is not durable");

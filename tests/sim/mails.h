@@ -38,7 +38,7 @@ enum letter_state {
 };
 
 struct letter {
-    uint64_t sequence; /* of its account's mails, once that is known; 0: not yet */
+    uint64_t sequence; /* its number: what it would be sealed for */
     uint32_t person;
     uint32_t incarnation;  /* of the process that last ended an attempt */
     int64_t not_before_ms; /* in this incarnation */

@@ -12,6 +12,7 @@ struct bag {
     uint32_t count;
     uint32_t given[16]; /* by the mail's number */
     char text[16][8];   /* what was sealed */
+    uint64_t mails;     /* enqueued: their numbers are 1, 2, ... */
 };
 
 static struct bag bag;
@@ -79,6 +80,8 @@ static enum outcome ask(struct fixture *fixture, struct account_envelope *questi
 
 static void put_mail(struct account_envelope *envelope, const char *sealed)
 {
+    if (envelope->mail == 0)
+        envelope->mail = ++bag.mails;
     envelope->mail_template = 3;
     envelope->sealed_mail_length = (uint16_t)(strlen(sealed) + 1);
     memcpy(envelope->sealed_mail, sealed, strlen(sealed) + 1);

@@ -128,9 +128,9 @@ static void plant_alias_of_nobody(void)
 
 static void plant_mail_of_nobody(void)
 {
-    struct record *record = place(RECORD_MAIL, MARY);
+    struct record *record = place(RECORD_MAIL, 9); /* there is no such account */
 
-    record->sequence = 1; /* none was enqueued */
+    record->sequence = 1;
     record->mail.sealed_length = 1;
 }
 
@@ -154,7 +154,7 @@ static void test_accounts(void **state)
         {plant_number_not_given, CHECK_BROKEN, "has a number that was not given yet"},
         {plant_wrong_number, CHECK_BROKEN, "account 1 of partition 1 bears another's number"},
         {plant_alias_of_nobody, CHECK_BROKEN, "a guest became account 9 of partition 1"},
-        {plant_mail_of_nobody, CHECK_BROKEN, "mail 1 of account 1 of partition 1 is nobody's"},
+        {plant_mail_of_nobody, CHECK_BROKEN, "mail 1 of account 9 of partition 1 is nobody's"},
     };
 
     (void)state;
