@@ -285,7 +285,8 @@ static enum outcome guest_forget(const struct account_step *step)
 
     if (principal_is_nobody(&alias->customer))
         return OUTCOME_OK;
-    if (step->moment->wall_ms - alias->ended_wall_ms <= GUEST_KEPT_S * 1000LL)
+    if (step->moment->wall_ms - alias->ended_wall_ms <= GUEST_KEPT_S * 1000LL &&
+        !MUTANT(GUEST_FORGOTTEN_EARLY))
         return OUTCOME_STALE;
     put(step, RECORD_ALIAS)->operation = RECORD_DELETE;
     *alias = (struct alias_record){0};

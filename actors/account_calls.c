@@ -354,8 +354,11 @@ static enum outcome lapse(const struct account_step *step)
                            ? account->password_wall_ms /* registered again */
                            : account->created_wall_ms;
 
-    if (account->state != ACCOUNT_PENDING || account->role != ROLE_CUSTOMER ||
-        wall_ms - since_ms <= ACCOUNT_PENDING_S * 1000LL)
+    if (account->state != ACCOUNT_PENDING || account->role != ROLE_CUSTOMER)
+        return OUTCOME_STALE;
+    if (MUTANT(PENDING_LAPSES_EARLY))
+        return erase(step);
+    if (wall_ms - since_ms <= ACCOUNT_PENDING_S * 1000LL)
         return OUTCOME_STALE;
     for (unsigned i = 0; i < TOKEN_PURPOSE_COUNT; i++)
         if (account_has_time(wall_ms, account->tokens[i].expires_wall_ms))

@@ -123,6 +123,8 @@
     X(ERASED, "an account was erased")                                                             \
     X(ACCOUNT_OVERLOADED, "a call on an account was refused for want of room, time or a read")     \
     X(ACCOUNTS_FOUND, "accounts were found again after the last restart")                          \
+    X(GUESTS_FORGOTTEN, "guests who had become customers were forgotten past their time")          \
+    X(ACCOUNTS_LAPSED, "accounts that nobody had verified were forgotten past their time")         \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {
