@@ -81,6 +81,12 @@ void account_subject_load(struct account_subject *subject, const struct record *
     }
 }
 
+bool account_can_say_goodbye(const struct account_record *account,
+                             const struct account_key_record *key, uint64_t mail)
+{
+    return account->state == ACCOUNT_ERASED && key->length > 0 && mail == account->mails;
+}
+
 /* ---- records ---- */
 
 static struct record *put(const struct account_step *step, enum record_kind kind)
@@ -102,6 +108,7 @@ void account_persist_key(const struct account_step *step)
 {
     struct record *record = put(step, RECORD_ACCOUNT_KEY);
 
+    record->sequence = step->subject->account.state == ACCOUNT_ERASED;
     record->account_key = step->subject->key;
     if (step->subject->key.length == 0)
         record->operation = RECORD_DELETE;

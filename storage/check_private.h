@@ -135,6 +135,8 @@ struct check_account {
     uint64_t mails;
     bool is_erased;
     bool has_key;
+    bool has_goodbye_key; /* of an erased one's last mail */
+    bool has_last_mail;
 };
 
 struct check_address {

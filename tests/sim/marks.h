@@ -95,6 +95,7 @@
     X(PAUSED, "far more time passed at once than requests may take, with some under way")          \
     X(MAIL_DELIVERED, "a mail was delivered")                                                      \
     X(MAIL_TWICE, "a mail was delivered again")                                                    \
+    X(MAIL_GOODBYE, "the mail that told of an erasure was delivered")                              \
     X(MAIL_DEAD, "a mail was given up")                                                            \
     X(ALL_FORGOTTEN, "everything that had ended was forgotten past its retention")                 \
     X(REGISTERED, "an account was registered")                                                     \
