@@ -46,10 +46,15 @@ static void change_got(struct flow *flow, enum outcome outcome)
         return;
     }
     envelope = flow_envelope(flow, ACCOUNT_CALL_NAME_SET);
-    if (envelope != NULL && flow->name_length > 0)
+    if (envelope != NULL && flow->name_length > 0) {
         envelope->sealed_length = (uint16_t)private_seal(
             flow->shard->api->engine, &flow->account, &flow->key, PRIVATE_NAME, flow->name,
             flow->name_length, envelope->sealed, SEALED_NAME_MAX);
+        if (envelope->sealed_length == 0) {
+            account_refuse_unreadable(flow, envelope, PRIVATE_NAME);
+            return;
+        }
+    }
     flow_call(flow, envelope, respond_profile);
 }
 
@@ -185,6 +190,10 @@ static void email_proven(struct flow *flow, enum outcome outcome)
         envelope->email_length =
             (uint16_t)private_seal(engine, &flow->account, &flow->key, PRIVATE_EMAIL, flow->email,
                                    strlen(flow->email), envelope->email, SEALED_EMAIL_MAX);
+        if (envelope->email_length == 0) {
+            account_refuse_unreadable(flow, envelope, PRIVATE_EMAIL);
+            return;
+        }
         if (flow->shard->api->options.auth_verify)
             (void)account_mail_put(engine, &flow->account, &flow->key, &mail, envelope);
     }

@@ -132,6 +132,10 @@ static void confirm_proven(struct flow *flow, enum outcome outcome)
         envelope->sealed_length = (uint16_t)private_seal(
             flow->shard->api->engine, &flow->account, &flow->key, PRIVATE_TOTP, flow->secret,
             sizeof(flow->secret), envelope->sealed, SEALED_TOTP_MAX);
+        if (envelope->sealed_length == 0) {
+            account_refuse_unreadable(flow, envelope, PRIVATE_TOTP);
+            return;
+        }
         make_recovery_codes(flow, envelope);
         put_mail(flow, MAIL_SECOND_FACTOR_ON, envelope);
     }

@@ -173,11 +173,11 @@ class Damage(AccountTest):
 
     def answers(self, person):
         login = {"email": person.email, "password": PASSWORD}
-        client = Client(self.server, token=person.token, checked=False)
+        client = Client(self.server, token=person.token)
         yield "me", client.call("GET", "/v1/me")
         yield "addresses", client.call("GET", "/v1/me/addresses")
         yield "export", client.call("GET", "/v1/me/export")
-        yield "login", Client(self.server, checked=False).call("POST", "/v1/auth/login", login)
+        yield "login", Client(self.server).call("POST", "/v1/auth/login", login)
 
     def test_what_was_swapped_or_flipped_is_refused(self):
         data = self.server.data
@@ -218,10 +218,34 @@ class Damage(AccountTest):
                         self.assertNotIn(mark, text, (name, what))
                     self.assertIn(answer.status, (200, 500), (name, what, answer))
                     if answer.status == 500:
-                        self.assertEqual(answer.code, "internal_error")
+                        self.assertEqual(answer.code, "private_data_unreadable")
                         refused[name].add(what)
         for name, calls in refused.items():
             self.assertLessEqual({"me", "export", "login"}, calls, name)
         for name in ("keys", "keys and emails", "bit of a key"):
             self.assertIn("addresses", refused[name])
         self.assertNotIn("canary", self.server.output().lower())
+
+    def test_without_its_key_nothing_is_sealed(self):
+        """Neither lost in silence nor the end of the server: refused (test_rotation: what was there stays)."""
+        ann = self.pair()[0]
+        secret = ann.call("POST", "/v1/me/totp", expect=200).json()["secret"]
+        code = totp(secret, int(time.time()) // 30)
+        address = ann.call("GET", "/v1/me/addresses", expect=200).json()["data"][0]["id"]
+        self.server.kill()
+        whole = wrapped_key(self.server.data, ann)
+        broken = whole[:40] + bytes((whole[40] ^ 0x80,)) + whole[41:]
+        self.change(ann, whole, broken)
+        self.server.restart()
+        ann.connection = None
+        given, wanted = {**ADDRESS, "line1": "Street 9"}, new_email()
+        for method, target, body in (
+            ("PATCH", "/v1/me", {"name": "Other"}),
+            ("POST", "/v1/me/addresses", given),
+            ("PUT", f"/v1/me/addresses/{address}", given),
+            ("POST", "/v1/me/email", {"email": wanted, "password": PASSWORD}),
+            ("POST", "/v1/me/totp/confirm", {"secret": secret, "code": code, "password": PASSWORD}),
+        ):
+            ann.call(method, target, body, expect=500, code="private_data_unreadable")
+        self.assertIn("private_field_damaged", self.server.output())
+        self.assertEqual(self.admin.call("GET", f"/v1/admin/customers?email={wanted}", expect=200).json()["data"], [])
