@@ -81,6 +81,12 @@ void account_subject_load(struct account_subject *subject, const struct record *
     }
 }
 
+bool account_can_say_goodbye(const struct account_record *account,
+                             const struct account_key_record *key, uint64_t mail)
+{
+    return account->state == ACCOUNT_ERASED && key->length > 0 && mail == account->goodbye;
+}
+
 /* ---- records ---- */
 
 static struct record *put(const struct account_step *step, enum record_kind kind)
@@ -102,6 +108,7 @@ void account_persist_key(const struct account_step *step)
 {
     struct record *record = put(step, RECORD_ACCOUNT_KEY);
 
+    record->sequence = step->subject->account.state == ACCOUNT_ERASED;
     record->account_key = step->subject->key;
     if (step->subject->key.length == 0)
         record->operation = RECORD_DELETE;
@@ -284,7 +291,8 @@ static enum outcome guest_forget(const struct account_step *step)
 
     if (principal_is_nobody(&alias->customer))
         return OUTCOME_OK;
-    if (step->moment->wall_ms - alias->ended_wall_ms <= GUEST_KEPT_S * 1000LL)
+    if (step->moment->wall_ms - alias->ended_wall_ms <= GUEST_KEPT_S * 1000LL &&
+        !MUTANT(GUEST_FORGOTTEN_EARLY))
         return OUTCOME_STALE;
     put(step, RECORD_ALIAS)->operation = RECORD_DELETE;
     *alias = (struct alias_record){0};

@@ -98,6 +98,7 @@ struct account_record {
     uint32_t next_id;     /* of sessions */
     uint32_t credentials; /* grows with each change of password, role or second factor */
     uint64_t version;     /* grows with each change that its owner would see */
+    uint64_t goodbye;     /* ERASED: the mail that says so; 0: none does */
     uint64_t totp_step;   /* of the code used last */
     int64_t created_wall_ms;
     int64_t verified_wall_ms; /* 0: not yet */

@@ -127,7 +127,11 @@
     X(108, READ_FAILED_IS_EMPTY, "an account that can't be read is taken for one that is not")     \
     X(109, RECOVERY_CODE_KEPT, "a recovery code can be used again")                                \
     X(110, CLOSE_ALL_CLOSES_OWN, "ending all other sessions ends the asker's too")                 \
-    X(111, PROOF_NOT_COMPARED, "what needs the password is done for one that was replaced")
+    X(111, PROOF_NOT_COMPARED, "what needs the password is done for one that was replaced")        \
+    /* ---- retention ---- */                                                                      \
+    X(116, RETENTION_FROM_START, "a process that is started anew each day never forgets")          \
+    X(117, GUEST_FORGOTTEN_EARLY, "a guest who became a customer is forgotten with good tokens")   \
+    X(118, PENDING_LAPSES_EARLY, "an account lapses before anybody could verify it")
 
 enum mutant {
     MUTANT_NONE,

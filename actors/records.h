@@ -14,7 +14,8 @@
  *             is reused; subject 1: its next account number
  *   ACCOUNT   subject = account number; all of an account but its key
  *   ACCOUNT_KEY  the same subject; the data key that its private fields are sealed under, wrapped.
- *             Of a kind (and a file) of its own, so that destroying it erases the person
+ *             Of a kind (and a file) of its own, so that destroying it erases the person. Sequence
+ *             1, of an erased account: what its last mail is sealed under, until that has gone out
  *   EMAIL     (partition, subject, sequence) = the address's blind index; whose address it is
  *   ALIAS     (partition, subject, sequence) = from the guest's principal; that it has become a
  *             customer, and who

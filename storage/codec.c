@@ -155,8 +155,9 @@ static bool key_is_valid(const struct record *record)
     case RECORD_FLOOR:
         return record->subject <= 1 && record->sequence == 0;
     case RECORD_ACCOUNT:
-    case RECORD_ACCOUNT_KEY:
         return record->subject >= 1 && record->sequence == 0;
+    case RECORD_ACCOUNT_KEY:
+        return record->subject >= 1 && record->sequence <= 1;
     case RECORD_EMAIL:
     case RECORD_ALIAS:
         return record->sequence < CODEC_SEQUENCE_END;

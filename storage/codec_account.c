@@ -123,6 +123,7 @@ static void run_account(struct run *run, struct account_record *account)
     run_32(run, &account->next_id);
     run_32(run, &account->credentials);
     run_64(run, &account->version);
+    run_64(run, &account->goodbye);
     run_64(run, &account->totp_step);
     run_time(run, &account->created_wall_ms);
     run_time(run, &account->verified_wall_ms);

@@ -21,6 +21,12 @@ static void copy(char *target, size_t size, const char *text)
 bool account_mail_put(const struct flow *flow, const struct account_mail *mail,
                       struct account_envelope *envelope)
 {
+    return account_mail_put_under(flow, &flow->key, mail, envelope);
+}
+
+bool account_mail_put_under(const struct flow *flow, const struct account_key_record *key,
+                            const struct account_mail *mail, struct account_envelope *envelope)
+{
     struct mail_payload payload = {.valid_for_s = (uint32_t)(mail->lifetime_ms / 1000)};
     uint8_t bytes[MAIL_PAYLOAD_MAX];
 
@@ -33,8 +39,8 @@ bool account_mail_put(const struct flow *flow, const struct account_mail *mail,
     envelope->mail = private_row_draw(flow->shard->shard);
     envelope->mail_template = (uint8_t)mail->kind;
     envelope->sealed_mail_length = (uint16_t)private_seal(
-        flow->shard->api->engine, &flow->account, &flow->key, private_mail(envelope->mail), bytes,
-        length, envelope->sealed_mail, sizeof(envelope->sealed_mail));
+        flow->shard->api->engine, &flow->account, key, private_mail(envelope->mail), bytes, length,
+        envelope->sealed_mail, sizeof(envelope->sealed_mail));
     password_wipe(&payload, sizeof(payload));
     password_wipe(bytes, sizeof(bytes));
     return envelope->sealed_mail_length > 0;

@@ -20,6 +20,9 @@ struct account_mail {
  * shard's thread. */
 bool account_mail_put(const struct flow *flow, const struct account_mail *mail,
                       struct account_envelope *envelope);
+/* The same, sealed under another key than the account's. */
+bool account_mail_put_under(const struct flow *flow, const struct account_key_record *key,
+                            const struct account_mail *mail, struct account_envelope *envelope);
 
 /* Opens what stands in the record of the account's mail of this number. False: it is not what was
  * sealed for it. Wipe the payload. Any thread. */

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "api/log.h"
-#include "api/private_data.h"
 
 const char *account_role_name(enum account_role role)
 {
@@ -20,25 +19,35 @@ const char *account_role_name(enum account_role role)
     return names[role];
 }
 
+void account_refuse_unreadable(struct flow *flow, struct account_envelope *envelope,
+                               enum private_field field)
+{
+    char id[ACCOUNT_ID_LENGTH + 1];
+    struct log_line line;
+
+    account_id_format(&flow->account, id);
+    log_begin(&line, LOG_ERROR, "private_field_damaged", flow->shard->now.wall_ms);
+    log_text(&line, "account", id);
+    log_number(&line, "field", (int64_t)field);
+    log_end(&line);
+    if (envelope != NULL)
+        password_wipe(envelope, sizeof(*envelope));
+    envelope_free(envelope);
+    flow_problem(flow, PROBLEM_PRIVATE_DATA_UNREADABLE,
+                 "A stored field of this account cannot be opened.");
+}
+
 /* A field that does not open was changed, or is another's: it is not served around. */
 static bool open_field(struct flow *flow, struct writer *writer, struct private_place place,
                        const uint8_t *sealed, size_t sealed_length, char *plain_out,
                        size_t capacity, size_t *length_out)
 {
-    char id[ACCOUNT_ID_LENGTH + 1];
-    struct log_line line;
-
     if (private_open(flow->shard->api->engine, &flow->account, &flow->key, place, sealed,
                      sealed_length, plain_out, capacity, length_out))
         return true;
-    account_id_format(&flow->answer->view.principal, id);
-    log_begin(&line, LOG_ERROR, "private_field_damaged", flow->shard->now.wall_ms);
-    log_text(&line, "account", id);
-    log_number(&line, "field", (int64_t)place.field);
-    log_end(&line);
     if (writer != NULL)
         writer_free(writer);
-    flow_problem(flow, PROBLEM_INTERNAL_ERROR, "A stored field of this account is damaged.");
+    account_refuse_unreadable(flow, NULL, place.field);
     return false;
 }
 

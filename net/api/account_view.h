@@ -4,6 +4,7 @@
 #define STAMPEDE_API_ACCOUNT_VIEW_H
 
 #include "api/flow.h"
+#include "api/private_data.h"
 
 enum {
     ACCOUNT_PART_ID_MAX = 16, /* `adr_` or `ses_` and a number, with a zero */
@@ -11,6 +12,11 @@ enum {
 
 /* Opens the address of the flow's answer into flow->email; false: the flow has ended, with 500. */
 bool account_open_email(struct flow *flow);
+
+/* Ends the flow with 500 `private_data_unreadable`, and says in the log whose field it is: its
+ * value does not open, or there is no key to seal one with. Frees the envelope, if there is one. */
+void account_refuse_unreadable(struct flow *flow, struct account_envelope *envelope,
+                               enum private_field field);
 
 /* `{"id","email","name"}` of the flow's answer; all of them write to a growing writer and give
  * false, with the flow ended, where a stored field can't be opened. */

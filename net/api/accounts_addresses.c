@@ -133,6 +133,10 @@ static void seal_got(struct flow *flow, enum outcome outcome)
         envelope->sealed_length = (uint16_t)private_seal(
             flow->shard->api->engine, &flow->account, &flow->key, private_address(flow->id),
             flow->text, flow->text_length, envelope->sealed, SEALED_ADDRESS_MAX);
+        if (envelope->sealed_length == 0) {
+            account_refuse_unreadable(flow, envelope, PRIVATE_ADDRESS);
+            return;
+        }
     }
     flow_call(flow, envelope, is_new ? added : got_one);
 }

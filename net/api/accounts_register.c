@@ -290,7 +290,7 @@ static void change_got(struct flow *flow, enum outcome outcome)
     if (!private_open(flow->shard->api->engine, &flow->account, &flow->key,
                       private_email(view->new_email_index), view->new_email, view->new_email_length,
                       flow->text, sizeof(flow->text), &flow->text_length)) {
-        flow_problem(flow, PROBLEM_INTERNAL_ERROR, "A stored field of this account is damaged.");
+        account_refuse_unreadable(flow, NULL, PRIVATE_EMAIL);
         return;
     }
     memcpy(flow->index, view->new_email_index, EMAIL_INDEX_BYTES);

@@ -59,7 +59,8 @@ static void replay_sealed(struct api_call *call, const struct keyed_entry *answe
         !private_open(call->shard->api->engine, &call->person->principal, &call->person->key,
                       private_answer(answer->key.word[0]), (const uint8_t *)answer->body,
                       answer->length, plain, sizeof(plain), &length)) {
-        problem_respond(call->exchange, PROBLEM_INTERNAL_ERROR, "The kept answer is damaged.");
+        problem_respond(call->exchange, PROBLEM_PRIVATE_DATA_UNREADABLE,
+                        "The answer that was kept for this key cannot be opened.");
         return;
     }
     http_respond(call->exchange, answer->status, "application/json", plain, length);

@@ -127,13 +127,18 @@ void login_use_code(struct flow *flow, flow_step next)
     flow->after_code = next;
     if (is_totp(flow)) {
         uint64_t step = view->totp_step;
-        bool is_good = private_open(flow->shard->api->engine, &flow->account, &flow->key,
+        bool is_open = private_open(flow->shard->api->engine, &flow->account, &flow->key,
                                     private_single(PRIVATE_TOTP, &flow->account), view->totp,
                                     view->totp_length, secret, sizeof(secret), &length) &&
-                       length == TOTP_SECRET_BYTES &&
-                       totp_verify((const uint8_t *)secret, flow->code, flow->code_length,
+                       length == TOTP_SECRET_BYTES;
+        bool is_good =
+            is_open && totp_verify((const uint8_t *)secret, flow->code, flow->code_length,
                                    flow->shard->now.wall_ms / 1000, &step);
         password_wipe(secret, sizeof(secret));
+        if (!is_open) { /* no code would be right; a recovery code is */
+            account_refuse_unreadable(flow, NULL, PRIVATE_TOTP);
+            return;
+        }
         if (!is_good) {
             next(flow, OUTCOME_OK);
             return;

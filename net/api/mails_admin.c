@@ -316,7 +316,8 @@ static void replayed(struct flow *flow, enum outcome outcome)
 {
     if (outcome == OUTCOME_STALE) {
         flow_problem(flow, PROBLEM_OVERLOADED, "The mail is on its way just now.");
-    } else if (outcome == OUTCOME_OK && flow->answer->view.state == ACCOUNT_ERASED) {
+    } else if (outcome == OUTCOME_OK && flow->answer->view.state == ACCOUNT_ERASED &&
+               !account_can_say_goodbye(&flow->answer->view, &flow->answer->key, flow->mail)) {
         flow_refuse(flow, OUTCOME_NOT_FOUND); /* and now it is gone */
     } else if (outcome == OUTCOME_OK) {
         log_replay(flow);
