@@ -22,7 +22,8 @@
  *   MAIL      subject = account number, sequence = the mail's number, drawn by who sealed it for
  *             that; one that has not gone out
  *   AUDIT     subject 0, sequence = its number in the partition's chain: who did what; never
- * deleted AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
+ *             deleted
+ *   AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
  *
  * All of a partition is loaded at start, so that a start does not cost its history, but for those
  * that record_is_history names: they are read when they are asked for.
