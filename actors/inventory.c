@@ -58,6 +58,7 @@ static void fill_identity(const struct inventory_pool *pool, const struct hold *
     view_out->id.sequence = hold_owner_sequence(hold);
     view_out->principal = hold->principal;
     view_out->fence = view_out->id.sequence;
+    view_out->order = hold->order;
     view_out->line_count = hold->line_count;
     fill_lines(pool, hold, view_out->lines);
 }
@@ -109,6 +110,7 @@ void hold_persist(const struct inventory *inventory, const struct hold *hold,
     if (hold->state != HOLD_INTENT)
         memcpy(stored->extend_keys, hold->extend_keys, sizeof(stored->extend_keys));
     stored->adopted = (hold->flags & HOLD_ADOPTED) != 0;
+    stored->order = hold->order;
     stored->line_count = hold->line_count;
     fill_lines(inventory->pool, hold, stored->lines);
 }

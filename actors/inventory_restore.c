@@ -129,6 +129,8 @@ static void restore_timer(struct inventory *inventory, const struct moment *mome
     hold->deadline_boot_ms = moment->boot_ms + left_ms;
     if (hold->state == HOLD_HELD)
         effects_timer(effects, slot, hold->deadline_boot_ms);
+    else if (hold->state == HOLD_CAPTURING) /* no deadline: its order goes on */
+        return;
     else if (!MUTANT(PREPARED_FORGOTTEN) || hold->state != HOLD_PREPARED)
         effects_timer(effects, slot, moment->boot_ms + 1); /* abort an intent; ask the owner */
 }
@@ -171,6 +173,7 @@ static bool restore_hold(struct inventory *inventory, const struct moment *momen
     hold->fingerprint = stored->fingerprint;
     hold->principal = stored->principal;
     hold->sequence = record->sequence;
+    hold->order = stored->order;
     hold->partition = (uint16_t)inventory->partition;
     hold->created_wall_ms = stored->created_wall_ms;
     hold->deadline_wall_ms = stored->deadline_wall_ms;

@@ -22,6 +22,9 @@
     X(HOLD_RELEASE, hold, REQUEST)                                                                 \
     X(HOLD_EXTEND, hold, REQUEST)                                                                  \
     X(HOLD_CONVERT, hold, REQUEST)                                                                 \
+    X(HOLD_BIND, hold, REQUEST)    /* it belongs to `order` from now on */                         \
+    X(HOLD_UNBIND, hold, REQUEST)  /* no more, if it did */                                        \
+    X(HOLD_PIN, hold, REQUEST)     /* held -> capturing, for `order` */                            \
     X(HOLDS_ADOPT, adopt, REQUEST) /* to a shard: its part */                                      \
     X(ACCOUNT, account, REQUEST)                                                                   \
     X(HOLD_LIST, list, REQUEST)                                                                    \
@@ -57,7 +60,8 @@ enum claim {
     CLAIM_BARRED, /* storage is full: only a key that has had its effect is answered */
 };
 
-enum authority { AUTHORITY_PRINCIPAL, AUTHORITY_STAFF };
+/* ORDER: by `order`, which the hold belongs to. */
+enum authority { AUTHORITY_PRINCIPAL, AUTHORITY_STAFF, AUTHORITY_ORDER };
 
 /* Room for other keys, behind the lines: with 20 lines it is the least. */
 enum { RESERVE_KEYS_MIN = 3, RESERVE_ROOM = RESERVATION_LINES_MAX + 2 * RESERVE_KEYS_MIN };
@@ -80,6 +84,7 @@ struct hold_body {
     uint64_t sequence;
     int64_t created_wall_ms; /* as the ID says: a number given again after a repair is another */
     uint64_t key;            /* HOLD_EXTEND: a hash of the Idempotency-Key; 0: none */
+    uint64_t order;          /* order_number; HOLD_BIND, AUTHORITY_ORDER */
     struct principal principal;
     uint8_t authority;
     struct origin origin; /* of the staff's; otherwise not set */
@@ -203,6 +208,7 @@ struct hold_view {
     uint8_t state;
     uint8_t extensions;
     uint8_t line_count;
+    uint64_t order; /* that it belongs to; 0: none */
     struct line lines[RESERVATION_LINES_MAX];
 };
 

@@ -127,7 +127,21 @@
     X(108, READ_FAILED_IS_EMPTY, "an account that can't be read is taken for one that is not")     \
     X(109, RECOVERY_CODE_KEPT, "a recovery code can be used again")                                \
     X(110, CLOSE_ALL_CLOSES_OWN, "ending all other sessions ends the asker's too")                 \
-    X(111, PROOF_NOT_COMPARED, "what needs the password is done for one that was replaced")
+    X(111, PROOF_NOT_COMPARED, "what needs the password is done for one that was replaced")        \
+    /* ---- orders ---- */                                                                         \
+    X(134, HOLD_IN_TWO_ORDERS, "a hold that belongs to an order is given to another")              \
+    X(135, PIN_SKIPPED, "a payment is captured before its hold is pinned")                         \
+    X(136, VOID_SKIPPED, "an order ends, and what was authorised for it stays so")                 \
+    X(137, AMOUNT_UNCHECKED, "an order is confirmed whatever amount was captured")                 \
+    X(138, UNKNOWN_IS_CAPTURED, "a capture without an answer is taken for done")                   \
+    X(139, LATE_MONEY_KEPT, "what is captured for an order that came to nothing is kept")          \
+    X(140, COUPON_NOT_RELEASED, "an order that came to nothing keeps its use of the coupon")       \
+    X(141, EVENT_UNCHECKED, "a gateway's event counts, whatever amount and currency it names")     \
+    X(142, EVENT_TWICE, "a gateway's event has its effect each time that it comes")                \
+    X(143, REFUND_TWICE, "a refund that is asked for again goes out again")                        \
+    X(144, PINNED_LAPSES, "a pinned hold lapses")                                                  \
+    X(145, STEP_BEFORE_DURABLE, "a gateway is asked before the record that says so is durable")    \
+    X(146, STEP_FORGOTTEN, "after a restart an order's step is not taken up again")
 
 enum mutant {
     MUTANT_NONE,

@@ -10,7 +10,7 @@
  *   HOLD      sequence = the reservation's (or participant's) number in its partition
  *   LEDGER    subject = SKU ID, sequence; every change of stock or sold, never deleted
  *   LIMIT     subject = product number, principal; units a customer of a limited product has bought
- *   FLOOR     subject 0: the partition's next sequence, written when a hold is purged, so that none
+ *   FLOOR     (enum floor) subject 0: the partition's next sequence, written when a hold is purged, so that none
  *             is reused; subject 1: its next account number
  *   ACCOUNT   subject = account number; all of an account but its key
  *   ACCOUNT_KEY  the same subject; the data key that its private fields are sealed under, wrapped.
@@ -22,6 +22,14 @@
  * out
  *   AUDIT     subject 0, sequence = its number in the partition's chain: who did what; never
  * deleted AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
+ *
+ *   ORDER     sequence = the order's; one that lives: a step or its expiry is pending
+ *   ORDER_PAST  the same sequence; one with which nothing is pending
+ *   ORDER_BODY, ORDER_PERSON  the same sequence: see order_state.h
+ *   ORDER_OF  subject = 32 bits of the principal's hash, sequence = the order's; whose it is
+ *   CHECKOUT  (subject, sequence) = from the checkout's key; which order it made
+ *   EVENT_IN  (subject, sequence) = from the hash of a gateway's event; that it had its effect
+ *   EVENT_OUT sequence = of the partition's events; what the outside is to learn of an order
  *
  * All of a partition is loaded at start, so that a start does not cost its history, but for those
  * that record_is_history names: they are read when they are asked for.
@@ -38,6 +46,7 @@
 #include "audit.h"
 #include "hash.h"
 #include "identity.h"
+#include "order_state.h"
 #include "shop_limits.h"
 
 #define RECORD_KINDS(X)                                                                            \
@@ -55,7 +64,15 @@
     X(ALIAS, alias)                                                                                \
     X(MAIL, mail)                                                                                  \
     X(AUDIT, audit)                                                                                \
-    X(AUDIT_HEAD, audit_head)
+    X(AUDIT_HEAD, audit_head)                                                                      \
+    X(ORDER, order)                                                                                \
+    X(ORDER_PAST, order)                                                                           \
+    X(ORDER_BODY, order_body)                                                                      \
+    X(ORDER_PERSON, order_person)                                                                  \
+    X(ORDER_OF, order_of)                                                                          \
+    X(CHECKOUT, checkout)                                                                          \
+    X(EVENT_IN, event_in)                                                                          \
+    X(EVENT_OUT, event_out)
 
 /* In this order they are loaded: what is referred to comes before what refers to it. */
 enum record_kind {
@@ -69,7 +86,9 @@ enum record_kind {
 static inline bool record_is_history(enum record_kind kind)
 {
     return kind == RECORD_LEDGER || kind == RECORD_ACCOUNT || kind == RECORD_ACCOUNT_KEY ||
-           kind == RECORD_EMAIL || kind == RECORD_AUDIT;
+           kind == RECORD_EMAIL || kind == RECORD_AUDIT || kind == RECORD_ORDER_PAST ||
+           kind == RECORD_ORDER_BODY || kind == RECORD_ORDER_PERSON || kind == RECORD_ORDER_OF ||
+           kind == RECORD_CHECKOUT || kind == RECORD_EVENT_IN;
 }
 
 /* A hold's life (design.md I5); allowed successors stand in inventory_hold.c. */
@@ -80,7 +99,8 @@ static inline bool record_is_history(enum record_kind kind)
     X(CONVERTED, "converted")                                                                      \
     X(RELEASED, "released")                                                                        \
     X(EXPIRED, "expired")                                                                          \
-    X(ABORTED, "aborted") /* an intent that failed: had no effect, its key is free again */
+    X(ABORTED, "aborted")     /* an intent that failed: had no effect, its key is free again */    \
+    X(CAPTURING, "capturing") /* pinned by its order: ends only as that order's capture ends */
 
 enum hold_state {
 #define X(name, text) HOLD_##name,
@@ -145,6 +165,9 @@ struct ledger_record {
     char reason[REASON_LENGTH_MAX + 1];
 };
 
+/* Numbers that a partition gives, and never again: of holds, accounts, orders, events. */
+enum floor { FLOOR_HOLDS, FLOOR_ACCOUNTS, FLOOR_ORDERS, FLOOR_EVENTS, FLOOR_COUNT };
+
 struct floor_record {
     uint64_t next_sequence;
 };
@@ -175,6 +198,7 @@ struct hold_record {
     uint8_t extensions;
     uint8_t adopted; /* made by a guest who became this principal */
     uint8_t line_count;
+    uint64_t order; /* order_number of the order that it belongs to; 0: none */
     struct line lines[RESERVATION_LINES_MAX]; /* owner: all lines; participant: its own */
 };
 
@@ -207,6 +231,38 @@ struct mail_record {
     uint8_t sealed[SEALED_MAIL_MAX]; /* what the template is filled with */
 };
 
+struct order_of_record {
+    struct principal principal;
+    int64_t created_wall_ms;
+};
+
+struct checkout_record {
+    struct hash128 key;
+    uint64_t sequence;
+    int64_t created_wall_ms;
+};
+
+/* What became of an event: `effect` says whether it changed its order. */
+struct event_in_record {
+    char event_id[PAYMENT_ID_MAX + 1];
+    uint8_t provider;
+    uint8_t state;  /* enum payment_state, as it told */
+    uint8_t effect; /* enum event_effect */
+    uint64_t order; /* sequence */
+    int64_t wall_ms;
+};
+
+enum event_effect { EVENT_APPLIED, EVENT_STALE, EVENT_MISMATCHED };
+
+/* ORDER_EVENTS (events.h) numbers `type`. */
+struct event_out_record {
+    uint8_t type;
+    uint64_t order;          /* sequence */
+    int64_t created_wall_ms; /* of the order: with it, its ID */
+    int64_t wall_ms;
+    int64_t amount_minor; /* of a refund */
+};
+
 enum record_operation { RECORD_PUT, RECORD_DELETE };
 
 struct record {
@@ -232,6 +288,13 @@ struct record {
         struct mail_record mail;
         struct audit_record audit;
         struct audit_head_record audit_head;
+        struct order_record order;
+        struct order_body_record order_body;
+        struct order_person_record order_person;
+        struct order_of_record order_of;
+        struct checkout_record checkout;
+        struct event_in_record event_in;
+        struct event_out_record event_out;
     };
 };
 

@@ -71,6 +71,16 @@ enum {
     ADOPT_HOLDS_PER_STEP = 32,
     ADOPT_PRODUCTS_PER_STEP = 4096,
 
+    /* ---- orders ---- */
+    ORDER_TEXT_MAX = 8 * 1024, /* what the outer layers keep of names, prices' reasons, shipping */
+    ORDER_TIMELINE_MAX = 16,   /* further changes are not refused, only not listed */
+    ORDER_REFUNDS_MAX = 8,
+    COUPON_CODE_MAX = 40,
+    CARRIER_LENGTH_MAX = 40,
+    TRACKING_LENGTH_MAX = 64,
+    ORDERS_LIVE_MAX = 32768, /* in memory, a shard */
+    ORDER_KEY_KEPT_S = 7 * 24 * 3600,
+
     /* ---- mails ---- */
     OUTBOX_ROWS_MAX = 16384,  /* a shard; more wait in the journal alone */
     MAILS_UNDER_WAY_MAX = 16, /* a shard */

@@ -124,6 +124,9 @@ enum command_type {
     COMMAND_HOLD_RELEASE,
     COMMAND_HOLD_EXTEND,
     COMMAND_HOLD_CONVERT,
+    COMMAND_HOLD_BIND, /* these three: an order's (orders.c) */
+    COMMAND_HOLD_UNBIND,
+    COMMAND_HOLD_PIN,
     COMMAND_STOCK_GET,
     COMMAND_STOCK_ADJUST,
     COMMAND_PRODUCT_PUT,
@@ -149,6 +152,10 @@ struct command {
             uint32_t line_count; /* 1 to RESERVATION_LINES_MAX */
         } reserve;
         struct slice reservation_id; /* HOLD_* */
+        struct {
+            struct reservation_id id;
+            uint64_t order; /* order_number */
+        } hold;             /* HOLD_*, by AUTHORITY_ORDER */
         struct {
             struct slice sku;
             bool is_set;

@@ -298,15 +298,22 @@ static enum outcome submit_hold(struct shard *shard, const struct command *comma
         [COMMAND_HOLD_RELEASE] = MESSAGE_HOLD_RELEASE,
         [COMMAND_HOLD_EXTEND] = MESSAGE_HOLD_EXTEND,
         [COMMAND_HOLD_CONVERT] = MESSAGE_HOLD_CONVERT,
+        [COMMAND_HOLD_BIND] = MESSAGE_HOLD_BIND,
+        [COMMAND_HOLD_UNBIND] = MESSAGE_HOLD_UNBIND,
+        [COMMAND_HOLD_PIN] = MESSAGE_HOLD_PIN,
     };
+    bool is_orders = command->authority == AUTHORITY_ORDER;
     struct engine *engine = shard->engine;
     struct reservation_id id;
     struct message *message;
     uint32_t target;
 
-    if (!reservation_id_parse(command->reservation_id.text, command->reservation_id.length,
-                              &engine->ports.secrets.id_key, &id) ||
-        id.partition >= engine->options.partitions)
+    if (is_orders)
+        id = command->hold.id;
+    else if (!reservation_id_parse(command->reservation_id.text, command->reservation_id.length,
+                                   &engine->ports.secrets.id_key, &id))
+        return OUTCOME_NOT_FOUND;
+    if (id.partition >= engine->options.partitions)
         return OUTCOME_NOT_FOUND;
     target = engine_shard_of(engine, id.partition);
     message = begin_request(shard, target, types[command->type], 0, cookie);
@@ -318,6 +325,8 @@ static enum outcome submit_hold(struct shard *shard, const struct command *comma
     if (command->type == COMMAND_HOLD_EXTEND && command->key.length > 0)
         message->hold.key =
             hash_bytes(&engine->ports.secrets.key_key, command->key.text, command->key.length) | 1;
+    if (is_orders)
+        message->hold.order = command->hold.order;
     message->hold.principal = command->principal;
     message->hold.authority = (uint8_t)command->authority;
     if (command->authority == AUTHORITY_STAFF)
@@ -459,6 +468,9 @@ enum outcome engine_submit(struct shard *shard, const struct command *command, u
     case COMMAND_HOLD_RELEASE:
     case COMMAND_HOLD_EXTEND:
     case COMMAND_HOLD_CONVERT:
+    case COMMAND_HOLD_BIND:
+    case COMMAND_HOLD_UNBIND:
+    case COMMAND_HOLD_PIN:
         return submit_hold(shard, command, cookie);
     case COMMAND_STOCK_GET:
     case COMMAND_STOCK_ADJUST:

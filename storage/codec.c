@@ -10,6 +10,7 @@
 #include "bytes.h"
 #include "codec_account.h"
 #include "codec_fields.h"
+#include "codec_order.h"
 #include "crc32c.h"
 
 const char *codec_error_text(enum codec_error error)
@@ -153,7 +154,7 @@ static bool key_is_valid(const struct record *record)
     case RECORD_LEDGER:
         return record->sequence >= 1 && record->sequence < CODEC_SEQUENCE_END;
     case RECORD_FLOOR:
-        return record->subject <= 1 && record->sequence == 0;
+        return record->subject <= FLOOR_COUNT - 1 && record->sequence == 0;
     case RECORD_ACCOUNT:
     case RECORD_ACCOUNT_KEY:
         return record->subject >= 1 && record->sequence == 0;
@@ -169,6 +170,17 @@ static bool key_is_valid(const struct record *record)
                record->sequence < CODEC_SEQUENCE_END;
     case RECORD_AUDIT_HEAD:
         return record->subject == 0 && record->sequence == 0;
+    case RECORD_ORDER:
+    case RECORD_ORDER_PAST:
+    case RECORD_ORDER_BODY:
+    case RECORD_ORDER_PERSON:
+    case RECORD_EVENT_OUT:
+        return record->subject == 0 && record->sequence >= 1 &&
+               record->sequence < CODEC_SEQUENCE_END;
+    case RECORD_ORDER_OF:
+    case RECORD_CHECKOUT:
+    case RECORD_EVENT_IN:
+        return record->sequence < CODEC_SEQUENCE_END;
     case RECORD_KIND_COUNT:
         break;
     }
@@ -242,6 +254,15 @@ bool codec_record_is_valid(const struct record *record)
         return record->audit_head.sequence >= 1 && record->audit_head.sequence < CODEC_SEQUENCE_END;
     case RECORD_MAIL:
         return mail_is_valid(&record->mail);
+    case RECORD_ORDER:
+    case RECORD_ORDER_PAST:
+    case RECORD_ORDER_BODY:
+    case RECORD_ORDER_PERSON:
+    case RECORD_ORDER_OF:
+    case RECORD_CHECKOUT:
+    case RECORD_EVENT_IN:
+    case RECORD_EVENT_OUT:
+        return codec_order_is_valid(record);
     case RECORD_KIND_COUNT:
         break;
     }
@@ -379,6 +400,7 @@ static inline void encode_hold(struct writer *writer, const struct record *recor
     write_number(writer, hold->extensions);
     for (unsigned i = 0; i < HOLD_EXTENSIONS_MAX; i++)
         write_number(writer, hold->extend_keys[i]);
+    write_number(writer, hold->order);
     for (unsigned i = 0; i < hold->line_count; i++) {
         write_number(writer, hold->lines[i].sku_id ^ own_skus);
         write_number(writer, hold->lines[i].quantity);
@@ -409,6 +431,13 @@ static void encode_audit(struct writer *writer, const struct audit_record *entry
 
     write_bytes(writer, packed, audit_pack(entry, packed));
     write_bytes(writer, entry->hash, AUDIT_HASH_BYTES);
+}
+
+static void encode_order(struct writer *writer, const struct record *record)
+{
+    uint8_t packed[CODEC_ORDER_BYTES_MAX];
+
+    write_bytes(writer, packed, codec_order_pack(record, packed, sizeof(packed)));
 }
 
 static uint32_t field_count(const struct record *record)
@@ -480,6 +509,16 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
         pack_uint64(&writer, record->audit_head.sequence);
         write_bytes(&writer, record->audit_head.hash, AUDIT_HASH_BYTES);
         write_bytes(&writer, record->audit_head.mac, AUDIT_MAC_BYTES);
+        break;
+    case RECORD_ORDER:
+    case RECORD_ORDER_PAST:
+    case RECORD_ORDER_BODY:
+    case RECORD_ORDER_PERSON:
+    case RECORD_ORDER_OF:
+    case RECORD_CHECKOUT:
+    case RECORD_EVENT_IN:
+    case RECORD_EVENT_OUT:
+        encode_order(&writer, record);
         break;
     case RECORD_KIND_COUNT:
         break;

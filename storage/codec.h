@@ -25,7 +25,7 @@
 #include "records.h"
 
 enum {
-    CODEC_VERSION = 3, /* of every kind's value */
+    CODEC_VERSION = 4, /* of every kind's value */
     CODEC_KEY_BYTES = 2 + 4 + 8,
     CODEC_KEY_BYTES_MAX = CODEC_KEY_BYTES + 16,
     /* A hold of one line stays within this; a budget that the tests hold us to. */

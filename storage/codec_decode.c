@@ -8,6 +8,7 @@
 #include "bytes.h"
 #include "codec_account.h"
 #include "codec_fields.h"
+#include "codec_order.h"
 #include "mutants.h"
 
 enum field_type { FIELD_NUMBER, FIELD_TEXT, FIELD_BYTES };
@@ -289,6 +290,7 @@ static inline void decode_hold(struct taker *taker, struct record *record)
     hold->extensions = (uint8_t)take_number(taker, UINT8_MAX);
     for (unsigned i = 0; i < HOLD_EXTENSIONS_MAX; i++)
         hold->extend_keys[i] = take_number(taker, UINT64_MAX);
+    hold->order = take_number(taker, UINT64_MAX);
     for (unsigned i = 0; i < hold->line_count; i++) {
         hold->lines[i].sku_id = (uint32_t)take_number(taker, UINT32_MAX) ^ own_skus;
         hold->lines[i].quantity = (uint32_t)take_number(taker, CODEC_LINE_QUANTITY_MAX);
@@ -303,6 +305,20 @@ static void decode_account(struct taker *taker, struct account_record *account)
         taker->error = CODEC_BAD_FORM;
     else if (!codec_account_unpack((const uint8_t *)field->bytes, field->number, account))
         taker->error = CODEC_BAD_RANGE;
+}
+
+/* A body's text goes behind the struct: its size grows with it. */
+static void decode_order(struct taker *taker, struct record *record)
+{
+    const struct field *field = taker->at++;
+
+    if (field->type != FIELD_BYTES)
+        taker->error = CODEC_BAD_FORM;
+    else if (!codec_order_unpack((const uint8_t *)field->bytes, field->number, record,
+                                 CODEC_RECORD_BYTES_MAX - record->size))
+        taker->error = CODEC_BAD_RANGE;
+    else if (record->kind == RECORD_ORDER_BODY)
+        record->size = (record->size + record->order_body.text_length + 7) & ~7u;
 }
 
 /* As many bytes as there are, up to `longest`; how many. */
@@ -405,6 +421,16 @@ static void decode_fields(struct taker *taker, struct record *record)
         record->audit_head.sequence = take_number(taker, CODEC_SEQUENCE_END - 1);
         take_exactly(taker, record->audit_head.hash, AUDIT_HASH_BYTES);
         take_exactly(taker, record->audit_head.mac, AUDIT_MAC_BYTES);
+        break;
+    case RECORD_ORDER:
+    case RECORD_ORDER_PAST:
+    case RECORD_ORDER_BODY:
+    case RECORD_ORDER_PERSON:
+    case RECORD_ORDER_OF:
+    case RECORD_CHECKOUT:
+    case RECORD_EVENT_IN:
+    case RECORD_EVENT_OUT:
+        decode_order(taker, record);
         break;
     case RECORD_KIND_COUNT:
         taker->error = CODEC_BAD_FORM;

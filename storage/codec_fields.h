@@ -9,7 +9,7 @@
 
 enum {
     CODEC_CHECKSUM_BYTES = 5,                    /* a msgpack uint32 of fixed width */
-    CODEC_HOLD_FIELDS = 8 + HOLD_EXTENSIONS_MAX, /* two more a line */
+    CODEC_HOLD_FIELDS = 9 + HOLD_EXTENSIONS_MAX, /* two more a line */
     CODEC_HOLD_RUN_BYTES = 16 + 8 + 16 + 6,      /* key, fingerprint, principal, created */
     CODEC_FIELDS_MAX = 2 + CODEC_HOLD_FIELDS + 2 * RESERVATION_LINES_MAX,
     CODEC_ADOPTED = 16, /* added to a hold's state */
@@ -30,7 +30,11 @@ static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
     [RECORD_EMAIL] = 2,      [RECORD_ACCOUNT] = 1,
     [RECORD_ALIAS] = 3,      [RECORD_ACCOUNT_KEY] = 1,
     [RECORD_MAIL] = 7,       [RECORD_AUDIT] = 2,
-    [RECORD_AUDIT_HEAD] = 3,
+    [RECORD_AUDIT_HEAD] = 3, [RECORD_ORDER] = 1,
+    [RECORD_ORDER_PAST] = 1, [RECORD_ORDER_BODY] = 1,
+    [RECORD_ORDER_PERSON] = 1, [RECORD_ORDER_OF] = 1,
+    [RECORD_CHECKOUT] = 1,   [RECORD_EVENT_IN] = 1,
+    [RECORD_EVENT_OUT] = 1,
 };
 
 /* A difference of times as a number that is small if the difference is, whatever its sign. */

@@ -24,7 +24,7 @@
 
 #include "secrets_file.h"
 
-enum { DATA_FOLDER_PATH_MAX = 4096, STORE_FORMAT = 4, DATA_FOLDER_DAMAGED = -2 };
+enum { DATA_FOLDER_PATH_MAX = 4096, STORE_FORMAT = 5, DATA_FOLDER_DAMAGED = -2 };
 
 enum data_folder_mode {
     DATA_FOLDER_CREATE,   /* made where it is missing or empty */

@@ -71,6 +71,8 @@ enum problem problem_of_outcome(enum outcome outcome)
         return PROBLEM_HOLD_ENDED;
     case OUTCOME_HOLD_CAP_REACHED:
         return PROBLEM_HOLD_CAP_REACHED;
+    case OUTCOME_HOLD_IN_USE:
+        return PROBLEM_HOLD_IN_USE;
     case OUTCOME_STOCK_CONFLICT:
         return PROBLEM_STOCK_CONFLICT;
     case OUTCOME_PRODUCT_EXISTS:

@@ -70,6 +70,8 @@
     X(HOLD_CAP_REACHED, "hold_cap_reached", 409, "Hold cannot be extended further",                \
       "The hold has been extended as often, or lasts as long, as this shop allows. It goes on to " \
       "its present deadline.")                                                                     \
+    X(HOLD_IN_USE, "hold_in_use", 409, "Hold in use",                                              \
+      "The hold belongs to the order `order_id`: cancel that order to give it up.")                \
     X(KEY_IN_FLIGHT, "idempotency_in_flight", 409, "Request in flight",                            \
       "A request with this Idempotency-Key is being worked on right now. Repeat it in a moment "   \
       "to "                                                                                        \

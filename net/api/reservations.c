@@ -229,6 +229,7 @@ static const char *refusal_detail(enum outcome outcome)
     case OUTCOME_LIMIT_REACHED:
     case OUTCOME_HOLD_ENDED:
     case OUTCOME_HOLD_CAP_REACHED:
+    case OUTCOME_HOLD_IN_USE:
     case OUTCOME_STOCK_CONFLICT:
     case OUTCOME_PRODUCT_EXISTS:
     case OUTCOME_SKU_TAKEN:
