@@ -81,6 +81,12 @@ void account_subject_load(struct account_subject *subject, const struct record *
     }
 }
 
+bool account_can_say_goodbye(const struct account_record *account,
+                             const struct account_key_record *key, uint64_t mail)
+{
+    return account->state == ACCOUNT_ERASED && key->length > 0 && mail == account->goodbye;
+}
+
 /* ---- records ---- */
 
 static struct record *put(const struct account_step *step, enum record_kind kind)
@@ -102,6 +108,7 @@ void account_persist_key(const struct account_step *step)
 {
     struct record *record = put(step, RECORD_ACCOUNT_KEY);
 
+    record->sequence = step->subject->account.state == ACCOUNT_ERASED;
     record->account_key = step->subject->key;
     if (step->subject->key.length == 0)
         record->operation = RECORD_DELETE;
@@ -110,23 +117,22 @@ void account_persist_key(const struct account_step *step)
 void account_enqueue_mail(const struct account_step *step)
 {
     const struct account_envelope *envelope = step->envelope;
-    struct account_record *account = &step->subject->account;
+    const struct account_record *account = &step->subject->account;
     struct record *record;
 
     if (envelope->sealed_mail_length == 0)
         return;
-    assert(envelope->sealed_mail_length <= SEALED_MAIL_MAX);
+    assert(envelope->sealed_mail_length <= SEALED_MAIL_MAX && row_number_is_valid(envelope->mail));
     record = put(step, RECORD_MAIL);
-    record->sequence = ++account->mails;
+    record->sequence = envelope->mail;
     record->mail.state = MAIL_WAITING;
     record->mail.template = envelope->mail_template;
     record->mail.created_wall_ms = step->moment->wall_ms;
     record->mail.next_wall_ms = step->moment->wall_ms;
     record->mail.sealed_length = envelope->sealed_mail_length;
     memcpy(record->mail.sealed, envelope->sealed_mail, envelope->sealed_mail_length);
-    step->envelope->mail = account->mails;
     effects_mail(step->effects, (struct mail_effect){.account = account->principal,
-                                                     .sequence = account->mails,
+                                                     .sequence = envelope->mail,
                                                      .next_wall_ms = step->moment->wall_ms});
 }
 
@@ -285,7 +291,8 @@ static enum outcome guest_forget(const struct account_step *step)
 
     if (principal_is_nobody(&alias->customer))
         return OUTCOME_OK;
-    if (step->moment->wall_ms - alias->ended_wall_ms <= GUEST_KEPT_S * 1000LL)
+    if (step->moment->wall_ms - alias->ended_wall_ms <= GUEST_KEPT_S * 1000LL &&
+        !MUTANT(GUEST_FORGOTTEN_EARLY))
         return OUTCOME_STALE;
     put(step, RECORD_ALIAS)->operation = RECORD_DELETE;
     *alias = (struct alias_record){0};

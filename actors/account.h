@@ -17,7 +17,9 @@
  *   4. A session is opened, and what needs the password is done, only for the credentials that were
  *      verified (`credentials`; 0: none had to be). Otherwise STALE, and nothing happened.
  *   5. A guest becomes one customer, once; that is known as long as a token of the guest's is good.
- *   6. Of an erased account nothing stays but its number, its version and that it is erased.
+ *   6. Of an erased account nothing stays but its number, its version and that it is erased; and
+ *      until it has gone out, is refused or is past its time, one mail that tells its owner so,
+ *      under a key of its own.
  *   7. Whatever changes what a cached session says names its principal in effects->marks.
  *   8. What account_audit.c names has an entry in the audit log, written with its effect.
  *
@@ -60,7 +62,7 @@
     X(EMAIL_CONFIRM, ACCOUNT)     /* by `hash`: it is the address now; `old_index` is to be        \
                                      released */                                                   \
     X(NAME_SET, ACCOUNT)          /* `sealed`; empty: none */                                      \
-    X(ADDRESS_ADD, ACCOUNT)       /* `sealed`: its `id`; FULL */                                   \
+    X(ADDRESS_ADD, ACCOUNT)       /* `sealed`, for its `id`, which the caller drew; FULL */        \
     X(ADDRESS_SET, ACCOUNT)       /* `id`, `sealed`; NOT_FOUND */                                  \
     X(ADDRESS_REMOVE, ACCOUNT)    /* `id`; idempotent */                                           \
     X(ROLE_SET, ACCOUNT)          /* `role`; its sessions end */                                   \
@@ -68,7 +70,8 @@
     X(TOTP_USE, ACCOUNT)          /* `totp_step` newer than the last; else TOKEN_INVALID */        \
     X(RECOVERY_USE, ACCOUNT)      /* `recovery[0]`, once; TOKEN_INVALID */                         \
     X(KEY_REWRAP, ACCOUNT)        /* `key`, if the version is still `version`; STALE */            \
-    X(ERASE, ACCOUNT)             /* `old_index` is to be released; idempotent */                  \
+    X(ERASE, ACCOUNT)             /* `old_index` is to be released; idempotent; with a mail, it is \
+                                     sealed under `key`, a new one */                              \
     X(LAPSE, ACCOUNT)             /* ERASE, if nobody verified it for ACCOUNT_PENDING_S; STALE */  \
     X(MAIL_RESULT, ACCOUNT)       /* of mail `mail`: gone out, to be tried (again), or dead */
 
@@ -117,7 +120,7 @@ struct account_envelope {
     uint8_t second_factor; /* the session was opened with one */
     uint8_t verified;      /* REGISTER: no mail needed */
     uint8_t has_guest;     /* SESSION_OPEN: `guest` becomes an alias */
-    uint8_t mail_template; /* with sealed_mail_length > 0: a mail goes with the effect */
+    uint8_t mail_template; /* with sealed_mail_length > 0: mail `mail` goes with the effect */
     uint8_t mail_attempts; /* MAIL_RESULT: so far */
     uint8_t mail_result;   /* enum mail_result */
     uint8_t password_length;
@@ -126,10 +129,10 @@ struct account_envelope {
     uint16_t sealed_length;
     uint16_t sealed_mail_length;
     uint32_t credentials; /* what the caller verified */
-    uint32_t id;          /* of a session or address; also out */
+    uint64_t id;          /* of a session or address; also out */
     uint64_t version;
     uint64_t totp_step;
-    uint64_t mail; /* sequence of a mail; also out: of the one enqueued */
+    uint64_t mail; /* number of a mail; of one that is enqueued, drawn by who sealed it */
     int64_t lifetime_ms;
     int64_t mail_created_wall_ms;
     int64_t retry_ms;         /* MAIL_LATER: not before */
@@ -149,7 +152,7 @@ struct account_envelope {
     /* The answer; `view` for OK of all calls on an account, as it is after the call. */
     uint32_t mark;    /* SESSION_CHECK, GUEST_CHECK: the answer is good while the mark is this */
     uint32_t session; /* SESSION_CHECK, SESSION_OPEN: its place in view.sessions */
-    struct account_key_record key; /* in: REGISTER, KEY_REWRAP */
+    struct account_key_record key; /* in: REGISTER, KEY_REWRAP, ERASE */
     struct account_record view;
 };
 
@@ -178,6 +181,11 @@ struct account_context {
 enum outcome account_receive(struct account_subject *subject, const struct account_context *context,
                              const struct moment *moment, struct account_envelope *envelope,
                              struct effects *effects);
+
+/* Whether this mail is the one that tells an erased account's owner so: its last, and there is a
+ * key to open it by. */
+bool account_can_say_goodbye(const struct account_record *account,
+                             const struct account_key_record *key, uint64_t mail);
 
 /* Where the subject of this call is. False: `account` is no account's principal. */
 bool account_place(const struct account_envelope *envelope, const struct hash_key *id_key,

@@ -92,7 +92,15 @@ void account_audit_registered(const struct account_step *step)
 static void enter_login(const struct account_step *step, const struct account_before *before)
 {
     if (step->subject->account.next_id != before->next_id)
-        audit_set_number(&enter(step, AUDIT_LOGGED_IN)->after, step->envelope->id);
+        audit_set_number(&enter(step, AUDIT_LOGGED_IN)->after, (int64_t)step->envelope->id);
+}
+
+static void enter_replay(const struct account_step *step)
+{
+    char number[ROW_TEXT_LENGTH + 1];
+
+    row_number_format(step->envelope->mail, number);
+    audit_set_word(&enter(step, AUDIT_MAIL_REPLAYED)->after, number);
 }
 
 void account_audit(const struct account_step *step, const struct account_before *before)
@@ -155,8 +163,7 @@ void account_audit(const struct account_step *step, const struct account_before 
         break;
     case ACCOUNT_CALL_MAIL_RESULT:
         if (by_staff)
-            audit_set_number(&enter(step, AUDIT_MAIL_REPLAYED)->after,
-                             (int64_t)step->envelope->mail);
+            enter_replay(step);
         break;
     default: /* changes nothing that anyone would ask about */
         break;

@@ -192,7 +192,7 @@ static enum outcome name_set(const struct account_step *step)
     return changed(step);
 }
 
-static struct account_address *find_address(struct account_record *account, uint32_t id)
+static struct account_address *find_address(struct account_record *account, uint64_t id)
 {
     for (unsigned i = 0; i < account->address_count; i++)
         if (account->addresses[i].id == id)
@@ -207,18 +207,22 @@ static enum outcome address_write(const struct account_step *step, struct accoun
     memset(address->sealed, 0, sizeof(address->sealed));
     memcpy(address->sealed, step->envelope->sealed, step->envelope->sealed_length);
     address->length = step->envelope->sealed_length;
-    step->envelope->id = address->id;
     return changed(step);
 }
 
 static enum outcome address_add(const struct account_step *step)
 {
     struct account_record *account = &step->subject->account;
+    struct account_address *address = find_address(account, step->envelope->id);
 
-    if (account->address_count == ACCOUNT_ADDRESSES_MAX)
-        return OUTCOME_FULL;
-    account->addresses[account->address_count].id = account->next_id++;
-    return address_write(step, &account->addresses[account->address_count++]);
+    assert(row_number_is_valid(step->envelope->id));
+    if (address == NULL) {
+        if (account->address_count == ACCOUNT_ADDRESSES_MAX)
+            return OUTCOME_FULL;
+        address = &account->addresses[account->address_count++];
+        address->id = step->envelope->id;
+    }
+    return address_write(step, address);
 }
 
 static enum outcome address_set(const struct account_step *step)
@@ -319,6 +323,17 @@ static enum outcome key_rewrap(const struct account_step *step)
     return changed(step);
 }
 
+/* A mail that says goodbye has a key of its own, which is all that is left to open anything by. */
+static void say_goodbye(const struct account_step *step)
+{
+    if (step->envelope->sealed_mail_length == 0)
+        return;
+    assert(step->envelope->key.length >= 1);
+    step->subject->key = step->envelope->key;
+    step->subject->account.goodbye = step->envelope->mail;
+    account_persist_key(step);
+}
+
 /* With the key goes everything that was sealed under it, wherever a copy of that may be; what was
  * sold keeps its principal, which now names nobody. Mails that wait can't be read any more. */
 static enum outcome erase(const struct account_step *step)
@@ -330,18 +345,20 @@ static enum outcome erase(const struct account_step *step)
                                   .next_id = account->next_id,
                                   .credentials = account->credentials + 1,
                                   .version = account->version,
-                                  .mails = account->mails,
                                   .created_wall_ms = account->created_wall_ms};
 
-    if (account->state == ACCOUNT_ERASED)
+    if (account->state == ACCOUNT_ERASED) {
+        envelope->mail = 0;
         return OUTCOME_OK;
+    }
     memcpy(envelope->old_index, account->email_index, EMAIL_INDEX_BYTES);
     envelope->has_old_index = 1;
-    *account = kept;
     step->subject->key = (struct account_key_record){0};
     if (!MUTANT(ERASURE_KEEPS_KEY))
         account_persist_key(step);
     step->effects->erases = true;
+    *account = kept;
+    say_goodbye(step);
     return changed(step);
 }
 
@@ -354,8 +371,11 @@ static enum outcome lapse(const struct account_step *step)
                            ? account->password_wall_ms /* registered again */
                            : account->created_wall_ms;
 
-    if (account->state != ACCOUNT_PENDING || account->role != ROLE_CUSTOMER ||
-        wall_ms - since_ms <= ACCOUNT_PENDING_S * 1000LL)
+    if (account->state != ACCOUNT_PENDING || account->role != ROLE_CUSTOMER)
+        return OUTCOME_STALE;
+    if (MUTANT(PENDING_LAPSES_EARLY))
+        return erase(step);
+    if (wall_ms - since_ms <= ACCOUNT_PENDING_S * 1000LL)
         return OUTCOME_STALE;
     for (unsigned i = 0; i < TOKEN_PURPOSE_COUNT; i++)
         if (account_has_time(wall_ms, account->tokens[i].expires_wall_ms))
@@ -375,6 +395,33 @@ static struct record *mail_record_put(const struct account_step *step)
     return record;
 }
 
+/* It is no more; and with an erased account's goodbye goes its key. */
+static enum outcome mail_end(const struct account_step *step, struct record *record,
+                             struct mail_effect effect)
+{
+    record->operation = RECORD_DELETE;
+    effects_mail(step->effects, effect);
+    if (account_can_say_goodbye(&step->subject->account, &step->subject->key, effect.sequence)) {
+        step->subject->key = (struct account_key_record){0};
+        account_persist_key(step);
+        step->effects->erases = true;
+    }
+    return OUTCOME_OK;
+}
+
+/* Of an erased account nothing is kept that was refused, and no mail but the one that says so. */
+static bool mail_is_over(const struct account_step *step)
+{
+    const struct account_envelope *envelope = step->envelope;
+    const struct account_subject *subject = step->subject;
+
+    if (envelope->mail_result == MAIL_DELIVERED)
+        return true;
+    return subject->account.state == ACCOUNT_ERASED &&
+           (envelope->mail_result == MAIL_REFUSED ||
+            !account_can_say_goodbye(&subject->account, &subject->key, envelope->mail));
+}
+
 /* The caller has the mail's record, and brings it back with what became of it. */
 static enum outcome mail_result(const struct account_step *step)
 {
@@ -383,13 +430,10 @@ static enum outcome mail_result(const struct account_step *step)
                                  .sequence = envelope->mail};
     struct record *record;
 
-    assert(envelope->mail >= 1 && envelope->mail <= step->subject->account.mails);
+    assert(row_number_is_valid(envelope->mail));
     record = mail_record_put(step);
-    if (envelope->mail_result == MAIL_DELIVERED || step->subject->account.state == ACCOUNT_ERASED) {
-        record->operation = RECORD_DELETE;
-        effects_mail(step->effects, effect);
-        return OUTCOME_OK;
-    }
+    if (mail_is_over(step))
+        return mail_end(step, record, effect);
     record->mail.state = envelope->mail_result == MAIL_REFUSED ? MAIL_DEAD : MAIL_WAITING;
     record->mail.template = envelope->mail_template;
     record->mail.attempts = envelope->mail_attempts;
@@ -446,7 +490,8 @@ enum outcome account_call_run(const struct account_step *step)
         return OUTCOME_NOT_FOUND;
     if (account->state == ACCOUNT_ERASED && call != ACCOUNT_CALL_GET &&
         call != ACCOUNT_CALL_ERASE && call != ACCOUNT_CALL_MAIL_RESULT &&
-        !(call == ACCOUNT_CALL_KEY_REWRAP && MUTANT(REWRAP_AFTER_ERASURE)))
+        !(call == ACCOUNT_CALL_KEY_REWRAP &&
+          (step->subject->key.length > 0 || MUTANT(REWRAP_AFTER_ERASURE))))
         return OUTCOME_NOT_FOUND;
     if (needs_proof[call] && !MUTANT(PROOF_NOT_COMPARED) && step->envelope->credentials != 0 &&
         step->envelope->credentials != account->credentials && account->state != ACCOUNT_ERASED)

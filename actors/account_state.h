@@ -66,7 +66,7 @@ struct account_session {
 };
 
 struct account_address {
-    uint32_t id; /* within the account; grows */
+    uint64_t id; /* a row number (identity.h): what it was sealed for */
     uint16_t length;
     uint8_t sealed[SEALED_ADDRESS_MAX];
 };
@@ -95,10 +95,10 @@ struct account_record {
     uint16_t email_length;
     uint16_t name_length;
     uint16_t new_email_length;
-    uint32_t next_id;     /* of sessions and addresses */
+    uint32_t next_id;     /* of sessions */
     uint32_t credentials; /* grows with each change of password, role or second factor */
     uint64_t version;     /* grows with each change that its owner would see */
-    uint64_t mails;       /* enqueued so far: the newest one's sequence */
+    uint64_t goodbye;     /* ERASED: the mail that says so; 0: none does */
     uint64_t totp_step;   /* of the code used last */
     int64_t created_wall_ms;
     int64_t verified_wall_ms; /* 0: not yet */

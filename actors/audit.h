@@ -59,7 +59,7 @@ struct moment;
     X(SECOND_FACTOR_OFF, "second_factor_off")                                                      \
     X(RECOVERY_CODE_USED, "recovery_code_used") /* codes left, before and after */                 \
     X(ACCOUNT_ERASED, "account_erased")                                                            \
-    X(MAIL_REPLAYED, "mail_replayed") /* after: number of the account's mail */                    \
+    X(MAIL_REPLAYED, "mail_replayed") /* after: the last part of the mail's ID */                  \
     X(KEY_ROTATED, "key_rotated")     /* the account's data key was wrapped anew */
 
 enum audit_act {

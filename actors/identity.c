@@ -224,6 +224,30 @@ bool account_id_parse(const char *text, size_t length, struct principal *princip
     return value == 0; /* one text an account */
 }
 
+void row_number_format(uint64_t number, char text_out[ROW_TEXT_LENGTH + 1])
+{
+    assert(row_number_is_valid(number));
+    for (unsigned i = 0; i < ROW_TEXT_LENGTH; i++)
+        text_out[i] = alphabet[number >> (5 * (ROW_TEXT_LENGTH - 1 - i)) & 31];
+    text_out[ROW_TEXT_LENGTH] = '\0';
+}
+
+uint64_t row_number_parse(const char *text, size_t length)
+{
+    uint64_t number = 0;
+
+    if (length != ROW_TEXT_LENGTH)
+        return 0;
+    for (unsigned i = 0; i < ROW_TEXT_LENGTH; i++) {
+        int digit = digit_value(text[i]);
+
+        if (digit < 0)
+            return 0;
+        number = number << 5 | (uint64_t)digit;
+    }
+    return number;
+}
+
 bool principal_is_nobody(const struct principal *principal)
 {
     static const struct principal nobody;

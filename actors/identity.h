@@ -47,6 +47,29 @@ static inline uint32_t sku_id_partition(uint32_t sku_id)
     return sku_id >> 20;
 }
 
+/* The number of one of several rows that an account has of a kind (its postal addresses, its
+ * mails), and what the row's private fields are sealed for. They are sealed before the account's
+ * actor sees them, so the number is drawn by whoever seals: 55 bits, so no two of an account's are
+ * the same. As text 11 characters of Crockford's base 32: no run of digits as long as a card's. */
+#define ROW_NUMBER_END (UINT64_C(1) << 55) /* exclusive */
+
+enum { ROW_TEXT_LENGTH = 11 };
+
+static inline bool row_number_is_valid(uint64_t number)
+{
+    return number >= 1 && number < ROW_NUMBER_END;
+}
+
+/* From 64 random bits. */
+static inline uint64_t row_number_of(uint64_t random)
+{
+    return 1 + random % (ROW_NUMBER_END - 1);
+}
+
+/* Writes the number and a zero; reads one, 0 if it is malformed. */
+void row_number_format(uint64_t number, char text_out[ROW_TEXT_LENGTH + 1]);
+uint64_t row_number_parse(const char *text, size_t length);
+
 bool principal_equal(const struct principal *a, const struct principal *b);
 
 /* Writes `g_` and 32 hexadecimal digits and a zero; for staff and logs, not a credential. */

@@ -142,6 +142,10 @@
     X(144, PINNED_LAPSES, "a pinned hold lapses")                                                  \
     X(145, STEP_BEFORE_DURABLE, "a gateway is asked before the record that says so is durable")    \
     X(146, STEP_FORGOTTEN, "after a restart an order's step is not taken up again")
+    /* ---- retention ---- */                                                                      \
+    X(116, RETENTION_FROM_START, "a process that is started anew each day never forgets")          \
+    X(117, GUEST_FORGOTTEN_EARLY, "a guest who became a customer is forgotten with good tokens")   \
+    X(118, PENDING_LAPSES_EARLY, "an account lapses before anybody could verify it")
 
 enum mutant {
     MUTANT_NONE,

@@ -14,12 +14,13 @@
  *             is reused; subject 1: its next account number
  *   ACCOUNT   subject = account number; all of an account but its key
  *   ACCOUNT_KEY  the same subject; the data key that its private fields are sealed under, wrapped.
- *             Of a kind (and a file) of its own, so that destroying it erases the person
+ *             Of a kind (and a file) of its own, so that destroying it erases the person. Sequence
+ *             1, of an erased account: what its last mail is sealed under, until that has gone out
  *   EMAIL     (partition, subject, sequence) = the address's blind index; whose address it is
  *   ALIAS     (partition, subject, sequence) = from the guest's principal; that it has become a
  *             customer, and who
- *   MAIL      subject = account number, sequence = of the account's mails; one that has not gone
- * out
+ *   MAIL      subject = account number, sequence = the mail's number, drawn by who sealed it for
+ *             that; one that has not gone out
  *   AUDIT     subject 0, sequence = its number in the partition's chain: who did what; never
  * deleted AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
  *

@@ -89,6 +89,7 @@ enum {
     MAIL_POSTPONE_MS = 1000, /* an attempt that could not be begun */
     /* No mail server is configured; that changes with a restart only. */
     MAIL_NO_ROUTE_MS = MAIL_BACKOFF_MS_MAX,
+    MAIL_GOODBYE_KEPT_MS = 7 * 24 * 3600 * 1000, /* of an erased account: then it is dropped */
 };
 
 /* clang-format takes a product of two names for a pointer. */

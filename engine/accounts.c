@@ -234,7 +234,7 @@ static bool begin_read(struct shard *shard, struct account_slot *slot, unsigned 
     read->read.from = (struct journal_key){
         .partition = place->partition, .subject = place->subject, .sequence = place->sequence};
     read->read.to = read->read.from;
-    read->read.to.sequence++;
+    read->read.to.sequence += kind == RECORD_ACCOUNT_KEY ? 2 : 1; /* one of the two, if any */
     read->read.limit = 1;
     read->done = on_read;
     read->user = slot;

@@ -247,7 +247,7 @@ enum outcome engine_outbound_submit(struct shard *shard, struct engine_outbound 
  * engine_mail_done; the key opens what is sealed. */
 struct engine_mail {
     struct principal account;
-    uint64_t sequence; /* of the account's mails: with it, the mail's identity */
+    uint64_t sequence; /* its number: with the account, its identity; it is sealed for that */
     int64_t created_wall_ms;
     const struct account_key_record *key;
     const uint8_t *sealed;

@@ -177,13 +177,24 @@ void engine_mail_done(struct engine_mail *mail, enum courier_result result, cons
 
 /* ---- answers of the account ---- */
 
+/* An erased account's mails are dropped, but the one that says so; and that too if it finds no way
+ * for too long. */
+static bool is_to_be_dropped(const struct mail_slot *slot, const struct account_envelope *envelope)
+{
+    int64_t age_ms = slot->shard->now.wall_ms - slot->record.created_wall_ms;
+
+    if (envelope->view.state != ACCOUNT_ERASED)
+        return envelope->key.length == 0;
+    return !account_can_say_goodbye(&envelope->view, &envelope->key, slot->mail.sequence) ||
+           age_ms > MAIL_GOODBYE_KEPT_MS;
+}
+
 static void give_to_courier(struct mail_slot *slot, const struct account_envelope *envelope)
 {
     struct mails *mails = &slot->shard->mails;
     const struct mail_record *record = &slot->record;
 
-    if ((envelope->view.state == ACCOUNT_ERASED || envelope->key.length == 0) &&
-        !MUTANT(MAIL_AFTER_ERASURE)) {
+    if (is_to_be_dropped(slot, envelope) && !MUTANT(MAIL_AFTER_ERASURE)) {
         slot->result = MAIL_DELIVERED; /* the account's actor drops it */
         slot->backoff_ms = 0;
         metric_add(&slot->shard->metrics.mails_dropped, 1);

@@ -277,7 +277,7 @@ struct vault_wrapped_key {
  * stored, so they never change their meaning. */
 struct vault_place {
     struct principal owner; /* whose data key it is, and whose row */
-    uint64_t row;
+    uint64_t row;           /* which of the owner's: what identifies it there */
     uint16_t table;
     uint16_t field;
 };

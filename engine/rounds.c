@@ -20,7 +20,8 @@ void rounds_init(struct rounds *rounds, const struct engine_options *options,
         .keys_kind = ROUND_COUNT_KEYS,
         .retention_kind = ROUND_GUESTS,
         .phase = ROUND_WAITING,
-        .retention_due_boot_ms = now->boot_ms + options->retention_period_ms,
+        .retention_due_boot_ms =
+            now->boot_ms + (MUTANT(RETENTION_FROM_START) ? options->retention_period_ms : 0),
         .drift_ms = now->wall_ms - now->boot_ms,
         .even_since_boot_ms = now->boot_ms,
     };
@@ -242,14 +243,16 @@ static bool is_wanted(struct shard *shard, const struct record *record, enum acc
     if (rounds->kind == ROUND_GUESTS) {
         rounds->asked = record->alias.guest;
         *call_out = ACCOUNT_CALL_GUEST_FORGET;
-        return wall_ms - record->alias.ended_wall_ms > GUEST_KEPT_S * 1000LL;
+        return MUTANT(GUEST_FORGOTTEN_EARLY) ||
+               wall_ms - record->alias.ended_wall_ms > GUEST_KEPT_S * 1000LL;
     }
     rounds->asked =
         account_principal(record->partition, record->subject, &shard->engine->ports.secrets.id_key);
     if (rounds->kind == ROUND_PENDING) {
         *call_out = ACCOUNT_CALL_LAPSE;
         return record->account.state == ACCOUNT_PENDING &&
-               wall_ms - record->account.created_wall_ms > ACCOUNT_PENDING_S * 1000LL;
+               (MUTANT(PENDING_LAPSES_EARLY) ||
+                wall_ms - record->account.created_wall_ms > ACCOUNT_PENDING_S * 1000LL);
     }
     *call_out = ACCOUNT_CALL_GET;
     return is_key_wanted(shard, &record->account_key);

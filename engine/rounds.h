@@ -12,8 +12,10 @@
  *
  * The page says who is asked; what is done is decided by the actor, by what it is then. So nothing
  * that happens meanwhile is overtaken, and a round that a crash ends begins anew. The last two go
- * by the wall clock: they begin once it has run evenly for retention_steady_ms, and end when it
- * leaps. A clock that is wrong from the start on, and stays so, is believed. Private to engine/. */
+ * by the wall clock and the times in the records: they begin once it has run evenly for
+ * retention_steady_ms since the start, then every retention_period_ms, and end when it leaps. So a
+ * process that is started anew each day forgets all the same. A clock that is wrong from the start
+ * on, and stays so, is believed. Private to engine/. */
 #ifndef STAMPEDE_ROUNDS_H
 #define STAMPEDE_ROUNDS_H
 

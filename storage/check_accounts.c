@@ -2,8 +2,8 @@
 /* Accounts: whose an address is, what an account needs to be read, who a guest became.
  *
  *   an account that is not erased   has its key, and its address says that it is this account's
- *   an erased one                   has no key
- *   an address                      is of an account that says so too, now or when a change of
+ *   an erased one                   has no key, but the one of its last mail, as long as that is
+ * there an address                      is of an account that says so too, now or when a change of
  *                                   address ends (unfinished), or did until one (unfinished)
  *   a key, a guest, a mail          belong to an account that there is
  *   a number                        is below the one that is given next */
@@ -57,8 +57,8 @@ static bool visit_account(void *arg, const struct record *record)
         return false;
     account->name = (uint64_t)record->partition << 32 | record->subject;
     account->is_erased = record->account.state == ACCOUNT_ERASED;
+    account->goodbye = record->account.goodbye;
     account->index = index_hash(record->account.email_index);
-    account->mails = record->account.mails;
     if (account_name(&record->account.principal) != account->name)
         check_broken(check, "account %" PRIu32 " of partition %" PRIu32 " bears another's number",
                      record->subject, record->partition);
@@ -114,10 +114,18 @@ static bool visit_key(void *arg, const struct record *record)
     struct check_account *account = check_vector_find_64(
         &scanned->check->accounts, (uint64_t)record->partition << 32 | record->subject);
 
+    note_wrapping(scanned->check, &record->account_key);
     if (account == NULL)
         check_broken(scanned->check,
                      "there is a key of account %" PRIu32 " of partition %" PRIu32
                      ", but no such account",
+                     record->subject, record->partition);
+    else if (record->sequence == 1 && account->is_erased)
+        account->has_goodbye_key = true;
+    else if (record->sequence == 1)
+        check_broken(scanned->check,
+                     "account %" PRIu32 " of partition %" PRIu32
+                     " has the key of an erased account's last mail, and is not erased",
                      record->subject, record->partition);
     else if (account->is_erased)
         check_broken(scanned->check,
@@ -125,17 +133,18 @@ static bool visit_key(void *arg, const struct record *record)
                      record->subject, record->partition);
     else
         account->has_key = true;
-    note_wrapping(scanned->check, &record->account_key);
     return true;
 }
 
 static bool visit_mail(void *arg, const struct record *record)
 {
     struct scanned *scanned = arg;
-    const struct check_account *account = check_vector_find_64(
+    struct check_account *account = check_vector_find_64(
         &scanned->check->accounts, (uint64_t)record->partition << 32 | record->subject);
 
-    if (account == NULL || record->sequence > account->mails)
+    if (account != NULL && record->sequence == account->goodbye)
+        account->has_last_mail = true;
+    if (account == NULL)
         check_broken(scanned->check,
                      "mail %" PRIu64 " of account %" PRIu32 " of partition %" PRIu32 " is nobody's",
                      record->sequence, record->subject, record->partition);
@@ -200,6 +209,11 @@ void check_accounts_partition(struct check *check, uint32_t partition)
         if (!account->is_erased && !account->has_key)
             check_broken(check,
                          "the key of account %" PRIu32 " of partition %" PRIu32 " is missing",
+                         (uint32_t)account->name, partition);
+        if (account->has_goodbye_key && !account->has_last_mail)
+            check_broken(check,
+                         "account %" PRIu32 " of partition %" PRIu32
+                         " is erased, but the key of its last mail is there without it",
                          (uint32_t)account->name, partition);
     }
 }

@@ -132,9 +132,11 @@ void check_links(struct check *check);
 struct check_account {
     uint64_t name;  /* first: looked up by it; partition << 32 | number */
     uint64_t index; /* a hash of its address's blind index */
-    uint64_t mails;
+    uint64_t goodbye;
     bool is_erased;
     bool has_key;
+    bool has_goodbye_key; /* of an erased one's last mail */
+    bool has_last_mail;
 };
 
 struct check_address {

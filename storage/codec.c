@@ -156,14 +156,14 @@ static bool key_is_valid(const struct record *record)
     case RECORD_FLOOR:
         return record->subject <= FLOOR_COUNT - 1 && record->sequence == 0;
     case RECORD_ACCOUNT:
-    case RECORD_ACCOUNT_KEY:
         return record->subject >= 1 && record->sequence == 0;
+    case RECORD_ACCOUNT_KEY:
+        return record->subject >= 1 && record->sequence <= 1;
     case RECORD_EMAIL:
     case RECORD_ALIAS:
         return record->sequence < CODEC_SEQUENCE_END;
     case RECORD_MAIL:
-        return record->subject >= 1 && record->sequence >= 1 &&
-               record->sequence < CODEC_SEQUENCE_END;
+        return record->subject >= 1 && row_number_is_valid(record->sequence);
     case RECORD_HOLD:
     case RECORD_AUDIT:
         return record->subject == 0 && record->sequence >= 1 &&
@@ -198,6 +198,10 @@ static bool account_is_valid(const struct record *record)
         account->alias_count > ACCOUNT_ALIASES_MAX ||
         account->recovery_count > ACCOUNT_RECOVERY_CODES)
         return false;
+    for (unsigned i = 0; i < account->address_count; i++) {
+        if (!row_number_is_valid(account->addresses[i].id))
+            return false;
+    }
     return account->email_length <= SEALED_EMAIL_MAX && account->name_length <= SEALED_NAME_MAX &&
            account->new_email_length <= SEALED_EMAIL_MAX && account->credentials >= 1 &&
            account->next_id >= 1 && time_is_valid(account->created_wall_ms);

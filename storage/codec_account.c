@@ -31,7 +31,7 @@ static void run_rows(struct run *run, struct account_record *account)
     }
     run_8(run, &account->address_count, ACCOUNT_ADDRESSES_MAX);
     for (unsigned i = 0; i < account->address_count; i++) {
-        run_32(run, &account->addresses[i].id);
+        run_64(run, &account->addresses[i].id);
         run_sealed(run, &account->addresses[i].length, account->addresses[i].sealed,
                    SEALED_ADDRESS_MAX);
     }
@@ -45,7 +45,7 @@ static void run_account(struct run *run, struct account_record *account)
     run_32(run, &account->next_id);
     run_32(run, &account->credentials);
     run_64(run, &account->version);
-    run_64(run, &account->mails);
+    run_64(run, &account->goodbye);
     run_64(run, &account->totp_step);
     run_time(run, &account->created_wall_ms);
     run_time(run, &account->verified_wall_ms);

@@ -371,11 +371,11 @@ struct account_envelope *account_registration(struct flow *flow, enum account_ro
     envelope->key = flow->key;
     envelope->role = (uint8_t)role;
     envelope->email_length =
-        (uint16_t)private_seal(engine, &flow->account, &flow->key, PRIVATE_EMAIL, flow->email,
-                               strlen(flow->email), envelope->email, SEALED_EMAIL_MAX);
+        (uint16_t)private_seal(engine, &flow->account, &flow->key, private_email(flow->index),
+                               flow->email, strlen(flow->email), envelope->email, SEALED_EMAIL_MAX);
     if (flow->name_length > 0)
-        envelope->sealed_length =
-            (uint16_t)private_seal(engine, &flow->account, &flow->key, PRIVATE_NAME, flow->name,
-                                   flow->name_length, envelope->sealed, SEALED_NAME_MAX);
+        envelope->sealed_length = (uint16_t)private_seal(
+            engine, &flow->account, &flow->key, private_single(PRIVATE_NAME, &flow->account),
+            flow->name, flow->name_length, envelope->sealed, SEALED_NAME_MAX);
     return envelope;
 }

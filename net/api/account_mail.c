@@ -18,9 +18,14 @@ static void copy(char *target, size_t size, const char *text)
     target[length] = '\0';
 }
 
-bool account_mail_put(const struct engine *engine, const struct principal *account,
-                      const struct account_key_record *key, const struct account_mail *mail,
+bool account_mail_put(const struct flow *flow, const struct account_mail *mail,
                       struct account_envelope *envelope)
+{
+    return account_mail_put_under(flow, &flow->key, mail, envelope);
+}
+
+bool account_mail_put_under(const struct flow *flow, const struct account_key_record *key,
+                            const struct account_mail *mail, struct account_envelope *envelope)
 {
     struct mail_payload payload = {.valid_for_s = (uint32_t)(mail->lifetime_ms / 1000)};
     uint8_t bytes[MAIL_PAYLOAD_MAX];
@@ -31,22 +36,23 @@ bool account_mail_put(const struct engine *engine, const struct principal *accou
     if (mail->new_email != NULL)
         mail_address_mask(mail->new_email, payload.new_email);
     size_t length = mail_payload_write(&payload, bytes);
+    envelope->mail = private_row_draw(flow->shard->shard);
     envelope->mail_template = (uint8_t)mail->kind;
-    envelope->sealed_mail_length =
-        (uint16_t)private_seal(engine, account, key, PRIVATE_MAIL, bytes, length,
-                               envelope->sealed_mail, sizeof(envelope->sealed_mail));
+    envelope->sealed_mail_length = (uint16_t)private_seal(
+        flow->shard->api->engine, &flow->account, key, private_mail(envelope->mail), bytes, length,
+        envelope->sealed_mail, sizeof(envelope->sealed_mail));
     password_wipe(&payload, sizeof(payload));
     password_wipe(bytes, sizeof(bytes));
     return envelope->sealed_mail_length > 0;
 }
 
 bool account_mail_open(const struct engine *engine, const struct principal *account,
-                       const struct account_key_record *key, const uint8_t *sealed, size_t length,
-                       struct mail_payload *payload_out)
+                       const struct account_key_record *key, uint64_t number, const uint8_t *sealed,
+                       size_t length, struct mail_payload *payload_out)
 {
     char plain[SEALED_MAIL_MAX + 1];
     size_t plain_length;
-    bool is_open = private_open(engine, account, key, PRIVATE_MAIL, sealed, length, plain,
+    bool is_open = private_open(engine, account, key, private_mail(number), sealed, length, plain,
                                 sizeof(plain), &plain_length) &&
                    mail_payload_read((const uint8_t *)plain, plain_length, payload_out);
 

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "api/log.h"
-#include "api/private_data.h"
 
 const char *account_role_name(enum account_role role)
 {
@@ -20,25 +19,35 @@ const char *account_role_name(enum account_role role)
     return names[role];
 }
 
-/* A field that does not open was changed, or is another's: it is not served around. */
-static bool open_field(struct flow *flow, struct writer *writer, enum private_field field,
-                       const uint8_t *sealed, size_t sealed_length, char *plain_out,
-                       size_t capacity, size_t *length_out)
+void account_refuse_unreadable(struct flow *flow, struct account_envelope *envelope,
+                               enum private_field field)
 {
     char id[ACCOUNT_ID_LENGTH + 1];
     struct log_line line;
 
-    if (private_open(flow->shard->api->engine, &flow->account, &flow->key, field, sealed,
-                     sealed_length, plain_out, capacity, length_out))
-        return true;
-    account_id_format(&flow->answer->view.principal, id);
+    account_id_format(&flow->account, id);
     log_begin(&line, LOG_ERROR, "private_field_damaged", flow->shard->now.wall_ms);
     log_text(&line, "account", id);
     log_number(&line, "field", (int64_t)field);
     log_end(&line);
+    if (envelope != NULL)
+        password_wipe(envelope, sizeof(*envelope));
+    envelope_free(envelope);
+    flow_problem(flow, PROBLEM_PRIVATE_DATA_UNREADABLE,
+                 "A stored field of this account cannot be opened.");
+}
+
+/* A field that does not open was changed, or is another's: it is not served around. */
+static bool open_field(struct flow *flow, struct writer *writer, struct private_place place,
+                       const uint8_t *sealed, size_t sealed_length, char *plain_out,
+                       size_t capacity, size_t *length_out)
+{
+    if (private_open(flow->shard->api->engine, &flow->account, &flow->key, place, sealed,
+                     sealed_length, plain_out, capacity, length_out))
+        return true;
     if (writer != NULL)
         writer_free(writer);
-    flow_problem(flow, PROBLEM_INTERNAL_ERROR, "A stored field of this account is damaged.");
+    account_refuse_unreadable(flow, NULL, place.field);
     return false;
 }
 
@@ -47,8 +56,8 @@ bool account_open_email(struct flow *flow)
     const struct account_record *view = &flow->answer->view;
     size_t length;
 
-    return open_field(flow, NULL, PRIVATE_EMAIL, view->email, view->email_length, flow->email,
-                      sizeof(flow->email), &length);
+    return open_field(flow, NULL, private_email(view->email_index), view->email, view->email_length,
+                      flow->email, sizeof(flow->email), &length);
 }
 
 /* The members of `{"id","email","name"`, without an end. */
@@ -64,8 +73,8 @@ static bool write_head(struct flow *flow, struct writer *writer)
     write_literal(writer, "{\"id\":\"");
     write_bytes(writer, id, ACCOUNT_ID_LENGTH);
     write_literal(writer, "\",\"email\":");
-    if (!open_field(flow, writer, PRIVATE_EMAIL, view->email, view->email_length, text,
-                    sizeof(text), &length))
+    if (!open_field(flow, writer, private_email(view->email_index), view->email, view->email_length,
+                    text, sizeof(text), &length))
         return false;
     write_json_string(writer, text, length);
     write_literal(writer, ",\"name\":");
@@ -73,8 +82,8 @@ static bool write_head(struct flow *flow, struct writer *writer)
         write_literal(writer, "null");
         return true;
     }
-    if (!open_field(flow, writer, PRIVATE_NAME, view->name, view->name_length, text, sizeof(text),
-                    &length))
+    if (!open_field(flow, writer, private_single(PRIVATE_NAME, &flow->account), view->name,
+                    view->name_length, text, sizeof(text), &length))
         return false;
     write_json_string(writer, text, length);
     return true;
@@ -114,8 +123,8 @@ bool account_write_profile(struct flow *flow, struct writer *writer, const char 
     write_time_or_null(writer, view->verified_wall_ms);
     write_literal(writer, ",\"new_email\":");
     if (view->has_new_email) {
-        if (!open_field(flow, writer, PRIVATE_EMAIL, view->new_email, view->new_email_length, text,
-                        sizeof(text), &length))
+        if (!open_field(flow, writer, private_email(view->new_email_index), view->new_email,
+                        view->new_email_length, text, sizeof(text), &length))
             return false;
         write_json_string(writer, text, length);
     } else {
@@ -134,23 +143,37 @@ bool account_write_profile(struct flow *flow, struct writer *writer, const char 
     return true;
 }
 
-void account_part_id_format(const char prefix[ACCOUNT_PART_PREFIX + 1], uint32_t id,
-                            char text_out[ACCOUNT_PART_ID_MAX])
+enum { PREFIX_LENGTH = 4 };
+
+_Static_assert(PREFIX_LENGTH + ROW_TEXT_LENGTH < ACCOUNT_PART_ID_MAX, "room for both");
+
+void account_session_id_format(uint32_t id, char text_out[ACCOUNT_PART_ID_MAX])
 {
-    snprintf(text_out, ACCOUNT_PART_ID_MAX, "%s%u", prefix, id);
+    snprintf(text_out, ACCOUNT_PART_ID_MAX, "ses_%u", id);
 }
 
-uint32_t account_part_id_parse(const char prefix[ACCOUNT_PART_PREFIX + 1], const char *text,
-                               size_t length)
+uint32_t account_session_id_parse(const char *text, size_t length)
 {
     uint64_t id;
 
-    if (length <= ACCOUNT_PART_PREFIX || memcmp(text, prefix, ACCOUNT_PART_PREFIX) != 0 ||
-        text[ACCOUNT_PART_PREFIX] == '0' ||
-        !text_to_unsigned(text + ACCOUNT_PART_PREFIX, length - ACCOUNT_PART_PREFIX, UINT32_MAX,
-                          &id))
+    if (length <= PREFIX_LENGTH || memcmp(text, "ses_", PREFIX_LENGTH) != 0 ||
+        text[PREFIX_LENGTH] == '0' ||
+        !text_to_unsigned(text + PREFIX_LENGTH, length - PREFIX_LENGTH, UINT32_MAX, &id))
         return 0;
     return (uint32_t)id;
+}
+
+void account_address_id_format(uint64_t id, char text_out[ACCOUNT_PART_ID_MAX])
+{
+    memcpy(text_out, "adr_", PREFIX_LENGTH);
+    row_number_format(id, text_out + PREFIX_LENGTH);
+}
+
+uint64_t account_address_id_parse(const char *text, size_t length)
+{
+    if (length <= PREFIX_LENGTH || memcmp(text, "adr_", PREFIX_LENGTH) != 0)
+        return 0;
+    return row_number_parse(text + PREFIX_LENGTH, length - PREFIX_LENGTH);
 }
 
 bool account_write_address(struct flow *flow, struct writer *writer,
@@ -160,10 +183,10 @@ bool account_write_address(struct flow *flow, struct writer *writer,
     char id[ACCOUNT_PART_ID_MAX];
     size_t length;
 
-    if (!open_field(flow, writer, PRIVATE_ADDRESS, address->sealed, address->length, text,
-                    sizeof(text), &length))
+    if (!open_field(flow, writer, private_address(address->id), address->sealed, address->length,
+                    text, sizeof(text), &length))
         return false;
-    account_part_id_format("adr_", address->id, id);
+    account_address_id_format(address->id, id);
     write_literal(writer, "{\"id\":\"");
     write_text(writer, id);
     write_byte(writer, '"');
@@ -201,13 +224,13 @@ bool account_write_sessions(struct flow *flow, struct writer *writer)
         if (session->expires_wall_ms <= flow->shard->now.wall_ms)
             continue;
         if (session->agent_length > 0 &&
-            !open_field(flow, writer, PRIVATE_AGENT, session->agent, session->agent_length, agent,
-                        sizeof(agent), &length))
+            !open_field(flow, writer, private_agent(session->token_hash), session->agent,
+                        session->agent_length, agent, sizeof(agent), &length))
             return false;
         if (!is_first)
             write_byte(writer, ',');
         is_first = false;
-        account_part_id_format("ses_", session->id, id);
+        account_session_id_format(session->id, id);
         write_literal(writer, "{\"id\":\"");
         write_text(writer, id);
         write_literal(writer, "\",\"current\":");

@@ -37,7 +37,7 @@ static void respond_one(struct flow *flow, int status)
         flow_respond_json(flow, status, &writer);
         return;
     }
-    account_part_id_format("adr_", flow->id, id);
+    account_address_id_format(flow->id, id);
     snprintf(location, sizeof(location), "/v1/me/addresses/%s", id);
     keyed_answer_private(flow->shard, flow->keyed, flow_exchange(flow), &flow->account, &flow->key,
                          status, location, writer.start, writer_length(&writer));
@@ -84,11 +84,11 @@ static struct flow *start_one(struct api_call *call)
     char text[ID_TEXT_LENGTH_MAX + 1];
     struct flow *flow;
     size_t length;
-    uint32_t id;
+    uint64_t id;
 
     if (!request_path_id(call, text, &length))
         return NULL;
-    id = account_part_id_parse("adr_", text, length);
+    id = account_address_id_parse(text, length);
     if (id == 0) {
         respond_outcome(call->exchange, OUTCOME_NOT_FOUND);
         return NULL;
@@ -109,12 +109,10 @@ void api_address_get(struct api_call *call)
 
 static void added(struct flow *flow, enum outcome outcome)
 {
-    if (outcome != OUTCOME_OK) {
+    if (outcome == OUTCOME_OK)
+        respond_one(flow, 201);
+    else
         flow_refuse(flow, outcome);
-        return;
-    }
-    flow->id = flow->answer->id;
-    respond_one(flow, 201);
 }
 
 /* Adds flow->text, or replaces the address of flow->id by it. */
@@ -127,12 +125,18 @@ static void seal_got(struct flow *flow, enum outcome outcome)
         flow_refuse(flow, outcome);
         return;
     }
+    if (is_new)
+        flow->id = private_row_draw(flow->shard->shard);
     envelope = flow_envelope(flow, is_new ? ACCOUNT_CALL_ADDRESS_ADD : ACCOUNT_CALL_ADDRESS_SET);
     if (envelope != NULL) {
         envelope->id = flow->id;
         envelope->sealed_length = (uint16_t)private_seal(
-            flow->shard->api->engine, &flow->account, &flow->key, PRIVATE_ADDRESS, flow->text,
-            flow->text_length, envelope->sealed, SEALED_ADDRESS_MAX);
+            flow->shard->api->engine, &flow->account, &flow->key, private_address(flow->id),
+            flow->text, flow->text_length, envelope->sealed, SEALED_ADDRESS_MAX);
+        if (envelope->sealed_length == 0) {
+            account_refuse_unreadable(flow, envelope, PRIVATE_ADDRESS);
+            return;
+        }
     }
     flow_call(flow, envelope, is_new ? added : got_one);
 }

@@ -6,6 +6,7 @@
 #include "api/account_fields.h"
 #include "api/account_mail.h"
 #include "api/account_view.h"
+#include "api/courier.h"
 #include "api/login.h"
 #include "api/private_data.h"
 #include "api/sessions.h"
@@ -45,10 +46,16 @@ static void change_got(struct flow *flow, enum outcome outcome)
         return;
     }
     envelope = flow_envelope(flow, ACCOUNT_CALL_NAME_SET);
-    if (envelope != NULL && flow->name_length > 0)
-        envelope->sealed_length = (uint16_t)private_seal(
-            flow->shard->api->engine, &flow->account, &flow->key, PRIVATE_NAME, flow->name,
-            flow->name_length, envelope->sealed, SEALED_NAME_MAX);
+    if (envelope != NULL && flow->name_length > 0) {
+        envelope->sealed_length =
+            (uint16_t)private_seal(flow->shard->api->engine, &flow->account, &flow->key,
+                                   private_single(PRIVATE_NAME, &flow->account), flow->name,
+                                   flow->name_length, envelope->sealed, SEALED_NAME_MAX);
+        if (envelope->sealed_length == 0) {
+            account_refuse_unreadable(flow, envelope, PRIVATE_NAME);
+            return;
+        }
+    }
     flow_call(flow, envelope, respond_profile);
 }
 
@@ -85,8 +92,7 @@ static void password_hashed(struct flow *flow, enum outcome outcome)
         envelope->credentials = flow->credentials;
         memcpy(envelope->hash, flow->token_hash, sizeof(envelope->hash));
         login_put_hash(flow, envelope);
-        (void)account_mail_put(flow->shard->api->engine, &flow->account, &flow->key, &mail,
-                               envelope);
+        (void)account_mail_put(flow, &mail, envelope);
     }
     flow_call(flow, envelope, done);
 }
@@ -181,11 +187,15 @@ static void email_proven(struct flow *flow, enum outcome outcome)
         envelope->credentials = flow->credentials;
         account_token_hash(flow->token, envelope->hash);
         envelope->lifetime_ms = TOKEN_CHANGE_EMAIL_MS;
-        envelope->email_length =
-            (uint16_t)private_seal(engine, &flow->account, &flow->key, PRIVATE_EMAIL, flow->email,
-                                   strlen(flow->email), envelope->email, SEALED_EMAIL_MAX);
+        envelope->email_length = (uint16_t)private_seal(
+            engine, &flow->account, &flow->key, private_email(flow->index), flow->email,
+            strlen(flow->email), envelope->email, SEALED_EMAIL_MAX);
+        if (envelope->email_length == 0) {
+            account_refuse_unreadable(flow, envelope, PRIVATE_EMAIL);
+            return;
+        }
         if (flow->shard->api->options.auth_verify)
-            (void)account_mail_put(engine, &flow->account, &flow->key, &mail, envelope);
+            (void)account_mail_put(flow, &mail, envelope);
     }
     flow_call(flow, envelope, email_waits);
 }
@@ -233,13 +243,34 @@ static void erased(struct flow *flow, enum outcome outcome)
     flow_call(flow, envelope, erased_released);
 }
 
+/* The mail that says so is sealed under a key of its own, which goes with it. Without a way for it,
+ * or where the address can't be read any more, there is none: the erasure does not wait for it. */
+static void put_goodbye(const struct flow *flow, struct account_envelope *envelope)
+{
+    const struct engine *engine = flow->shard->api->engine;
+    const struct account_record *view = &flow->answer->view;
+    char email[EMAIL_LENGTH_MAX + 1];
+    struct account_mail mail = {.kind = MAIL_ACCOUNT_DELETED, .to = email};
+    size_t length;
+
+    if (!courier_has_way(flow->shard->api) ||
+        !private_open(engine, &flow->account, &flow->key, private_email(view->email_index),
+                      view->email, view->email_length, email, sizeof(email), &length))
+        return;
+    private_key_make(engine, &flow->account, &envelope->key);
+    (void)account_mail_put_under(flow, &envelope->key, &mail, envelope);
+    password_wipe(email, sizeof(email));
+}
+
 static void erase_proven(struct flow *flow, enum outcome outcome)
 {
     struct account_envelope *envelope = flow_envelope(flow, ACCOUNT_CALL_ERASE);
 
     (void)outcome;
-    if (envelope != NULL)
+    if (envelope != NULL) {
         envelope->credentials = flow->credentials;
+        put_goodbye(flow, envelope);
+    }
     flow_call(flow, envelope, erased);
 }
 

@@ -36,7 +36,7 @@ static void put_token(struct flow *flow, struct account_envelope *envelope,
     if (kind == MAIL_ALREADY_REGISTERED)
         mail.token = NULL;
     if (kind != MAIL_KIND_COUNT)
-        (void)account_mail_put(engine, &flow->account, &flow->key, &mail, envelope);
+        (void)account_mail_put(flow, &mail, envelope);
 }
 
 static struct account_envelope *issue(struct flow *flow, enum token_purpose purpose,
@@ -253,7 +253,6 @@ static void confirmed(struct flow *flow, enum outcome outcome)
 
 static void claimed(struct flow *flow, enum outcome outcome)
 {
-    const struct engine *engine = flow->shard->api->engine;
     struct account_mail mail = {.kind = MAIL_EMAIL_CHANGED, .to = flow->email};
     struct account_envelope *envelope;
 
@@ -265,7 +264,7 @@ static void claimed(struct flow *flow, enum outcome outcome)
     envelope = flow_envelope(flow, ACCOUNT_CALL_EMAIL_CONFIRM);
     if (envelope != NULL) {
         account_token_hash(flow->token, envelope->hash);
-        (void)account_mail_put(engine, &flow->account, &flow->key, &mail, envelope);
+        (void)account_mail_put(flow, &mail, envelope);
     }
     flow_call(flow, envelope, confirmed);
 }
@@ -288,10 +287,10 @@ static void change_got(struct flow *flow, enum outcome outcome)
     }
     if (!account_open_email(flow))
         return;
-    if (!private_open(flow->shard->api->engine, &flow->account, &flow->key, PRIVATE_EMAIL,
-                      view->new_email, view->new_email_length, flow->text, sizeof(flow->text),
-                      &flow->text_length)) {
-        flow_problem(flow, PROBLEM_INTERNAL_ERROR, "A stored field of this account is damaged.");
+    if (!private_open(flow->shard->api->engine, &flow->account, &flow->key,
+                      private_email(view->new_email_index), view->new_email, view->new_email_length,
+                      flow->text, sizeof(flow->text), &flow->text_length)) {
+        account_refuse_unreadable(flow, NULL, PRIVATE_EMAIL);
         return;
     }
     memcpy(flow->index, view->new_email_index, EMAIL_INDEX_BYTES);
@@ -403,8 +402,7 @@ static void reset_hashed(struct flow *flow, enum outcome outcome)
         account_token_hash(flow->token, envelope->hash);
         login_put_hash(flow, envelope);
         if (flow->id == TOKEN_RESET)
-            (void)account_mail_put(flow->shard->api->engine, &flow->account, &flow->key, &mail,
-                                   envelope);
+            (void)account_mail_put(flow, &mail, envelope);
     }
     flow_call(flow, envelope, reset_done);
 }

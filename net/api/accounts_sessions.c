@@ -78,7 +78,7 @@ void api_session_close(struct api_call *call)
 
     if (!request_path_id(call, text, &length))
         return;
-    id = account_part_id_parse("ses_", text, length);
+    id = account_session_id_parse(text, length);
     if (id == 0) {
         respond_outcome(call->exchange, OUTCOME_NOT_FOUND);
         return;

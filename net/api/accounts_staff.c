@@ -63,7 +63,7 @@ static void put_invitation(struct flow *flow, struct account_envelope *envelope)
     account_token_hash(flow->token, envelope->hash);
     envelope->purpose = TOKEN_INVITE;
     envelope->lifetime_ms = TOKEN_INVITE_MS;
-    (void)account_mail_put(engine, &flow->account, &flow->key, &mail, envelope);
+    (void)account_mail_put(flow, &mail, envelope);
 }
 
 static void role_given(struct flow *flow, enum outcome outcome)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/account_fields.h"
+#include "api/account_mail.h"
 #include "api/account_view.h"
 #include "api/digest.h"
 #include "api/login.h"
@@ -96,6 +97,15 @@ static void make_recovery_codes(struct flow *flow, struct account_envelope *enve
     password_wipe(random, sizeof(random));
 }
 
+/* Whoever has a stolen session and the password does not do it unnoticed. */
+static void put_mail(const struct flow *flow, enum mail_kind kind,
+                     struct account_envelope *envelope)
+{
+    struct account_mail mail = {.kind = kind, .to = flow->email};
+
+    (void)account_mail_put(flow, &mail, envelope);
+}
+
 static void confirm_proven(struct flow *flow, enum outcome outcome)
 {
     struct account_envelope *envelope;
@@ -112,15 +122,23 @@ static void confirm_proven(struct flow *flow, enum outcome outcome)
         flow_invalid(flow, "code", "is not what the authenticator shows for this secret now");
         return;
     }
+    if (!account_open_email(flow))
+        return;
     envelope = flow_envelope(flow, ACCOUNT_CALL_TOTP_SET);
     if (envelope != NULL) {
         envelope->totp_step = step;
         envelope->credentials = flow->credentials;
         memcpy(envelope->hash, flow->token_hash, sizeof(envelope->hash));
-        envelope->sealed_length = (uint16_t)private_seal(
-            flow->shard->api->engine, &flow->account, &flow->key, PRIVATE_TOTP, flow->secret,
-            sizeof(flow->secret), envelope->sealed, SEALED_TOTP_MAX);
+        envelope->sealed_length =
+            (uint16_t)private_seal(flow->shard->api->engine, &flow->account, &flow->key,
+                                   private_single(PRIVATE_TOTP, &flow->account), flow->secret,
+                                   sizeof(flow->secret), envelope->sealed, SEALED_TOTP_MAX);
+        if (envelope->sealed_length == 0) {
+            account_refuse_unreadable(flow, envelope, PRIVATE_TOTP);
+            return;
+        }
         make_recovery_codes(flow, envelope);
+        put_mail(flow, MAIL_SECOND_FACTOR_ON, envelope);
     }
     flow_call(flow, envelope, confirmed);
 }
@@ -157,11 +175,12 @@ static void remove_code_used(struct flow *flow, enum outcome outcome)
         flow_refuse(flow, outcome);
     } else if (!flow->is_right) {
         flow_invalid(flow, "code", "is wrong, was used before, or is not of now");
-    } else {
+    } else if (account_open_email(flow)) {
         envelope = flow_envelope(flow, ACCOUNT_CALL_TOTP_SET);
         if (envelope != NULL) {
             envelope->credentials = flow->credentials;
             memcpy(envelope->hash, flow->token_hash, sizeof(envelope->hash));
+            put_mail(flow, MAIL_SECOND_FACTOR_OFF, envelope);
         }
         flow_call(flow, envelope, removed);
     }

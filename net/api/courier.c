@@ -95,8 +95,7 @@ static struct mail_job *compose(const struct api *api, const struct engine_mail 
     return job;
 }
 
-/* Where there is neither a mail server nor a folder, nothing is opened for nothing. */
-static bool has_way(const struct api *api)
+bool courier_has_way(const struct api *api)
 {
     return api->options.outbound != NULL && api->options.mail != NULL &&
            (outbound_has_mail(api->options.outbound) || outbound_has_folder(api->options.outbound));
@@ -109,12 +108,12 @@ static void take_mail(void *user, struct shard *engine_side, struct engine_mail 
     struct mail_payload payload;
     struct trip *trip;
 
-    if (!has_way(api)) {
+    if (!courier_has_way(api)) { /* nothing is opened for nothing */
         engine_mail_done(mail, COURIER_NO_ROUTE, "no mail server is configured");
         return;
     }
     if (mail->template >= MAIL_KIND_COUNT ||
-        !account_mail_open(api->engine, &mail->account, mail->key, mail->sealed,
+        !account_mail_open(api->engine, &mail->account, mail->key, mail->sequence, mail->sealed,
                            mail->sealed_length, &payload)) {
         engine_mail_done(mail, COURIER_REFUSED, "its contents can't be opened");
         return;

@@ -13,6 +13,9 @@ enum { MAIL_NAME_LENGTH = 2 * MAC_BYTES };
 void courier_mail_name(const struct engine *engine, const struct principal *account,
                        uint64_t sequence, char name_out[MAIL_NAME_LENGTH + 1]);
 
+/* Whether mails go anywhere: a mail server or a folder is configured. Any thread. */
+bool courier_has_way(const struct api *api);
+
 /* At a shard's start; its thread. */
 void courier_start(struct api_shard *shard);
 

@@ -64,7 +64,7 @@ struct flow {
     char text[ADDRESS_LENGTH_MAX + 1]; /* an address, as JSON */
     size_t text_length;
     uint8_t secret[TOTP_SECRET_BYTES];
-    uint32_t id;
+    uint64_t id; /* of an address; or a token's purpose */
     uint8_t role;
     char agent[AGENT_LENGTH_MAX + 1];
     size_t agent_length;
@@ -101,7 +101,7 @@ struct flow {
     uint32_t found_count;
     struct principal found[LIST_PAGE_MAX];
     uint32_t read_offset; /* in what was read */
-    uint64_t mail;        /* its number */
+    uint64_t mail;        /* its number; 0: before the first */
     int8_t mail_state;
 };
 

@@ -57,9 +57,10 @@ static void replay_sealed(struct api_call *call, const struct keyed_entry *answe
 
     if (call->person == NULL ||
         !private_open(call->shard->api->engine, &call->person->principal, &call->person->key,
-                      PRIVATE_ANSWER, (const uint8_t *)answer->body, answer->length, plain,
-                      sizeof(plain), &length)) {
-        problem_respond(call->exchange, PROBLEM_INTERNAL_ERROR, "The kept answer is damaged.");
+                      private_answer(answer->key.word[0]), (const uint8_t *)answer->body,
+                      answer->length, plain, sizeof(plain), &length)) {
+        problem_respond(call->exchange, PROBLEM_PRIVATE_DATA_UNREADABLE,
+                        "The answer that was kept for this key cannot be opened.");
         return;
     }
     http_respond(call->exchange, answer->status, "application/json", plain, length);
@@ -184,8 +185,9 @@ void keyed_answer_private(struct api_shard *shard, struct keyed_entry *entry,
     size_t sealed_length = 0;
 
     if (entry != NULL && length <= KEYED_SEALED_MAX)
-        sealed_length = private_seal(shard->api->engine, account, key, PRIVATE_ANSWER, body, length,
-                                     sealed, sizeof(sealed));
+        sealed_length =
+            private_seal(shard->api->engine, account, key, private_answer(entry->key.word[0]), body,
+                         length, sealed, sizeof(sealed));
     if (entry != NULL && sealed_length > 0)
         settle(shard, entry, status, location, (const char *)sealed, sealed_length, true);
     else

@@ -127,13 +127,18 @@ void login_use_code(struct flow *flow, flow_step next)
     flow->after_code = next;
     if (is_totp(flow)) {
         uint64_t step = view->totp_step;
+        bool is_open = private_open(flow->shard->api->engine, &flow->account, &flow->key,
+                                    private_single(PRIVATE_TOTP, &flow->account), view->totp,
+                                    view->totp_length, secret, sizeof(secret), &length) &&
+                       length == TOTP_SECRET_BYTES;
         bool is_good =
-            private_open(flow->shard->api->engine, &flow->account, &flow->key, PRIVATE_TOTP,
-                         view->totp, view->totp_length, secret, sizeof(secret), &length) &&
-            length == TOTP_SECRET_BYTES &&
-            totp_verify((const uint8_t *)secret, flow->code, flow->code_length,
-                        flow->shard->now.wall_ms / 1000, &step);
+            is_open && totp_verify((const uint8_t *)secret, flow->code, flow->code_length,
+                                   flow->shard->now.wall_ms / 1000, &step);
         password_wipe(secret, sizeof(secret));
+        if (!is_open) { /* no code would be right; a recovery code is */
+            account_refuse_unreadable(flow, NULL, PRIVATE_TOTP);
+            return;
+        }
         if (!is_good) {
             next(flow, OUTCOME_OK);
             return;
@@ -238,8 +243,8 @@ static void open_session(struct flow *flow)
         envelope->has_guest = flow->has_guest;
         if (flow->agent_length > 0)
             envelope->sealed_length = (uint16_t)private_seal(
-                engine, &flow->account, &flow->key, PRIVATE_AGENT, flow->agent, flow->agent_length,
-                envelope->sealed, SEALED_AGENT_MAX);
+                engine, &flow->account, &flow->key, private_agent(envelope->hash), flow->agent,
+                flow->agent_length, envelope->sealed, SEALED_AGENT_MAX);
     }
     flow_call(flow, envelope, opened);
 }

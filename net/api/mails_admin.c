@@ -17,7 +17,7 @@ enum {
     ACCOUNT_PREFIX = 4, /* cus_ */
     MAIL_PREFIX = 5,    /* mail_ */
     ACCOUNT_DIGITS = ACCOUNT_ID_LENGTH - ACCOUNT_PREFIX,
-    MAIL_ID_LENGTH_MAX = MAIL_PREFIX + ACCOUNT_DIGITS + 1 + RENDER_NUMBER_LENGTH_MAX,
+    MAIL_ID_LENGTH_MAX = MAIL_PREFIX + ACCOUNT_DIGITS + 1 + ROW_TEXT_LENGTH,
     SCAN_READS_MAX = 20, /* for one page, of LIST_PAGE_MAX mails each */
     STATE_ANY = -1,
 };
@@ -34,12 +34,14 @@ static size_t format_id(const struct principal *account, uint64_t sequence,
 {
     struct writer writer = writer_fixed(text_out, MAIL_ID_LENGTH_MAX);
     char account_text[ACCOUNT_ID_LENGTH + 1];
+    char number[ROW_TEXT_LENGTH + 1];
 
     account_id_format(account, account_text);
+    row_number_format(sequence, number);
     write_literal(&writer, "mail_");
     write_bytes(&writer, account_text + ACCOUNT_PREFIX, ACCOUNT_DIGITS);
     write_byte(&writer, '_');
-    write_unsigned(&writer, sequence);
+    write_bytes(&writer, number, ROW_TEXT_LENGTH);
     return writer_length(&writer);
 }
 
@@ -53,12 +55,12 @@ static bool parse_id(const struct engine *engine, const char *text, size_t lengt
         text[MAIL_PREFIX + ACCOUNT_DIGITS] != '_')
         return false;
     memcpy(account_text + ACCOUNT_PREFIX, text + MAIL_PREFIX, ACCOUNT_DIGITS);
+    key_out->sequence = row_number_parse(text + MAIL_PREFIX + ACCOUNT_DIGITS + 1,
+                                         length - MAIL_PREFIX - ACCOUNT_DIGITS - 1);
     return account_id_parse(account_text, sizeof(account_text), account_out) &&
            account_principal_parse(account_out, &engine_secrets(engine)->id_key,
                                    &key_out->partition, &key_out->subject) &&
-           text_to_unsigned(text + MAIL_PREFIX + ACCOUNT_DIGITS + 1,
-                            length - MAIL_PREFIX - ACCOUNT_DIGITS - 1, INT64_MAX,
-                            &key_out->sequence);
+           key_out->sequence != 0;
 }
 
 /* ---- reading ---- */
@@ -124,8 +126,9 @@ static void write_recipient(struct flow *flow, struct writer *writer, const stru
     char masked[MAIL_ADDRESS_MAX + 1] = "";
     struct mail_payload payload;
 
-    if (is_known && account_mail_open(flow->shard->api->engine, &flow->account, &flow->key,
-                                      record->mail.sealed, record->mail.sealed_length, &payload)) {
+    if (is_known &&
+        account_mail_open(flow->shard->api->engine, &flow->account, &flow->key, record->sequence,
+                          record->mail.sealed, record->mail.sealed_length, &payload)) {
         mail_address_mask(payload.to, masked);
         password_wipe(&payload, sizeof(payload));
     }
@@ -313,7 +316,8 @@ static void replayed(struct flow *flow, enum outcome outcome)
 {
     if (outcome == OUTCOME_STALE) {
         flow_problem(flow, PROBLEM_OVERLOADED, "The mail is on its way just now.");
-    } else if (outcome == OUTCOME_OK && flow->answer->view.state == ACCOUNT_ERASED) {
+    } else if (outcome == OUTCOME_OK && flow->answer->view.state == ACCOUNT_ERASED &&
+               !account_can_say_goodbye(&flow->answer->view, &flow->answer->key, flow->mail)) {
         flow_refuse(flow, OUTCOME_NOT_FOUND); /* and now it is gone */
     } else if (outcome == OUTCOME_OK) {
         log_replay(flow);

@@ -111,6 +111,10 @@
       "The request's headers are too many or too long.")                                           \
     X(INTERNAL_ERROR, "internal_error", 500, "Internal error",                                     \
       "The server made a mistake. The X-Request-Id helps its operators to find out.")              \
+    X(PRIVATE_DATA_UNREADABLE, "private_data_unreadable", 500, "Private data unreadable",          \
+      "A private field of this account is stored, but cannot be opened: it was changed, or the "   \
+      "key that it is sealed under is not known to this server. It is not served around, and "     \
+      "repeating the call does not help. The server's log names the account to its operators.")    \
     X(NOT_IMPLEMENTED, "not_implemented", 501, "Not implemented",                                  \
       "The request uses a method or a transfer coding that this server does not know.")            \
     X(OVERLOADED, "overloaded", 503, "Overloaded",                                                 \

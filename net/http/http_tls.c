@@ -207,6 +207,20 @@ static bool context_configure(SSL_CTX *context, struct http_tls *tls)
            SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket) == 1;
 }
 
+/* Whoever reads the key can be the shop. A group of its own may: where no user is known before the
+ * server starts (systemd's DynamicUser), the file is lent to one. What is not there at all is told
+ * by who reads it. */
+static bool key_is_private(const struct http_tls *tls, char *error, size_t error_size)
+{
+    struct stat state;
+    if (stat(tls->key_file, &state) != 0 || (state.st_mode & (S_IWGRP | S_IRWXO)) == 0)
+        return true;
+    snprintf(error, error_size,
+             "%s may be read by all, or written by others (mode %04o): chmod 600 or 640 it",
+             tls->key_file, (unsigned)state.st_mode & 07777U);
+    return false;
+}
+
 /* A context from the two files as they are now, or NULL with a line in `error`. */
 static SSL_CTX *context_load(struct http_tls *tls, char *error, size_t error_size)
 {
@@ -216,6 +230,8 @@ static SSL_CTX *context_load(struct http_tls *tls, char *error, size_t error_siz
         explain(error, error_size, "TLS cannot be set up with", OPENSSL_VERSION_TEXT);
     } else if (SSL_CTX_use_certificate_chain_file(context, tls->certificate_file) != 1) {
         explain(error, error_size, "the certificate in", tls->certificate_file);
+    } else if (!key_is_private(tls, error, error_size)) {
+        ERR_clear_error();
     } else if (SSL_CTX_use_PrivateKey_file(context, tls->key_file, SSL_FILETYPE_PEM) != 1) {
         explain(error, error_size, "the key in", tls->key_file);
     } else if (SSL_CTX_check_private_key(context) != 1) {

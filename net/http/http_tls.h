@@ -29,8 +29,9 @@ _Static_assert((int)HTTP_TLS_TICKET_LIFE_S <=
 
 struct http_tls;
 
-/* Reads both files (PEM; the certificate first, then its chain). The paths are copied. NULL, with a
- * line for people in `error`. Start-up thread. */
+/* Reads both files (PEM; the certificate first, then its chain); the key's may be read by its owner
+ * and its group only, and written by its owner. The paths are copied. NULL, with a line for people
+ * in `error`. Start-up thread. */
 struct http_tls *http_tls_create(const char *certificate_file, const char *key_file, char *error,
                                  size_t error_size);
 

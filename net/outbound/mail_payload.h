@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a mail's record holds, in clear: to whom, and what its template is filled with. Whoever
- * enqueues a mail writes one, seals it under the customer's key (api/private_data.h, PRIVATE_MAIL)
+ * enqueues a mail writes one, seals it under the customer's key and for its number
+ * (api/private_data.h)
  * and gives it to a call of the account's actor:
  *
  *     struct mail_payload payload = {.to = …, .token = …, .valid_for_s = 24 * 3600};
  *     uint8_t bytes[MAIL_PAYLOAD_MAX];
  *     size_t length = mail_payload_write(&payload, bytes);
  *     envelope->mail_template = MAIL_VERIFY_EMAIL;
- *     envelope->sealed_mail_length = private_seal(…, PRIVATE_MAIL, bytes, length,
+ *     envelope->mail = private_row_draw(…);
+ *     envelope->sealed_mail_length = private_seal(…, private_mail(envelope->mail), bytes, length,
  *                                                 envelope->sealed_mail, SEALED_MAIL_MAX);
  *
  * A link is made when the mail leaves (mail_link), so that it follows the shop's address.

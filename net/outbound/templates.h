@@ -30,7 +30,8 @@ enum mail_value {
         MAIL_VALUE_COUNT
 };
 
-/* id, file name, the values that it has besides shop_name and public_url */
+/* In records a mail's number is its place here: new ones come last.
+ * id, file name, the values that it has besides shop_name and public_url */
 #define MAILS(X)                                                                                   \
     X(VERIFY_EMAIL, "verify-email", HAS(link) | HAS(valid_for))                                    \
     X(RESET_PASSWORD, "reset-password", HAS(link) | HAS(valid_for))                                \
@@ -38,7 +39,9 @@ enum mail_value {
     X(PASSWORD_CHANGED, "password-changed", 0)                                                     \
     X(ACCOUNT_DELETED, "account-deleted", 0)                                                       \
     X(STAFF_INVITATION, "staff-invitation", HAS(link) | HAS(valid_for) | HAS(role))                \
-    X(ALREADY_REGISTERED, "already-registered", HAS(link)) /* link: to log in, without a token */
+    X(ALREADY_REGISTERED, "already-registered", HAS(link)) /* link: to log in, without a token */  \
+    X(SECOND_FACTOR_ON, "second-factor-on", 0)                                                     \
+    X(SECOND_FACTOR_OFF, "second-factor-off", 0)
 
 enum mail_kind {
 #define X(id, file, values) MAIL_##id,

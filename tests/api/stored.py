@@ -7,6 +7,7 @@ with a checksum of this project's own (storage/codec.c). CRCs are linear: what a
 from the changed bits alone, whatever it was seeded with.
 """
 import base64
+import os
 from pathlib import Path
 
 BLOCK = 32768
@@ -171,6 +172,30 @@ def sealed(data, person, length):
     if found is None:
         raise AssertionError(f"no sealed value of {length} bytes")
     return found
+
+
+def sealed_values(data, person, length):
+    """All sealed values of so many bytes in clear in an account's records, each once."""
+    size, found = length + SEALED_OVERHEAD, []
+    head = bytes((size & 0xFF, 1)) + wrapped_key(data, person)[1:5]  # behind the last byte of its length
+    for log in logs(data):
+        for key, value in log.values():
+            at = value.find(head) if key.startswith(place_of(person)) else -1
+            while at >= 0:
+                one = value[at + 1:at + 1 + size]
+                if len(one) == size and one not in found:
+                    found.append(one)
+                at = value.find(head, at + 1)
+    return found
+
+
+def exchange(data, person, first, second):
+    """Puts each of two values, of the same length, in the other's place, wherever in the account's records."""
+    log, aside = logs(data)[-1], os.urandom(len(first))
+    for old, new in ((first, aside), (second, first), (aside, second)):
+        if len(old) != len(new) or not log.change(place_of(person), old, new):
+            raise AssertionError("nothing to be exchanged")
+    log.write()
 
 
 def files_with(folder, *needles):

@@ -321,7 +321,7 @@ class Ending(AccountTest):
         other.call("DELETE", f"/v1/me/sessions/{entry['id']}", expect=204)
         self.assert_ended(clients)
         other.call("DELETE", f"/v1/me/sessions/{entry['id']}", expect=204)
-        for bad in ("ses_0", "ses_", "adr_1", "x", "ses_99999999999"):
+        for bad in ("ses_0", "ses_", "adr_00000000001", "x", "ses_99999999999"):
             other.call("DELETE", f"/v1/me/sessions/{bad}", expect=404, code="not_found")
 
     def test_all_others(self):
@@ -424,7 +424,8 @@ class Profile(AccountTest):
         ann.call("DELETE", target, expect=204)
         ann.call("DELETE", target, expect=204)
         ann.call("GET", target, expect=404)
-        for bad in ("adr_0", "adr_x", "ses_1", "1"):
+        for bad in ("adr_0", "adr_x", "adr_00000000000", "adr_00000000001", "adr_000000000001", "adr_0000000000u",
+                    "ses_1", "1"):
             ann.call("GET", f"/v1/me/addresses/{bad}", expect=404)
 
     def test_address_fields(self):

@@ -571,7 +571,7 @@ class Secrets(AccountTest):
     def test_what_is_for_one_is_kept_by_nobody(self):
         """Also refusals: a cache that kept a 404 or a 401 would answer the owner with it."""
         ann = register(self.server)
-        for method, target in (("GET", "/v1/me"), ("GET", "/v1/me/export"), ("GET", "/v1/me/addresses/adr_99"),
+        for method, target in (("GET", "/v1/me"), ("GET", "/v1/me/export"), ("GET", "/v1/me/addresses/adr_00000000099"),
                                ("POST", "/v1/auth/login"), ("POST", "/v1/auth/register"), ("POST", "/v1/auth/verify"),
                                ("POST", "/v1/auth/password/forgot"), ("POST", "/v1/auth/password/reset"),
                                ("POST", "/v1/sessions")):

@@ -64,7 +64,8 @@ class Mails(ApiTest):
         row = self.rows()[0]["id"]
         account = row[: row.rindex("_")]
         other = account[:-1] + ("0" if account[-1] != "0" else "1")
-        for name in ("x", "mail_", row + "0", f"{account}_0", f"{account}_99", f"{other}_1", f"{account}_-1", f"{account}_1x",
+        for name in ("x", "mail_", row + "0", f"{account}_0", f"{account}_00000000000", f"{account}_00000000001",
+                     f"{other}_00000000001", f"{account}_-0000000001", f"{account}_0000000001u",
                      f"{account}_", f"{account}_99999999999999999999"):
             self.admin.call("POST", f"/v1/admin/mails/{name}/replay", expect=404, code="not_found")
 

@@ -320,6 +320,12 @@ class ReloadTest(unittest.TestCase):
         wait_until(lambda: self.server.stderr().count('"tls_certificate"') >= 2, 15, "it is read again")
         self.assertEqual(self.served(), old)
         self.assertEqual(self.server.stderr().count("tls_certificate_kept"), 1)
+        os.chmod(self.pair.key, 0o644)
+        wait_until(lambda: self.server.stderr().count("tls_certificate_kept") == 2, 15, "another's mode is told")
+        self.assertIn("(mode 0644)", self.server.stderr())
+        self.assertEqual(self.served(), old)
+        os.chmod(self.pair.key, 0o600)
+        wait_until(lambda: self.server.stderr().count('"tls_certificate"') >= 3, 15, "it is read again")
 
 
 class ScannersTest(ServerTest):
@@ -551,6 +557,17 @@ class RefusedAtTheStartTest(unittest.TestCase):
             capture_output=True,
         )
         self.assert_refused("--tls-cert", pair.certificate, "--tls-key", locked, says="the key in")
+
+    def test_a_key_that_others_may_read_is_refused(self):
+        pair = Pair()
+        for mode in (0o644, 0o604, 0o660, 0o602, 0o777):
+            os.chmod(pair.key, mode)
+            self.assert_refused(*pair.flags(), says=f"(mode {mode:04o})")
+        # Its owner's; lent to a group; a credential, as systemd lends it.
+        for mode in (0o600, 0o640, 0o440, 0o400):
+            os.chmod(pair.key, mode)
+            server = Server(*pair.flags())
+            server.stop()
 
     def test_a_redirect_port_that_is_taken(self):
         pair = Pair()

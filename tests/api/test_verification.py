@@ -6,8 +6,8 @@ import os
 import re
 import time
 
-from harness import Client, fresh_path, in_threads
-from test_accounts import OTHER_PASSWORD, PASSWORD, AccountTest, log_in, new_email
+from harness import Client, fresh_path, in_threads, new_key, wait_until
+from test_accounts import OTHER_PASSWORD, PASSWORD, AccountTest, log_in, new_email, totp
 
 
 class MailTest(AccountTest):
@@ -215,3 +215,40 @@ class Addresses(MailTest):
         self.change(ann, taken)
         self.call("verify", 409, "email_taken", token=self.newest_token(taken, 2))
         self.assertEqual(log_in(self.server, taken).email, taken)
+
+
+class Told(MailTest):
+    """What whoever has a stolen session and the password might do is told to the owner."""
+
+    def test_of_a_second_factor(self):
+        ann = log_in(self.server, self.registered())
+        secret = ann.call("POST", "/v1/me/totp", expect=200).json()["secret"]
+        body = {"secret": secret, "code": "000000", "password": PASSWORD}
+        ann.call("POST", "/v1/me/totp/confirm", body, expect=422)
+        body["code"] = totp(secret, int(time.time()) // 30)
+        codes = ann.call("POST", "/v1/me/totp/confirm", body, expect=200).json()["recovery_codes"]
+        subject, text = self.wait_for_mails(ann.email, 2)[-1]
+        self.assertIn("a second factor was set up", subject)
+        self.assertNotIn(secret, text)
+        ann.call("DELETE", "/v1/me/totp", {"password": PASSWORD, "code": "000000"}, expect=422)
+        ann.call("DELETE", "/v1/me/totp", {"password": PASSWORD, "code": codes[0]}, expect=204)
+        subject, _ = self.wait_for_mails(ann.email, 3)[-1]
+        self.assertIn("your second factor was taken away", subject)
+        self.assertEqual(len(self.mails_to(ann.email)), 3)
+
+    def test_of_a_deletion(self):
+        ann = log_in(self.server, self.registered())
+        ann.call("DELETE", "/v1/me", {"password": OTHER_PASSWORD}, expect=401)
+        ann.call("DELETE", "/v1/me", {"password": PASSWORD}, expect=204)
+        subject, text = self.wait_for_mails(ann.email, 2)[-1]
+        self.assertIn("your account was deleted", subject)
+        self.assertNotIn("{{", text)
+        self.call("login", 401, email=ann.email, password=PASSWORD)
+        # Staff see that it waits (no mail server is configured), but not for whom.
+        rows = [row for row in self.admin.pages("/v1/admin/mails") if row["template"] == "account-deleted"]
+        self.assertEqual([(row["state"], row["recipient"]) for row in rows], [("waiting", None)])
+        self.server.stop()
+        self.server.restart()
+        replay = f"/v1/admin/mails/{rows[0]['id']}/replay"
+        again = lambda: self.admin.call("POST", replay, {}, key=new_key(), expect=(202, 503)).status
+        wait_until(lambda: again() == 202, 10, "it is not on its way just now")  # as it is at a start

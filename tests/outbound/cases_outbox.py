@@ -202,7 +202,7 @@ def test_a_server_killed_before_it_recorded_a_delivery_sends_the_same_mail_again
         assert not shop.mails()["data"] and len(peer.messages) == 2
 
 
-def test_an_erased_account_gets_no_mail_any_more():
+def test_an_erased_account_gets_the_mail_that_says_so_and_no_other():
     with Exim() as exim:
         exim.kill()
         with Shop(exim.url, "--auth-verify", "off") as shop:
@@ -213,8 +213,14 @@ def test_an_erased_account_gets_no_mail_any_more():
             assert all(row["recipient"] is None for row in shop.mails()["data"])
             exim.start()
             shop.staff("POST", f"/v1/admin/mails/{row['id']}/replay", expect=404)
+            last = wait_for("the last one", lambda: [row for row in shop.mails()["data"] if row["attempts"] == 1])[0]
+            assert last["template"] == "account-deleted", last
+            shop.staff("POST", f"/v1/admin/mails/{last['id']}/replay", expect=202)
             wait_for("end of the mail", lambda: not shop.mails()["data"])
-            assert not exim.mails()
+            (mail,) = exim.mails()
+            assert "your account was deleted" in header(mail, "Subject"), mail
+            wait_for("end of its key", lambda: shop.metric("erasures_pending") == 0)
+            shop.staff("POST", f"/v1/admin/mails/{last['id']}/replay", expect=404)
 
 
 def test_a_server_that_stops_loses_no_mail():

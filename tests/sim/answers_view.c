@@ -239,17 +239,17 @@ static void take_postal(struct world *world, const struct request *request,
 
     for (unsigned i = 0; i < answer->view.address_count; i++)
         found =
-            found || (answer->view.addresses[i].id == answer->id &&
+            found || (answer->view.addresses[i].id == request->ask.id && /* sealed for it */
                       people_read_value(answer->view.addresses[i].sealed,
                                         answer->view.addresses[i].length) == request->ask.value);
     if (!found)
         violation("a postal address was added, or changed, that is not there");
     for (uint32_t i = 0; i < SIM_POSTAL_MAX; i++) {
-        if (account->postal[i].id == answer->id)
+        if (account->postal[i].id == request->ask.id)
             return;
         if (account->postal[i].id == 0) {
             account->postal[i] = (struct postal_model){
-                .id = answer->id, .value = request->ask.value, .added_step = world->step};
+                .id = request->ask.id, .value = request->ask.value, .added_step = world->step};
             account->postal[i].touched = request->ask.call == ACCOUNT_CALL_ADDRESS_SET;
             return;
         }

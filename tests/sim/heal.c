@@ -589,6 +589,7 @@ void world_heal(struct world *world)
     drain(world);
     check_ledger(world);
     mails_check_end(world);
+    world_retain(world, settle);
     world_check_audit_log(world);
     trace_add(&world->trace, TRACE_DIGEST, engine_inspect_digest(world->engine),
               journal_memory_state_hash(world->journal));

@@ -12,6 +12,8 @@ enum {
     BACKOFF_MIN_MS = 45 * 1000, /* three quarters of the shortest */
     HEAL_ROUNDS_MAX = 240,
     HEAL_STEP_MS = 2 * 3600 * 1000,
+    KEY_BYTE = 7,
+    GOODBYE_KEY_BYTE = 9,
 };
 
 bool mails_is_cookie(uint64_t cookie)
@@ -45,8 +47,7 @@ static bool find_mail(const struct world *world, const struct principal *account
     uint32_t partition;
     uint32_t number;
 
-    return sequence != 0 &&
-           account_principal_parse(account, &world->secrets.id_key, &partition, &number) &&
+    return account_principal_parse(account, &world->secrets.id_key, &partition, &number) &&
            journal_memory_find(world->journal, RECORD_MAIL, partition, number, sequence,
                                record_out);
 }
@@ -67,10 +68,34 @@ static uint32_t add_letter(struct world *world, uint32_t person, struct account_
 
     if (number == SIM_MAILS_MAX)
         return SIM_MAILS_MAX;
-    mails->letters[mails->letter_count++] = (struct letter){.person = person};
+    envelope->mail = row_number_of(sim_random_next(&world->random));
+    mails->letters[mails->letter_count++] =
+        (struct letter){.person = person, .sequence = envelope->mail, .asked_ms = world_now(world)};
     memcpy(envelope->sealed_mail, &number, sizeof(number));
     envelope->sealed_mail_length = sizeof(number);
     return number;
+}
+
+static void put_key(struct account_envelope *envelope, uint8_t byte)
+{
+    envelope->key.length = 8;
+    memset(envelope->key.bytes, byte, 8);
+}
+
+/* Mostly with a mail that says so. */
+static void fill_erase(struct world *world, uint32_t index, struct account_envelope *envelope)
+{
+    struct addressee *person = &world->mails.people[index];
+
+    envelope->call = ACCOUNT_CALL_ERASE;
+    person->state = PERSON_LEAVING;
+    if (sim_random_below(&world->random, 100) < 30)
+        return;
+    person->mail = add_letter(world, index, envelope);
+    if (person->mail == SIM_MAILS_MAX)
+        return;
+    put_key(envelope, GOODBYE_KEY_BYTE);
+    world->mails.letters[person->mail].says_goodbye = true;
 }
 
 static void fill_register(struct world *world, uint32_t index, struct account_envelope *envelope)
@@ -79,8 +104,7 @@ static void fill_register(struct world *world, uint32_t index, struct account_en
 
     envelope->account = person->account;
     envelope->email_length = 8;
-    envelope->key.length = 8;
-    memset(envelope->key.bytes, 7, 8);
+    put_key(envelope, KEY_BYTE);
     envelope->password_length = 4;
     memcpy(envelope->password_hash, "hash", 4);
     envelope->verified = 1;
@@ -173,8 +197,7 @@ static bool fill_call(struct world *world, uint32_t index, struct account_envelo
         if (sim_random_below(&world->random, 100) < 15)
             return fill_replay(world, index, envelope);
         if (sim_random_below(&world->random, 1000) < 4) {
-            person->state = PERSON_LEAVING;
-            envelope->call = ACCOUNT_CALL_ERASE;
+            fill_erase(world, index, envelope);
             return true;
         }
         envelope->call = ACCOUNT_CALL_TOKEN_ISSUE;
@@ -183,7 +206,7 @@ static bool fill_call(struct world *world, uint32_t index, struct account_envelo
         person->mail = add_letter(world, index, envelope);
         return person->mail != SIM_MAILS_MAX;
     case PERSON_LEAVING:
-        envelope->call = ACCOUNT_CALL_ERASE;
+        fill_erase(world, index, envelope);
         return true;
     case PERSON_ERASED:
     default:
@@ -255,7 +278,9 @@ static void take_letter(struct world *world, const struct addressee *person,
     if (outcome == OUTCOME_OUTCOME_UNKNOWN)
         return;
     letter->state = outcome == OUTCOME_OK ? LETTER_CAUSED : LETTER_NEVER;
-    if (outcome != OUTCOME_OK)
+    if (letter->says_goodbye && envelope->mail == 0)
+        letter->state = LETTER_NEVER; /* it was erased before */
+    if (letter->state == LETTER_NEVER)
         return;
     if (letter->sequence != 0 && letter->sequence != envelope->mail)
         violation("a mail was sent as number %llu, and its call says %llu",
@@ -358,14 +383,15 @@ static void check_trip(struct world *world, struct letter *letter, uint32_t numb
         violation("a mail goes out whose call was refused");
     if (!principal_equal(&person->account, &mail->account) && person->state > PERSON_NUMBERED)
         violation("a mail goes out for another account than its own");
-    if (letter->sequence != 0 && letter->sequence != mail->sequence)
+    if (letter->sequence != mail->sequence)
         violation("a mail changed its number");
-    letter->sequence = mail->sequence;
     if (!find_mail(world, &mail->account, mail->sequence, &record) ||
         memcmp(record.mail.sealed, &number, sizeof(number)) != 0)
         violation("a mail leaves whose record is not durable");
-    if (person->state == PERSON_ERASED)
+    if (person->state == PERSON_ERASED && !letter->says_goodbye)
         violation("a mail leaves after its account's erasure was acknowledged");
+    if (mail->key->bytes[0] != (letter->says_goodbye ? GOODBYE_KEY_BYTE : KEY_BYTE))
+        violation("a mail leaves with a key that does not open it");
     if (letter->incarnation != world->mails.incarnation || letter->replay_maybe)
         return;
     if (letter->settled)
@@ -431,11 +457,19 @@ void mails_quiet(const struct world *world)
 
 /* ---- the end ---- */
 
+/* By the wall clock it may have been there for too long. */
+static bool is_past_time(const struct world *world, const struct letter *letter)
+{
+    return letter->says_goodbye && wall_highest_since(world, letter->asked_ms) -
+                                           wall_lowest_since(world, letter->asked_ms) >
+                                       MAIL_GOODBYE_KEPT_MS;
+}
+
 /* Of a mail that its account must have got. */
 static bool is_owed(const struct world *world, const struct letter *letter)
 {
-    return letter->state == LETTER_CAUSED &&
-           world->mails.people[letter->person].state == PERSON_REGISTERED;
+    return letter->state == LETTER_CAUSED && !is_past_time(world, letter) &&
+           (letter->says_goodbye || world->mails.people[letter->person].state == PERSON_REGISTERED);
 }
 
 static bool is_done(const struct world *world, const struct letter *letter)
@@ -445,7 +479,8 @@ static bool is_done(const struct world *world, const struct letter *letter)
 
     if (is_stored)
         return record.mail.state == MAIL_DEAD;
-    return !is_owed(world, letter) || letter->delivered > 0;
+    return !is_owed(world, letter) || letter->delivered > 0 ||
+           (letter->says_goodbye && letter->given_up);
 }
 
 static uint32_t count_undone(const struct world *world)
@@ -491,8 +526,32 @@ void mails_heal(struct world *world, void (*settle)(struct world *))
     mails_check_end(world);
 }
 
+/* Of the erased nothing is left to open a mail by; but a goodbye that waits has its key. */
+static void check_erased(const struct world *world, const struct addressee *person)
+{
+    struct record account;
+    struct record record;
+    uint32_t partition;
+    uint32_t number;
+    bool has_mail;
+
+    if (person->state != PERSON_ERASED ||
+        !account_principal_parse(&person->account, &world->secrets.id_key, &partition, &number) ||
+        !journal_memory_find(world->journal, RECORD_ACCOUNT, partition, number, 0, &account))
+        return;
+    has_mail = account.account.goodbye != 0 &&
+               find_mail(world, &person->account, account.account.goodbye, &record);
+    if (journal_memory_find(world->journal, RECORD_ACCOUNT_KEY, partition, number, 0, &record))
+        violation("an erased account's key is there");
+    if (journal_memory_find(world->journal, RECORD_ACCOUNT_KEY, partition, number, 1, &record) &&
+        !has_mail)
+        violation("the key of a mail that told of an erasure is there without it");
+}
+
 void mails_check_end(struct world *world)
 {
+    for (uint32_t i = 0; i < world->mails.people_count; i++)
+        check_erased(world, &world->mails.people[i]);
     for (uint32_t i = 0; i < world->mails.letter_count; i++) {
         const struct letter *letter = &world->mails.letters[i];
         struct record record;
@@ -505,8 +564,13 @@ void mails_check_end(struct world *world)
         if (is_stored && record.mail.state == MAIL_DEAD && !letter->given_up &&
             !letter->replay_maybe)
             violation("letter %u is dead, and nobody refused it", i);
-        if (letter->given_up && !letter->replay_maybe && is_owed(world, letter) && !is_stored)
+        if (letter->given_up && !letter->replay_maybe && is_owed(world, letter) &&
+            !letter->says_goodbye && !is_stored)
             violation("letter %u was given up, and is not kept", i);
+        if (letter->says_goodbye && is_stored)
+            violation("letter %u, which told of an erasure, is kept", i);
+        if (letter->says_goodbye && letter->delivered > 0)
+            world_mark(world, MARK_MAIL_GOODBYE);
         if (letter->delivered > 0 && is_owed(world, letter))
             world_mark(world, MARK_MAIL_DELIVERED);
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* People whose accounts cause mails, the courier that takes those where they go, and what must be
  * so: every mail of an acknowledged call is delivered at least once, or is known to be waiting or
- * dead; none leaves before its cause is durable, none after its account's erasure was acknowledged,
- * none again once it was delivered and the process lives on. */
+ * dead; none leaves before its cause is durable, none again once it was delivered and the process
+ * lives on, and none after its account's erasure was acknowledged but the one that says so, which
+ * is no more, with its key, once it was delivered or refused. */
 #ifndef STAMPEDE_SIM_MAILS_H
 #define STAMPEDE_SIM_MAILS_H
 
@@ -38,7 +39,7 @@ enum letter_state {
 };
 
 struct letter {
-    uint64_t sequence; /* of its account's mails, once that is known; 0: not yet */
+    uint64_t sequence; /* its number: what it would be sealed for */
     uint32_t person;
     uint32_t incarnation;  /* of the process that last ended an attempt */
     int64_t not_before_ms; /* in this incarnation */
@@ -48,6 +49,8 @@ struct letter {
     bool settled;  /* delivered or given up in this incarnation: it must not come again */
     bool given_up; /* a dead letter, as far as the courier knows */
     bool replay_maybe;
+    bool says_goodbye; /* it goes with an erasure */
+    int64_t asked_ms;
 };
 
 struct carried {

@@ -95,6 +95,7 @@
     X(PAUSED, "far more time passed at once than requests may take, with some under way")          \
     X(MAIL_DELIVERED, "a mail was delivered")                                                      \
     X(MAIL_TWICE, "a mail was delivered again")                                                    \
+    X(MAIL_GOODBYE, "the mail that told of an erasure was delivered")                              \
     X(MAIL_DEAD, "a mail was given up")                                                            \
     X(ALL_FORGOTTEN, "everything that had ended was forgotten past its retention")                 \
     X(REGISTERED, "an account was registered")                                                     \
@@ -123,6 +124,8 @@
     X(ERASED, "an account was erased")                                                             \
     X(ACCOUNT_OVERLOADED, "a call on an account was refused for want of room, time or a read")     \
     X(ACCOUNTS_FOUND, "accounts were found again after the last restart")                          \
+    X(GUESTS_FORGOTTEN, "guests who had become customers were forgotten past their time")          \
+    X(ACCOUNTS_LAPSED, "accounts that nobody had verified were forgotten past their time")         \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {

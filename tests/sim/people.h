@@ -98,7 +98,7 @@ struct field {
 };
 
 struct postal_model {
-    uint32_t id; /* 0: free */
+    uint64_t id; /* 0: free */
     uint32_t value;
     uint64_t added_step;
     bool touched; /* a change or removal was sent */
@@ -225,7 +225,7 @@ struct account_ask {
     uint32_t session;
     uint32_t token;
     uint32_t value;
-    uint32_t id;
+    uint64_t id;
     uint8_t purpose;
     uint8_t role;
     bool verified;

@@ -44,7 +44,10 @@ static void fill_postal(struct world *world, struct account_ask *ask)
 {
     const struct account_model *account = &world->people.accounts[ask->account];
 
-    ask->id = account->postal[sim_random_below(&world->random, 4)].id;
+    if (ask->call == ACCOUNT_CALL_ADDRESS_ADD)
+        ask->id = row_number_of(sim_random_next(&world->random));
+    else
+        ask->id = account->postal[sim_random_below(&world->random, 4)].id;
 }
 
 static void fill_codes(struct world *world, struct account_ask *ask)
@@ -80,6 +83,7 @@ static bool fill_call(struct world *world, uint32_t device_index, struct account
     case ACCOUNT_CALL_PASSWORD_RESET:
         ask->session = NONE;
         return fill_token(world, ask);
+    case ACCOUNT_CALL_ADDRESS_ADD:
     case ACCOUNT_CALL_ADDRESS_SET:
     case ACCOUNT_CALL_ADDRESS_REMOVE:
         fill_postal(world, ask);

@@ -16,6 +16,8 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     static const uint32_t ttl_ms[][2] = {{3, 30}, {30, 300}, {300, 5000}, {60000, 600000}};
     static const uint32_t retention_ms[][2] = {{1, 50}, {200, 5000}, {86400000, 86400000}};
     static const uint32_t timeouts_ms[][2] = {{2, 20}, {50, 1000}, {5000, 5000}};
+    /* Rounds that find nothing to forget: no wall clock is set ahead by that much (wall.c). */
+    static const uint32_t retention_periods_ms[][2] = {{50, 500}, {500, 5000}};
     struct engine_options *options = &profile->engine;
     uint32_t ttl = draw_ranges(random, ttl_ms, 4);
 
@@ -31,7 +33,8 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     options->timers_per_step = draw_ranges(random, messages, 3);
     options->batch_messages = draw_ranges(random, messages, 3);
     options->batches = sim_random_range(random, 2, 4);
-    options->retention_period_ms = 0; /* the books do not know of it: test_engine_rounds does */
+    options->retention_period_ms = draw_ranges(random, retention_periods_ms, 2);
+    options->retention_steady_ms = sim_random_below(random, 200);
     options->audit_period_ms = sim_random_range(random, 10, 5000);
     options->session_marks = 1u << sim_random_below(random, 7);
     options->skus_max = SIM_SKUS_MAX + SIM_THIEVES + SIM_CONTESTS;

@@ -43,9 +43,12 @@ void wall_draw(struct world *world)
     static const uint32_t sizes_ms[] = {20, 5000, 3600 * 1000, 24 * 3600 * 1000};
     uint32_t size_ms = sizes_ms[sim_random_below(&world->random, 4)];
     int64_t by_ms = (int64_t)sim_random_below(&world->random, 2 * size_ms + 1) - (int64_t)size_ms;
+    int64_t ahead_ms =
+        sim_random_chance(&world->random, 200000) ? 0 : world->env.wall_ahead_ms + by_ms;
 
-    wall_set(world,
-             sim_random_chance(&world->random, 200000) ? 0 : world->env.wall_ahead_ms + by_ms);
+    if (world->wall.set_count < SIM_WALL_SETS_MAX - SIM_WALL_SETS_KEPT &&
+        ahead_ms <= SIM_WALL_AHEAD_MAX_MS && ahead_ms >= -SIM_WALL_AHEAD_MAX_MS)
+        wall_set(world, ahead_ms);
 }
 
 /* When, between two moments, the wall clock may have shown this. False: never. */

@@ -12,6 +12,7 @@
  *   damage.c     what a start may find: stores that lost something or rotted
  *   mails.c      people with accounts, whose mails a courier takes
  *   heal.c       no more faults: everything ends, every unit can be sold
+ *   retain.c     a month later: who is forgotten
  */
 #ifndef STAMPEDE_SIM_WORLD_H
 #define STAMPEDE_SIM_WORLD_H
@@ -32,6 +33,7 @@ enum {
     SIM_TEXT_MAX = 256,
     SIM_TURNS_MAX = 64, /* a power of two */
     SIM_WALL_SETS_MAX = 128,
+    SIM_WALL_SETS_KEPT = 8, /* of them, for the end */
     SIM_RESTARTS_MAX = 4096,
 };
 
@@ -65,6 +67,9 @@ struct wall_restart {
     int64_t at_ms;
     int64_t wall_ms; /* what the wall clock showed */
 };
+
+/* So far ahead, or behind, people set it: nothing is past its retention by that alone. */
+#define SIM_WALL_AHEAD_MAX_MS (15 * 24 * 3600 * 1000LL)
 
 /* All settings and restarts of the run. */
 struct wall {
@@ -422,6 +427,11 @@ void damage_before_start(struct world *world);
 /* Everything has ended: past its retention it must be forgotten. `settle` lets everything under way
  * end. */
 void world_forget(struct world *world, void (*settle)(struct world *));
+
+/* ---- retain.c ---- */
+
+/* After all else, with a new process: guests and accounts past their time. */
+void world_retain(struct world *world, void (*settle)(struct world *));
 
 /* ---- audit_log.c ---- */
 

@@ -50,7 +50,7 @@ static inline void random_rows(random_source source, uint64_t *seed, struct acco
     }
     account->address_count = (uint8_t)random_below(source, seed, ACCOUNT_ADDRESSES_MAX + 1);
     for (unsigned i = 0; i < account->address_count; i++) {
-        account->addresses[i].id = (uint32_t)source(seed);
+        account->addresses[i].id = row_number_of(source(seed));
         account->addresses[i].length = (uint16_t)random_below(source, seed, SEALED_ADDRESS_MAX + 1);
         random_bytes(source, seed, account->addresses[i].sealed, account->addresses[i].length);
     }
@@ -65,7 +65,6 @@ static inline void random_account(random_source source, uint64_t *seed,
     account->next_id = 1 + (uint32_t)random_below(source, seed, UINT32_MAX);
     account->credentials = 1 + (uint32_t)random_below(source, seed, UINT32_MAX);
     account->version = source(seed);
-    account->mails = source(seed);
     account->totp_step = source(seed);
     account->created_wall_ms = random_time(source, seed);
     account->verified_wall_ms = random_time(source, seed);
@@ -110,7 +109,7 @@ static inline bool random_account_record(random_source source, uint64_t *seed,
         random_bytes(source, seed, record->alias.customer.bytes, 16);
         record->alias.ended_wall_ms = random_time(source, seed);
     } else if (record->kind == RECORD_MAIL) {
-        record->sequence = 1 + random_below(source, seed, (1ULL << 40) - 1);
+        record->sequence = row_number_of(source(seed));
         record->mail.state = (uint8_t)random_below(source, seed, MAIL_DEAD + 1);
         record->mail.template = (uint8_t)source(seed);
         record->mail.attempts = (uint8_t)source(seed);

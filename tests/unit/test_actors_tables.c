@@ -191,6 +191,27 @@ static void reservation_ids_come_back_and_cannot_be_made_up(void **state)
     assert_true(strcmp(text, later_text) < 0); /* they sort by time */
 }
 
+static void row_numbers_come_back(void **state)
+{
+    static const uint64_t numbers[] = {1, 31, 32, 1ULL << 54, ROW_NUMBER_END - 1};
+    static const uint64_t drawn[] = {0, 1, ROW_NUMBER_END - 2, ROW_NUMBER_END - 1, UINT64_MAX};
+    static const char *const wrong[] = {"00000000000", "0000000001",  "000000000001",
+                                        "0000000000u", "0000000000A", "-0000000001"};
+    char text[ROW_TEXT_LENGTH + 1];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        row_number_format(numbers[i], text);
+        assert_int_equal(strlen(text), ROW_TEXT_LENGTH);
+        assert_true(row_number_parse(text, ROW_TEXT_LENGTH) == numbers[i]);
+    }
+    assert_string_equal(text, "zzzzzzzzzzz");
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_true(row_number_parse(wrong[i], strlen(wrong[i])) == 0);
+    for (size_t i = 0; i < sizeof(drawn) / sizeof(drawn[0]); i++)
+        assert_true(row_number_is_valid(row_number_of(drawn[i])));
+}
+
 static void skus_have_their_alphabet(void **state)
 {
     (void)state;
@@ -225,6 +246,7 @@ int main(void)
         cmocka_unit_test(index_agrees_with_a_list),
         cmocka_unit_test(index_grows_evenly),
         cmocka_unit_test(reservation_ids_come_back_and_cannot_be_made_up),
+        cmocka_unit_test(row_numbers_come_back),
         cmocka_unit_test(skus_have_their_alphabet),
         cmocka_unit_test(every_message_and_outcome_has_a_name),
     };

@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 
+#include "differential_accounts.h"
 #include "engine.h"
 #include "inspect.h"
 #include "journal_memory.h"
@@ -24,7 +25,7 @@ enum {
     PARTITIONS = 8,
     PRODUCTS = 10,
     VARIANTS = 2,
-    COMMANDS = 6000, /* a stream */
+    COMMANDS = 8000, /* a stream */
     CUSTOMERS = 12,
     HOLDS = 64, /* that the clients remember */
     MEMORY = 0,
@@ -58,9 +59,10 @@ struct stream {
     uint64_t ended;
     uint64_t cookies;
     uint32_t restarts;
+    struct people people;
 };
 
-/* ---- the ports that both share ---- */
+/* ---- the shared ports ---- */
 
 static struct moment port_now(void *self)
 {
@@ -130,6 +132,17 @@ static void keep_quiet(void *arg, const char *line)
 
 /* ---- engines ---- */
 
+static void take_account(struct side *side, uint64_t cookie, const struct message *reply)
+{
+    struct account_envelope *answer = reply->reply.account;
+    enum outcome outcome = (enum outcome)reply->reply.outcome;
+
+    side->digest = hash_word(side->digest ^ cookie) + people_digest(answer, outcome);
+    if (side == &side->stream->sides[MEMORY])
+        people_learn(&side->stream->people, answer, outcome);
+    envelope_free(answer);
+}
+
 static void take_answer(void *user, uint64_t cookie, const struct message *reply)
 {
     static const struct hash_key key = {{1, 2}};
@@ -138,6 +151,10 @@ static void take_answer(void *user, uint64_t cookie, const struct message *reply
     const struct hold_view *view = &reply->reply.hold;
 
     side->answers++;
+    if (reply->reply.answers == MESSAGE_ACCOUNT) {
+        take_account(side, cookie, reply);
+        return;
+    }
     side->digest = hash_word(side->digest ^ cookie) + hash_bytes(&key, reply, reply->size);
     if (side != &stream->sides[MEMORY])
         return;
@@ -194,6 +211,7 @@ static void start(struct stream *stream)
         fail_msg("seed %" PRIu64 ": %s", stream->seed, error);
     storage_ports_get(stream->storage, &stream->sides[DISK].journal, &stream->sides[DISK].watermark,
                       &unused);
+    read_at_once_from(&stream->sides[DISK].journal);
     stream->sides[MEMORY].journal = journal_memory_port(stream->memory);
     stream->sides[MEMORY].watermark = (struct watermark_port){
         .self = stream, .read = memory_watermark_read, .advance = memory_watermark_advance};
@@ -294,23 +312,30 @@ static void submit(struct stream *stream, struct command *command)
 {
     uint32_t shard = draw(stream, SHARDS);
     uint64_t cookie = ++stream->cookies;
-    struct product_envelope *products[SIDES] = {command->product, NULL};
+    void *envelopes[SIDES] = {NULL, NULL}; /* that move with it */
     enum outcome outcomes[SIDES];
     struct refusal refusals[SIDES];
 
     if (command->type == COMMAND_PRODUCT_PUT) {
-        products[DISK] = product_envelope_create(command->product->document_length);
-        memcpy(products[DISK], products[MEMORY],
-               sizeof(*products[DISK]) + products[MEMORY]->document_length);
+        envelopes[MEMORY] = command->product;
+        envelopes[DISK] = product_envelope_create(command->product->document_length);
+        memcpy(envelopes[DISK], command->product,
+               sizeof(*command->product) + command->product->document_length);
+    } else if (command->type == COMMAND_ACCOUNT) {
+        envelopes[MEMORY] = command->account;
+        envelopes[DISK] = account_envelope_create((enum account_call)command->account->call);
+        memcpy(envelopes[DISK], command->account, sizeof(*command->account));
     }
     memset(refusals, 0, sizeof(refusals));
     for (uint32_t i = 0; i < SIDES; i++) {
         if (command->type == COMMAND_PRODUCT_PUT)
-            command->product = products[i];
+            command->product = envelopes[i];
+        else if (command->type == COMMAND_ACCOUNT)
+            command->account = envelopes[i];
         outcomes[i] = engine_submit(engine_shard(stream->sides[i].engine, shard), command, cookie,
                                     &refusals[i]);
-        if (command->type == COMMAND_PRODUCT_PUT && outcomes[i] != OUTCOME_PENDING)
-            envelope_free(products[i]);
+        if (outcomes[i] != OUTCOME_PENDING)
+            envelope_free(envelopes[i]);
     }
     if (outcomes[MEMORY] != outcomes[DISK] ||
         memcmp(&refusals[MEMORY], &refusals[DISK], sizeof(refusals[0])) != 0)
@@ -406,14 +431,25 @@ static void adjust_stock(struct stream *stream)
     submit(stream, &command);
 }
 
+static void ask_account(struct stream *stream)
+{
+    struct command command = {.type = COMMAND_ACCOUNT,
+                              .account = people_ask(&stream->random, &stream->people)};
+
+    if (command.account != NULL)
+        submit(stream, &command);
+}
+
 static void act(struct stream *stream)
 {
     uint32_t kind = draw(stream, 100);
 
-    if (kind < 55)
+    if (kind < 48)
         reserve(stream);
-    else if (kind < 85)
+    else if (kind < 72)
         change_hold(stream);
+    else if (kind < 87)
+        ask_account(stream);
     else if (kind < 97)
         adjust_stock(stream);
     else
@@ -495,6 +531,7 @@ static void create(struct stream *stream, uint64_t seed)
     stream->options.batches = 2;
     stream->options.requests_max = 32;
     stream->options.mailbox_max = 16;
+    stream->options.accounts_active_max = 3; /* they leave memory, and are read again */
     for (uint32_t i = 0; i < SIDES; i++)
         stream->sides[i] = (struct side){.stream = stream, .random = seed};
     stream->memory = journal_memory_create(
@@ -524,13 +561,15 @@ static void run_stream(uint64_t seed)
     for (uint32_t i = 0; i < PARTITIONS; i++)
         compare_ledger(stream, i);
     stop(stream);
-    print_message("seed %" PRIu64 ": %" PRIu64 " commands, %" PRIu64 " answers, %" PRIu64
+    print_message("seed %" PRIu64 ": %" PRIu64 " answers, %" PRIu64 " of accounts, %" PRIu64
                   " holds, %" PRIu64 " replays, %u restarts\n",
-                  seed, stream->cookies, stream->sides[MEMORY].answers, stream->granted,
+                  seed, stream->sides[MEMORY].answers, stream->people.answers, stream->granted,
                   stream->replayed, stream->restarts);
     /* A stream in which nothing of it happens compares nothing. */
     assert_true(stream->granted > 100 && stream->replayed > 100 && stream->ended > 20 &&
                 stream->restarts > 5);
+    assert_true(stream->people.registered > 10 && stream->people.opened > 50 &&
+                stream->people.checked > 20 && stream->people.erased > 3);
     journal_memory_destroy(stream->memory);
     test_folder_remove(&stream->folder);
     free(stream);

@@ -12,6 +12,7 @@ struct bag {
     uint32_t count;
     uint32_t given[16]; /* by the mail's number */
     char text[16][8];   /* what was sealed */
+    uint64_t mails;     /* enqueued: their numbers are 1, 2, ... */
 };
 
 static struct bag bag;
@@ -79,6 +80,8 @@ static enum outcome ask(struct fixture *fixture, struct account_envelope *questi
 
 static void put_mail(struct account_envelope *envelope, const char *sealed)
 {
+    if (envelope->mail == 0)
+        envelope->mail = ++bag.mails;
     envelope->mail_template = 3;
     envelope->sealed_mail_length = (uint16_t)(strlen(sealed) + 1);
     memcpy(envelope->sealed_mail, sealed, strlen(sealed) + 1);
@@ -117,7 +120,7 @@ static enum outcome replay(struct fixture *fixture, const struct principal *acco
                                         .account = *account,
                                         .mail = sequence,
                                         .mail_result = MAIL_REPLAYED,
-                                        .mail_created_wall_ms = 1};
+                                        .mail_created_wall_ms = fixture->now.wall_ms};
 
     put_mail(&envelope, "again");
     return ask(fixture, &envelope);
@@ -305,6 +308,108 @@ static void an_erased_account_s_mails_are_dropped(void **state)
     assert_int_equal(bag.given[1] + bag.given[2], 2);
 }
 
+/* Erased, with a mail that says so. */
+static struct principal leave(struct fixture *fixture)
+{
+    struct principal account = register_mary(fixture);
+    struct account_envelope envelope = {.call = ACCOUNT_CALL_ERASE, .account = account};
+
+    come_back(fixture, COURIER_LATER, "away");
+    put_mail(&envelope, "goodbye");
+    envelope.key = (struct account_key_record){.length = 4, .bytes = {9, 9, 9, 9}};
+    assert_int_equal(ask(fixture, &envelope), OUTCOME_OK);
+    assert_int_equal(envelope.view.state, ACCOUNT_ERASED);
+    assert_int_equal(bag.count, 1);
+    assert_int_equal(bag.carried[0]->key->bytes[0], 9);
+    assert_string_equal(bag.text[2], "goodbye");
+    assert_int_equal(journal_memory_count(fixture->journal, RECORD_ACCOUNT_KEY), 1);
+    assert_int_equal(journal_memory_scrubs(fixture->journal), 1);
+    return account;
+}
+
+/* Neither the mail nor its key is there any more. */
+static void assert_left(struct fixture *fixture)
+{
+    assert_int_equal(journal_memory_count(fixture->journal, RECORD_MAIL), 0);
+    assert_int_equal(journal_memory_count(fixture->journal, RECORD_ACCOUNT_KEY), 0);
+    assert_int_equal(metrics_of(fixture).mails_waiting, 0);
+    assert_int_equal(metrics_of(fixture).mails_dead, 0);
+}
+
+static void an_erased_account_is_told_so(void **state)
+{
+    struct fixture *fixture = *state;
+    struct principal account = leave(fixture);
+    struct account_envelope rewrap = {.call = ACCOUNT_CALL_KEY_REWRAP, .account = account};
+
+    come_back(fixture, COURIER_LATER, "away");
+    crash(fixture);
+    assert_int_equal(bag.count, 0);
+    fixture_advance(fixture, 2 * MINUTE_MS);
+    assert_int_equal(bag.given[1], 1); /* what could be read by the old key only is dropped */
+    assert_int_equal(bag.given[2], 2);
+    assert_int_equal(bag.carried[0]->key->bytes[0], 9);
+    come_back(fixture, COURIER_LATER, "away");
+    assert_int_equal(replay(fixture, &account, 2), OUTCOME_OK);
+    assert_int_equal(bag.given[2], 3);
+    come_back(fixture, COURIER_DELIVERED, "");
+    assert_left(fixture);
+    assert_int_equal(journal_memory_scrubs(fixture->journal), 2);
+    rewrap.key.length = 4;
+    assert_int_equal(ask(fixture, &rewrap), OUTCOME_NOT_FOUND); /* it does not come back */
+    assert_int_equal(replay(fixture, &account, 2), OUTCOME_STALE);
+    fixture_advance(fixture, 2 * MINUTE_MS);
+    assert_int_equal(bag.given[2], 3);
+}
+
+static void a_goodbye_s_key_is_wrapped_anew(void **state)
+{
+    struct fixture *fixture = *state;
+    struct account_envelope envelope = {.account = leave(fixture), .call = ACCOUNT_CALL_GET};
+
+    come_back(fixture, COURIER_LATER, "away");
+    assert_int_equal(ask(fixture, &envelope), OUTCOME_OK);
+    assert_int_equal(envelope.key.length, 4);
+    envelope.call = ACCOUNT_CALL_KEY_REWRAP;
+    envelope.version = envelope.view.version;
+    envelope.key.bytes[0] = 8;
+    assert_int_equal(ask(fixture, &envelope), OUTCOME_OK);
+    crash(fixture);
+    fixture_advance(fixture, 2 * MINUTE_MS);
+    assert_int_equal(bag.count, 1);
+    assert_int_equal(bag.carried[0]->key->bytes[0], 8);
+    come_back(fixture, COURIER_DELIVERED, "");
+    assert_left(fixture);
+}
+
+/* Nothing of an erased account is kept as a dead letter. */
+static void a_goodbye_that_is_refused_is_dropped(void **state)
+{
+    struct fixture *fixture = *state;
+
+    leave(fixture);
+    come_back(fixture, COURIER_REFUSED, "no such user");
+    fixture_advance(fixture, 2 * MINUTE_MS); /* the mail of before */
+    assert_left(fixture);
+}
+
+static void a_goodbye_without_a_way_is_kept_for_a_week(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t kept_ms = 0;
+
+    leave(fixture);
+    while (bag.count > 0) {
+        come_back(fixture, COURIER_NO_ROUTE, "no mail server is configured");
+        assert_int_equal(journal_memory_count(fixture->journal, RECORD_ACCOUNT_KEY), 1);
+        fixture_advance(fixture, MAIL_NO_ROUTE_MS);
+        kept_ms += MAIL_NO_ROUTE_MS;
+        assert_in_range(kept_ms, 0, MAIL_GOODBYE_KEPT_MS + MAIL_NO_ROUTE_MS);
+    }
+    assert_true(kept_ms > MAIL_GOODBYE_KEPT_MS);
+    assert_left(fixture);
+}
+
 static void what_finds_no_room_goes_out_later(void **state)
 {
     struct fixture *fixture = *state;
@@ -379,6 +484,10 @@ int main(void)
         TEST(what_can_t_be_tried_is_no_attempt),
         TEST(a_crash_before_the_delivery_is_recorded_sends_it_again),
         TEST(an_erased_account_s_mails_are_dropped),
+        TEST(an_erased_account_is_told_so),
+        TEST(a_goodbye_s_key_is_wrapped_anew),
+        TEST(a_goodbye_that_is_refused_is_dropped),
+        TEST(a_goodbye_without_a_way_is_kept_for_a_week),
         TEST(what_finds_no_room_goes_out_later),
         TEST(a_draining_engine_begins_no_mail_and_ends_what_is_on_its_way),
         TEST(after_the_latch_fell_nothing_leaves),

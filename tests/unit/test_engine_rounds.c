@@ -379,6 +379,40 @@ static void an_account_that_nobody_verifies_goes(void **state)
     assert_int_equal(find_email(fixture, 3), OUTCOME_OK);
 }
 
+/* What is past its time goes by the times in the records, not by how long the process lives. */
+static void who_starts_anew_each_day_forgets(void **state)
+{
+    struct fixture *fixture = *state;
+    struct principal pending;
+    struct engine_metrics metrics;
+    int64_t guests = 0;
+    int64_t accounts = 0;
+
+    keep_short(fixture);
+    people[0] = register_person(fixture, 1, true);
+    pending = register_person(fixture, 2, false);
+    assert_int_equal(guest_call(fixture, ACCOUNT_CALL_GUEST_END, 1), OUTCOME_OK);
+    for (int start = 0; start < 2; start++) { /* it is not time yet */
+        serve_with(fixture, &old_keys);
+        pass(fixture, 30 * SECOND_MS);
+        assert_int_equal(metrics_of(fixture).guests_forgotten, 0);
+        assert_int_equal(metrics_of(fixture).accounts_lapsed, 0);
+    }
+    leap(fixture, GUEST_KEPT_S);
+    for (int start = 0; start < 2; start++) {
+        serve_with(fixture, &old_keys);
+        pass(fixture, 30 * SECOND_MS); /* half of retention_period_ms */
+        metrics = metrics_of(fixture);
+        guests += metrics.guests_forgotten;
+        accounts += metrics.accounts_lapsed;
+    }
+    assert_int_equal(guests, 1);
+    assert_int_equal(accounts, 1);
+    assert_int_equal(guest_call(fixture, ACCOUNT_CALL_GUEST_CHECK, 1), OUTCOME_NOT_FOUND);
+    assert_int_equal(wrap_of(fixture, &pending), -1);
+    assert_int_equal(wrap_of(fixture, &people[0]), VAULT_WRAPPED_BY_CURRENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -393,6 +427,7 @@ int main(void)
         TEST(a_guest_is_known_until_its_tokens_have_ended),
         TEST(a_leap_of_the_clock_deletes_nothing),
         TEST(an_account_that_nobody_verifies_goes),
+        TEST(who_starts_anew_each_day_forgets),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

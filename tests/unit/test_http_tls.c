@@ -371,6 +371,30 @@ static void what_cannot_be_read_is_said_at_the_start(void **state)
     assert_non_null(strstr(error, "the key in /nowhere/key.pem"));
 }
 
+static void a_key_that_all_may_read_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        mode_t mode;
+        bool is_good;
+    } cases[] = {{0600, true},  {0400, true},  {0640, true},  {0440, true}, {0644, false},
+                 {0604, false}, {0602, false}, {0660, false}, {0601, false}};
+    char error[HTTP_TLS_ERROR_MAX];
+    struct pair_files own;
+    pair_make(&own);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        assert_int_equal(chmod(own.key, cases[i].mode), 0);
+        struct http_tls *subject = http_tls_create(own.certificate, own.key, error, sizeof error);
+        if ((subject != NULL) != cases[i].is_good)
+            fail_msg("a key of mode %04o was %s", (unsigned)cases[i].mode,
+                     subject != NULL ? "taken" : error);
+        if (subject == NULL)
+            assert_non_null(strstr(error, "chmod 600 or 640"));
+        http_tls_destroy(subject);
+    }
+    pair_remove(&own);
+}
+
 static void a_certificate_covers_its_names_only(void **state)
 {
     (void)state;
@@ -414,6 +438,7 @@ int main(void)
         cmocka_unit_test(keys_change_by_the_clock),
         cmocka_unit_test(a_new_certificate_is_taken_and_a_broken_one_is_not),
         cmocka_unit_test(what_cannot_be_read_is_said_at_the_start),
+        cmocka_unit_test(a_key_that_all_may_read_is_refused),
         cmocka_unit_test(a_certificate_covers_its_names_only),
     };
     return cmocka_run_group_tests(tests, group_begin, group_end);

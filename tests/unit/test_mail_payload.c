@@ -92,6 +92,8 @@ static void test_links_lead_to_pages_of_the_shop(void **state)
         {MAIL_EMAIL_CHANGED, ""},
         {MAIL_PASSWORD_CHANGED, ""},
         {MAIL_ACCOUNT_DELETED, ""},
+        {MAIL_SECOND_FACTOR_ON, ""},
+        {MAIL_SECOND_FACTOR_OFF, ""},
     };
     char link[MAIL_LINK_MAX];
 

@@ -96,6 +96,32 @@ static void plant_key_of_erased(void)
     account(MARY)->state = ACCOUNT_ERASED;
 }
 
+static void plant_goodbye_without_mail(void)
+{
+    struct account_record *gone = account(MARY);
+
+    gone->state = ACCOUNT_ERASED;
+    gone->goodbye = 1;
+    key_of(MARY)->operation = RECORD_DELETE;
+    key_of(MARY)->sequence = 1;
+}
+
+/* Its last mail is there still, and that mail's key. */
+static void plant_goodbye(void)
+{
+    struct record *mail;
+
+    plant_goodbye_without_mail();
+    mail = place(RECORD_MAIL, MARY);
+    mail->sequence = 1;
+    mail->mail.sealed_length = 1;
+}
+
+static void plant_goodbye_of_a_customer(void)
+{
+    key_of(PAUL)->sequence = 1;
+}
+
 static void plant_lost_address(void)
 {
     address(PAUL, PAUL)->operation = RECORD_DELETE;
@@ -128,9 +154,9 @@ static void plant_alias_of_nobody(void)
 
 static void plant_mail_of_nobody(void)
 {
-    struct record *record = place(RECORD_MAIL, MARY);
+    struct record *record = place(RECORD_MAIL, 9); /* there is no such account */
 
-    record->sequence = 1; /* none was enqueued */
+    record->sequence = 1;
     record->mail.sealed_length = 1;
 }
 
@@ -147,6 +173,9 @@ static void test_accounts(void **state)
         {plant_lost_key, CHECK_BROKEN, "the key of account 2 of partition 1 is missing"},
         {plant_key_of_nobody, CHECK_BROKEN, "a key of account 3 of partition 1, but no such"},
         {plant_key_of_erased, CHECK_BROKEN, "account 1 of partition 1 is erased, but its key"},
+        {plant_goodbye, CHECK_OK, "2 unfinished"},
+        {plant_goodbye_without_mail, CHECK_BROKEN, "the key of its last mail is there without it"},
+        {plant_goodbye_of_a_customer, CHECK_BROKEN, "last mail, and is not erased"},
         {plant_lost_address, CHECK_BROKEN, "the address of account 2 of partition 1 is not known"},
         {plant_stolen_address, CHECK_BROKEN,
          "the address of account 2 of partition 1 is not known"},
@@ -154,7 +183,7 @@ static void test_accounts(void **state)
         {plant_number_not_given, CHECK_BROKEN, "has a number that was not given yet"},
         {plant_wrong_number, CHECK_BROKEN, "account 1 of partition 1 bears another's number"},
         {plant_alias_of_nobody, CHECK_BROKEN, "a guest became account 9 of partition 1"},
-        {plant_mail_of_nobody, CHECK_BROKEN, "mail 1 of account 1 of partition 1 is nobody's"},
+        {plant_mail_of_nobody, CHECK_BROKEN, "mail 1 of account 9 of partition 1 is nobody's"},
     };
 
     (void)state;

@@ -46,6 +46,7 @@ static inline void pair_write(const struct pair_files *files, const char *names,
     fclose(file);
     file = fopen(files->key, "we");
     assert_non_null(file);
+    assert_int_equal(fchmod(fileno(file), 0600), 0);
     assert_int_equal(PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL), 1);
     fclose(file);
     X509_free(certificate);
