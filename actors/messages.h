@@ -27,6 +27,7 @@
     X(HOLD_PIN, hold, REQUEST)     /* held -> capturing, for `order` */                            \
     X(HOLDS_ADOPT, adopt, REQUEST) /* to a shard: its part */                                      \
     X(ACCOUNT, account, REQUEST)                                                                   \
+    X(ORDER, order, REQUEST)                                                                       \
     X(HOLD_LIST, list, REQUEST)                                                                    \
     X(STOCK_GET, stock, REQUEST)                                                                   \
     X(STOCK_ADJUST, adjust, REQUEST)                                                               \
@@ -113,6 +114,12 @@ struct account_body {
     struct account_envelope *envelope;
 };
 
+struct order_envelope;
+
+struct order_body_message {
+    struct order_envelope *envelope;
+};
+
 struct stock_body {
     uint32_t sku_id;
 };
@@ -121,6 +128,7 @@ struct adjust_body {
     uint32_t sku_id;
     uint8_t claim;
     uint8_t is_set;
+    uint8_t is_restock; /* sold units are for sale again */
     int64_t value;    /* delta, or what shall be available */
     uint32_t claimed; /* units taken from the gate, when claim is made */
     uint8_t has_key;  /* key and fingerprint are set: the effect is to happen once */
@@ -237,6 +245,7 @@ struct reply_body {
     union {
         struct list_envelope *list;       /* HOLD_LIST; the receiver frees it (envelope_free) */
         struct account_envelope *account; /* ACCOUNT; likewise */
+        struct order_envelope *order;     /* ORDER; likewise */
         struct {
             uint32_t next_product;
             uint8_t more;
@@ -258,6 +267,7 @@ struct message {
         struct list_body list;
         struct adopt_body adopt;
         struct account_body account;
+        struct order_body_message order;
         struct stock_body stock;
         struct adjust_body adjust;
         struct product_body product;

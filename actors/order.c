@@ -97,13 +97,28 @@ void order_persist(const struct order_turn *turn)
     record->operation = RECORD_DELETE;
 }
 
+uint64_t order_take_number(const struct order_turn *turn, struct order_numbers *numbers,
+                           enum floor floor)
+{
+    struct record *record;
+
+    if (numbers->next >= numbers->floor) {
+        numbers->floor = numbers->next + ORDER_NUMBERS_STEP;
+        record = effects_record(turn->effects, RECORD_FLOOR, turn->subject->partition, 0, 0);
+        record->subject = (uint32_t)floor;
+        record->floor.next_sequence = numbers->floor;
+    }
+    return numbers->next++;
+}
+
 static void tell(const struct order_turn *turn, enum order_status what, int64_t amount_minor)
 {
     const struct order_subject *subject = turn->subject;
+    uint64_t number = order_take_number(turn, turn->context->events, FLOOR_EVENTS);
     struct record *record =
         effects_record(turn->effects, RECORD_EVENT_OUT, subject->partition, 0, 0);
 
-    record->sequence = (*turn->context->next_event)++;
+    record->sequence = number;
     record->event_out.type = (uint8_t)what;
     record->event_out.order = subject->sequence;
     record->event_out.created_wall_ms = subject->order.created_wall_ms;

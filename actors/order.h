@@ -118,9 +118,18 @@ struct order_subject {
     int64_t expires_boot_ms;             /* order.expires_wall_ms, by the clock nobody sets */
 };
 
+/* Numbers that are given once. Up to `floor` they are taken from what is durable: after a restart it
+ * goes on from there. */
+struct order_numbers {
+    uint64_t next;  /* from 1 */
+    uint64_t floor; /* exclusive */
+};
+
+enum { ORDER_NUMBERS_STEP = 256 };
+
 struct order_context {
-    uint64_t *next_sequence; /* of the partition; from 1 */
-    uint64_t *next_event;
+    struct order_numbers *orders; /* of the partition */
+    struct order_numbers *events;
     bool may_confirm;    /* the provider takes CONFIRM */
     bool event_is_known; /* EVENT: the inbox has it */
 };

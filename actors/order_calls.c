@@ -96,7 +96,7 @@ static enum outcome create(struct order_turn *turn, struct order_envelope *envel
 
     assert(order->status == ORDER_NONE && envelope->body.line_count >= 1);
     *order = envelope->order;
-    subject->sequence = (*turn->context->next_sequence)++;
+    subject->sequence = order_take_number(turn, turn->context->orders, FLOOR_ORDERS);
     order->principal = envelope->who[0];
     order->created_wall_ms = turn->moment->wall_ms;
     order->status = ORDER_NONE;

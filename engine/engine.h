@@ -17,6 +17,7 @@
 #include "env.h"
 #include "messages.h"
 #include "metrics.h"
+#include "order.h"
 #include "ports.h"
 
 struct engine;
@@ -44,6 +45,7 @@ struct engine_options {
     uint32_t batches;            /* a shard's batches under way at most */
     uint32_t audit_period_ms;
     uint32_t accounts_active_max; /* in memory, a shard */
+    uint32_t orders_live_max;     /* in memory, a shard */
     uint32_t session_marks;       /* classes of principals: session_marks.h */
     uint32_t outbox_rows_max;     /* mails known to a shard; 2 to OUTBOX_ROWS_MAX */
     uint32_t mails_under_way_max; /* a shard; 1 to MAILS_UNDER_WAY_MAX */
@@ -64,6 +66,7 @@ struct engine_ports {
     struct outbound_port outbound; /* without `submit`: every job is refused (OVERLOADED) */
     struct vault_port vault;       /* may be empty where no private data is handled */
     struct worker_port workers;    /* may be empty: then engine_work_submit answers OVERLOADED */
+    struct gateway_port gateway;   /* without `submit`: no order is taken */
 };
 
 /* Reserves all memory. NULL if memory is refused. Start-up thread. */
@@ -133,6 +136,8 @@ enum command_type {
     COMMAND_HOLD_LIST,   /* asks this shard's own part; see engine_list */
     COMMAND_HOLDS_ADOPT, /* to every shard, until it says that there is no more */
     COMMAND_ACCOUNT,
+    COMMAND_ORDER,
+    COMMAND_STOCK_RESTOCK, /* an order's */
 };
 
 struct command {
@@ -166,6 +171,12 @@ struct command {
         } stock;                          /* STOCK_* */
         struct product_envelope *product; /* ownership moves unless refused at once */
         struct account_envelope *account; /* likewise; comes back with the reply */
+        struct order_envelope *order;     /* likewise */
+        struct {
+            uint32_t sku_id;
+            uint32_t quantity;
+            struct hash128 key; /* of order, refund and line: it is done once */
+        } restock;
         struct {
             uint32_t shard; /* asked */
             struct adopt_body body;
@@ -335,6 +346,7 @@ void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_
 /* Envelopes: plain allocations that travel in messages. Any thread. */
 struct product_envelope *product_envelope_create(uint32_t document_length);
 struct account_envelope *account_envelope_create(enum account_call call);
+struct order_envelope *order_envelope_create(enum order_call call);
 void envelope_free(void *envelope);
 
 #endif

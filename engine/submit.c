@@ -433,6 +433,52 @@ static enum outcome submit_account(struct shard *shard, const struct command *co
     return send_request(shard, target);
 }
 
+static enum outcome submit_order(struct shard *shard, const struct command *command,
+                                 uint64_t cookie)
+{
+    struct engine *engine = shard->engine;
+    struct order_envelope *envelope = command->order;
+    uint32_t partition = envelope->call == ORDER_CALL_CREATE
+                             ? order_partition_of(&envelope->who[0], engine->options.partitions)
+                             : envelope->id.partition;
+    struct message *message;
+    uint32_t target;
+
+    if (partition >= engine->options.partitions)
+        return OUTCOME_NOT_FOUND;
+    if (envelope->call == ORDER_CALL_CREATE &&
+        engine->ports.journal.is_full(engine->ports.journal.self))
+        return OUTCOME_STORAGE_FULL;
+    target = engine_shard_of(engine, partition);
+    message = begin_request(shard, target, MESSAGE_ORDER, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = (uint16_t)partition;
+    envelope->origin = command->origin;
+    message->order.envelope = envelope;
+    return send_request(shard, target);
+}
+
+static enum outcome submit_restock(struct shard *shard, const struct command *command,
+                                   uint64_t cookie)
+{
+    static const char reason[] = "refunded";
+    uint32_t partition = sku_id_partition(command->restock.sku_id);
+    uint32_t target = engine_shard_of(shard->engine, partition);
+    struct message *message = begin_request(shard, target, MESSAGE_STOCK_ADJUST, 0, cookie);
+
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = (uint16_t)partition;
+    message->adjust.sku_id = command->restock.sku_id;
+    message->adjust.is_restock = 1;
+    message->adjust.value = command->restock.quantity;
+    message->adjust.has_key = 1;
+    message->adjust.key = command->restock.key;
+    memcpy(message->adjust.reason, reason, sizeof(reason));
+    return send_request(shard, target);
+}
+
 /* What may not be begun in this mode; when storage is full, claim_or_refuse looks further. */
 static enum outcome mode_refuses(const struct engine *engine, enum command_type type)
 {
@@ -483,6 +529,10 @@ enum outcome engine_submit(struct shard *shard, const struct command *command, u
         return submit_adopt(shard, command, cookie);
     case COMMAND_ACCOUNT:
         return submit_account(shard, command, cookie);
+    case COMMAND_ORDER:
+        return submit_order(shard, command, cookie);
+    case COMMAND_STOCK_RESTOCK:
+        return submit_restock(shard, command, cookie);
     default:
         assert(false && "unknown command");
         return OUTCOME_NOT_FOUND;
