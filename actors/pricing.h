@@ -3,7 +3,8 @@
  * totals and an explanation come out. Pure; any thread; no state, heap or float; the same input
  * gives the same result. Amounts are minor units of one currency (so JPY, EUR and KWD need no
  * exponent here), rates are basis points (1 bp = 0.01 %). Intermediate products have 128 bits; what
- * does not fit 63 bits in the end is PRICING_OVERFLOW, never a wrapped amount.
+ * does not fit 63 bits in the end (the subtotal or the total) is PRICING_OVERFLOW, never a wrapped
+ * amount.
  *
  * The order of the steps, which is the rule:
  *
@@ -27,7 +28,8 @@
  *      remainders the earlier line is served first. The shares add up to the amount exactly.
  *   4. Shipping is charged by its table: a flat price; by the weight of all lines; or by the price
  *      of the goods, which is the subtotal less the discounts (step 3), without exclusive tax. From
- *      `free_over_minor` on (inclusive), compared with the same price of the goods, it is free. A
+ *      `free_over_minor` on (inclusive), compared with the same price of the goods, it is free; a
+ *      price table need not go beyond that, a weight table must (nobody carries what it lacks). A
  *      free_shipping coupon makes it free; the amount saved is told, and is no part of
  *      `discount_minor`: shipping_minor is what is charged.
  *   5. Tax is computed per line, on the line's subtotal less its discount, rounded half up. The
