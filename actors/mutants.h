@@ -127,7 +127,15 @@
     X(108, READ_FAILED_IS_EMPTY, "an account that can't be read is taken for one that is not")     \
     X(109, RECOVERY_CODE_KEPT, "a recovery code can be used again")                                \
     X(110, CLOSE_ALL_CLOSES_OWN, "ending all other sessions ends the asker's too")                 \
-    X(111, PROOF_NOT_COMPARED, "what needs the password is done for one that was replaced")
+    X(111, PROOF_NOT_COMPARED, "what needs the password is done for one that was replaced")        \
+    /* ---- coupons ---- */                                                                        \
+    X(127, COUPON_OVER_CAP, "one use more than a coupon has is held")                              \
+    X(128, COUPON_HELD_TWICE, "an order that asks for its use again takes a second one")           \
+    X(129, COUPON_NOT_RELEASED, "a use that is given back stays taken")                            \
+    X(130, COUPON_COMMITTED_TWICE, "a commit that is repeated counts twice")                       \
+    X(131, COUPON_USES_FORGOTTEN, "after a restart the uses that are held are forgotten")          \
+    X(132, COUPON_COUNT_FORGOTTEN, "after a restart the uses that were committed are forgotten")   \
+    X(133, COUPON_GUEST_NOT_COUNTED, "what a customer used as a guest does not count")
 
 enum mutant {
     MUTANT_NONE,

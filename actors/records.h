@@ -11,7 +11,7 @@
  *   LEDGER    subject = SKU ID, sequence; every change of stock or sold, never deleted
  *   LIMIT     subject = product number, principal; units a customer of a limited product has bought
  *   FLOOR     subject 0: the partition's next sequence, written when a hold is purged, so that none
- *             is reused; subject 1: its next account number
+ *             is reused; subject 1: its next account number; subject 2: its next coupon number
  *   ACCOUNT   subject = account number; all of an account but its key
  *   ACCOUNT_KEY  the same subject; the data key that its private fields are sealed under, wrapped.
  *             Of a kind (and a file) of its own, so that destroying it erases the person
@@ -20,6 +20,11 @@
  *             customer, and who
  *   MAIL      subject = account number, sequence = of the account's mails; one that has not gone
  * out
+ *   COUPON    subject = coupon number; definition, version, whether it is deleted
+ *   COUPON_COUNT  the same subject, principal; uses that this customer's orders committed; of
+ *             nobody: that all did
+ *   COUPON_USE  the same subject, sequence = the order's (coupon_use_place); a use that is held
+ *   COUPON_PAST  the same; a use that was committed; never deleted
  *   AUDIT     subject 0, sequence = its number in the partition's chain: who did what; never
  * deleted AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
  *
@@ -36,6 +41,7 @@
 
 #include "account_state.h"
 #include "audit.h"
+#include "coupon_state.h"
 #include "hash.h"
 #include "identity.h"
 #include "shop_limits.h"
@@ -54,8 +60,15 @@
     X(EMAIL, email)                                                                                \
     X(ALIAS, alias)                                                                                \
     X(MAIL, mail)                                                                                  \
+    X(COUPON, coupon)                                                                              \
+    X(COUPON_COUNT, coupon_count)                                                                  \
+    X(COUPON_USE, coupon_use)                                                                      \
+    X(COUPON_PAST, coupon_past)                                                                    \
     X(AUDIT, audit)                                                                                \
     X(AUDIT_HEAD, audit_head)
+
+/* Kinds whose keys end with a principal: LIMIT, COUPON_COUNT. */
+#define RECORD_HAS_PRINCIPAL(kind) ((kind) == RECORD_LIMIT || (kind) == RECORD_COUPON_COUNT)
 
 /* In this order they are loaded: what is referred to comes before what refers to it. */
 enum record_kind {
@@ -69,7 +82,7 @@ enum record_kind {
 static inline bool record_is_history(enum record_kind kind)
 {
     return kind == RECORD_LEDGER || kind == RECORD_ACCOUNT || kind == RECORD_ACCOUNT_KEY ||
-           kind == RECORD_EMAIL || kind == RECORD_AUDIT;
+           kind == RECORD_EMAIL || kind == RECORD_COUPON_PAST || kind == RECORD_AUDIT;
 }
 
 /* A hold's life (design.md I5); allowed successors stand in inventory_hold.c. */
@@ -230,6 +243,10 @@ struct record {
         struct email_record email;
         struct alias_record alias;
         struct mail_record mail;
+        struct coupon_record coupon;
+        struct coupon_count_record coupon_count;
+        struct coupon_use_record coupon_use;
+        struct coupon_use_record coupon_past;
         struct audit_record audit;
         struct audit_head_record audit_head;
     };

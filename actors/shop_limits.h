@@ -85,6 +85,17 @@ enum {
     PRICING_COUPONS_MAX = 4,  /* on one cart */
     COUPON_SCOPE_MAX = 16,    /* products of one coupon, and categories */
     TAX_RATE_BP_MAX = 100000, /* 1000 % */
+
+    /* ---- coupons ---- */
+    COUPON_CODE_MAX = 40,
+    COUPON_LABEL_BYTES_MAX = 400,  /* of a category's name */
+    COUPON_NAMES_BYTES_MAX = 2040, /* of all names of one coupon, two more each */
+    COUPON_USES_MAX = 1000000000,  /* that a cap may be */
+    COUPONS_MAX = 16 * 1024,       /* a shard */
+    COUPON_ROWS_MAX = 1000 * 1000, /* a shard: uses held, and likewise customers counted */
+    COUPON_LOOKUPS_MAX = 32,       /* a shard: uses that are looked for in the journal */
+    COUPON_ENDED_SLACK_MS = 5000,  /* beyond what requests may take */
+    COUPON_FORGET_PER_STEP = 16,   /* ended uses, and a deleted coupon's customers */
 };
 
 /* clang-format takes a product of two names for a pointer. */

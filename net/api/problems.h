@@ -84,6 +84,11 @@
     X(ACCOUNT_FULL, "account_full", 409, "Account full",                                           \
       "The account has as many of these as it can have. Remove one first.")                        \
     X(PRODUCT_EXISTS, "product_exists", 409, "Product exists", "A product with this ID exists.")   \
+    X(COUPON_EXHAUSTED, "coupon_exhausted", 409, "Coupon used up",                                 \
+      "As many orders as this coupon has uses, or as one customer may have, use it. A use that "   \
+      "an unpaid order holds comes back when that order ends.")                                    \
+    X(INVALID_STATE, "invalid_state", 409, "Invalid state",                                        \
+      "What is asked for cannot be done in the state that this is in. `detail` says why.")         \
     X(PAYLOAD_TOO_LARGE, "payload_too_large", 413, "Payload too large",                            \
       "The body is larger than this call takes: 64 KiB, for imports 64 MiB.")                      \
     X(URI_TOO_LONG, "uri_too_long", 414, "URI too long", "The request line is too long.")          \
@@ -95,6 +100,9 @@
     X(VALIDATION_FAILED, "validation_failed", 422, "Validation failed",                            \
       "The request was understood, but some of its fields are missing, unknown or out of bounds. " \
       "`errors` names each with the reason.")                                                      \
+    X(COUPON_INVALID, "coupon_invalid", 422, "Coupon invalid",                                     \
+      "There is no such coupon, or it is not, not yet or no longer valid, or does not fit this "   \
+      "cart.")                                                                                     \
     X(KEY_REUSED, "idempotency_key_reused", 422, "Idempotency key reused",                         \
       "This Idempotency-Key was used for a request with another body. Give a new request a new "   \
       "key.")                                                                                      \

@@ -236,6 +236,10 @@ static const char *refusal_detail(enum outcome outcome)
     case OUTCOME_STALE:
     case OUTCOME_TOKEN_INVALID:
     case OUTCOME_FULL:
+    case OUTCOME_COUPON_EXHAUSTED:
+    case OUTCOME_COUPON_INVALID:
+    case OUTCOME_COUPON_EXISTS:
+    case OUTCOME_COUPON_IN_USE:
     case OUTCOME_COUNT:
         break;
     }

@@ -433,6 +433,11 @@ static void dispatch(struct world *world, const struct request *request,
     case COMMAND_ACCOUNT:
         answers_account(world, request, reply);
         break;
+    case COMMAND_COUPON:
+    case COMMAND_COUPON_LIST:
+    case COMMAND_COUPON_HOLD:
+    case COMMAND_COUPON_COMMIT:
+    case COMMAND_COUPON_RELEASE:
     default:
         assert(false && "a request has a type");
     }

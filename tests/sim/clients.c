@@ -115,6 +115,11 @@ static uint32_t serving_shard(const struct world *world, const struct request *r
     case COMMAND_PRODUCT_PUT: /* by several, one after the other */
     case COMMAND_HOLD_LIST:
     case COMMAND_ACCOUNT: /* when it has been loaded */
+    case COMMAND_COUPON:
+    case COMMAND_COUPON_LIST:
+    case COMMAND_COUPON_HOLD:
+    case COMMAND_COUPON_COMMIT:
+    case COMMAND_COUPON_RELEASE:
     default:
         return NONE;
     }

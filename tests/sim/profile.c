@@ -38,6 +38,8 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     options->limit_rows_max = sim_random_chance(random, 100000) ? 8 : 4096;
     /* Ended holds stay for the retention: a small pool that keeps them long only refuses. */
     options->holds_max = 8192;
+    options->coupons_max = 256;
+    options->coupon_rows_max = 4096;
     if (options->hold_retention_ms < 5000 && sim_random_chance(random, 200000))
         options->holds_max = sim_random_range(random, 8, 48);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Encoding and decoding of records: nothing is lost, nothing damaged passes. */
 #include "random_account.h"
+#include "random_coupon.h"
 #include "test_storage_support.h"
 
 #include "codec.h"
@@ -115,7 +116,7 @@ static void random_value(uint64_t *seed, struct audit_value *value)
 
 static void random_entry(uint64_t *seed, struct record *record)
 {
-    static const uint8_t lengths[AUDIT_SUBJECT_COUNT] = {0, 4, 16, 16};
+    static const uint8_t lengths[AUDIT_SUBJECT_COUNT] = {0, 4, 16, 16, 0};
     struct audit_record *entry = &record->audit;
     char name[PRODUCT_ID_LENGTH_MAX + 1] = "";
 
@@ -131,6 +132,10 @@ static void random_entry(uint64_t *seed, struct record *record)
         random_text(seed, name, PRODUCT_ID_LENGTH_MAX);
         entry->name_length = (uint8_t)strlen(name);
         memcpy(entry->name, name, entry->name_length);
+    }
+    if (entry->subject == AUDIT_OF_COUPON) {
+        entry->name_length = 4;
+        memcpy(entry->name, "A_-9", 4);
     }
     random_value(seed, &entry->before);
     random_value(seed, &entry->after);
@@ -185,6 +190,12 @@ static void random_rest(uint64_t *seed, struct record *record)
     case RECORD_ALIAS:
     case RECORD_MAIL:
         random_account_record(test_random, seed, record);
+        break;
+    case RECORD_COUPON:
+    case RECORD_COUPON_COUNT:
+    case RECORD_COUPON_USE:
+    case RECORD_COUPON_PAST:
+        random_coupon_record(test_random, seed, record);
         break;
     case RECORD_AUDIT:
         random_entry(seed, record);
@@ -398,7 +409,7 @@ static enum codec_error decode_forged(enum record_kind kind, const void *bytes, 
     fixture.key[13] = 1; /* sequence 1 */
     if (kind != RECORD_HOLD && kind != RECORD_LEDGER && kind != RECORD_KEY)
         fixture.key[13] = 0;
-    fixture.key_length = kind == RECORD_LIMIT ? CODEC_KEY_BYTES_MAX : CODEC_KEY_BYTES;
+    fixture.key_length = RECORD_HAS_PRINCIPAL(kind) ? CODEC_KEY_BYTES_MAX : CODEC_KEY_BYTES;
     memcpy(fixture.value, bytes, length);
     fixture.value_length = length;
     sign(kind);
