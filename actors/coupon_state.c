@@ -86,10 +86,8 @@ bool coupon_label_scope(struct pricing_coupon *rule, const struct coupon_names *
 
 static bool span_is_valid(const struct coupon_definition *definition)
 {
-    const int64_t end = INT64_C(1) << 44; /* as in IDs */
-
-    return definition->starts_wall_ms >= 0 && definition->starts_wall_ms < end &&
-           definition->ends_wall_ms >= 0 && definition->ends_wall_ms < end &&
+    return definition->starts_wall_ms >= 0 && definition->starts_wall_ms < COUPON_TIME_END &&
+           definition->ends_wall_ms >= 0 && definition->ends_wall_ms < COUPON_TIME_END &&
            (definition->ends_wall_ms == 0 || definition->ends_wall_ms > definition->starts_wall_ms);
 }
 

@@ -12,6 +12,9 @@
 #include "pricing.h"
 #include "shop_limits.h"
 
+/* Exclusive; as times of IDs. */
+#define COUPON_TIME_END (INT64_C(1) << 44)
+
 struct coupon_definition {
     char code[COUPON_CODE_MAX + 1]; /* normalised: coupon_code_read */
     uint8_t is_disabled;
