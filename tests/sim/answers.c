@@ -470,6 +470,10 @@ void answers_take(void *user, uint64_t cookie, const struct message *message)
     struct request *request = &world->requests[cookie % SIM_REQUESTS_MAX];
     const struct reply_body *reply = &message->reply;
 
+    if (coupons_is_cookie(cookie)) {
+        coupons_take(world, cookie, message);
+        return;
+    }
     if (mails_is_cookie(cookie)) {
         mails_take(world, cookie, message);
         return;

@@ -189,6 +189,15 @@ struct slice clients_slice(const char *text)
     return (struct slice){.text = text, .length = strlen(text)};
 }
 
+void clients_note_clock(struct world *world, uint32_t shard)
+{
+    struct sim_thread *thread = &world->shards[shard];
+
+    if (thread->has_slept)
+        thread->clock_ms = world_now(world);
+    thread->has_slept = false;
+}
+
 /* ---- reservations ---- */
 
 /* The body as the client sends it: two orders are the same request if these bytes are. */
