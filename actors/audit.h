@@ -59,8 +59,11 @@ struct moment;
     X(SECOND_FACTOR_OFF, "second_factor_off")                                                      \
     X(RECOVERY_CODE_USED, "recovery_code_used") /* codes left, before and after */                 \
     X(ACCOUNT_ERASED, "account_erased")                                                            \
-    X(MAIL_REPLAYED, "mail_replayed") /* after: the last part of the mail's ID */                  \
-    X(KEY_ROTATED, "key_rotated")     /* the account's data key was wrapped anew */
+    X(MAIL_REPLAYED, "mail_replayed")   /* after: the last part of the mail's ID */                \
+    X(KEY_ROTATED, "key_rotated")       /* the account's data key was wrapped anew */              \
+    X(COUPON_CREATED, "coupon_created") /* after: its version, likewise below */                   \
+    X(COUPON_CHANGED, "coupon_changed")                                                            \
+    X(COUPON_DELETED, "coupon_deleted") /* before: its version */
 
 enum audit_act {
 #define X(name, text) AUDIT_##name,
@@ -93,7 +96,8 @@ enum audit_caller {
     X(PRODUCT, "product")         /* its ID, as text */                                            \
     X(SKU, "sku")                 /* its number: 4 bytes */                                        \
     X(RESERVATION, "reservation") /* sequence and time of creation: 8 bytes each */                \
-    X(ACCOUNT, "account")         /* its principal: 16 bytes */
+    X(ACCOUNT, "account")         /* its principal: 16 bytes */                                    \
+    X(COUPON, "coupon")           /* its code, as text */
 
 enum audit_subject {
 #define X(name, text) AUDIT_OF_##name,

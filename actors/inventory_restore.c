@@ -242,8 +242,20 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
     case RECORD_EMAIL:
     case RECORD_ALIAS: /* not of the inventory */
     case RECORD_MAIL:
+    case RECORD_COUPON:
+    case RECORD_COUPON_COUNT:
+    case RECORD_COUPON_USE:
+    case RECORD_COUPON_PAST:
     case RECORD_AUDIT:
     case RECORD_AUDIT_HEAD:
+    case RECORD_ORDER:
+    case RECORD_ORDER_PAST:
+    case RECORD_ORDER_BODY:
+    case RECORD_ORDER_PERSON:
+    case RECORD_ORDER_OF:
+    case RECORD_CHECKOUT:
+    case RECORD_EVENT_IN:
+    case RECORD_EVENT_OUT:
     case RECORD_KIND_COUNT:
     default:
         return false;

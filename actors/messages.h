@@ -41,6 +41,12 @@
     X(LINE_ENDED, line_answer, SAGA)                                                               \
     X(LINE_QUERY, line_answer, SAGA)                                                               \
     X(LINE_STANDS, line_end, SAGA)                                                                 \
+    X(COUPON_GET, coupon, REQUEST)                                                                 \
+    X(COUPON_PUT, coupon, REQUEST)                                                                 \
+    X(COUPON_LIST, coupon_list, REQUEST) /* to a shard */                                          \
+    X(COUPON_HOLD, coupon_use, REQUEST)                                                            \
+    X(COUPON_COMMIT, coupon_use, REQUEST)                                                          \
+    X(COUPON_RELEASE, coupon_use, REQUEST)                                                         \
     X(REPLY, reply, COMPLETION)
 
 enum message_type {
@@ -124,14 +130,47 @@ struct stock_body {
     uint32_t sku_id;
 };
 
+/* ---- coupons: coupon.h ---- */
+
+struct coupon_envelope;
+struct coupon_list_envelope;
+
+struct coupon_body {
+    struct coupon_envelope *envelope;
+};
+
+struct coupon_list_body {
+    uint32_t limit;                  /* at most LIST_PAGE_MAX */
+    char after[COUPON_CODE_MAX + 1]; /* exclusive; empty: from the start */
+};
+
+/* Of one order's use of a coupon; the message's partition and `number` say which. */
+struct coupon_use_body {
+    struct reservation_id order; /* partition, sequence and time of creation of the order's ID */
+    uint32_t number;
+    uint8_t is_saga;            /* asked by the engine for an order's saga, and so answered */
+    uint8_t past;               /* the engine's own: enum coupon_past */
+    uint8_t alias_count;        /* HOLD */
+    uint64_t version;           /* HOLD: of the definition that the order was priced by */
+    struct principal principal; /* HOLD: whose order it is */
+    struct principal aliases[ACCOUNT_ALIASES_MAX]; /* HOLD: guests that the customer was */
+};
+
+struct coupon_use_answer {
+    struct reservation_id order; /* as asked */
+    uint32_t number;
+    uint8_t is_saga;
+    uint8_t reason; /* enum coupon_reason: why a HOLD was refused */
+};
+
 struct adjust_body {
     uint32_t sku_id;
     uint8_t claim;
     uint8_t is_set;
     uint8_t is_restock; /* sold units are for sale again */
-    int64_t value;    /* delta, or what shall be available */
-    uint32_t claimed; /* units taken from the gate, when claim is made */
-    uint8_t has_key;  /* key and fingerprint are set: the effect is to happen once */
+    int64_t value;      /* delta, or what shall be available */
+    uint32_t claimed;   /* units taken from the gate, when claim is made */
+    uint8_t has_key;    /* key and fingerprint are set: the effect is to happen once */
     struct hash128 key;
     uint64_t fingerprint;
     struct origin origin;
@@ -243,9 +282,12 @@ struct reply_body {
     uint32_t limit;
     struct stock_view stock;
     union {
-        struct list_envelope *list;       /* HOLD_LIST; the receiver frees it (envelope_free) */
-        struct account_envelope *account; /* ACCOUNT; likewise */
-        struct order_envelope *order;     /* ORDER; likewise */
+        struct list_envelope *list;           /* HOLD_LIST; the receiver frees it (envelope_free) */
+        struct account_envelope *account;     /* ACCOUNT; likewise */
+        struct order_envelope *order;         /* ORDER; likewise */
+        struct coupon_envelope *coupon;       /* COUPON_GET, COUPON_PUT; likewise */
+        struct coupon_list_envelope *coupons; /* COUPON_LIST; likewise */
+        struct coupon_use_answer coupon_use;  /* COUPON_HOLD, _COMMIT, _RELEASE */
         struct {
             uint32_t next_product;
             uint8_t more;
@@ -253,6 +295,9 @@ struct reply_body {
         struct hold_view hold; /* last: only its used lines are sent */
     };
 };
+
+_Static_assert(sizeof(struct coupon_use_answer) <= offsetof(struct hold_view, lines),
+               "a reply without lines carries it");
 
 struct message {
     uint32_t size; /* bytes in use, a multiple of 8 */
@@ -274,6 +319,9 @@ struct message {
         struct prepare_body prepare;
         struct line_answer_body line_answer;
         struct line_end_body line_end;
+        struct coupon_body coupon;
+        struct coupon_list_body coupon_list;
+        struct coupon_use_body coupon_use;
         struct reply_body reply;
     };
 };

@@ -460,7 +460,7 @@ static void is_given_up(const struct order_turn *turn)
 
 static void release_answered(const struct order_turn *turn)
 {
-    if (turn->subject->order.coupon[0] != '\0' && !MUTANT(COUPON_NOT_RELEASED))
+    if (turn->subject->order.coupon[0] != '\0' && !MUTANT(ORDER_KEEPS_COUPON))
         order_begin_step(turn, STEP_COUPON_RELEASE);
     else
         is_given_up(turn);

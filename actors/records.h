@@ -10,8 +10,9 @@
  *   HOLD      sequence = the reservation's (or participant's) number in its partition
  *   LEDGER    subject = SKU ID, sequence; every change of stock or sold, never deleted
  *   LIMIT     subject = product number, principal; units a customer of a limited product has bought
- *   FLOOR     (enum floor) subject 0: the partition's next sequence, written when a hold is purged, so that none
- *             is reused; subject 1: its next account number
+ *   FLOOR     subject = enum floor; the next of the numbers that the partition gives: of holds,
+ *             written when one is purged, so that none is reused, of accounts, coupons, orders,
+ *             events
  *   ACCOUNT   subject = account number; all of an account but its key
  *   ACCOUNT_KEY  the same subject; the data key that its private fields are sealed under, wrapped.
  *             Of a kind (and a file) of its own, so that destroying it erases the person. Sequence
@@ -21,6 +22,11 @@
  *             customer, and who
  *   MAIL      subject = account number, sequence = the mail's number, drawn by who sealed it for
  *             that; one that has not gone out
+ *   COUPON    subject = coupon number; definition, version, whether it is deleted
+ *   COUPON_COUNT  the same subject, principal; uses that this customer's orders committed; of
+ *             nobody: that all did
+ *   COUPON_USE  the same subject, sequence = the order's (coupon_use_place); a use that is held
+ *   COUPON_PAST  the same; a use that was committed; never deleted
  *   AUDIT     subject 0, sequence = its number in the partition's chain: who did what; never
  * deleted AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
  *
@@ -45,6 +51,7 @@
 
 #include "account_state.h"
 #include "audit.h"
+#include "coupon_state.h"
 #include "hash.h"
 #include "identity.h"
 #include "order_state.h"
@@ -64,6 +71,10 @@
     X(EMAIL, email)                                                                                \
     X(ALIAS, alias)                                                                                \
     X(MAIL, mail)                                                                                  \
+    X(COUPON, coupon)                                                                              \
+    X(COUPON_COUNT, coupon_count)                                                                  \
+    X(COUPON_USE, coupon_use)                                                                      \
+    X(COUPON_PAST, coupon_past)                                                                    \
     X(AUDIT, audit)                                                                                \
     X(AUDIT_HEAD, audit_head)                                                                      \
     X(ORDER, order)                                                                                \
@@ -74,6 +85,9 @@
     X(CHECKOUT, checkout)                                                                          \
     X(EVENT_IN, event_in)                                                                          \
     X(EVENT_OUT, event_out)
+
+/* Kinds whose keys end with a principal: LIMIT, COUPON_COUNT. */
+#define RECORD_HAS_PRINCIPAL(kind) ((kind) == RECORD_LIMIT || (kind) == RECORD_COUPON_COUNT)
 
 /* In this order they are loaded: what is referred to comes before what refers to it. */
 enum record_kind {
@@ -87,9 +101,9 @@ enum record_kind {
 static inline bool record_is_history(enum record_kind kind)
 {
     return kind == RECORD_LEDGER || kind == RECORD_ACCOUNT || kind == RECORD_ACCOUNT_KEY ||
-           kind == RECORD_EMAIL || kind == RECORD_AUDIT || kind == RECORD_ORDER_PAST ||
-           kind == RECORD_ORDER_BODY || kind == RECORD_ORDER_PERSON || kind == RECORD_ORDER_OF ||
-           kind == RECORD_CHECKOUT || kind == RECORD_EVENT_IN;
+           kind == RECORD_EMAIL || kind == RECORD_COUPON_PAST || kind == RECORD_AUDIT ||
+           kind == RECORD_ORDER_PAST || kind == RECORD_ORDER_BODY || kind == RECORD_ORDER_PERSON ||
+           kind == RECORD_ORDER_OF || kind == RECORD_CHECKOUT || kind == RECORD_EVENT_IN;
 }
 
 /* A hold's life (design.md I5); allowed successors stand in inventory_hold.c. */
@@ -166,8 +180,8 @@ struct ledger_record {
     char reason[REASON_LENGTH_MAX + 1];
 };
 
-/* Numbers that a partition gives, and never again: of holds, accounts, orders, events. */
-enum floor { FLOOR_HOLDS, FLOOR_ACCOUNTS, FLOOR_ORDERS, FLOOR_EVENTS, FLOOR_COUNT };
+/* Numbers that a partition gives, and never again. They are stored: FLOOR's subject. */
+enum floor { FLOOR_HOLDS, FLOOR_ACCOUNTS, FLOOR_COUPONS, FLOOR_ORDERS, FLOOR_EVENTS, FLOOR_COUNT };
 
 struct floor_record {
     uint64_t next_sequence;
@@ -287,6 +301,10 @@ struct record {
         struct email_record email;
         struct alias_record alias;
         struct mail_record mail;
+        struct coupon_record coupon;
+        struct coupon_count_record coupon_count;
+        struct coupon_use_record coupon_use;
+        struct coupon_use_record coupon_past;
         struct audit_record audit;
         struct audit_head_record audit_head;
         struct order_record order;

@@ -75,7 +75,6 @@ enum {
     ORDER_TEXT_MAX = 8 * 1024, /* what the outer layers keep of names, prices' reasons, shipping */
     ORDER_TIMELINE_MAX = 16,   /* further changes are not refused, only not listed */
     ORDER_REFUNDS_MAX = 8,
-    COUPON_CODE_MAX = 40,
     CARRIER_LENGTH_MAX = 40,
     TRACKING_LENGTH_MAX = 64,
     ORDERS_LIVE_MAX = 32768, /* in memory, a shard */
@@ -90,6 +89,23 @@ enum {
     /* No mail server is configured; that changes with a restart only. */
     MAIL_NO_ROUTE_MS = MAIL_BACKOFF_MS_MAX,
     MAIL_GOODBYE_KEPT_MS = 7 * 24 * 3600 * 1000, /* of an erased account: then it is dropped */
+
+    /* ---- pricing ---- */
+    PRICING_LINES_MAX = RESERVATION_LINES_MAX,
+    PRICING_COUPONS_MAX = 4,  /* on one cart */
+    COUPON_SCOPE_MAX = 16,    /* products of one coupon, and categories */
+    TAX_RATE_BP_MAX = 100000, /* 1000 % */
+
+    /* ---- coupons ---- */
+    COUPON_CODE_MAX = 40,
+    COUPON_LABEL_BYTES_MAX = 400,  /* of a category's name */
+    COUPON_NAMES_BYTES_MAX = 2040, /* of all names of one coupon, two more each */
+    COUPON_USES_MAX = 1000000000,  /* that a cap may be */
+    COUPONS_MAX = 16 * 1024,       /* a shard */
+    COUPON_ROWS_MAX = 1000 * 1000, /* a shard: uses held, and likewise customers counted */
+    COUPON_LOOKUPS_MAX = 32,       /* a shard: uses that are looked for in the journal */
+    COUPON_ENDED_SLACK_MS = 5000,  /* beyond what requests may take */
+    COUPON_FORGET_PER_STEP = 16,   /* ended uses, and a deleted coupon's customers */
 };
 
 /* clang-format takes a product of two names for a pointer. */

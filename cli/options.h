@@ -101,6 +101,11 @@ enum {
       "SKUs, a shard")                                                                             \
     X(limit_rows_max, "limit-rows-max", "limit_rows_max", NUMBER, engine.limit_rows_max, 16,       \
       1U << 26, IN_SERVE, "N", "customers counted against a product's limit, a shard")             \
+    X(coupons_max, "coupons-max", "coupons_max", NUMBER, engine.coupons_max, 16, 1U << 22,         \
+      IN_SERVE, "N", "coupons, a shard")                                                           \
+    X(coupon_rows_max, "coupon-rows-max", "coupon_rows_max", NUMBER, engine.coupon_rows_max, 16,   \
+      1U << 26, IN_SERVE, "N",                                                                     \
+      "uses of coupons that orders hold, and customers counted against a coupon's limit, a shard") \
     X(requests_max, "requests-max", "requests_max", NUMBER, engine.requests_max, 16, 1U << 20,     \
       IN_SERVE, "N", "requests in flight, a shard; more are refused at once")                      \
     X(workers, "workers", "workers", NUMBER, 0, 0, WORKERS_MAX, IN_SERVE, "N",                     \

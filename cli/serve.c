@@ -274,6 +274,8 @@ static struct engine_options choose_engine_options(const struct service *service
     TAKE(holds_max, holds_max)
     TAKE(skus_max, skus_max)
     TAKE(limit_rows_max, limit_rows_max)
+    TAKE(coupons_max, coupons_max)
+    TAKE(coupon_rows_max, coupon_rows_max)
     TAKE(requests_max, requests_max)
     TAKE(request_timeout_ms, request_timeout_ms)
     TAKE(audit_period_ms, audit_period_ms)

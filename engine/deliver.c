@@ -130,6 +130,7 @@ static void answer_outcome(struct shard *shard, const struct message *request, e
     reply.reply.answers = request->type;
     if (request->type == MESSAGE_ACCOUNT)
         reply.reply.account = request->account.envelope;
+    coupon_refused(request, &reply);
     shard_release(shard, &one, true);
 }
 
@@ -242,6 +243,10 @@ static void make_unknown(struct message *message)
         if (message->reply.answers == MESSAGE_HOLD_LIST && message->reply.list != NULL) {
             envelope_free(message->reply.list);
             message->reply.list = NULL;
+        }
+        if (message->reply.answers == MESSAGE_COUPON_LIST && message->reply.coupons != NULL) {
+            envelope_free(message->reply.coupons);
+            message->reply.coupons = NULL;
         }
         message->reply.outcome =
             MUTANT(FAILED_CALLED_REFUSED) ? OUTCOME_OVERLOADED : OUTCOME_OUTCOME_UNKNOWN;
@@ -364,6 +369,10 @@ void shard_deliver(struct shard *shard, struct message *message)
         adopt_holds(shard, message);
     else if (message->type == MESSAGE_ACCOUNT)
         accounts_deliver(shard, message);
+    else if (message->type == MESSAGE_COUPON_LIST)
+        coupons_list(shard, message);
+    else if (message->type >= MESSAGE_COUPON_GET && message->type <= MESSAGE_COUPON_RELEASE)
+        coupons_deliver(shard, message);
     else if (message->type == MESSAGE_PRODUCT_SUBMIT)
         directory_submit(shard, message);
     else

@@ -30,6 +30,8 @@ struct engine_options engine_options_default(uint32_t shards)
         .mails_under_way_max = MAILS_UNDER_WAY_MAX,
         .retention_period_ms = 24 * 3600 * 1000,
         .retention_steady_ms = 3600 * 1000,
+        .coupons_max = COUPONS_MAX,
+        .coupon_rows_max = COUPON_ROWS_MAX,
     };
 }
 
@@ -113,6 +115,18 @@ static void lay_out_mails(struct carver *carver, const struct engine *engine, st
     atomic_store(&shard->mails_oldest_wall_ms, INT64_MAX);
 }
 
+static void lay_out_coupons(struct carver *carver, const struct engine *engine, struct shard *shard)
+{
+    struct coupon_sizes sizes = {.coupons_max = engine->options.coupons_max,
+                                 .uses_max = engine->options.coupon_rows_max,
+                                 .customers_max = engine->options.coupon_rows_max};
+    void *pool = carve(carver, coupon_pool_bytes(&sizes));
+    struct coupon_lookup *lookups = carve(carver, COUPON_LOOKUPS_MAX * sizeof(*lookups));
+
+    if (carver->base != NULL)
+        coupons_init(&shard->coupons, coupon_pool_init(pool, &sizes, &engine->table_key), lookups);
+}
+
 static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t index)
 {
     const struct engine_options *options = &engine->options;
@@ -138,6 +152,7 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
     }
     lay_out_accounts(carver, engine, shard);
     lay_out_mails(carver, engine, shard);
+    lay_out_coupons(carver, engine, shard);
     lay_out_batches(carver, engine, shard);
 }
 
@@ -153,6 +168,7 @@ static void lay_out(struct carver *carver, struct engine *engine)
     struct session_marks *marks =
         carve(carver, sizeof(*marks) + options->session_marks * sizeof(marks->marks[0]));
     uint32_t *next_account = carve(carver, options->partitions * sizeof(*next_account));
+    uint32_t *next_coupon = carve(carver, options->partitions * sizeof(*next_coupon));
     struct audit_head_record *audit_heads =
         carve(carver, options->partitions * sizeof(*audit_heads));
 
@@ -161,6 +177,7 @@ static void lay_out(struct carver *carver, struct engine *engine)
         marks->key = engine->table_key;
         marks->count = options->session_marks;
         engine->next_account = next_account;
+        engine->next_coupon = next_coupon;
         engine->audit_heads = audit_heads;
         engine->inventories = inventories;
         engine->shards = shards;
@@ -179,6 +196,7 @@ static void lay_out(struct carver *carver, struct engine *engine)
         inventory_init(&inventories[i], shards[engine_shard_of(engine, i)]->pool,
                        &engine->inventory_options, i);
         next_account[i] = 1;
+        next_coupon[i] = 1;
     }
 }
 
@@ -192,6 +210,7 @@ struct engine *engine_create(const struct engine_options *options, const struct 
            options->partitions <= PARTITIONS_MAX);
     assert(options->timers_per_step >= 1 && options->accounts_active_max >= 1 &&
            options->session_marks >= 1);
+    assert(options->coupons_max >= 1 && options->coupon_rows_max >= 1);
     assert(options->outbox_rows_max >= 2 && options->outbox_rows_max <= OUTBOX_ROWS_MAX &&
            options->mails_under_way_max >= 1 &&
            options->mails_under_way_max <= MAILS_UNDER_WAY_MAX);
@@ -228,6 +247,17 @@ struct engine *engine_create(const struct engine_options *options, const struct 
     return engine;
 }
 
+static void free_coupon_envelope_of(const struct message *message)
+{
+    if (message->type == MESSAGE_COUPON_GET || message->type == MESSAGE_COUPON_PUT)
+        envelope_free(message->coupon.envelope);
+    else if (message->type == MESSAGE_REPLY && (message->reply.answers == MESSAGE_COUPON_GET ||
+                                                message->reply.answers == MESSAGE_COUPON_PUT))
+        envelope_free(message->reply.coupon);
+    else if (message->type == MESSAGE_REPLY && message->reply.answers == MESSAGE_COUPON_LIST)
+        envelope_free(message->reply.coupons);
+}
+
 static void free_envelope_of(const struct message *message)
 {
     if (message->type == MESSAGE_PRODUCT_SUBMIT || message->type == MESSAGE_PRODUCT_PUT ||
@@ -239,6 +269,8 @@ static void free_envelope_of(const struct message *message)
         envelope_free(message->reply.list);
     else if (message->type == MESSAGE_REPLY && message->reply.answers == MESSAGE_ACCOUNT)
         envelope_free(message->reply.account);
+    else
+        free_coupon_envelope_of(message);
 }
 
 static void free_envelopes_of_batch(const struct batch *batch)
@@ -275,6 +307,7 @@ static void free_envelopes(struct engine *engine)
             free_envelopes_of_batch(batch);
         accounts_destroy(&shard->accounts);
         mails_destroy(&shard->mails);
+        coupons_destroy(&shard->coupons);
         rounds_destroy(&shard->rounds);
         for (uint32_t n = 0; n < shard->unpublished_count; n++)
             envelope_free(shard->unpublished[n]);
@@ -481,6 +514,15 @@ struct product_envelope *product_envelope_create(uint32_t document_length)
 struct account_envelope *account_envelope_create(enum account_call call)
 {
     struct account_envelope *envelope = calloc(1, sizeof(*envelope));
+
+    if (envelope != NULL)
+        envelope->call = (uint8_t)call;
+    return envelope;
+}
+
+struct coupon_envelope *coupon_envelope_create(enum coupon_call call)
+{
+    struct coupon_envelope *envelope = calloc(1, sizeof(*envelope));
 
     if (envelope != NULL)
         envelope->call = (uint8_t)call;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "account.h"
+#include "coupon.h"
 #include "directory.h"
 #include "env.h"
 #include "messages.h"
@@ -53,6 +54,8 @@ struct engine_options {
      * has run evenly for so long. */
     uint32_t retention_period_ms;
     uint32_t retention_steady_ms;
+    uint32_t coupons_max;     /* a shard */
+    uint32_t coupon_rows_max; /* a shard: uses that are held; and customers of limited coupons */
 };
 
 /* The defaults of every option, for `shards` shards. */
@@ -138,6 +141,11 @@ enum command_type {
     COMMAND_ACCOUNT,
     COMMAND_ORDER,
     COMMAND_STOCK_RESTOCK, /* an order's */
+    COMMAND_COUPON,        /* by its code */
+    COMMAND_COUPON_LIST,   /* asks one shard's own part */
+    COMMAND_COUPON_HOLD,
+    COMMAND_COUPON_COMMIT,
+    COMMAND_COUPON_RELEASE,
 };
 
 struct command {
@@ -185,6 +193,15 @@ struct command {
             uint32_t shard; /* asked */
             struct list_body body;
         } list;
+        struct coupon_envelope *coupon; /* ownership as an account's */
+        struct {
+            uint32_t shard; /* asked */
+            struct coupon_list_body body;
+        } coupon_list;
+        struct {
+            uint32_t partition; /* the coupon's, as its view says */
+            struct coupon_use_body body;
+        } coupon_use; /* COUPON_HOLD, _COMMIT, _RELEASE */
     };
 };
 
@@ -347,6 +364,7 @@ void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_
 struct product_envelope *product_envelope_create(uint32_t document_length);
 struct account_envelope *account_envelope_create(enum account_call call);
 struct order_envelope *order_envelope_create(enum order_call call);
+struct coupon_envelope *coupon_envelope_create(enum coupon_call call);
 void envelope_free(void *envelope);
 
 #endif

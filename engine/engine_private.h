@@ -7,6 +7,7 @@
 
 #include "accounts.h"
 #include "block_pool.h"
+#include "coupons.h"
 #include "engine.h"
 #include "inventory.h"
 #include "mailbox.h"
@@ -66,6 +67,7 @@ struct shard {
     struct accounts accounts;
     struct mails mails;
     struct rounds rounds;
+    struct coupons coupons;
     uint64_t serial;          /* of the batch begun last */
     uint64_t serial_returned; /* all up to this one are durable */
     struct effects effects;
@@ -139,6 +141,7 @@ struct engine {
     struct hash_key table_key;
     struct session_marks *marks;
     uint32_t *next_account;                /* by partition; used by its shard alone */
+    uint32_t *next_coupon;                 /* likewise */
     struct audit_head_record *audit_heads; /* likewise: of what is durable or on its way there */
 
     _Atomic(const struct directory *) directory;

@@ -56,6 +56,24 @@ uint32_t engine_inspect_limits(const struct engine *engine)
     return wrong;
 }
 
+bool engine_inspect_coupon(struct engine *engine, const char *code, struct coupon_view *out)
+{
+    uint32_t partition =
+        coupon_code_partition(code, &engine->ports.secrets.key_key, engine->options.partitions);
+    const struct shard *shard = engine->shards[engine_shard_of(engine, partition)];
+
+    return coupon_find(shard->coupons.pool, partition, code, out);
+}
+
+uint32_t engine_inspect_coupons(const struct engine *engine)
+{
+    uint32_t wrong = 0;
+
+    for (uint32_t i = 0; i < engine->options.shards; i++)
+        wrong += coupon_pool_audit(engine->shards[i]->coupons.pool);
+    return wrong;
+}
+
 /* As batch_open, after what has returned was taken. */
 bool engine_inspect_can_serve(const struct engine *engine, uint32_t index)
 {

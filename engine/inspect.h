@@ -23,6 +23,11 @@ uint32_t engine_inspect_audit(struct engine *engine);
 /* The number of limited products for which not as many units count as are held of them. */
 uint32_t engine_inspect_limits(const struct engine *engine);
 
+/* A coupon as it is now; false if there is none of this code. And the number of coupons whose
+ * counters are not those of their uses. */
+bool engine_inspect_coupon(struct engine *engine, const char *code, struct coupon_view *out);
+uint32_t engine_inspect_coupons(const struct engine *engine);
+
 /* How many timers of a shard are due by now; and whether its next turn can serve any: it has a
  * batch with room for what they record, and the latch has not fallen. */
 uint32_t engine_inspect_due(const struct engine *engine, uint32_t shard);

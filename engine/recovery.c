@@ -54,18 +54,27 @@ static void restore_key(struct recovery *recovery, const struct record *record)
                     recovery->now.boot_ms, INT64_MAX);
 }
 
-/* What accounts need to know before one of them is asked for. */
-static bool restore_accounts(struct recovery *recovery, const struct record *record)
+/* What is not the inventory's: what accounts need to know before one of them is asked for, and
+ * coupons. */
+static bool restore_others(struct recovery *recovery, const struct record *record)
 {
     struct engine *engine = recovery->engine;
 
-    if (record->kind == RECORD_FLOOR && record->subject == 1) {
+    if (record->kind == RECORD_FLOOR && record->subject == FLOOR_ACCOUNTS) {
         if (record->floor.next_sequence < 1 || record->floor.next_sequence > UINT32_MAX)
             recovery->contradiction = true;
         else if (!MUTANT(ACCOUNT_NUMBER_REUSED))
             engine->next_account[record->partition] = (uint32_t)record->floor.next_sequence;
         return true;
     }
+    if (record->kind == RECORD_COUPON || record->kind == RECORD_COUPON_COUNT ||
+        record->kind == RECORD_COUPON_USE ||
+        (record->kind == RECORD_FLOOR && record->subject == FLOOR_COUPONS)) {
+        recovery->contradiction = !coupons_restore(recovery->shard, record);
+        return true;
+    }
+    if (record->kind == RECORD_FLOOR && record->subject != FLOOR_HOLDS)
+        return true;
     if (record->kind == RECORD_ALIAS && !MUTANT(MARKS_NOT_RESTORED))
         session_mark_move(engine->marks, &record->alias.guest);
     if (record->kind == RECORD_MAIL && !MUTANT(MAIL_FORGOTTEN))
@@ -83,7 +92,7 @@ static bool visit(void *arg, const struct record *record)
     struct recovery *recovery = arg;
     struct shard *shard = recovery->shard;
 
-    if (restore_accounts(recovery, record))
+    if (restore_others(recovery, record))
         return !recovery->contradiction;
     if (!restore_names(recovery, record) ||
         !inventory_restore(recovery->inventory, &recovery->now, record, &shard->effects)) {

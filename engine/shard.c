@@ -27,7 +27,7 @@ static bool has_work(const struct shard *shard)
     if (atomic_load_explicit(&shard->returned, memory_order_relaxed) != NULL ||
         atomic_load_explicit(&shard->completed, memory_order_relaxed) != NULL)
         return true;
-    if (accounts_have_ready(&shard->accounts))
+    if (accounts_have_ready(&shard->accounts) || coupons_have_ready(&shard->coupons))
         return true;
     for (uint32_t i = 0; i < engine->options.shards; i++)
         if (mailbox_depth(engine_mailbox(engine, i, shard->index)) > 0)
@@ -301,6 +301,7 @@ static void fill_batch(struct shard *shard)
     if (!MUTANT(LAPSES_LAST))
         run_timers(shard);
     accounts_run_ready(shard);
+    coupons_run_ready(shard);
     drain_mailboxes(shard);
     if (MUTANT(LAPSES_LAST))
         run_timers(shard);
@@ -311,6 +312,7 @@ static void fill_batch(struct shard *shard)
 static void show_metrics(struct shard *shard)
 {
     const struct inventory_statistics *statistics = inventory_pool_statistics(shard->pool);
+    const struct coupon_statistics *uses = coupon_pool_statistics(shard->coupons.pool);
     struct shard_metrics *metrics = &shard->metrics;
     uint32_t depth = 0;
 
@@ -326,6 +328,10 @@ static void show_metrics(struct shard *shard)
     SHOW(holds_released, statistics->released);
     SHOW(holds_expired, statistics->expired);
     SHOW(holds_converted, statistics->converted);
+    SHOW(coupon_uses_held, uses->held);
+    SHOW(coupon_uses_committed, uses->committed);
+    SHOW(coupon_uses_released, uses->released);
+    SHOW(coupon_uses_refused, uses->refused);
 #undef SHOW
     atomic_store_explicit(&shard->idle,
                           depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&

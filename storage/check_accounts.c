@@ -42,7 +42,7 @@ static bool visit_floor(void *arg, const struct record *record)
 {
     struct scanned *scanned = arg;
 
-    if (record->subject == 1)
+    if (record->subject == FLOOR_ACCOUNTS)
         scanned->next_number = record->floor.next_sequence;
     return true;
 }

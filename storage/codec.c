@@ -61,9 +61,11 @@ void codec_encode_key_prefix(uint32_t partition, uint32_t subject, uint64_t sequ
 size_t codec_encode_key(const struct record *record, uint8_t key_out[CODEC_KEY_BYTES_MAX])
 {
     codec_encode_key_prefix(record->partition, record->subject, record->sequence, key_out);
-    if (record->kind != RECORD_LIMIT)
+    if (!RECORD_HAS_PRINCIPAL(record->kind))
         return CODEC_KEY_BYTES;
-    memcpy(key_out + CODEC_KEY_BYTES, record->limit.principal.bytes,
+    memcpy(key_out + CODEC_KEY_BYTES,
+           record->kind == RECORD_LIMIT ? record->limit.principal.bytes
+                                        : record->coupon_count.principal.bytes,
            sizeof(record->limit.principal.bytes));
     return CODEC_KEY_BYTES_MAX;
 }
@@ -154,11 +156,17 @@ static bool key_is_valid(const struct record *record)
     case RECORD_LEDGER:
         return record->sequence >= 1 && record->sequence < CODEC_SEQUENCE_END;
     case RECORD_FLOOR:
-        return record->subject <= FLOOR_COUNT - 1 && record->sequence == 0;
+        return record->subject < FLOOR_COUNT && record->sequence == 0;
     case RECORD_ACCOUNT:
+    case RECORD_COUPON:
+    case RECORD_COUPON_COUNT:
         return record->subject >= 1 && record->sequence == 0;
     case RECORD_ACCOUNT_KEY:
         return record->subject >= 1 && record->sequence <= 1;
+    case RECORD_COUPON_USE:
+    case RECORD_COUPON_PAST:
+        return record->subject >= 1 && record->sequence % CODEC_SEQUENCE_END >= 1 &&
+               record->sequence / CODEC_SEQUENCE_END < PARTITIONS_MAX;
     case RECORD_EMAIL:
     case RECORD_ALIAS:
         return record->sequence < CODEC_SEQUENCE_END;
@@ -215,6 +223,19 @@ static bool mail_is_valid(const struct mail_record *mail)
            strnlen(mail->reason, sizeof(mail->reason)) < sizeof(mail->reason);
 }
 
+static bool coupon_is_valid(const struct coupon_record *coupon)
+{
+    return coupon_definition_is_valid(&coupon->definition, &coupon->names) &&
+           coupon->version >= 1 && coupon->is_deleted <= 1 &&
+           time_is_valid(coupon->created_wall_ms) && time_is_valid(coupon->updated_wall_ms);
+}
+
+static bool coupon_use_is_valid(const struct coupon_use_record *use)
+{
+    return use->version >= 1 && use->is_counted <= 1 && time_is_valid(use->order_created_wall_ms) &&
+           time_is_valid(use->held_wall_ms) && time_is_valid(use->committed_wall_ms);
+}
+
 bool codec_record_is_valid(const struct record *record)
 {
     if (record->kind >= RECORD_KIND_COUNT || record->partition >= PARTITIONS_MAX ||
@@ -267,6 +288,14 @@ bool codec_record_is_valid(const struct record *record)
     case RECORD_EVENT_IN:
     case RECORD_EVENT_OUT:
         return codec_order_is_valid(record);
+    case RECORD_COUPON:
+        return coupon_is_valid(&record->coupon);
+    case RECORD_COUPON_COUNT:
+        return record->coupon_count.committed <= COUPON_USES_MAX;
+    case RECORD_COUPON_USE:
+        return coupon_use_is_valid(&record->coupon_use);
+    case RECORD_COUPON_PAST:
+        return coupon_use_is_valid(&record->coupon_past);
     case RECORD_KIND_COUNT:
         break;
     }
@@ -429,6 +458,43 @@ static void encode_mail(struct writer *writer, const struct mail_record *mail)
     write_bytes(writer, mail->sealed, mail->sealed_length);
 }
 
+static void encode_coupon(struct writer *writer, const struct coupon_record *coupon)
+{
+    const struct coupon_definition *definition = &coupon->definition;
+    const struct pricing_coupon *rule = &definition->rule;
+
+    write_text(writer, definition->code);
+    write_text(writer, rule->currency);
+    write_number(writer, rule->kind);
+    write_number(writer, (uint64_t)rule->stackable | (uint64_t)definition->is_disabled << 1 |
+                             (uint64_t)coupon->is_deleted << 2);
+    pack_uint32(writer, rule->percent_bp);
+    pack_uint32(writer, rule->buy);
+    pack_uint32(writer, rule->get);
+    pack_uint64(writer, (uint64_t)rule->amount_minor);
+    pack_uint64(writer, (uint64_t)rule->min_subtotal_minor);
+    write_number(writer, rule->category_count);
+    write_number(writer, rule->product_count);
+    pack_uint32(writer, definition->max_uses);
+    pack_uint32(writer, definition->max_uses_per_customer);
+    pack_uint64(writer, (uint64_t)definition->starts_wall_ms);
+    pack_uint64(writer, (uint64_t)definition->ends_wall_ms);
+    pack_uint64(writer, coupon->version);
+    pack_uint64(writer, (uint64_t)coupon->created_wall_ms);
+    pack_uint64(writer, (uint64_t)coupon->updated_wall_ms);
+    write_bytes(writer, coupon->names.bytes, coupon->names.length);
+}
+
+static void encode_coupon_use(struct writer *writer, const struct coupon_use_record *use)
+{
+    write_bytes(writer, use->principal.bytes, sizeof(use->principal.bytes));
+    pack_uint64(writer, (uint64_t)use->order_created_wall_ms);
+    pack_uint64(writer, (uint64_t)use->held_wall_ms);
+    pack_uint64(writer, (uint64_t)use->committed_wall_ms);
+    pack_uint64(writer, use->version);
+    write_number(writer, use->is_counted);
+}
+
 static void encode_audit(struct writer *writer, const struct audit_record *entry)
 {
     uint8_t packed[AUDIT_PACKED_BYTES_MAX];
@@ -505,6 +571,18 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
         break;
     case RECORD_MAIL:
         encode_mail(&writer, &record->mail);
+        break;
+    case RECORD_COUPON:
+        encode_coupon(&writer, &record->coupon);
+        break;
+    case RECORD_COUPON_COUNT:
+        pack_uint32(&writer, record->coupon_count.committed);
+        break;
+    case RECORD_COUPON_USE:
+        encode_coupon_use(&writer, &record->coupon_use);
+        break;
+    case RECORD_COUPON_PAST:
+        encode_coupon_use(&writer, &record->coupon_past);
         break;
     case RECORD_AUDIT:
         encode_audit(&writer, &record->audit);

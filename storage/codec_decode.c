@@ -317,8 +317,12 @@ static void decode_order(struct taker *taker, struct record *record)
     else if (!codec_order_unpack((const uint8_t *)field->bytes, field->number, record,
                                  CODEC_RECORD_BYTES_MAX - record->size))
         taker->error = CODEC_BAD_RANGE;
-    else if (record->kind == RECORD_ORDER_BODY)
-        record->size = (record->size + record->order_body.text_length + 7) & ~7u;
+    else if (record->kind == RECORD_ORDER_BODY) {
+        uint32_t end = record->size + record->order_body.text_length;
+
+        record->size = (end + 7) & ~7u;
+        memset((char *)record + end, 0, record->size - end);
+    }
 }
 
 /* As many bytes as there are, up to `longest`; how many. */
@@ -351,6 +355,49 @@ static void decode_mail(struct taker *taker, struct mail_record *mail)
     mail->next_wall_ms = take_time(taker);
     take_text(taker, mail->reason, sizeof(mail->reason));
     mail->sealed_length = (uint16_t)take_some(taker, mail->sealed, SEALED_MAIL_MAX);
+}
+
+/* Only what this program writes is valid: labels are the names' (coupon_definition_is_valid). */
+static void decode_coupon(struct taker *taker, struct coupon_record *coupon)
+{
+    struct coupon_definition *definition = &coupon->definition;
+    struct pricing_coupon *rule = &definition->rule;
+    uint64_t flags;
+
+    take_text(taker, definition->code, sizeof(definition->code));
+    take_text(taker, rule->currency, sizeof(rule->currency));
+    rule->kind = (uint8_t)take_number(taker, COUPON_KIND_COUNT - 1);
+    flags = take_number(taker, 7);
+    rule->stackable = flags & 1;
+    definition->is_disabled = (flags & 2) != 0;
+    coupon->is_deleted = (flags & 4) != 0;
+    rule->percent_bp = (uint32_t)take_number(taker, UINT32_MAX);
+    rule->buy = (uint32_t)take_number(taker, UINT32_MAX);
+    rule->get = (uint32_t)take_number(taker, UINT32_MAX);
+    rule->amount_minor = (int64_t)take_number(taker, INT64_MAX);
+    rule->min_subtotal_minor = (int64_t)take_number(taker, INT64_MAX);
+    rule->category_count = (uint8_t)take_number(taker, COUPON_SCOPE_MAX);
+    rule->product_count = (uint8_t)take_number(taker, COUPON_SCOPE_MAX);
+    definition->max_uses = (uint32_t)take_number(taker, COUPON_USES_MAX);
+    definition->max_uses_per_customer = (uint32_t)take_number(taker, COUPON_USES_MAX);
+    definition->starts_wall_ms = take_time(taker);
+    definition->ends_wall_ms = take_time(taker);
+    coupon->version = take_number(taker, UINT64_MAX);
+    coupon->created_wall_ms = take_time(taker);
+    coupon->updated_wall_ms = take_time(taker);
+    coupon->names.length = (uint16_t)take_some(taker, coupon->names.bytes, COUPON_NAMES_BYTES_MAX);
+    if (taker->error == CODEC_OK && !coupon_label_scope(rule, &coupon->names))
+        taker->error = CODEC_BAD_RANGE;
+}
+
+static void decode_coupon_use(struct taker *taker, struct coupon_use_record *use)
+{
+    take_exactly(taker, use->principal.bytes, sizeof(use->principal.bytes));
+    use->order_created_wall_ms = take_time(taker);
+    use->held_wall_ms = take_time(taker);
+    use->committed_wall_ms = take_time(taker);
+    use->version = take_number(taker, UINT64_MAX);
+    use->is_counted = (uint8_t)take_number(taker, 1);
 }
 
 static void decode_audit(struct taker *taker, struct audit_record *entry)
@@ -414,6 +461,18 @@ static void decode_fields(struct taker *taker, struct record *record)
     case RECORD_MAIL:
         decode_mail(taker, &record->mail);
         break;
+    case RECORD_COUPON:
+        decode_coupon(taker, &record->coupon);
+        break;
+    case RECORD_COUPON_COUNT:
+        record->coupon_count.committed = (uint32_t)take_number(taker, COUPON_USES_MAX);
+        break;
+    case RECORD_COUPON_USE:
+        decode_coupon_use(taker, &record->coupon_use);
+        break;
+    case RECORD_COUPON_PAST:
+        decode_coupon_use(taker, &record->coupon_past);
+        break;
     case RECORD_AUDIT:
         decode_audit(taker, &record->audit);
         break;
@@ -476,7 +535,7 @@ static enum codec_error parse_value(uint32_t seed, const uint8_t *value, size_t 
 /* Reads the key into a record whose kind is set. */
 static bool decode_key(const uint8_t *key, size_t key_length, struct record *record)
 {
-    size_t expected = record->kind == RECORD_LIMIT ? CODEC_KEY_BYTES_MAX : CODEC_KEY_BYTES;
+    size_t expected = RECORD_HAS_PRINCIPAL(record->kind) ? CODEC_KEY_BYTES_MAX : CODEC_KEY_BYTES;
 
     if (key_length != expected)
         return false;
@@ -486,6 +545,9 @@ static bool decode_key(const uint8_t *key, size_t key_length, struct record *rec
     if (record->kind == RECORD_LIMIT)
         memcpy(record->limit.principal.bytes, key + CODEC_KEY_BYTES,
                sizeof(record->limit.principal.bytes));
+    if (record->kind == RECORD_COUPON_COUNT)
+        memcpy(record->coupon_count.principal.bytes, key + CODEC_KEY_BYTES,
+               sizeof(record->coupon_count.principal.bytes));
     return true;
 }
 

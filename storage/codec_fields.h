@@ -23,17 +23,19 @@ enum {
 
 /* Fields of each kind, without version, checksum and a hold's lines. */
 static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
-    [RECORD_PRODUCT] = 6,    [RECORD_SKU] = 3,
-    [RECORD_COUNTER] = 3,    [RECORD_LIMIT] = 2,
-    [RECORD_LEDGER] = 5,     [RECORD_FLOOR] = 1,
-    [RECORD_KEY] = 7,        [RECORD_HOLD] = CODEC_HOLD_FIELDS,
-    [RECORD_EMAIL] = 2,      [RECORD_ACCOUNT] = 1,
-    [RECORD_ALIAS] = 3,      [RECORD_ACCOUNT_KEY] = 1,
-    [RECORD_MAIL] = 7,       [RECORD_AUDIT] = 2,
-    [RECORD_AUDIT_HEAD] = 3, [RECORD_ORDER] = 1,
-    [RECORD_ORDER_PAST] = 1, [RECORD_ORDER_BODY] = 1,
+    [RECORD_PRODUCT] = 6,      [RECORD_SKU] = 3,
+    [RECORD_COUNTER] = 3,      [RECORD_LIMIT] = 2,
+    [RECORD_LEDGER] = 5,       [RECORD_FLOOR] = 1,
+    [RECORD_KEY] = 7,          [RECORD_HOLD] = CODEC_HOLD_FIELDS,
+    [RECORD_EMAIL] = 2,        [RECORD_ACCOUNT] = 1,
+    [RECORD_ALIAS] = 3,        [RECORD_ACCOUNT_KEY] = 1,
+    [RECORD_MAIL] = 7,         [RECORD_AUDIT] = 2,
+    [RECORD_AUDIT_HEAD] = 3,   [RECORD_COUPON] = 19,
+    [RECORD_COUPON_COUNT] = 1, [RECORD_COUPON_USE] = 6,
+    [RECORD_COUPON_PAST] = 6,  [RECORD_ORDER] = 1,
+    [RECORD_ORDER_PAST] = 1,   [RECORD_ORDER_BODY] = 1,
     [RECORD_ORDER_PERSON] = 1, [RECORD_ORDER_OF] = 1,
-    [RECORD_CHECKOUT] = 1,   [RECORD_EVENT_IN] = 1,
+    [RECORD_CHECKOUT] = 1,     [RECORD_EVENT_IN] = 1,
     [RECORD_EVENT_OUT] = 1,
 };
 

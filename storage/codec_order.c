@@ -135,7 +135,7 @@ static void run_event_out(struct run *run, struct event_out_record *event)
 
 static void run_record(struct run *run, struct record *record, size_t room)
 {
-    switch ((enum record_kind)record->kind) {
+    switch ((int)record->kind) {
     case RECORD_ORDER:
     case RECORD_ORDER_PAST:
         run_order(run, &record->order);
@@ -185,7 +185,7 @@ static bool order_is_valid(const struct order_record *order)
 
 bool codec_order_is_valid(const struct record *record)
 {
-    switch ((enum record_kind)record->kind) {
+    switch ((int)record->kind) {
     case RECORD_ORDER:
         return order_is_valid(&record->order) && record->order.step != STEP_NONE;
     case RECORD_ORDER_PAST:

@@ -79,6 +79,7 @@ static void write_subject(struct writer *writer, const struct audit_walk *walk,
 
     switch ((enum audit_subject)entry->subject) {
     case AUDIT_OF_PRODUCT:
+    case AUDIT_OF_COUPON:
         write_json_string(writer, (const char *)entry->name, entry->name_length);
         break;
     case AUDIT_OF_SKU:

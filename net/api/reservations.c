@@ -234,9 +234,19 @@ static const char *refusal_detail(enum outcome outcome)
     case OUTCOME_PRODUCT_EXISTS:
     case OUTCOME_SKU_TAKEN:
     case OUTCOME_EMAIL_TAKEN:
+    case OUTCOME_PAYMENT_DECLINED:
+    case OUTCOME_PAYMENT_IN_PROGRESS:
+    case OUTCOME_METHOD_REFUSED:
+    case OUTCOME_GATEWAY_UNAVAILABLE:
+    case OUTCOME_INVALID_STATE:
+    case OUTCOME_REFUND_TOO_LARGE:
     case OUTCOME_STALE:
     case OUTCOME_TOKEN_INVALID:
     case OUTCOME_FULL:
+    case OUTCOME_COUPON_EXHAUSTED:
+    case OUTCOME_COUPON_INVALID:
+    case OUTCOME_COUPON_EXISTS:
+    case OUTCOME_COUPON_IN_USE:
     case OUTCOME_COUNT:
         break;
     }

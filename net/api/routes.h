@@ -121,6 +121,12 @@ enum api_key {
     X(GET, "/v1/admin/mails", mail_list, STAFF(SUPPORT), ADMIN, NONE, IGNORED)                     \
     X(POST, "/v1/admin/mails/{id}/replay", mail_replay, STAFF(SUPPORT), ADMIN, JSON_OR_EMPTY,      \
       OPTIONAL)                                                                                    \
+    X(POST, "/v1/admin/coupons", coupon_create, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)           \
+    X(GET, "/v1/admin/coupons", coupon_list, STAFF(CATALOGUE), ADMIN, NONE, IGNORED)               \
+    X(GET, "/v1/admin/coupons/{code}", coupon_get, STAFF(CATALOGUE), ADMIN, NONE, IGNORED)         \
+    X(PUT, "/v1/admin/coupons/{code}", coupon_replace, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)    \
+    X(PATCH, "/v1/admin/coupons/{code}", coupon_change, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)   \
+    X(DELETE, "/v1/admin/coupons/{code}", coupon_delete, STAFF(CATALOGUE), ADMIN, NONE, OPTIONAL)  \
     X(GET, "/v1/admin/customers", customer_find, STAFF(SUPPORT), ADMIN, NONE, IGNORED)             \
     X(GET, "/v1/admin/audit", audit_list, STAFF(AUDIT), ADMIN, NONE, IGNORED)                      \
     X(GET, "/healthz", health, PUBLIC, OPERATIONS, NONE, IGNORED)                                  \

@@ -15,6 +15,12 @@ ADMIN_CALLS = (
     ("GET", "/v1/admin/inventory/x/ledger", None),
     ("GET", "/v1/admin/reservations", None),
     ("GET", "/v1/admin/audit", None),
+    ("POST", "/v1/admin/coupons", {"code": "NOBODYS", "kind": "free_shipping"}),
+    ("GET", "/v1/admin/coupons", None),
+    ("GET", "/v1/admin/coupons/x", None),
+    ("PUT", "/v1/admin/coupons/x", {"kind": "free_shipping"}),
+    ("PATCH", "/v1/admin/coupons/x", {"enabled": False}),
+    ("DELETE", "/v1/admin/coupons/x", None),
     ("DELETE", "/v1/admin/reservations/res_x", None),
     ("POST", "/v1/admin/reservations/res_x/convert", {}),
 )

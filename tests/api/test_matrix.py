@@ -103,6 +103,12 @@ EXPECTED = {
     "mail_replay": Expect(ACCEPTED, kind="mail"),
     "customer_find": Expect(OK, query=lambda m: f"?email={quote(m.owner.email)}"),
     "audit_list": Expect(OK),
+    "coupon_create": Expect(CREATED, body=lambda *_: {"code": "M" + new_key()[:12], "kind": "free_shipping"}),
+    "coupon_list": Expect(OK),
+    "coupon_get": Expect(OK, kind="coupon"),
+    "coupon_replace": Expect(OK, kind="coupon", body=lambda *_: {"kind": "percentage", "percent_bp": 500}),
+    "coupon_change": Expect(OK, kind="coupon", body=lambda *_: {"max_uses": 7}),
+    "coupon_delete": Expect(NO_CONTENT, kind="coupon"),
     "altcha_challenge": Expect(OK),
     "health": Expect(OK),
     "readiness": Expect(OK),
@@ -214,6 +220,12 @@ class MatrixTest(AccountTest):
     def make_product(self, _):
         target = f"/v1/admin/products/{self.product['id']}"
         return Thing(self.product["id"], None, (), lambda: self.admin.call("GET", target).json())
+
+    def make_coupon(self, _):
+        code = "M" + new_key()[:12].upper()
+        self.admin.call("POST", "/v1/admin/coupons", {"code": code, "kind": "free_shipping"}, expect=201)
+        target = f"/v1/admin/coupons/{code}"
+        return Thing(code, None, (code,), lambda: self.admin.call("GET", target).json())
 
     def make_code(self, _):
         return Thing("not-found")

@@ -433,6 +433,16 @@ static void dispatch(struct world *world, const struct request *request,
     case COMMAND_ACCOUNT:
         answers_account(world, request, reply);
         break;
+    case COMMAND_COUPON:
+    case COMMAND_COUPON_LIST:
+    case COMMAND_COUPON_HOLD:
+    case COMMAND_COUPON_COMMIT:
+    case COMMAND_COUPON_RELEASE:
+    case COMMAND_HOLD_BIND: /* an order's */
+    case COMMAND_HOLD_UNBIND:
+    case COMMAND_HOLD_PIN:
+    case COMMAND_ORDER:
+    case COMMAND_STOCK_RESTOCK:
     default:
         assert(false && "a request has a type");
     }
@@ -465,6 +475,10 @@ void answers_take(void *user, uint64_t cookie, const struct message *message)
     struct request *request = &world->requests[cookie % SIM_REQUESTS_MAX];
     const struct reply_body *reply = &message->reply;
 
+    if (coupons_is_cookie(cookie)) {
+        coupons_take(world, cookie, message);
+        return;
+    }
     if (mails_is_cookie(cookie)) {
         mails_take(world, cookie, message);
         return;

@@ -115,6 +115,16 @@ static uint32_t serving_shard(const struct world *world, const struct request *r
     case COMMAND_PRODUCT_PUT: /* by several, one after the other */
     case COMMAND_HOLD_LIST:
     case COMMAND_ACCOUNT: /* when it has been loaded */
+    case COMMAND_COUPON:
+    case COMMAND_COUPON_LIST:
+    case COMMAND_COUPON_HOLD:
+    case COMMAND_COUPON_COMMIT:
+    case COMMAND_COUPON_RELEASE:
+    case COMMAND_HOLD_BIND: /* an order's */
+    case COMMAND_HOLD_UNBIND:
+    case COMMAND_HOLD_PIN:
+    case COMMAND_ORDER:
+    case COMMAND_STOCK_RESTOCK:
     default:
         return NONE;
     }
@@ -182,6 +192,15 @@ uint32_t clients_draw_shard(struct world *world)
 struct slice clients_slice(const char *text)
 {
     return (struct slice){.text = text, .length = strlen(text)};
+}
+
+void clients_note_clock(struct world *world, uint32_t shard)
+{
+    struct sim_thread *thread = &world->shards[shard];
+
+    if (thread->has_slept)
+        thread->clock_ms = world_now(world);
+    thread->has_slept = false;
 }
 
 /* ---- reservations ---- */

@@ -582,10 +582,12 @@ void world_heal(struct world *world)
     let_lapse(world);
     check_ledger(world);
     mails_heal(world, settle);
+    coupons_heal(world, settle);
     world_crash(world, false, true); /* what stands must be found again */
     people_check_all(world, settle);
     let_lapse(world);
     world_forget(world, settle);
+    coupons_check_end(world, settle);
     drain(world);
     check_ledger(world);
     mails_check_end(world);

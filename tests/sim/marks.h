@@ -126,6 +126,14 @@
     X(ACCOUNTS_FOUND, "accounts were found again after the last restart")                          \
     X(GUESTS_FORGOTTEN, "guests who had become customers were forgotten past their time")          \
     X(ACCOUNTS_LAPSED, "accounts that nobody had verified were forgotten past their time")         \
+    X(COUPON_HELD, "an order held a use of a coupon")                                              \
+    X(COUPON_COMMITTED, "a use of a coupon was committed")                                         \
+    X(COUPON_RELEASED, "a use of a coupon was given back")                                         \
+    X(COUPON_ENDED_LATER, "a use of a coupon was ended by a repeat after a restart")               \
+    X(COUPON_USED_UP, "an order was refused a coupon that was used up")                            \
+    X(COUPON_CUSTOMER_LIMIT, "a customer had as many uses of a coupon as may be")                  \
+    X(COUPON_CHANGED, "an order was refused a coupon that had changed since it was priced")        \
+    X(COUPON_EXACTLY, "exactly as many uses of a coupon were committed as there were")             \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {

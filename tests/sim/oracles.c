@@ -148,7 +148,7 @@ static void check_metrics(struct world *world)
                   (long long)metrics.claims_made, (long long)metrics.claims_resolved,
                   (long long)metrics.claims_returned, (unsigned long long)claimed);
     /* What shards ask of accounts for their mails expires too, and nobody here sees it. */
-    if (world->mails.people_count == 0 &&
+    if (world->mails.people_count == 0 && world->coupons.slot_count == 0 &&
         metrics.requests_expired > (int64_t)(world->overdue + open_overdue(world)))
         violation("%lld requests were dropped as too old, %llu were",
                   (long long)metrics.requests_expired,
@@ -167,6 +167,9 @@ void oracles_audit(struct world *world)
     wrong = engine_inspect_limits(world->engine);
     if (wrong != 0)
         violation("I6: of %u products not what is held counts for limits", wrong);
+    wrong = engine_inspect_coupons(world->engine);
+    if (wrong != 0)
+        violation("I6: %u coupons disagree with their uses", wrong);
     for (uint32_t i = 0; i < world->books.sku_count; i++) {
         check_gate(world, i);
         oracles_check_sku(world, i);
@@ -369,6 +372,7 @@ void oracles_quiet(struct world *world)
     if (world->env.failed)
         return;
     mails_quiet(world);
+    coupons_quiet(world);
     if (world->read_open)
         violation("everything sleeps, and a read of stored records has no end: a wake-up was lost");
     for (uint32_t i = 0; open > 0 && i < SIM_REQUESTS_MAX; i++) {

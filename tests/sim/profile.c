@@ -41,6 +41,8 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     options->limit_rows_max = sim_random_chance(random, 100000) ? 8 : 4096;
     /* Ended holds stay for the retention: a small pool that keeps them long only refuses. */
     options->holds_max = 8192;
+    options->coupons_max = 256;
+    options->coupon_rows_max = 4096;
     if (options->hold_retention_ms < 5000 && sim_random_chance(random, 200000))
         options->holds_max = sim_random_range(random, 8, 48);
 }
@@ -116,6 +118,13 @@ static void draw_people(struct profile *profile, struct sim_random *random)
     profile->engine.accounts_active_max = draw_ranges(random, actives, 2);
 }
 
+/* In half of the worlds there are no coupons. */
+static void draw_coupons(struct profile *profile, struct sim_random *random)
+{
+    profile->coupons = sim_random_unless(random, 50, SIM_COUPON_SLOTS_MAX + 1);
+    profile->step_weights[STEP_COUPON] = sim_random_range(random, 2, 25);
+}
+
 static void draw_faults(struct profile *profile, struct sim_random *random)
 {
     static const uint32_t settings[][2] = {{20, 100}, {200, 2000}};
@@ -156,6 +165,7 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     draw_crashes(profile, random);
     draw_faults(profile, random);
     draw_people(profile, random);
+    draw_coupons(profile, random);
 }
 
 void profile_heal(struct profile *profile)
@@ -169,6 +179,7 @@ void profile_heal(struct profile *profile)
     profile->step_weights[STEP_CLIENT] = 0;
     profile->step_weights[STEP_PERSON] = 0;
     profile->step_weights[STEP_COURIER] = 20;
+    profile->step_weights[STEP_COUPON] = 0;
     profile->step_weights[STEP_DISK] = 0;
     profile->commit_delay_steps = 0;
     profile->commit_fault_parts = 0;

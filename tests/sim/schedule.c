@@ -279,6 +279,7 @@ static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
         [STEP_CLIENT] = base[STEP_CLIENT],
         [STEP_DISK] = base[STEP_DISK],
         [STEP_PERSON] = world->mails.people_count > 0 ? base[STEP_PERSON] : 0,
+        [STEP_COUPON] = world->coupons.slot_count > 0 ? base[STEP_COUPON] : 0,
         [STEP_COURIER] = world->mails.carried_count > 0 ? base[STEP_COURIER] : 0,
         [STEP_STALL] = world->profile.stall_steps_max > 0 ? 1 : 0,
         [STEP_HOLD_BACK] = world->profile.hold_back_steps_max > 0 ? 1 : 0,
@@ -363,6 +364,9 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
         break;
     case STEP_PERSON:
         mails_act(world);
+        break;
+    case STEP_COUPON:
+        coupons_act(world);
         break;
     case STEP_COURIER:
         mails_come_back(world);

@@ -212,6 +212,7 @@ struct world {
     bool settled; /* since the last restart: everything was idle once */
 
     struct mails_model mails;
+    struct coupons_model coupons;
     struct books books;
     struct people people;
     struct session_cache caches[SIM_SHARDS_MAX];
@@ -299,6 +300,8 @@ void clients_repeat_last(struct world *world, uint32_t device);
 /* The number of a key that this party has not used. */
 uint32_t clients_next_key(struct world *world, uint32_t party);
 struct slice clients_slice(const char *text);
+/* A shard that had slept reads the clock when it takes a request. */
+void clients_note_clock(struct world *world, uint32_t shard);
 
 /* ---- clients_hold.c ---- */
 

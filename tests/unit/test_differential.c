@@ -525,6 +525,8 @@ static void create(struct stream *stream, uint64_t seed)
     stream->options.hold_cap_ms = 5000;
     stream->options.hold_retention_ms = 30000;
     stream->options.holds_max = 8192;
+    stream->options.coupons_max = 64;
+    stream->options.coupon_rows_max = 64;
     stream->options.skus_max = 64;
     stream->options.limit_rows_max = 4096;
     stream->options.batch_messages = 6;
