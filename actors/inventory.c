@@ -206,6 +206,7 @@ void inventory_receive(struct inventory *inventory, const struct moment *moment,
     case MESSAGE_HOLD_LIST:
     case MESSAGE_HOLDS_ADOPT:
     case MESSAGE_ACCOUNT:
+    case MESSAGE_SETTINGS:
     case MESSAGE_PRODUCT_SUBMIT:
     case MESSAGE_PRODUCT_DONE:
     case MESSAGE_REPLY:

@@ -241,6 +241,7 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
     case RECORD_MAIL:
     case RECORD_AUDIT:
     case RECORD_AUDIT_HEAD:
+    case RECORD_SETTING:
     case RECORD_KIND_COUNT:
     default:
         return false;

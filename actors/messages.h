@@ -30,6 +30,7 @@
     X(PRODUCT_SUBMIT, product, REQUEST) /* to the directory's shard */                             \
     X(PRODUCT_PUT, product, REQUEST)    /* from there to the partition */                          \
     X(PRODUCT_DONE, product, COMPLETION)                                                           \
+    X(SETTINGS, settings, REQUEST)                                                                 \
     X(LINE_PREPARE, prepare, SAGA)                                                                 \
     X(LINE_PREPARED, line_answer, SAGA)                                                            \
     X(LINE_REFUSED, line_answer, SAGA)                                                             \
@@ -106,6 +107,12 @@ struct account_envelope;
 
 struct account_body {
     struct account_envelope *envelope;
+};
+
+struct settings_envelope;
+
+struct settings_body {
+    struct settings_envelope *envelope;
 };
 
 struct stock_body {
@@ -229,8 +236,9 @@ struct reply_body {
     uint32_t limit;
     struct stock_view stock;
     union {
-        struct list_envelope *list;       /* HOLD_LIST; the receiver frees it (envelope_free) */
-        struct account_envelope *account; /* ACCOUNT; likewise */
+        struct list_envelope *list;         /* HOLD_LIST; the receiver frees it (envelope_free) */
+        struct account_envelope *account;   /* ACCOUNT; likewise */
+        struct settings_envelope *settings; /* SETTINGS; likewise */
         struct {
             uint32_t next_product;
             uint8_t more;
@@ -252,6 +260,7 @@ struct message {
         struct list_body list;
         struct adopt_body adopt;
         struct account_body account;
+        struct settings_body settings;
         struct stock_body stock;
         struct adjust_body adjust;
         struct product_body product;

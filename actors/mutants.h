@@ -127,7 +127,11 @@
     X(108, READ_FAILED_IS_EMPTY, "an account that can't be read is taken for one that is not")     \
     X(109, RECOVERY_CODE_KEPT, "a recovery code can be used again")                                \
     X(110, CLOSE_ALL_CLOSES_OWN, "ending all other sessions ends the asker's too")                 \
-    X(111, PROOF_NOT_COMPARED, "what needs the password is done for one that was replaced")
+    X(111, PROOF_NOT_COMPARED, "what needs the password is done for one that was replaced")        \
+    /* ---- settings ---- */                                                                       \
+    X(161, SETTINGS_NOT_PUBLISHED, "shards go on with the settings that they have")                \
+    X(162, SETTINGS_PUBLISHED_EARLY, "settings are seen before they are durable")                  \
+    X(163, DEFAULT_METHOD_LOST, "the shipping method of a fresh store is not written")
 
 enum mutant {
     MUTANT_NONE,

@@ -22,6 +22,8 @@
  * out
  *   AUDIT     subject 0, sequence = its number in the partition's chain: who did what; never
  * deleted AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
+ *   SETTING   partition 0; subject = enum setting_kind, sequence = the row's number in it; tax
+ * rates, shipping methods, webhook endpoints, and what all of them need
  *
  * All of a partition is loaded at start, so that a start does not cost its history, but for those
  * that record_is_history names: they are read when they are asked for.
@@ -38,6 +40,7 @@
 #include "audit.h"
 #include "hash.h"
 #include "identity.h"
+#include "setting_state.h"
 #include "shop_limits.h"
 
 #define RECORD_KINDS(X)                                                                            \
@@ -55,7 +58,8 @@
     X(ALIAS, alias)                                                                                \
     X(MAIL, mail)                                                                                  \
     X(AUDIT, audit)                                                                                \
-    X(AUDIT_HEAD, audit_head)
+    X(AUDIT_HEAD, audit_head)                                                                      \
+    X(SETTING, setting)
 
 /* In this order they are loaded: what is referred to comes before what refers to it. */
 enum record_kind {
@@ -232,6 +236,7 @@ struct record {
         struct mail_record mail;
         struct audit_record audit;
         struct audit_head_record audit_head;
+        struct setting_record setting;
     };
 };
 

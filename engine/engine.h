@@ -18,6 +18,7 @@
 #include "messages.h"
 #include "metrics.h"
 #include "ports.h"
+#include "settings.h"
 
 struct engine;
 struct shard;
@@ -130,6 +131,7 @@ enum command_type {
     COMMAND_HOLD_LIST,   /* asks this shard's own part; see engine_list */
     COMMAND_HOLDS_ADOPT, /* to every shard, until it says that there is no more */
     COMMAND_ACCOUNT,
+    COMMAND_SETTINGS,
 };
 
 struct command {
@@ -154,11 +156,12 @@ struct command {
             bool is_set;
             int64_t value;
             struct slice reason;
-            struct slice key;             /* the Idempotency-Key; empty: none */
-            struct slice body;            /* its fingerprint is kept with the key */
-        } stock;                          /* STOCK_* */
-        struct product_envelope *product; /* ownership moves unless refused at once */
-        struct account_envelope *account; /* likewise; comes back with the reply */
+            struct slice key;               /* the Idempotency-Key; empty: none */
+            struct slice body;              /* its fingerprint is kept with the key */
+        } stock;                            /* STOCK_* */
+        struct product_envelope *product;   /* ownership moves unless refused at once */
+        struct account_envelope *account;   /* likewise; comes back with the reply */
+        struct settings_envelope *settings; /* likewise */
         struct {
             uint32_t shard; /* asked */
             struct adopt_body body;
@@ -194,6 +197,10 @@ void engine_refusal_describe(struct shard *shard, const struct line *lines, uint
 
 /* The directory as this shard sees it now; valid until the caller returns to its loop. */
 const struct directory *shard_directory(const struct shard *shard);
+
+/* The shop's settings as this shard sees them now; valid until the caller returns to its loop. All
+ * in it is durable, and what was acknowledged anywhere is in it. */
+const struct settings_view *shard_settings(const struct shard *shard);
 
 struct availability {
     uint32_t available;
@@ -328,6 +335,7 @@ void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_
 /* Envelopes: plain allocations that travel in messages. Any thread. */
 struct product_envelope *product_envelope_create(uint32_t document_length);
 struct account_envelope *account_envelope_create(enum account_call call);
+struct settings_envelope *settings_envelope_create(enum settings_call call, enum setting_kind kind);
 void envelope_free(void *envelope);
 
 #endif

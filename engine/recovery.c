@@ -83,6 +83,10 @@ static bool visit(void *arg, const struct record *record)
     struct recovery *recovery = arg;
     struct shard *shard = recovery->shard;
 
+    if (record->kind == RECORD_SETTING) {
+        recovery->contradiction = !settings_restore(recovery->engine->settings, record);
+        return !recovery->contradiction;
+    }
     if (restore_accounts(recovery, record))
         return !recovery->contradiction;
     if (!restore_names(recovery, record) ||
@@ -173,6 +177,10 @@ int engine_recover(struct engine *engine, char *error, size_t error_size)
     atomic_store(&engine->directory, directory_builder_publish(engine->builder));
     if (atomic_load(&engine->directory) == NULL) {
         snprintf(error, error_size, "no memory for the directory");
+        return -1;
+    }
+    if (!settings_host_begin(engine)) {
+        snprintf(error, error_size, "no memory for the settings");
         return -1;
     }
     return 0;

@@ -424,6 +424,25 @@ static enum outcome submit_account(struct shard *shard, const struct command *co
     return send_request(shard, target);
 }
 
+static enum outcome submit_settings(struct shard *shard, const struct command *command,
+                                    uint64_t cookie)
+{
+    struct engine *engine = shard->engine;
+    uint32_t target = engine_shard_of(engine, SETTINGS_PARTITION);
+    struct message *message;
+
+    if (command->settings->call == SETTINGS_CALL_CREATE &&
+        engine->ports.journal.is_full(engine->ports.journal.self))
+        return OUTCOME_STORAGE_FULL;
+    message = begin_request(shard, target, MESSAGE_SETTINGS, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = SETTINGS_PARTITION;
+    command->settings->origin = command->origin;
+    message->settings.envelope = command->settings;
+    return send_request(shard, target);
+}
+
 /* What may not be begun in this mode; when storage is full, claim_or_refuse looks further. */
 static enum outcome mode_refuses(const struct engine *engine, enum command_type type)
 {
@@ -471,6 +490,8 @@ enum outcome engine_submit(struct shard *shard, const struct command *command, u
         return submit_adopt(shard, command, cookie);
     case COMMAND_ACCOUNT:
         return submit_account(shard, command, cookie);
+    case COMMAND_SETTINGS:
+        return submit_settings(shard, command, cookie);
     default:
         assert(false && "unknown command");
         return OUTCOME_NOT_FOUND;

@@ -10,7 +10,9 @@
 #include "bytes.h"
 #include "codec_account.h"
 #include "codec_fields.h"
+#include "codec_settings.h"
 #include "crc32c.h"
+#include "settings.h"
 
 const char *codec_error_text(enum codec_error error)
 {
@@ -169,6 +171,8 @@ static bool key_is_valid(const struct record *record)
                record->sequence < CODEC_SEQUENCE_END;
     case RECORD_AUDIT_HEAD:
         return record->subject == 0 && record->sequence == 0;
+    case RECORD_SETTING:
+        return record->subject < SETTING_KIND_COUNT && record->sequence <= UINT32_MAX;
     case RECORD_KIND_COUNT:
         break;
     }
@@ -242,6 +246,8 @@ bool codec_record_is_valid(const struct record *record)
         return record->audit_head.sequence >= 1 && record->audit_head.sequence < CODEC_SEQUENCE_END;
     case RECORD_MAIL:
         return mail_is_valid(&record->mail);
+    case RECORD_SETTING:
+        return setting_record_is_valid(record->subject, record->sequence, &record->setting);
     case RECORD_KIND_COUNT:
         break;
     }
@@ -411,6 +417,14 @@ static void encode_audit(struct writer *writer, const struct audit_record *entry
     write_bytes(writer, entry->hash, AUDIT_HASH_BYTES);
 }
 
+static void encode_setting(struct writer *writer, const struct record *record)
+{
+    uint8_t packed[CODEC_SETTING_BYTES_MAX];
+
+    write_bytes(writer, packed,
+                codec_setting_pack(record->subject, &record->setting, packed, sizeof(packed)));
+}
+
 static uint32_t field_count(const struct record *record)
 {
     uint32_t count = codec_fields[record->kind];
@@ -480,6 +494,9 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
         pack_uint64(&writer, record->audit_head.sequence);
         write_bytes(&writer, record->audit_head.hash, AUDIT_HASH_BYTES);
         write_bytes(&writer, record->audit_head.mac, AUDIT_MAC_BYTES);
+        break;
+    case RECORD_SETTING:
+        encode_setting(&writer, record);
         break;
     case RECORD_KIND_COUNT:
         break;

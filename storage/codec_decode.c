@@ -8,6 +8,7 @@
 #include "bytes.h"
 #include "codec_account.h"
 #include "codec_fields.h"
+#include "codec_settings.h"
 #include "mutants.h"
 
 enum field_type { FIELD_NUMBER, FIELD_TEXT, FIELD_BYTES };
@@ -347,6 +348,18 @@ static void decode_audit(struct taker *taker, struct audit_record *entry)
     take_exactly(taker, entry->hash, AUDIT_HASH_BYTES);
 }
 
+/* The key is decoded already. */
+static void decode_setting(struct taker *taker, struct record *record)
+{
+    const struct field *field = taker->at++;
+
+    if (field->type != FIELD_BYTES)
+        taker->error = CODEC_BAD_FORM;
+    else if (!codec_setting_unpack(record->subject, record->sequence, (const uint8_t *)field->bytes,
+                                   field->number, &record->setting))
+        taker->error = CODEC_BAD_RANGE;
+}
+
 static void decode_fields(struct taker *taker, struct record *record)
 {
     switch ((enum record_kind)record->kind) {
@@ -405,6 +418,9 @@ static void decode_fields(struct taker *taker, struct record *record)
         record->audit_head.sequence = take_number(taker, CODEC_SEQUENCE_END - 1);
         take_exactly(taker, record->audit_head.hash, AUDIT_HASH_BYTES);
         take_exactly(taker, record->audit_head.mac, AUDIT_MAC_BYTES);
+        break;
+    case RECORD_SETTING:
+        decode_setting(taker, record);
         break;
     case RECORD_KIND_COUNT:
         taker->error = CODEC_BAD_FORM;

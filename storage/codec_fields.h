@@ -30,7 +30,7 @@ static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
     [RECORD_EMAIL] = 2,      [RECORD_ACCOUNT] = 1,
     [RECORD_ALIAS] = 3,      [RECORD_ACCOUNT_KEY] = 1,
     [RECORD_MAIL] = 7,       [RECORD_AUDIT] = 2,
-    [RECORD_AUDIT_HEAD] = 3,
+    [RECORD_AUDIT_HEAD] = 3, [RECORD_SETTING] = 1,
 };
 
 /* A difference of times as a number that is small if the difference is, whatever its sign. */

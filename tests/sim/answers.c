@@ -399,6 +399,7 @@ static enum message_type message_of(enum command_type type)
         [COMMAND_HOLD_LIST] = MESSAGE_HOLD_LIST,
         [COMMAND_HOLDS_ADOPT] = MESSAGE_HOLDS_ADOPT,
         [COMMAND_ACCOUNT] = MESSAGE_ACCOUNT,
+        [COMMAND_SETTINGS] = MESSAGE_SETTINGS,
     };
 
     return types[type];
@@ -433,6 +434,7 @@ static void dispatch(struct world *world, const struct request *request,
     case COMMAND_ACCOUNT:
         answers_account(world, request, reply);
         break;
+    case COMMAND_SETTINGS:
     default:
         assert(false && "a request has a type");
     }

@@ -88,7 +88,7 @@ static const char *command_name(enum command_type type)
         [COMMAND_HOLD_CONVERT] = "convert", [COMMAND_STOCK_GET] = "stock",
         [COMMAND_STOCK_ADJUST] = "adjust",  [COMMAND_PRODUCT_PUT] = "product",
         [COMMAND_HOLD_LIST] = "list",       [COMMAND_HOLDS_ADOPT] = "adopt",
-        [COMMAND_ACCOUNT] = "account",
+        [COMMAND_ACCOUNT] = "account",      [COMMAND_SETTINGS] = "settings",
     };
 
     return names[type];
@@ -115,6 +115,7 @@ static uint32_t serving_shard(const struct world *world, const struct request *r
     case COMMAND_PRODUCT_PUT: /* by several, one after the other */
     case COMMAND_HOLD_LIST:
     case COMMAND_ACCOUNT: /* when it has been loaded */
+    case COMMAND_SETTINGS:
     default:
         return NONE;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Encoding and decoding of records: nothing is lost, nothing damaged passes. */
 #include "random_account.h"
+#include "random_setting.h"
 #include "test_storage_support.h"
 
 #include "codec.h"
@@ -115,7 +116,7 @@ static void random_value(uint64_t *seed, struct audit_value *value)
 
 static void random_entry(uint64_t *seed, struct record *record)
 {
-    static const uint8_t lengths[AUDIT_SUBJECT_COUNT] = {0, 4, 16, 16};
+    static const uint8_t lengths[AUDIT_SUBJECT_COUNT] = {0, 4, 16, 16, 0};
     struct audit_record *entry = &record->audit;
     char name[PRODUCT_ID_LENGTH_MAX + 1] = "";
 
@@ -127,7 +128,7 @@ static void random_entry(uint64_t *seed, struct record *record)
     entry->subject = (uint8_t)(test_random(seed) % AUDIT_SUBJECT_COUNT);
     entry->name_length = lengths[entry->subject];
     random_bytes(test_random, seed, entry->name, entry->name_length);
-    if (entry->subject == AUDIT_OF_PRODUCT) {
+    if (entry->subject == AUDIT_OF_PRODUCT || entry->subject == AUDIT_OF_SETTING) {
         random_text(seed, name, PRODUCT_ID_LENGTH_MAX);
         entry->name_length = (uint8_t)strlen(name);
         memcpy(entry->name, name, entry->name_length);
@@ -193,6 +194,9 @@ static void random_rest(uint64_t *seed, struct record *record)
         record->audit_head.sequence = 1 + random_number(seed, (1ULL << 40) - 1);
         random_bytes(test_random, seed, record->audit_head.hash, AUDIT_HASH_BYTES);
         random_bytes(test_random, seed, record->audit_head.mac, AUDIT_MAC_BYTES);
+        break;
+    case RECORD_SETTING:
+        random_setting_record(test_random, seed, record);
         break;
     case RECORD_PRODUCT:
     case RECORD_HOLD:
