@@ -42,31 +42,6 @@ static const char *const variant_members[VARIANT_MEMBER_COUNT] = {
 #undef X
 };
 
-/* Sorts an object's members into `values_out` (NULL: absent); notes what is unknown or twice.
- * `array` and `index` say where the object stands. */
-static void sort_members(struct validation *validation, const char *array, size_t index,
-                         const struct json_value *object, const char *const names[],
-                         unsigned name_count, const struct json_value *values_out[])
-{
-    struct json_iterator members = json_members(object);
-    const struct json_value *value;
-    struct slice name;
-
-    memset(values_out, 0, name_count * sizeof(values_out[0]));
-    while (json_next_member(&members, &name, &value)) {
-        struct field field = {.array = array, .index = index, .name = name};
-        unsigned i = 0;
-        while (i < name_count && !slice_is(name, names[i]))
-            i++;
-        if (i == name_count)
-            validation_add(validation, field, "is not known");
-        else if (values_out[i] != NULL)
-            validation_add(validation, field, "is given twice");
-        else
-            values_out[i] = value;
-    }
-}
-
 static void require(struct validation *validation, struct field field,
                     const struct json_value *value)
 {
@@ -144,8 +119,8 @@ static void read_variant(struct validation *validation, size_t index,
         validation_add(validation, ELEMENT("variants", index), "must be an object");
         return;
     }
-    sort_members(validation, "variants", index, object, variant_members, VARIANT_MEMBER_COUNT,
-                 values);
+    validation_sort_members(validation, "variants", index, object, variant_members,
+                            VARIANT_MEMBER_COUNT, values);
     require(validation, ELEMENT_FIELD("variants", index, "sku"), values[VARIANT_sku]);
     require(validation, ELEMENT_FIELD("variants", index, "stock"), values[VARIANT_stock]);
     if (values[VARIANT_sku] != NULL)
@@ -249,7 +224,8 @@ void product_draft_read(struct validation *validation, const struct json_value *
     const struct json_value *values[PRODUCT_MEMBER_COUNT];
 
     memset(draft_out, 0, offsetof(struct product_draft, variants));
-    sort_members(validation, NULL, 0, object, product_members, PRODUCT_MEMBER_COUNT, values);
+    validation_sort_members(validation, NULL, 0, object, product_members, PRODUCT_MEMBER_COUNT,
+                            values);
     require(validation, FIELD("name"), values[PRODUCT_name]);
     require(validation, FIELD("price_minor"), values[PRODUCT_price_minor]);
     require(validation, FIELD("currency"), values[PRODUCT_currency]);
