@@ -110,12 +110,13 @@ static uint32_t serving_shard(const struct world *world, const struct request *r
     case COMMAND_STOCK_ADJUST:
         return engine_partition_shard(world->engine,
                                       sku_id_partition(world->books.skus[sku].sku_id));
+    case COMMAND_SETTINGS:
+        return engine_partition_shard(world->engine, SETTINGS_PARTITION);
     case COMMAND_HOLDS_ADOPT:
         return request->target;
     case COMMAND_PRODUCT_PUT: /* by several, one after the other */
     case COMMAND_HOLD_LIST:
     case COMMAND_ACCOUNT: /* when it has been loaded */
-    case COMMAND_SETTINGS:
     default:
         return NONE;
     }
@@ -510,6 +511,9 @@ void clients_act(struct world *world)
         break;
     case ACT_LEDGER:
         staff_read_ledger(world, draw_sku(world));
+        break;
+    case ACT_SETTING:
+        shop_act(world);
         break;
     case ACT_COUNT:
     default:

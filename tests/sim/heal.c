@@ -588,6 +588,7 @@ void world_heal(struct world *world)
     world_forget(world, settle);
     drain(world);
     check_ledger(world);
+    shop_check(world);
     mails_check_end(world);
     world_check_audit_log(world);
     trace_add(&world->trace, TRACE_DIGEST, engine_inspect_digest(world->engine),

@@ -253,6 +253,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     wall_start(world);
     books_init(&world->books);
     people_start(world);
+    shop_start(world);
     mails_start(world);
     clients_restart(world);
     world->settled = true;
