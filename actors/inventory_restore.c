@@ -33,6 +33,7 @@ static bool restore_sku(struct inventory *inventory, const struct record *record
         return false;
     sku->product = (uint32_t)(product - pool->products);
     sku->price_minor = record->sku.price_minor;
+    sku->weight_grams = record->sku.weight_grams;
     return true;
 }
 

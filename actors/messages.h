@@ -142,6 +142,7 @@ struct variant {
     uint32_t claimed; /* units that the partition wants taken from the gate, or was given */
     int64_t price_minor;
     uint32_t stock;
+    uint32_t weight_grams;
 };
 
 /* A product on its way to its partition: an envelope. The document follows the struct. */

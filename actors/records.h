@@ -127,6 +127,7 @@ struct sku_record {
     char sku[SKU_LENGTH_MAX + 1];
     uint32_t product_number;
     int64_t price_minor;
+    uint32_t weight_grams; /* of one unit; 0: none, or not known */
 };
 
 struct counter_record {

@@ -36,6 +36,7 @@ static bool restore_names(struct recovery *recovery, const struct record *record
         if (sku == NULL || sku->sku_id != record->subject)
             return false;
         atomic_store_explicit(&sku->price_minor, record->sku.price_minor, memory_order_relaxed);
+        atomic_store_explicit(&sku->weight_grams, record->sku.weight_grams, memory_order_relaxed);
         atomic_store_explicit(&sku->recorded, true, memory_order_relaxed);
     }
     return true;

@@ -215,7 +215,7 @@ bool codec_record_is_valid(const struct record *record)
         return product_is_valid(record);
     case RECORD_SKU:
         return text_is_name(record->sku.sku, sizeof(record->sku.sku)) &&
-               record->sku.price_minor >= 0 &&
+               record->sku.price_minor >= 0 && record->sku.weight_grams <= WEIGHT_GRAMS_MAX &&
                sku_id_partition(record->subject) == record->partition;
     case RECORD_COUNTER:
         return record->counter.stock <= SKU_STOCK_MAX && record->counter.sold <= SKU_STOCK_MAX &&
@@ -429,6 +429,8 @@ static uint32_t field_count(const struct record *record)
 {
     uint32_t count = codec_fields[record->kind];
 
+    if (record->kind == RECORD_SKU)
+        return count + (record->sku.weight_grams != 0);
     return record->kind == RECORD_HOLD ? count + 2u * record->hold.line_count : count;
 }
 
@@ -447,6 +449,8 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
         write_text(&writer, record->sku.sku);
         pack_uint32(&writer, record->sku.product_number);
         pack_uint64(&writer, (uint64_t)record->sku.price_minor);
+        if (record->sku.weight_grams != 0)
+            pack_uint32(&writer, record->sku.weight_grams);
         break;
     case RECORD_COUNTER:
         pack_uint32(&writer, record->counter.stock);

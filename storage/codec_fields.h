@@ -21,7 +21,7 @@ enum {
 #define CODEC_SEQUENCE_END (UINT64_C(1) << 40) /* exclusive; likewise */
 #define CODEC_SPAN_END     (UINT64_C(1) << 46) /* exclusive: two times and a TTL, with a sign */
 
-/* Fields of each kind, without version, checksum and a hold's lines. */
+/* Fields of each kind, without version, checksum, a hold's lines and a SKU's weight. */
 static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
     [RECORD_PRODUCT] = 6,    [RECORD_SKU] = 3,
     [RECORD_COUNTER] = 3,    [RECORD_LIMIT] = 2,

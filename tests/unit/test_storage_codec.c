@@ -145,6 +145,8 @@ static void random_rest(uint64_t *seed, struct record *record)
         random_text(seed, record->sku.sku, SKU_LENGTH_MAX);
         record->sku.product_number = (uint32_t)random_number(seed, 1ULL << 32);
         record->sku.price_minor = (int64_t)random_number(seed, 1ULL << 63);
+        if (test_random(seed) % 2 == 0)
+            record->sku.weight_grams = (uint32_t)random_number(seed, WEIGHT_GRAMS_MAX + 1ULL);
         break;
     case RECORD_COUNTER:
         record->counter.stock = (uint32_t)random_number(seed, SKU_STOCK_MAX + 1ULL);
