@@ -211,6 +211,8 @@ void inventory_receive(struct inventory *inventory, const struct moment *moment,
     case MESSAGE_HOLD_LIST:
     case MESSAGE_HOLDS_ADOPT:
     case MESSAGE_ACCOUNT:
+    case MESSAGE_ORDER:
+    case MESSAGE_SETTINGS:
     case MESSAGE_PRODUCT_SUBMIT:
     case MESSAGE_PRODUCT_DONE:
     case MESSAGE_COUPON_GET:
