@@ -239,6 +239,7 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
     case RECORD_EMAIL:
     case RECORD_ALIAS: /* not of the inventory */
     case RECORD_MAIL:
+    case RECORD_CART:
     case RECORD_AUDIT:
     case RECORD_AUDIT_HEAD:
     case RECORD_KIND_COUNT:

@@ -127,7 +127,15 @@
     X(108, READ_FAILED_IS_EMPTY, "an account that can't be read is taken for one that is not")     \
     X(109, RECOVERY_CODE_KEPT, "a recovery code can be used again")                                \
     X(110, CLOSE_ALL_CLOSES_OWN, "ending all other sessions ends the asker's too")                 \
-    X(111, PROOF_NOT_COMPARED, "what needs the password is done for one that was replaced")
+    X(111, PROOF_NOT_COMPARED, "what needs the password is done for one that was replaced")        \
+    /* ---- carts ---- */                                                                          \
+    X(120, CART_MERGED_TWICE, "a merge that is repeated adds the guest's lines again")             \
+    X(121, CART_MERGE_FORGOTTEN, "after a restart a merge that is repeated is done again")         \
+    X(122, CART_CLEARED_TWICE, "an order that clears its cart again takes out what came since")    \
+    X(123, CART_REMOVAL_NOT_RECORDED, "after a restart a line that was taken out is there again")  \
+    X(124, CART_ADOPTED_IN_FLIGHT, "what a guest adds while it logs in is acknowledged and lost")  \
+    X(125, CART_MERGE_KEEPS_LARGER, "of a SKU in both carts the larger quantity is kept")          \
+    X(126, CART_LIVE_EVICTED, "where there is no room the oldest cart makes way, expired or not")
 
 enum mutant {
     MUTANT_NONE,

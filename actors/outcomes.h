@@ -20,9 +20,10 @@
     X(PRODUCT_EXISTS, "product_exists")                                                            \
     X(SKU_TAKEN, "sku_taken")                                                                      \
     X(EMAIL_TAKEN, "email_taken")                                                                  \
-    X(STALE, "stale")                 /* what the caller decided by has changed meanwhile */       \
-    X(TOKEN_INVALID, "token_invalid") /* unknown, used or too old */                               \
-    X(FULL, "account_full")           /* no room for one more of an account's own things */        \
+    X(STALE, "stale")                   /* what the caller decided by has changed meanwhile */     \
+    X(TOKEN_INVALID, "token_invalid")   /* unknown, used or too old */                             \
+    X(FULL, "account_full")             /* no room for one more of an account's own things */      \
+    X(OTHER_CURRENCY, "other_currency") /* than that of what is in the cart */                     \
     X(OVERLOADED, "overloaded")                                                                    \
     X(STORAGE_FULL, "storage_full")                                                                \
     X(OUTCOME_UNKNOWN, "outcome_unknown")

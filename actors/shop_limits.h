@@ -71,6 +71,17 @@ enum {
     ADOPT_HOLDS_PER_STEP = 32,
     ADOPT_PRODUCTS_PER_STEP = 4096,
 
+    /* ---- carts ---- */
+    CART_LINES_MAX = RESERVATION_LINES_MAX, /* so that a cart can be held as it is */
+    CART_COUPON_LENGTH_MAX = 40,
+    CART_ORDERS_MAX = 4,     /* cleared for last: more than of one caller are under way at once */
+    CART_MERGED_MAX = 4,     /* guests taken in last; likewise */
+    CARTS_MAX = 1000 * 1000, /* a shard */
+    CART_GUEST_TTL_S = 30 * 24 * 3600, /* since the last change */
+    CART_CUSTOMER_TTL_S = 90 * 24 * 3600,
+    CART_IDLE_MS = 30 * 60 * 1000, /* then it counts as abandoned */
+    CARTS_PER_ROUND = 128,
+
     /* ---- mails ---- */
     OUTBOX_ROWS_MAX = 16384,  /* a shard; more wait in the journal alone */
     MAILS_UNDER_WAY_MAX = 16, /* a shard */
@@ -85,6 +96,7 @@ enum {
 /* clang-format off */
 _Static_assert(SKU_STOCK_MAX < (1LL << 31) - 1, "a gate counts in 31 bits");
 _Static_assert(QUANTITY_MAX * RESERVATION_LINES_MAX < SKU_STOCK_MAX, "a sum of lines cannot wrap");
+_Static_assert(QUANTITY_MAX <= 65535, "a cart's line counts in 16 bits");
 _Static_assert(RESERVATION_LINES_MAX <= 32, "acknowledgements are a 32-bit set");
 _Static_assert((long)PARTITIONS_MAX * SKUS_PER_PARTITION_MAX <= 1L << 32, "a SKU ID has 32 bits");
 /* clang-format on */

@@ -159,6 +159,7 @@ static bool key_is_valid(const struct record *record)
         return record->subject >= 1 && record->sequence == 0;
     case RECORD_EMAIL:
     case RECORD_ALIAS:
+    case RECORD_CART:
         return record->sequence < CODEC_SEQUENCE_END;
     case RECORD_MAIL:
         return record->subject >= 1 && record->sequence >= 1 &&
@@ -197,6 +198,22 @@ static bool mail_is_valid(const struct mail_record *mail)
            time_is_valid(mail->next_wall_ms) && mail->sealed_length >= 1 &&
            mail->sealed_length <= SEALED_MAIL_MAX &&
            strnlen(mail->reason, sizeof(mail->reason)) < sizeof(mail->reason);
+}
+
+static bool cart_is_valid(const struct record *record)
+{
+    const struct cart_record *cart = &record->cart;
+    const struct cart_content *content = &cart->content;
+
+    if (content->line_count > CART_LINES_MAX || content->coupon_length > CART_COUPON_LENGTH_MAX ||
+        cart->by_customer > 1 || record->size < record_size(RECORD_CART, content->line_count))
+        return false;
+    for (unsigned i = 0; i < content->line_count; i++) {
+        if (content->lines[i].quantity < 1 || content->lines[i].quantity > QUANTITY_MAX)
+            return false;
+    }
+    return !principal_is_nobody(&cart->principal) && time_is_valid(cart->created_wall_ms) &&
+           time_is_valid(cart->changed_wall_ms);
 }
 
 bool codec_record_is_valid(const struct record *record)
@@ -242,6 +259,8 @@ bool codec_record_is_valid(const struct record *record)
         return record->audit_head.sequence >= 1 && record->audit_head.sequence < CODEC_SEQUENCE_END;
     case RECORD_MAIL:
         return mail_is_valid(&record->mail);
+    case RECORD_CART:
+        return cart_is_valid(record);
     case RECORD_KIND_COUNT:
         break;
     }
@@ -403,6 +422,26 @@ static void encode_mail(struct writer *writer, const struct mail_record *mail)
     write_bytes(writer, mail->sealed, mail->sealed_length);
 }
 
+static void encode_cart(struct writer *writer, const struct cart_record *cart)
+{
+    write_bytes(writer, cart->principal.bytes, sizeof(cart->principal.bytes));
+    pack_uint64(writer, (uint64_t)cart->created_wall_ms);
+    write_number(writer, codec_span(cart->changed_wall_ms - cart->created_wall_ms));
+    write_number(writer, cart->by_customer);
+    write_number(writer, cart->content.line_count);
+    write_bytes(writer, cart->content.coupon, cart->content.coupon_length);
+    write_bytes(writer, cart->content.currency, sizeof(cart->content.currency));
+    for (unsigned i = 0; i < CART_ORDERS_MAX; i++)
+        write_number(writer, cart->orders[i]);
+    for (unsigned i = 0; i < CART_MERGED_MAX; i++)
+        write_number(writer, cart->merged[i]);
+    for (unsigned i = 0; i < cart->content.line_count; i++) {
+        write_number(writer, cart->content.lines[i].sku_id);
+        write_number(writer, cart->content.lines[i].quantity);
+        write_number(writer, (uint64_t)cart_line_price(&cart->content.lines[i]));
+    }
+}
+
 static void encode_audit(struct writer *writer, const struct audit_record *entry)
 {
     uint8_t packed[AUDIT_PACKED_BYTES_MAX];
@@ -415,6 +454,8 @@ static uint32_t field_count(const struct record *record)
 {
     uint32_t count = codec_fields[record->kind];
 
+    if (record->kind == RECORD_CART)
+        return count + 3u * record->cart.content.line_count;
     return record->kind == RECORD_HOLD ? count + 2u * record->hold.line_count : count;
 }
 
@@ -472,6 +513,9 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
         break;
     case RECORD_MAIL:
         encode_mail(&writer, &record->mail);
+        break;
+    case RECORD_CART:
+        encode_cart(&writer, &record->cart);
         break;
     case RECORD_AUDIT:
         encode_audit(&writer, &record->audit);

@@ -11,11 +11,15 @@ enum {
     CODEC_CHECKSUM_BYTES = 5,                    /* a msgpack uint32 of fixed width */
     CODEC_HOLD_FIELDS = 8 + HOLD_EXTENSIONS_MAX, /* two more a line */
     CODEC_HOLD_RUN_BYTES = 16 + 8 + 16 + 6,      /* key, fingerprint, principal, created */
-    CODEC_FIELDS_MAX = 2 + CODEC_HOLD_FIELDS + 2 * RESERVATION_LINES_MAX,
+    CODEC_CART_FIELDS = 7 + CART_ORDERS_MAX + CART_MERGED_MAX, /* three more a line */
+    CODEC_FIELDS_MAX = 2 + CODEC_CART_FIELDS + 3 * CART_LINES_MAX,
     CODEC_ADOPTED = 16, /* added to a hold's state */
     /* Equal SKUs of a reservation are summed to one line. */
     CODEC_LINE_QUANTITY_MAX = QUANTITY_MAX * RESERVATION_LINES_MAX,
 };
+
+_Static_assert(CODEC_HOLD_FIELDS + 2 * RESERVATION_LINES_MAX <= CODEC_FIELDS_MAX - 2,
+               "a hold has fewer fields than a cart");
 
 #define CODEC_TIME_MS_END  (INT64_C(1) << 44)  /* exclusive; as a reservation's ID holds it */
 #define CODEC_SEQUENCE_END (UINT64_C(1) << 40) /* exclusive; likewise */
@@ -30,7 +34,7 @@ static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
     [RECORD_EMAIL] = 2,      [RECORD_ACCOUNT] = 1,
     [RECORD_ALIAS] = 3,      [RECORD_ACCOUNT_KEY] = 1,
     [RECORD_MAIL] = 7,       [RECORD_AUDIT] = 2,
-    [RECORD_AUDIT_HEAD] = 3,
+    [RECORD_AUDIT_HEAD] = 3, [RECORD_CART] = CODEC_CART_FIELDS,
 };
 
 /* A difference of times as a number that is small if the difference is, whatever its sign. */

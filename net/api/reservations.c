@@ -236,6 +236,7 @@ static const char *refusal_detail(enum outcome outcome)
     case OUTCOME_STALE:
     case OUTCOME_TOKEN_INVALID:
     case OUTCOME_FULL:
+    case OUTCOME_OTHER_CURRENCY:
     case OUTCOME_COUNT:
         break;
     }
