@@ -90,6 +90,12 @@ enum {
     MAIL_POSTPONE_MS = 1000, /* an attempt that could not be begun */
     /* No mail server is configured; that changes with a restart only. */
     MAIL_NO_ROUTE_MS = MAIL_BACKOFF_MS_MAX,
+
+    /* ---- pricing ---- */
+    PRICING_LINES_MAX = RESERVATION_LINES_MAX,
+    PRICING_COUPONS_MAX = 4,  /* on one cart */
+    COUPON_SCOPE_MAX = 16,    /* products of one coupon, and categories */
+    TAX_RATE_BP_MAX = 100000, /* 1000 % */
 };
 
 /* clang-format takes a product of two names for a pointer. */
