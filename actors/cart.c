@@ -6,6 +6,7 @@ struct step {
     const struct cart_circumstances *circumstances;
     const struct moment *moment;
     const struct message *message;
+    const struct principal *principal; /* whose cart it is about */
     struct effects *effects;
 };
 
@@ -35,6 +36,7 @@ static void answer(const struct step *step, uint32_t slot)
         reply(step, OUTCOME_OK, message_size_cart(cart == NULL ? 0 : cart->line_count));
     struct cart_view *view = &message->reply.cart;
 
+    view->principal = *step->principal;
     if (cart == NULL)
         return;
     view->created_wall_ms = cart->created_wall_ms;
@@ -114,9 +116,9 @@ static void expire(struct cart_pool *pool, uint32_t slot, struct effects *effect
 }
 
 /* The caller's cart; one whose time is over is none. */
-static uint32_t find(const struct step *step, const struct principal *principal)
+static uint32_t find(const struct step *step)
 {
-    uint32_t slot = cart_find(step->pool, principal);
+    uint32_t slot = cart_find(step->pool, step->principal);
 
     if (slot == SLOT_NONE ||
         !is_over(step->pool, &step->pool->carts[slot], step->circumstances, step->moment))
@@ -154,17 +156,18 @@ static bool make_room(const struct step *step)
 }
 
 /* A cart for who has none; SLOT_NONE after having refused. */
-static uint32_t begin(const struct step *step, const struct principal *principal, bool by_customer)
+static uint32_t begin(const struct step *step, bool by_customer)
 {
+    bool is_new = step->message->type != MESSAGE_CART_MERGE; /* it takes another one's place */
     uint32_t slot;
 
-    if (step->circumstances->takes_no_new) {
+    if (is_new && step->circumstances->takes_no_new) {
         refuse(step, OUTCOME_STORAGE_FULL, 0);
         return SLOT_NONE;
     }
-    slot = cart_add(step->pool, principal, by_customer, step->moment->wall_ms);
+    slot = cart_add(step->pool, step->principal, by_customer, step->moment->wall_ms);
     if (slot == SLOT_NONE && make_room(step))
-        slot = cart_add(step->pool, principal, by_customer, step->moment->wall_ms);
+        slot = cart_add(step->pool, step->principal, by_customer, step->moment->wall_ms);
     if (slot == SLOT_NONE)
         refuse(step, OUTCOME_OVERLOADED, 0);
     else
@@ -182,7 +185,7 @@ static bool is_of_currency(const struct cart *cart, const char currency[4])
 static void add(const struct step *step)
 {
     const struct cart_body *body = &step->message->cart;
-    uint32_t slot = find(step, &body->principal);
+    uint32_t slot = find(step);
     struct cart_line *line = NULL;
     uint32_t quantity = body->quantity;
 
@@ -204,7 +207,7 @@ static void add(const struct step *step)
         return;
     }
     if (slot == SLOT_NONE)
-        slot = begin(step, &body->principal, body->by_customer);
+        slot = begin(step, body->by_customer);
     if (slot == SLOT_NONE)
         return;
     memcpy(step->pool->carts[slot].currency, body->currency, sizeof(body->currency));
@@ -219,7 +222,7 @@ static void add(const struct step *step)
 static void set(const struct step *step)
 {
     const struct cart_body *body = &step->message->cart;
-    uint32_t slot = find(step, &body->principal);
+    uint32_t slot = find(step);
     struct cart_line *line = NULL;
 
     assert(body->quantity >= 1 && body->quantity <= QUANTITY_MAX);
@@ -236,7 +239,7 @@ static void set(const struct step *step)
 static void remove_line(const struct step *step)
 {
     const struct cart_body *body = &step->message->cart;
-    uint32_t slot = find(step, &body->principal);
+    uint32_t slot = find(step);
     struct cart_line *line = NULL;
 
     if (slot != SLOT_NONE)
@@ -255,11 +258,11 @@ static void remove_line(const struct step *step)
 static void set_coupon(const struct step *step)
 {
     const struct cart_body *body = &step->message->cart;
-    uint32_t slot = find(step, &body->principal);
+    uint32_t slot = find(step);
 
     assert(body->coupon_length >= 1 && body->coupon_length <= CART_COUPON_LENGTH_MAX);
     if (slot == SLOT_NONE)
-        slot = begin(step, &body->principal, body->by_customer);
+        slot = begin(step, body->by_customer);
     if (slot == SLOT_NONE)
         return;
     cart_coupon_set(step->pool, &step->pool->carts[slot], body->coupon, body->coupon_length);
@@ -268,7 +271,7 @@ static void set_coupon(const struct step *step)
 
 static void remove_coupon(const struct step *step)
 {
-    uint32_t slot = find(step, &step->message->cart.principal);
+    uint32_t slot = find(step);
 
     if (slot == SLOT_NONE || step->pool->carts[slot].coupon_length == 0) {
         answer(step, slot);
@@ -307,13 +310,13 @@ static void receive_cart(const struct step *step)
         remove_coupon(step);
         break;
     case CART_DROP:
-        slot = find(step, &body->principal);
+        slot = find(step);
         if (slot != SLOT_NONE)
             drop(step->pool, slot, step->effects);
         answer(step, SLOT_NONE);
         break;
     case CART_GET:
-        answer(step, find(step, &body->principal));
+        answer(step, find(step));
         break;
     case CART_OPERATION_COUNT:
         assert(false && "unknown operation");
@@ -366,7 +369,7 @@ static void merge(const struct step *step)
     const struct cart_merge_body *body = &step->message->cart_merge;
     const struct cart_content *guests = &body->content;
     uint64_t tag = cart_guest_tag(&body->guest);
-    uint32_t slot = find(step, &body->customer);
+    uint32_t slot = find(step);
     const struct cart_memory *memory =
         slot == SLOT_NONE ? NULL : cart_memory(step->pool, &step->pool->carts[slot]);
     struct cart *cart;
@@ -379,7 +382,7 @@ static void merge(const struct step *step)
         return;
     }
     if (slot == SLOT_NONE)
-        slot = begin(step, &body->customer, true);
+        slot = begin(step, true);
     if (slot == SLOT_NONE)
         return;
     cart = &step->pool->carts[slot];
@@ -398,7 +401,7 @@ static void merge(const struct step *step)
 static void clear(const struct step *step)
 {
     const struct cart_clear_body *body = &step->message->cart_clear;
-    uint32_t slot = find(step, &body->principal);
+    uint32_t slot = find(step);
     const struct cart_memory *memory =
         slot == SLOT_NONE ? NULL : cart_memory(step->pool, &step->pool->carts[slot]);
     struct cart *cart;
@@ -432,16 +435,19 @@ void cart_receive(struct cart_pool *pool, const struct cart_circumstances *circu
                   const struct moment *moment, const struct message *message,
                   struct effects *effects)
 {
-    struct step step = {pool, circumstances, moment, message, effects};
+    struct step step = {pool, circumstances, moment, message, NULL, effects};
 
     switch ((int)message->type) {
     case MESSAGE_CART:
+        step.principal = &message->cart.principal;
         receive_cart(&step);
         break;
     case MESSAGE_CART_MERGE:
+        step.principal = &message->cart_merge.customer;
         merge(&step);
         break;
     case MESSAGE_CART_CLEAR:
+        step.principal = &message->cart_clear.principal;
         clear(&step);
         break;
     default:

@@ -389,6 +389,7 @@ bool cart_pool_view(const struct cart_pool *pool, const struct principal *princi
     memset(view_out, 0, sizeof(*view_out));
     if (slot == SLOT_NONE)
         return false;
+    view_out->principal = *principal;
     view_out->created_wall_ms = pool->carts[slot].created_wall_ms;
     view_out->changed_wall_ms = pool->carts[slot].changed_wall_ms;
     cart_copy_content(pool, &pool->carts[slot], &view_out->content);

@@ -250,6 +250,7 @@ struct hold_view {
 
 /* A cart as the outside sees it. */
 struct cart_view {
+    struct principal principal;
     int64_t created_wall_ms; /* 0: there is none */
     int64_t changed_wall_ms;
     struct cart_content content; /* last: only its used lines are sent */

@@ -95,6 +95,8 @@
     X(VALIDATION_FAILED, "validation_failed", 422, "Validation failed",                            \
       "The request was understood, but some of its fields are missing, unknown or out of bounds. " \
       "`errors` names each with the reason.")                                                      \
+    X(COUPON_INVALID, "coupon_invalid", 422, "Coupon invalid",                                     \
+      "There is no coupon of this code, or it is not valid now. The cart is as it was.")           \
     X(KEY_REUSED, "idempotency_key_reused", 422, "Idempotency key reused",                         \
       "This Idempotency-Key was used for a request with another body. Give a new request a new "   \
       "key.")                                                                                      \
