@@ -433,6 +433,9 @@ static void dispatch(struct world *world, const struct request *request,
     case COMMAND_ACCOUNT:
         answers_account(world, request, reply);
         break;
+    case COMMAND_CART: /* carts.c */
+    case COMMAND_CART_MERGE:
+    case COMMAND_CART_CLEAR:
     default:
         assert(false && "a request has a type");
     }
@@ -467,6 +470,10 @@ void answers_take(void *user, uint64_t cookie, const struct message *message)
 
     if (mails_is_cookie(cookie)) {
         mails_take(world, cookie, message);
+        return;
+    }
+    if (carts_is_cookie(cookie)) {
+        carts_take(world, cookie, message);
         return;
     }
     check_answer(world, request, cookie, message);

@@ -115,6 +115,9 @@ static uint32_t serving_shard(const struct world *world, const struct request *r
     case COMMAND_PRODUCT_PUT: /* by several, one after the other */
     case COMMAND_HOLD_LIST:
     case COMMAND_ACCOUNT: /* when it has been loaded */
+    case COMMAND_CART:    /* carts.c */
+    case COMMAND_CART_MERGE:
+    case COMMAND_CART_CLEAR:
     default:
         return NONE;
     }

@@ -123,6 +123,10 @@
     X(ERASED, "an account was erased")                                                             \
     X(ACCOUNT_OVERLOADED, "a call on an account was refused for want of room, time or a read")     \
     X(ACCOUNTS_FOUND, "accounts were found again after the last restart")                          \
+    X(CART_MERGED, "a guest's cart came to its customer's")                                        \
+    X(CART_MERGED_AGAIN, "a merge that had been done was asked for again")                         \
+    X(CART_ADD_TOO_LATE, "a guest added to a cart that was being taken over, and was refused")     \
+    X(CART_CLEARED, "an order took out of a cart what it had ordered")                             \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {

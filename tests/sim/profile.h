@@ -43,7 +43,8 @@ enum {
     X(SLOW)      /* the disk is slow for a while */                                                \
     X(WORK_DONE) /* a worker ends a piece of work */                                               \
     X(PERSON)    /* somebody with an account causes a mail */                                      \
-    X(COURIER)   /* the courier comes back from a mail */
+    X(COURIER)   /* the courier comes back from a mail */                                          \
+    X(CART)      /* somebody does something with a cart */
 
 enum step_kind {
 #define X(name) STEP_##name,
@@ -81,7 +82,8 @@ struct profile {
     struct engine_options engine;
     uint32_t step_weights[STEP_KIND_COUNT];
     uint32_t act_weights[ACT_COUNT];
-    uint32_t people; /* who get mails */
+    uint32_t people;   /* who get mails */
+    uint32_t shoppers; /* 0: nobody has a cart */
     uint32_t clients;
     uint32_t devices;   /* the first of them are people's, who have accounts */
     uint32_t addresses; /* of e-mail */

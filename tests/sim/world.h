@@ -17,6 +17,7 @@
 #define STAMPEDE_SIM_WORLD_H
 
 #include "books.h"
+#include "carts.h"
 #include "engine.h"
 #include "env_controlled.h"
 #include "journal_memory.h"
@@ -197,6 +198,7 @@ struct world {
     uint64_t commit_ready_step;
     uint64_t commit_seen; /* the pending commit that commit_ready_step belongs to */
     bool disk_full;
+    uint64_t disk_full_step; /* when it was last full, and is not any more */
     bool draining;
     bool commit_failed; /* the latch fell: the process will end */
     uint64_t dies_at_step;
@@ -207,6 +209,7 @@ struct world {
     bool settled; /* since the last restart: everything was idle once */
 
     struct mails_model mails;
+    struct carts_model carts;
     struct books books;
     struct people people;
     struct session_cache caches[SIM_SHARDS_MAX];
