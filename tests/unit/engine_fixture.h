@@ -155,6 +155,7 @@ static inline void fixture_create(struct fixture *fixture, uint32_t shards)
     fixture->options = engine_options_default(shards);
     fixture->options.partitions = 16;
     fixture->options.holds_max = 4096;
+    fixture->options.carts_max = 256;
     fixture->options.skus_max = 512;
     fixture->options.limit_rows_max = 512;
     fixture->options.requests_max = 256;

@@ -489,6 +489,7 @@ static void create(struct stream *stream, uint64_t seed)
     stream->options.hold_cap_ms = 5000;
     stream->options.hold_retention_ms = 30000;
     stream->options.holds_max = 8192;
+    stream->options.carts_max = 256;
     stream->options.skus_max = 64;
     stream->options.limit_rows_max = 4096;
     stream->options.batch_messages = 6;
