@@ -12,6 +12,8 @@
 
 /* ---- answers ---- */
 
+static const struct cart_destination nowhere;
+
 /* A cart with a coupon, whose rule is being asked for. Outlives its exchange. */
 struct priced_later {
     struct cart_coupon_lookup lookup; /* first: found by its address */
@@ -99,7 +101,6 @@ static void refuse(struct http_exchange *exchange, const struct reply_body *repl
 void cart_answer(struct api_shard *shard, struct http_exchange *exchange,
                  const struct message *message, void *user)
 {
-    static const struct cart_destination nowhere = {0};
     const struct reply_body *reply = &message->reply;
 
     if (reply->outcome == OUTCOME_OK) {
@@ -134,16 +135,18 @@ static bool begin_key(struct api_call *call, struct keyed_entry **entry_out)
 
 /* ---- looking ---- */
 
+/* `user`: where it goes, if that was said. */
 static void get_answer(struct api_shard *shard, struct http_exchange *exchange,
                        const struct message *message, void *user)
 {
-    struct cart_destination *destination = user;
+    const struct cart_destination *destination = user;
 
     if (exchange != NULL && message->reply.outcome == OUTCOME_OK)
-        show(shard, NULL, exchange, &message->reply.cart, destination);
+        show(shard, NULL, exchange, &message->reply.cart,
+             destination == NULL ? &nowhere : destination);
     else if (exchange != NULL)
         respond_outcome(exchange, (enum outcome)message->reply.outcome);
-    free(destination);
+    free(user);
 }
 
 /* `country` and `region` of the query. False after having noted what is wrong. */
@@ -177,21 +180,28 @@ static bool read_destination(struct api_call *call, struct validation *validatio
 void api_cart_get(struct api_call *call)
 {
     struct command command = {.type = COMMAND_CART, .cart = {.operation = CART_GET}};
-    struct cart_destination *destination = calloc(1, sizeof(*destination));
-    enum outcome outcome = OUTCOME_OVERLOADED;
+    struct cart_destination *copy = NULL;
+    struct cart_destination destination;
     struct validation validation;
+    enum outcome outcome = OUTCOME_OVERLOADED;
 
     validation_init(&validation);
-    if (destination != NULL && !read_destination(call, &validation, destination)) {
-        free(destination);
+    if (!read_destination(call, &validation, &destination)) {
         validation_respond(&validation, call->exchange);
         return;
     }
-    if (destination != NULL)
-        outcome = call_submit(call, &command, get_answer, destination, NULL);
+    if (destination.country != 0 || destination.region != 0) {
+        copy = malloc(sizeof(*copy));
+        if (copy == NULL) {
+            respond_outcome(call->exchange, outcome);
+            return;
+        }
+        *copy = destination;
+    }
+    outcome = call_submit(call, &command, get_answer, copy, NULL);
     if (outcome == OUTCOME_PENDING)
         return;
-    free(destination);
+    free(copy);
     respond_outcome(call->exchange, outcome);
 }
 
