@@ -439,12 +439,12 @@ static void act(struct stream *stream)
 {
     uint32_t kind = draw(stream, 100);
 
-    if (kind < 45)
-        reserve(stream);
-    else if (kind < 75)
-        change_hold(stream);
-    else if (kind < 85)
+    if (draw(stream, 8) == 0)
         change_cart(stream);
+    if (kind < 55)
+        reserve(stream);
+    else if (kind < 85)
+        change_hold(stream);
     else if (kind < 97)
         adjust_stock(stream);
     else
