@@ -97,6 +97,14 @@ enum {
       IN_SERVE, "N", "units of ownership, a power of two; fixed when the store is made")           \
     X(holds_max, "holds-max", "holds_max", NUMBER, engine.holds_max, 64, 1U << 26, IN_SERVE, "N",  \
       "holds in memory, a shard, ended ones that still answer repeats included")                   \
+    X(carts_max, "carts-max", "carts_max", NUMBER, engine.carts_max, 16, 1U << 26, IN_SERVE, "N",  \
+      "carts in memory, a shard; where there are more, expired ones make way, the oldest first")   \
+    X(cart_guest_days, "cart-guest-days", "cart_guest_days", NUMBER,                               \
+      engine.cart_guest_ttl_s / (24 * 3600), 1, 3650, IN_SERVE, "N",                               \
+      "how long a guest's cart is kept after its last change")                                     \
+    X(cart_customer_days, "cart-customer-days", "cart_customer_days", NUMBER,                      \
+      engine.cart_customer_ttl_s / (24 * 3600), 1, 3650, IN_SERVE, "N",                            \
+      "how long a customer's is")                                                                  \
     X(skus_max, "skus-max", "skus_max", NUMBER, engine.skus_max, 16, 1U << 24, IN_SERVE, "N",      \
       "SKUs, a shard")                                                                             \
     X(limit_rows_max, "limit-rows-max", "limit_rows_max", NUMBER, engine.limit_rows_max, 16,       \
