@@ -104,8 +104,7 @@ static void run(struct gateway_job *job, const char *head, const char *body)
     snprintf(answer + used, sizeof(answer) - (size_t)used, "%s", body);
     for (char *at = answer + used; *at != 0; at++)
         *at = *at == '\'' ? '"' : *at;
-    server.answer = answer;
-    server.hangs = false;
+    scripted_answer(&server, answer, false);
     run_at(gateways, job);
 }
 
@@ -152,6 +151,8 @@ static void each_operation_is_asked_in_stripe_s_own_words(void **state)
          "GET /v1/payment_intents/pi_1?expand%5B%5D=latest_charge HTTP/1.1", ""},
     };
 
+    char request[SCRIPTED_REQUEST_MAX];
+
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct gateway_job job = make_job(cases[i].operation);
@@ -171,24 +172,28 @@ static void each_operation_is_asked_in_stripe_s_own_words(void **state)
                            "Idempotency-Key: ord_1.step.1\r\n"
                          : "",
                  is_post ? length : "", cases[i].body);
-        assert_string_equal(server.request, expected);
+        scripted_request(&server, request);
+        assert_string_equal(request, expected);
     }
 }
 
 static void what_goes_into_a_form_is_encoded(void **state)
 {
     struct gateway_job job = make_job(GATEWAY_CONFIRM);
+    char request[SCRIPTED_REQUEST_MAX];
 
     (void)state;
     strcpy(job.method, "pm_a&b=c d\xc3\xa9%");
     run(&job, "200 OK", AUTHORISED);
-    assert_non_null(strstr(server.request, "\r\n\r\npayment_method=pm_a%26b%3Dc%20d%C3%A9%25&"));
+    scripted_request(&server, request);
+    assert_non_null(strstr(request, "\r\n\r\npayment_method=pm_a%26b%3Dc%20d%C3%A9%25&"));
 }
 
 static void a_name_that_is_no_payment_s_goes_into_no_path(void **state)
 {
     static const char *const names[] = {"", "pi_1/cancel", "../refunds", "pi_1?a=b", "pi 1", "p\r"};
-    unsigned before = atomic_load(&server.requests);
+    char request[SCRIPTED_REQUEST_MAX];
+    unsigned before = scripted_request(&server, request);
 
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -199,7 +204,7 @@ static void a_name_that_is_no_payment_s_goes_into_no_path(void **state)
         assert_int_equal(job.result, GATEWAY_REFUSED);
         assert_string_equal(job.reason, "no_such_payment");
     }
-    assert_int_equal(atomic_load(&server.requests), before);
+    assert_int_equal(scripted_request(&server, request), before);
 }
 
 /* ---- answers ---- */
@@ -511,8 +516,7 @@ static void a_request_that_was_sent_may_have_been_done(void **state)
     for (int i = 0; i < 2; i++) {
         struct gateway_job job = make_job(GATEWAY_CAPTURE);
 
-        server.hangs = i == 0;
-        server.answer = NULL;
+        scripted_answer(&server, NULL, i == 0);
         job.timeout_ms = i == 0 ? 300 : 20 * 1000;
         run_at(gateways, &job);
         assert_int_equal(job.result, GATEWAY_UNKNOWN);
@@ -535,8 +539,7 @@ static void an_answer_beyond_the_bound_is_no_word(void **state)
     memset(body, ' ', sizeof(body) - 1);
     snprintf(answer, sizeof(answer), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
              strlen(body), body);
-    server.hangs = false;
-    server.answer = answer;
+    scripted_answer(&server, answer, false);
     run_at(gateways, &job);
     assert_int_equal(job.result, GATEWAY_UNKNOWN);
     assert_string_equal(job.reason, "answer_too_large");
@@ -544,7 +547,7 @@ static void an_answer_beyond_the_bound_is_no_word(void **state)
 
 static void where_nobody_listens_nothing_happened(void **state)
 {
-    struct scripted_server closed;
+    static struct scripted_server closed;
     struct gateways *elsewhere;
     struct gateway_job job = make_job(GATEWAY_CAPTURE);
 

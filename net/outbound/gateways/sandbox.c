@@ -30,14 +30,18 @@ static const struct {
     {"pm_card_insufficientFunds", "insufficient_funds"},
     {"pm_card_chargeDeclinedInsufficientFunds", "insufficient_funds"},
     {"pm_card_visa_chargeDeclinedInsufficientFunds", "insufficient_funds"},
+    {"pm_card_chargeDeclinedLostCard", "lost_card"},
     {"pm_card_visa_chargeDeclinedLostCard", "lost_card"},
+    {"pm_card_chargeDeclinedStolenCard", "stolen_card"},
     {"pm_card_visa_chargeDeclinedStolenCard", "stolen_card"},
     {"pm_card_chargeDeclinedExpiredCard", "expired_card"},
     {"pm_card_chargeDeclinedIncorrectCvc", "incorrect_cvc"},
     {"pm_card_chargeDeclinedProcessingError", "processing_error"},
     {"pm_card_chargeDeclinedFraudulent", "fraudulent"},
+    {"pm_card_chargeDeclinedVelocityLimitExceeded", "card_velocity_exceeded"},
     {"pm_card_visa_chargeDeclinedVelocityLimitExceeded", "card_velocity_exceeded"},
     {"pm_card_authenticationRequired", "authentication_required"}, /* there is nobody to ask */
+    {"pm_card_threeDSecure2Required", "authentication_required"},
 };
 
 /* prefix + what order and key are hashed to: another order or attempt, another name. */
