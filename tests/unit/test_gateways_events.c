@@ -119,7 +119,7 @@ static void headers_are_good_or_forged(void **state)
                                                       sizeof(vector_body) - 1, NOW, &event);
 
         if (result != expected)
-            fail_msg("%s: %s", cases[i].header, gateway_event_result_name(result));
+            fail_msg("%s: %s", cases[i].header, gateway_event_result_name((uint8_t)result));
         assert_string_equal(event.event_id, cases[i].is_good ? "evt_1" : "");
     }
     gateways_destroy(gateways);
@@ -434,7 +434,7 @@ static void a_genuine_event_that_cannot_be_read_is_told_as_such(void **state)
         enum gateway_event_result result = read_signed(gateways, quote(body), &event);
 
         if (result != GATEWAY_EVENT_UNREADABLE)
-            fail_msg("%s: %s", body, gateway_event_result_name(result));
+            fail_msg("%s: %s", body, gateway_event_result_name((uint8_t)result));
         assert_string_equal(event.event_id, cases[i].event_id);
         assert_string_equal(event.type, cases[i].type);
         assert_int_equal(event.kind, GATEWAY_EVENT_OTHER);

@@ -343,6 +343,12 @@ static void errors_come_to_what_they_mean(void **state)
          GATEWAY_DONE, PAYMENT_CAPTURED, -1, -1, "charge_already_refunded"},
         {GATEWAY_REFUND, "400 x", ERROR("invalid_request_error", "amount_too_large", ""),
          GATEWAY_REFUSED, PAYMENT_NONE, -1, -1, "amount_too_large"},
+        /* Neither a new payment nor an answer to a question. */
+        {GATEWAY_CREATE, "402 x",
+         ERROR("card_error", "card_declined", ",'payment_intent':" CREATED), GATEWAY_REFUSED,
+         PAYMENT_NONE, 0, 0, "card_declined"},
+        {GATEWAY_QUERY, "400 x", UNEXPECTED(CAPTURED), GATEWAY_REFUSED, PAYMENT_NONE, 0, 0,
+         "payment_intent_unexpected_state"},
         /* Keys. */
         {GATEWAY_CAPTURE, "400 x", "{'error':{'type':'idempotency_error'}}", GATEWAY_REFUSED,
          PAYMENT_NONE, 0, 0, "idempotency_error"},

@@ -276,7 +276,9 @@ static bool judge_refusal(struct gateway_job *job, const struct outbound_job *re
 {
     struct stripe_intent intent;
     char reason[GATEWAY_REASON_MAX + 1];
-    bool has_intent = error->intent != NULL && stripe_intent_read(error->intent, &intent);
+    bool is_about_intent = job->operation != GATEWAY_CREATE && job->operation != GATEWAY_QUERY;
+    bool has_intent =
+        is_about_intent && error->intent != NULL && stripe_intent_read(error->intent, &intent);
     bool is_declined = request->status == 402 && is_text(error->type, "card_error") &&
                        job->operation == GATEWAY_CONFIRM;
 
