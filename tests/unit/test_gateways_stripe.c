@@ -111,7 +111,7 @@ static void run(struct gateway_job *job, const char *head, const char *body)
 #define INTENT(status, received, charge)                                                           \
     "{'id':'pi_1','object':'payment_intent','amount':2500,'amount_received':" received             \
     ",'currency':'eur','status':'" status "','metadata':{'order_id':'ord_1'},"                     \
-    "'client_secret':'pi_1_secret_2','last_payment_error':null,'latest_charge':" charge "}"
+    "'client_secret':'pi_1_secret_2','latest_charge':" charge "}"
 #define CREATED                 INTENT("requires_payment_method", "0", "null")
 #define AUTHORISED              INTENT("requires_capture", "0", "{'id':'ch_1','amount_refunded':0}")
 #define CAPTURED                INTENT("succeeded", "2500", "{'id':'ch_1','amount_refunded':100}")
@@ -263,6 +263,10 @@ static void a_payment_s_state_decides(void **state)
          PAYMENT_CREATED, 0, 0, "authentication_required"},
         {GATEWAY_CONFIRM, "200 OK", CREATED, GATEWAY_DECLINED, PAYMENT_CREATED, 0, 0,
          "generic_decline"},
+        {GATEWAY_CONFIRM, "200 OK",
+         INTENT("requires_payment_method", "0",
+                "null,'last_payment_error':{'code':'card_declined','decline_code':'lost_card'}"),
+         GATEWAY_DECLINED, PAYMENT_CREATED, 0, 0, "lost_card"},
         {GATEWAY_CONFIRM, "200 OK", CANCELLED, GATEWAY_REFUSED, PAYMENT_CANCELLED, 0, 0,
          "payment_is_cancelled"},
         {GATEWAY_CAPTURE, "200 OK", CAPTURED, GATEWAY_DONE, PAYMENT_CAPTURED, 2500, 100, ""},

@@ -125,6 +125,22 @@ static bool is_text(struct slice slice, const char *text)
     return slice_is(slice, text);
 }
 
+/* Only what is a code by its looks; it goes to logs. */
+static void copy_code(struct slice code, const char *otherwise,
+                      char reason_out[GATEWAY_REASON_MAX + 1])
+{
+    snprintf(reason_out, GATEWAY_REASON_MAX + 1, "%s", otherwise);
+    if (code.length == 0 || code.length > GATEWAY_REASON_MAX)
+        return;
+    for (size_t i = 0; i < code.length; i++) {
+        char letter = code.text[i];
+
+        if ((letter < 'a' || letter > 'z') && (letter < '0' || letter > '9') && letter != '_')
+            return;
+    }
+    stripe_text_copy(code, reason_out, GATEWAY_REASON_MAX + 1);
+}
+
 /* NULL, or what does not fit. An answer about another payment says nothing of ours: no state. */
 static const char *find_mismatch(struct gateway_job *job, struct slice id, struct slice order_id,
                                  const char *currency)
@@ -184,6 +200,7 @@ static bool judge_intent(struct gateway_job *job, const struct stripe_intent *in
     int64_t amount = job->operation == GATEWAY_CAPTURE ? intent->captured : intent->amount;
     bool has_amount = job->operation == GATEWAY_CAPTURE ? intent->state == PAYMENT_CAPTURED
                                                         : job->amount_minor > 0;
+    char code[GATEWAY_REASON_MAX + 1];
 
     if (mismatch != NULL) {
         gateway_job_set(job, GATEWAY_REFUSED, PAYMENT_NONE, mismatch);
@@ -198,8 +215,9 @@ static bool judge_intent(struct gateway_job *job, const struct stripe_intent *in
         judge_processing(job, intent);
     } else if (job->operation == GATEWAY_CONFIRM && reason[0] == 0 &&
                intent->state == PAYMENT_CREATED) {
+        copy_code(intent->failure, "generic_decline", code);
         gateway_job_set(job, GATEWAY_DECLINED, intent->state,
-                        intent->needs_action ? "authentication_required" : "generic_decline");
+                        intent->needs_action ? "authentication_required" : code);
     } else {
         gateway_job_set(job, GATEWAY_REFUSED, intent->state,
                         reason[0] != 0 ? reason : state_reason(intent->state));
@@ -255,21 +273,6 @@ static bool judge_success(struct gateway_job *job, const struct json_value *answ
 
 /* ---- errors ---- */
 
-/* Only what is a code by its looks; it goes to logs. */
-static void copy_code(struct slice code, char reason_out[GATEWAY_REASON_MAX + 1])
-{
-    snprintf(reason_out, GATEWAY_REASON_MAX + 1, "gateway_error");
-    if (code.length == 0 || code.length > GATEWAY_REASON_MAX)
-        return;
-    for (size_t i = 0; i < code.length; i++) {
-        char letter = code.text[i];
-
-        if ((letter < 'a' || letter > 'z') && (letter < '0' || letter > '9') && letter != '_')
-            return;
-    }
-    stripe_text_copy(code, reason_out, GATEWAY_REASON_MAX + 1);
-}
-
 /* The error that is about this very call: the gateway has understood it and said no. */
 static bool judge_refusal(struct gateway_job *job, const struct outbound_job *request,
                           const struct stripe_error *error)
@@ -282,7 +285,7 @@ static bool judge_refusal(struct gateway_job *job, const struct outbound_job *re
     bool is_declined = request->status == 402 && is_text(error->type, "card_error") &&
                        job->operation == GATEWAY_CONFIRM;
 
-    copy_code(error->code.length > 0 ? error->code : error->type, reason);
+    copy_code(error->code.length > 0 ? error->code : error->type, "gateway_error", reason);
     if (job->operation == GATEWAY_CONFIRM && is_text(error->code, "resource_missing") &&
         is_text(error->parameter, "payment_method"))
         snprintf(reason, sizeof(reason), GATEWAY_REASON_METHOD);
