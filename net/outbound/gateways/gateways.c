@@ -360,7 +360,7 @@ static bool set_up_stripe(struct gateways *gateways, const struct gateways_optio
         return false;
     }
     memcpy(stripe->base_url, url, length);
-    strcpy(stripe->secret_key, options->stripe_secret_key);
+    memcpy(stripe->secret_key, options->stripe_secret_key, strlen(options->stripe_secret_key) + 1);
     stripe->confirms = options->stripe_confirm;
     gateways->memory.size = json_memory_needed(STRIPE_ANSWER_MAX);
     gateways->memory.bytes = malloc(gateways->memory.size);
