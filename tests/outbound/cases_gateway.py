@@ -64,14 +64,15 @@ class Client:
              timeout_ms=20000):
         self.keys += 1
         names = ("result", "state", "reason", "payment", "captured", "refunded", "refund", "secret")
-        values = self._ask(operation, order, amount, currency, key or f"{order}.{self.keys}", payment, method, timeout_ms)
+        values = self._ask(operation, order, amount, currency, key or f"{order}.{self.keys}", payment, method,
+                           timeout_ms)
         answer = dict(zip(names, values))
         answer.update(captured=int(answer["captured"]), refunded=int(answer["refunded"]))
         return answer
 
     def event(self, signature, body, now=None):
-        names = ("result", "kind", "state", "type", "id", "payment", "order", "amount", "currency", "captured", "refunded",
-                 "refund")
+        names = ("result", "kind", "state", "type", "id", "payment", "order", "amount", "currency", "captured",
+                 "refunded", "refund")
         return dict(zip(names, self._ask("event", int(now or time.time()), signature, body.hex())))
 
     def authorised(self, **order):
