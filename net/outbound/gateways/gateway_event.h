@@ -63,7 +63,8 @@ struct gateway_event {
     uint8_t kind;                          /* enum gateway_event_kind */
     uint8_t state; /* enum payment_state, of the payment as it was then; NONE: it does not say */
     /* Of the kinds but OTHER: always but for `order_id`, which is "" with payments that are none of
-     * ours. A gateway may tell events twice, late and out of order. */
+     * ours. A gateway may tell events twice, late and out of order, and one refund by several: by
+     * the total (`refunded_minor`) and by itself (`refund_id`). */
     char payment_id[PAYMENT_ID_MAX + 1];
     char order_id[PAYMENT_ID_MAX + 1];
     char refund_id[PAYMENT_ID_MAX + 1]; /* REFUNDED, REFUND_FAILED: "" if told of the whole */

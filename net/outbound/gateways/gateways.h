@@ -15,8 +15,9 @@
  *     UNAVAILABLE. QUERY changes nothing and is UNAVAILABLE in both cases. UNAVAILABLE speaks of
  *     this call alone: an earlier one under the same key that ended UNKNOWN stays so.
  *  3. Secrets stand in no message, metric or URL, and are wiped at the end.
- *  4. Stripe keeps what it answered to a key, its errors of 500 among it, for a day or more: who
- *     hears UNKNOWN again and again asks by QUERY, or takes another key once that can be. After
+ *  4. Stripe keeps what it answered to a key, its errors of 500 among it, for a day or more, and
+ *     repeats it as it was: a repeated job may tell the state of the first time. Who hears UNKNOWN
+ *     again and again asks by QUERY, or takes another key where a second effect does no harm. After
  *     that day a repeated key is a new one: a REFUND that old is looked up before it is repeated.
  */
 #ifndef STAMPEDE_GATEWAYS_H
