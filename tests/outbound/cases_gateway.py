@@ -227,3 +227,48 @@ def test_events_are_signed_and_say_what_happened():
             assert stranger.event(signature, body)["result"] == "forged"
             assert client.event(signature, body + b" ")["result"] == "forged"
             assert client.event(signature, body, time.time() + 400)["result"] == "stale"
+
+
+def until_known(client, operation, payment="", **call):
+    """Repeats it under its key, and asks in between, as the saga of an order does; the last answer."""
+    for _ in range(200):
+        answer = client.call(operation, payment, **call)
+        if answer["result"] not in ("unknown", "unavailable"):
+            return answer
+    raise AssertionError(f"no word of {operation} {payment}: {answer}")
+
+
+def test_whatever_goes_wrong_each_order_ends_as_the_ledger_says():
+    believed = {}
+    faults = "timeout=150,error_before=150,error_after=150,rate_limit=150,decline=200"
+    with Gateway("--misbehave", faults) as gateway, Client(gateway.url) as client:
+        for number in range(40):
+            order = f"ord_{number}"
+            payment = until_known(client, "create", key=f"{order}.create", order=order)["payment"]
+            for attempt in range(20):
+                confirmed = until_known(client, "confirm", payment, key=f"{order}.confirm.{attempt}",
+                                        method="pm_card_visa", order=order)
+                if confirmed["result"] != "declined":
+                    break
+            assert confirmed["result"] == "done", confirmed
+            end = "cancel" if number % 4 == 3 else "capture"
+            answer = until_known(client, end, payment, key=f"{order}.{end}", order=order)
+            refunded = 0
+            expect(answer, "done", "captured" if end == "capture" else "cancelled", refunded=0)
+            if number % 4 == 2:
+                expect(until_known(client, "refund", payment, key=f"{order}.refund", amount=700, order=order), "done",
+                       "captured", refunded=700)
+                refunded = 700
+            asked = until_known(client, "query", payment, order=order)
+            expect(asked, "done", answer["state"], captured=answer["captured"], refunded=refunded)
+            believed[order] = (payment, asked["captured"], refunded)
+        gateway.misbehave(none=True)
+        request = urllib.request.Request(gateway.url + "/_ledger", headers={"Authorization": f"Bearer {KEY}"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            ledger = json.load(answer)
+    assert ledger["balanced"], ledger["totals"]
+    # One payment an order: a CREATE that was repeated made no second one.
+    assert len(ledger["payments"]) == len(believed), ledger["payment_count"]
+    for payment in ledger["payments"]:
+        found = payment["id"], payment["captured"], payment["refunded"]
+        assert found == believed[payment["order_id"]], (payment, believed[payment["order_id"]])
