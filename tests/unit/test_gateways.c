@@ -220,6 +220,97 @@ static void a_provider_that_is_not_there_takes_no_job(void **state)
     gateways_destroy(gateways);
 }
 
+/* ---- calls under way ---- */
+
+static struct outbound_job *kept[GATEWAY_CALLS_MAX + 1];
+static unsigned kept_count;
+
+static bool keep(void *self, struct outbound_job *job)
+{
+    (void)self;
+    kept[kept_count++] = job;
+    return kept_count <= GATEWAY_CALLS_MAX;
+}
+
+static bool refuse(void *self, struct outbound_job *job)
+{
+    (void)self;
+    (void)job;
+    return false;
+}
+
+static struct gateway_job capture_job(void)
+{
+    return (struct gateway_job){.provider = PROVIDER_STRIPE,
+                                .operation = GATEWAY_CAPTURE,
+                                .timeout_ms = 1000,
+                                .amount_minor = 2500,
+                                .currency = "EUR",
+                                .key = "k",
+                                .order_id = "ord_1",
+                                .payment_id = "pi_1",
+                                .done = on_done};
+}
+
+static void calls_beyond_the_bound_are_refused(void **state)
+{
+    static struct gateway_job jobs[GATEWAY_CALLS_MAX];
+    struct outbound_port keeps = {.submit = keep};
+    struct outbound_port refuses = {.submit = refuse};
+    struct gateways_options options;
+    struct gateway_metrics metrics;
+    struct gateway_port port;
+    struct gateways *full;
+    unsigned before = done_count;
+    char error[200];
+
+    (void)state;
+    gateways_options_default(&options);
+    options.stripe_secret_key = "sk_test_key";
+    full = gateways_create(&options, &keeps, error, sizeof(error));
+    assert_non_null(full);
+    port = gateways_port(full);
+    for (unsigned i = 0; i < GATEWAY_CALLS_MAX; i++) {
+        jobs[i] = capture_job();
+        assert_true(port.submit(port.self, &jobs[i]));
+    }
+    struct gateway_job job = capture_job();
+
+    assert_false(port.submit(port.self, &job));
+    assert_int_equal(kept_count, GATEWAY_CALLS_MAX);
+    for (unsigned i = 0; i < GATEWAY_CALLS_MAX; i++) {
+        kept[i]->result = OUTBOUND_LATER;
+        kept[i]->reason = "stopping";
+        kept[i]->reached = i % 2 == 0;
+        kept[i]->done(kept[i]);
+        assert_int_equal(done_count, before + i + 1);
+        assert_int_equal(jobs[i].result, i % 2 == 0 ? GATEWAY_UNKNOWN : GATEWAY_UNAVAILABLE);
+    }
+    kept_count = 0;
+    assert_true(port.submit(port.self, &job));
+    kept[0]->result = OUTBOUND_REFUSED;
+    kept[0]->reason = "private_address";
+    kept[0]->done(kept[0]);
+    assert_int_equal(done_count, before + GATEWAY_CALLS_MAX + 1);
+    assert_int_equal(job.result, GATEWAY_UNAVAILABLE);
+    assert_string_equal(job.reason, "private_address");
+    gateways_metrics_get(full, &metrics);
+    assert_int_equal(metrics.calls_refused[PROVIDER_STRIPE], 1);
+    assert_int_equal(metrics.calls[PROVIDER_STRIPE][GATEWAY_CAPTURE][GATEWAY_UNKNOWN],
+                     GATEWAY_CALLS_MAX / 2);
+    gateways_destroy(full);
+
+    full = gateways_create(&options, &refuses, error, sizeof(error));
+    port = gateways_port(full);
+    for (unsigned i = 0; i <= GATEWAY_CALLS_MAX; i++) /* its room comes back each time */
+        assert_false(port.submit(port.self, &job));
+    gateways_metrics_get(full, &metrics);
+    assert_int_equal(metrics.calls_refused[PROVIDER_STRIPE], GATEWAY_CALLS_MAX + 1);
+    gateways_destroy(full);
+}
+
+/* ---- options ---- */
+
 static void options_that_would_be_unsafe_are_refused(void **state)
 {
     static char long_key[GATEWAY_SECRET_LENGTH_MAX + 2];
@@ -288,6 +379,7 @@ int main(void)
         cmocka_unit_test(the_sandbox_s_methods_are_stripe_s_test_names),
         cmocka_unit_test(the_sandbox_does_what_it_is_asked_and_keeps_no_books),
         cmocka_unit_test(a_provider_that_is_not_there_takes_no_job),
+        cmocka_unit_test(calls_beyond_the_bound_are_refused),
         cmocka_unit_test(options_that_would_be_unsafe_are_refused),
         cmocka_unit_test(this_machine_is_told_from_names_that_look_like_it),
     };

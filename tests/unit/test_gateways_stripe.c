@@ -571,81 +571,6 @@ static void where_nobody_listens_nothing_happened(void **state)
     gateways_destroy(elsewhere);
 }
 
-/* ---- bounds ---- */
-
-static struct outbound_job *kept[GATEWAY_CALLS_MAX + 1];
-static unsigned kept_count;
-
-static bool keep(void *self, struct outbound_job *job)
-{
-    (void)self;
-    kept[kept_count++] = job;
-    return kept_count <= GATEWAY_CALLS_MAX;
-}
-
-static bool refuse(void *self, struct outbound_job *job)
-{
-    (void)self;
-    (void)job;
-    return false;
-}
-
-static void calls_beyond_the_bound_are_refused(void **state)
-{
-    static struct gateway_job jobs[GATEWAY_CALLS_MAX];
-    struct outbound_port keeps = {.submit = keep};
-    struct outbound_port refuses = {.submit = refuse};
-    struct gateways_options options;
-    struct gateway_metrics metrics;
-    struct gateway_port port;
-    struct gateways *full;
-    char error[200];
-
-    (void)state;
-    gateways_options_default(&options);
-    options.stripe_secret_key = "sk_test_key";
-    full = gateways_create(&options, &keeps, error, sizeof(error));
-    assert_non_null(full);
-    port = gateways_port(full);
-    for (unsigned i = 0; i < GATEWAY_CALLS_MAX; i++) {
-        jobs[i] = make_job(GATEWAY_CAPTURE);
-        assert_true(port.submit(port.self, &jobs[i]));
-    }
-    struct gateway_job job = make_job(GATEWAY_CAPTURE);
-
-    assert_false(port.submit(port.self, &job));
-    assert_int_equal(kept_count, GATEWAY_CALLS_MAX);
-    for (unsigned i = 0; i < GATEWAY_CALLS_MAX; i++) {
-        kept[i]->result = OUTBOUND_LATER;
-        kept[i]->reason = "stopping";
-        kept[i]->reached = i % 2 == 0;
-        kept[i]->done(kept[i]);
-        sem_wait(&finished);
-        assert_int_equal(jobs[i].result, i % 2 == 0 ? GATEWAY_UNKNOWN : GATEWAY_UNAVAILABLE);
-    }
-    kept_count = 0;
-    assert_true(port.submit(port.self, &job));
-    kept[0]->result = OUTBOUND_REFUSED;
-    kept[0]->reason = "private_address";
-    kept[0]->done(kept[0]);
-    sem_wait(&finished);
-    assert_int_equal(job.result, GATEWAY_UNAVAILABLE);
-    assert_string_equal(job.reason, "private_address");
-    gateways_metrics_get(full, &metrics);
-    assert_int_equal(metrics.calls_refused[PROVIDER_STRIPE], 1);
-    assert_int_equal(metrics.calls[PROVIDER_STRIPE][GATEWAY_CAPTURE][GATEWAY_UNKNOWN],
-                     GATEWAY_CALLS_MAX / 2);
-    gateways_destroy(full);
-
-    full = gateways_create(&options, &refuses, error, sizeof(error));
-    port = gateways_port(full);
-    for (unsigned i = 0; i <= GATEWAY_CALLS_MAX; i++) /* its room comes back each time */
-        assert_false(port.submit(port.self, &job));
-    gateways_metrics_get(full, &metrics);
-    assert_int_equal(metrics.calls_refused[PROVIDER_STRIPE], GATEWAY_CALLS_MAX + 1);
-    gateways_destroy(full);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -661,7 +586,6 @@ int main(void)
         cmocka_unit_test(a_request_that_was_sent_may_have_been_done),
         cmocka_unit_test(an_answer_beyond_the_bound_is_no_word),
         cmocka_unit_test(where_nobody_listens_nothing_happened),
-        cmocka_unit_test(calls_beyond_the_bound_are_refused),
     };
 
     return cmocka_run_group_tests(tests, open_all, close_all);
