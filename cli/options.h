@@ -22,6 +22,7 @@
 #include <stdio.h>
 
 #include "api/challenge.h"
+#include "outbound/gateways/gateways.h"
 #include "outbound/mail.h"
 
 /* ---- commands ---- */
@@ -196,10 +197,29 @@ enum {
     X(captcha_verify_url, "captcha-verify-url", "captcha_verify_url", TEXT, "", 0, 300, IN_SERVE,  \
       "URL", "where tokens are verified, instead of at the service's own address")
 
+#define OPTIONS_PAYMENTS(X)                                                                        \
+    X(sandbox, "sandbox", "sandbox", SWITCH, true, 0, 0, IN_SERVE, "on|off",                       \
+      "off: orders cannot be paid by the built-in sandbox, which moves no money; off in a shop "   \
+      "that sells")                                                                                \
+    X(stripe_secret_key_file, "stripe-secret-key-file", "stripe_secret_key_file", TEXT, "", 0,     \
+      4000, IN_SERVE, "FILE",                                                                      \
+      "file with Stripe's secret key, which others may not read; without it no Stripe")            \
+    X(stripe_webhook_secrets_file, "stripe-webhook-secrets-file", "stripe_webhook_secrets_file",   \
+      TEXT, "", 0, 4000, IN_SERVE, "FILE",                                                         \
+      "file with the secrets (whsec_...) that Stripe signs its events by, one a line, which "      \
+      "others may not read")                                                                       \
+    X(stripe_base_url, "stripe-base-url", "stripe_base_url", TEXT, STRIPE_BASE_URL, 1,             \
+      GATEWAY_URL_MAX, IN_SERVE, "URL",                                                            \
+      "where Stripe's API is; one on this machine needs outbound_private")                         \
+    X(stripe_confirm, "stripe-confirm", "stripe_confirm", SWITCH, false, 0, 0, IN_SERVE, "on|off", \
+      "on: payments by Stripe are confirmed through this server; only with a test key, or a "      \
+      "stripe_base_url on this machine")
+
 #define OPTIONS_TOP(X)                                                                             \
     OPTIONS_SERVER(X)                                                                              \
     OPTIONS_OUTBOUND(X)                                                                            \
-    OPTIONS_ABUSE(X)
+    OPTIONS_ABUSE(X)                                                                               \
+    OPTIONS_PAYMENTS(X)
 
 #define OPTIONS_TLS(X)                                                                             \
     X(tls_cert, "tls-cert", "tls_cert", TEXT, "", 0, 4000, IN_SERVE, "FILE",                       \

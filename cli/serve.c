@@ -395,6 +395,7 @@ static bool create_api(struct service *service)
     wanted.secure_cookies = options->secure_cookies;
     wanted.drain_deadline_ms = (unsigned)options->drain_ms;
     wanted.outbound = service->outbound.outbound;
+    wanted.gateways = service->outbound.gateways;
     wanted.mail = &service->outbound.mail;
     wanted.challenges = service->outbound.challenges;
     wanted.workers_queued = workers_queued;
