@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "psp_form.h"
+
+#include <string.h>
+
+static int hexadecimal(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    if (digit >= 'a' && digit <= 'f')
+        return digit - 'a' + 10;
+    if (digit >= 'A' && digit <= 'F')
+        return digit - 'A' + 10;
+    return -1;
+}
+
+/* Decodes to `target`, with a terminator; the length, or -1. */
+static ptrdiff_t decode(const char *text, size_t length, char *target)
+{
+    size_t written = 0;
+
+    for (size_t i = 0; i < length; i++) {
+        char byte = text[i];
+
+        if (byte == '+') {
+            byte = ' ';
+        } else if (byte == '%') {
+            int high = i + 2 < length ? hexadecimal(text[i + 1]) : -1;
+            int low = i + 2 < length ? hexadecimal(text[i + 2]) : -1;
+
+            if (high < 0 || low < 0)
+                return -1;
+            byte = (char)(high << 4 | low);
+            i += 2;
+        }
+        if (byte == 0)
+            return -1;
+        target[written++] = byte;
+    }
+    target[written] = 0;
+    return (ptrdiff_t)written;
+}
+
+/* RFC 3629: shortest forms only, no surrogates, at most U+10FFFF. */
+static bool is_utf8(const char *text, size_t length)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    const unsigned char *end = at + length;
+
+    while (at < end) {
+        unsigned lead = *at++;
+        unsigned follow;
+        unsigned least = 0x80, most = 0xbf; /* of the first byte that follows */
+
+        if (lead < 0x80)
+            continue;
+        if (lead >= 0xc2 && lead <= 0xdf)
+            follow = 1;
+        else if (lead >= 0xe0 && lead <= 0xef)
+            follow = 2;
+        else if (lead >= 0xf0 && lead <= 0xf4)
+            follow = 3;
+        else
+            return false;
+        if (lead == 0xe0)
+            least = 0xa0;
+        else if (lead == 0xed)
+            most = 0x9f;
+        else if (lead == 0xf0)
+            least = 0x90;
+        else if (lead == 0xf4)
+            most = 0x8f;
+        for (; follow > 0; follow--) {
+            if (at == end || *at < least || *at > most)
+                return false;
+            at++;
+            least = 0x80;
+            most = 0xbf;
+        }
+    }
+    return true;
+}
+
+/* base, or base[key]...: brackets in pairs, one behind the other, none within another. */
+static bool is_name(const char *name)
+{
+    size_t base = psp_form_base_length(name);
+
+    if (base == 0 || memchr(name, ']', base) != NULL)
+        return false;
+    for (const char *at = name + base; *at != 0;) {
+        size_t key;
+
+        if (*at != '[')
+            return false;
+        key = strcspn(at + 1, "[]");
+        if (at[1 + key] != ']')
+            return false;
+        at += key + 2;
+    }
+    return true;
+}
+
+size_t psp_form_base_length(const char *name)
+{
+    return strcspn(name, "[");
+}
+
+enum psp_form_result psp_form_read(struct psp_form *form, const char *text, size_t length,
+                                   char *memory, size_t memory_size)
+{
+    const char *end = text + length;
+
+    if (length >= memory_size)
+        return PSP_FORM_TOO_LARGE;
+    while (text < end) {
+        const char *stop = memchr(text, '&', (size_t)(end - text));
+        const char *equals;
+        ptrdiff_t name_length, value_length;
+        char *name = memory;
+
+        if (stop == NULL)
+            stop = end;
+        if (stop == text) {
+            text++;
+            continue;
+        }
+        equals = memchr(text, '=', (size_t)(stop - text));
+        if (equals == NULL)
+            equals = stop;
+        name_length = decode(text, (size_t)(equals - text), name);
+        if (name_length < 0 || !is_utf8(name, (size_t)name_length))
+            return PSP_FORM_MALFORMED;
+        memory += name_length + 1;
+        /* A pair without "=" takes the byte of its "&" (or the one spare byte at the end) for its
+         * name's terminator, and shares it as its empty value. */
+        if (equals == stop) {
+            value_length = 0;
+        } else {
+            value_length = decode(equals + 1, (size_t)(stop - equals - 1), memory);
+            if (value_length < 0 || !is_utf8(memory, (size_t)value_length))
+                return PSP_FORM_MALFORMED;
+        }
+        if (!is_name(name))
+            return PSP_FORM_MALFORMED;
+        if (name_length > PSP_FORM_NAME_MAX || form->count == PSP_FORM_PAIRS_MAX)
+            return PSP_FORM_TOO_LARGE;
+        form->pairs[form->count++] = (struct psp_pair){
+            .name = name,
+            .value = equals == stop ? name + name_length : memory,
+        };
+        if (equals != stop)
+            memory += value_length + 1;
+        text = stop < end ? stop + 1 : end;
+    }
+    return PSP_FORM_READ;
+}
+
+const char *psp_form_get(const struct psp_form *form, const char *name)
+{
+    for (uint32_t i = form->count; i > 0; i--) {
+        if (strcmp(form->pairs[i - 1].name, name) == 0)
+            return form->pairs[i - 1].value;
+    }
+    return NULL;
+}
+
+bool psp_form_is_member(const char *name, const char *parent, const char **key_out,
+                        size_t *key_length_out)
+{
+    size_t length = strlen(parent);
+
+    if (strncmp(name, parent, length) != 0 || name[length] != '[')
+        return false;
+    *key_out = name + length + 1;
+    *key_length_out = strcspn(*key_out, "]");
+    return (*key_out)[*key_length_out + 1] == 0;
+}
+
+void psp_form_sort(struct psp_form *form)
+{
+    for (uint32_t i = 1; i < form->count; i++) {
+        struct psp_pair pair = form->pairs[i];
+        uint32_t at = i;
+
+        for (; at > 0 && strcmp(form->pairs[at - 1].name, pair.name) > 0; at--)
+            form->pairs[at] = form->pairs[at - 1];
+        form->pairs[at] = pair;
+    }
+}
+
+bool psp_form_integer(const char *text, int64_t *number_out)
+{
+    bool is_negative = text[0] == '-';
+    int64_t number = 0;
+    size_t digits = strspn(text + is_negative, "0123456789");
+
+    if (digits == 0 || digits > 18 || text[is_negative + digits] != 0)
+        return false;
+    for (size_t i = 0; i < digits; i++)
+        number = number * 10 + (text[is_negative + i] - '0');
+    *number_out = is_negative ? -number : number;
+    return true;
+}
