@@ -35,11 +35,8 @@ static bool read_options(const struct options *options, struct psp_server_option
     char root[OPTION_ERROR_MAX];
     size_t scheme = strcspn(options->gateway_webhook_url, ":");
 
-    if (!address_parse(options->gateway_listen, address)) {
-        complain("listen is \"%.100s\": give HOST:PORT, such as 127.0.0.1:8090",
-                 options->gateway_listen);
-        return false;
-    }
+    /* options_read has seen that it is one. */
+    address_parse(options->listen, address);
     if (options->gateway_webhook_url[0] != 0) {
         const char *host = options->gateway_webhook_url + scheme;
 

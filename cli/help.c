@@ -131,6 +131,8 @@ void help_print(const struct options *options, FILE *stream)
     fprintf(stream, "%s.\n\nUsage: stampede %s%s%s [OPTION]...\n", row->summary, row->words,
             row->argument[0] != 0 ? " " : "", row->argument);
     options_set_defaults(&defaults);
+    if (options->command == COMMAND_ID_GATEWAY)
+        defaults.listen = OPTIONS_GATEWAY_LISTEN;
     print_options(&defaults,
                   options->command == COMMAND_ID_CONFIG_CHECK ? IN_ALL : 1U << options->command,
                   stream);

@@ -66,8 +66,8 @@ enum {
 #define OPTIONS_SERVER(X)                                                                          \
     X(data, "data", "data", TEXT, "./stampede-data", 1, 4000, IN_ALL, "DIR",                       \
       "folder of the store; serve makes it when it is not there")                                  \
-    X(listen, "listen", "listen", TEXT, "127.0.0.1:8080", 3, 260, IN_SERVE, "HOST:PORT",           \
-      "address to serve at; port 0: any free one")                                                 \
+    X(listen, "listen", "listen", TEXT, "127.0.0.1:8080", 3, 260, IN_SERVE | IN_GATEWAY,           \
+      "HOST:PORT", "address to serve at; port 0: any free one")                                    \
     X(shards, "shards", "shards", NUMBER, 0, 0, SHARDS_MAX, IN_SERVE, "N",                         \
       "threads that serve; 0: as many as cores")                                                   \
     X(admin_key_file, "admin-key-file", "admin_key_file", TEXT, "", 0, 4000, IN_SERVE | IN_IMPORT, \
@@ -224,8 +224,6 @@ enum {
       "check and count only, write nothing")
 
 #define OPTIONS_GATEWAY(X)                                                                         \
-    X(gateway_listen, "listen", "listen", TEXT, "127.0.0.1:8090", 3, 260, IN_GATEWAY, "HOST:PORT", \
-      "address to serve at; port 0: any free one")                                                 \
     X(gateway_ledger, "ledger", "ledger", TEXT, "./stampede-gateway.jsonl", 1, 4000, IN_GATEWAY,   \
       "FILE", "its ledger: a line of JSON an entry; made when it is not there")                    \
     X(gateway_secret, "secret", "secret", TEXT, "", 0, 190, IN_GATEWAY, "KEY",                     \
@@ -238,6 +236,9 @@ enum {
       "what goes wrong: all, none, or NAME=N as below; also while it runs (/_misbehave)")          \
     X(gateway_seed, "seed", "seed", NUMBER, 0, 0, UINT64_MAX, IN_GATEWAY, "N",                     \
       "what chance and IDs come from; 0: another one at every start")
+
+/* Beside a shop on the same machine: what `listen` is for the gateway where nobody said. */
+#define OPTIONS_GATEWAY_LISTEN "127.0.0.1:8090"
 
 /* Sections of the configuration file; the empty one is the file's top. */
 #define OPTIONS(X)                                                                                 \

@@ -304,6 +304,7 @@ static void take_events(struct psp_books *books, const struct psp_entry *entry, 
         *event = (struct psp_known_event){
             .offset = offset,
             .hash = hash_of(entry->events[i].id),
+            .payment = psp_books_find(books, entry->payment.id)->payment,
             .index = (uint8_t)i,
             .event = (uint8_t)entry->events[i].event,
             .is_delivered = !entry->has_webhook,

@@ -20,6 +20,7 @@ struct psp_known {
 struct psp_known_event {
     uint64_t offset; /* of its entry */
     struct psp_hash hash;
+    uint32_t payment;  /* psp_books_payment_at */
     uint8_t index;     /* within the entry */
     uint8_t event;     /* enum psp_event */
     bool is_delivered; /* or for nobody */

@@ -6,6 +6,7 @@
 enum {
     PSP_ID_MAX = 40, /* "pi_" and 24 letters; "pi_…_secret_…" is PSP_SECRET_MAX */
     PSP_SECRET_MAX = 80,
+    PSP_CARD_MAX = 63,         /* pm_card_... */
     PSP_AMOUNT_MAX = 99999999, /* as of Stripe: eight digits */
     PSP_MESSAGE_MAX = 400,
 

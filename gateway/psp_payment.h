@@ -78,10 +78,10 @@ struct psp_payment {
     char capture_method[16];
     char cancellation_reason[32];
     char payment_method[PSP_ID_MAX + 1]; /* "": none; the ID that it got */
-    char card[PSP_ID_MAX + 1];           /* pm_card_...; with payment_method */
+    char card[PSP_CARD_MAX + 1];         /* pm_card_...; with payment_method */
     char charge_id[PSP_ID_MAX + 1];      /* "": none; of the last attempt */
     char charge_method[PSP_ID_MAX + 1];  /* the payment method and its card, of that attempt */
-    char charge_card[PSP_ID_MAX + 1];
+    char charge_card[PSP_CARD_MAX + 1];
     char return_url[PSP_TEXT_MAX + 1];
     int64_t amount;
     int64_t amount_capturable;

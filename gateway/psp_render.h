@@ -9,7 +9,7 @@
 #include "psp_payment.h"
 
 /* The version of the API whose shapes these are; a client that names another gets the same. */
-#define PSP_API_VERSION "2026-02-25.clover"
+#define PSP_API_VERSION "2026-08-26.dahlia"
 
 struct psp_renderer {
     yyjson_mut_doc *doc;

@@ -15,7 +15,7 @@ enum {
     SALT_DUPLICATE,
     HEADER_BYTES = 40 + PSP_WEBHOOK_SECRETS_MAX * (PSP_SIGNATURE_TEXT + 4),
     HEADERS = 3,
-    SAME_PAYMENT_MS = 2, /* until an event whose predecessor is under way is looked at again */
+    ASIDE_MAX = 256, /* events of busy payments that one look passes over */
 };
 
 /* One event on its way, at its next attempt. */
@@ -32,7 +32,7 @@ struct request {
     struct psp_webhooks *webhooks;
     struct outbound_job job;
     struct delivery delivery;
-    char payment[PSP_ID_MAX + 1];
+    uint32_t payment; /* psp_books_payment_at */
     char *body;
     char signature[HEADER_BYTES];
     const char *headers[HEADERS];
@@ -55,6 +55,7 @@ struct psp_webhooks {
 
     struct delivery *heap; /* the one due first is on top */
     uint32_t heap_count, heap_capacity;
+    struct delivery aside[ASIDE_MAX];
     struct request requests[PSP_DELIVERIES_ACTIVE_MAX];
 
     uv_mutex_t lock;      /* of what follows */
@@ -213,19 +214,17 @@ static void on_job_done(struct outbound_job *job)
     uv_async_send(&webhooks->wake);
 }
 
-/* Fills in body and headers; false: the event is forgotten by now. */
-static bool prepare(struct request *request)
+/* Fills in body and headers. */
+static void prepare(struct request *request)
 {
     struct psp_webhooks *webhooks = request->webhooks;
     const struct psp_known_event *known;
     struct psp_entry entry;
 
-    if (request->delivery.event < psp_books_event_first(webhooks->books))
-        return false;
     known = psp_books_event_at(webhooks->books, request->delivery.event);
     if (!psp_books_entry(webhooks->books, known->offset, &entry))
         abort();
-    snprintf(request->payment, sizeof(request->payment), "%s", entry.payment.id);
+    request->payment = known->payment;
     request->job = (struct outbound_job){
         .kind = OUTBOUND_HTTP,
         .method = OUTBOUND_POST,
@@ -244,7 +243,6 @@ static bool prepare(struct request *request)
     request->headers[0] = "Content-Type: application/json; charset=utf-8";
     request->headers[1] = "User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)";
     request->headers[2] = request->signature;
-    return true;
 }
 
 static void give_back(struct request *request)
@@ -256,12 +254,10 @@ static void give_back(struct request *request)
 
 /* An event of this payment is under way already: what follows waits, so that only misbehaviour, a
  * failure or a restart makes one overtake another. */
-static bool is_under_way(const struct psp_webhooks *webhooks, const struct request *request)
+static bool is_under_way(const struct psp_webhooks *webhooks, uint32_t payment)
 {
     for (size_t i = 0; i < PSP_DELIVERIES_ACTIVE_MAX; i++) {
-        const struct request *other = &webhooks->requests[i];
-
-        if (other != request && other->is_used && strcmp(other->payment, request->payment) == 0)
+        if (webhooks->requests[i].is_used && webhooks->requests[i].payment == payment)
             return true;
     }
     return false;
@@ -294,36 +290,46 @@ static void on_timer(uv_timer_t *timer)
     send_due(timer->data);
 }
 
-/* Sends what is due as far as there are connections; sets the timer to what is next. */
+static void send_one(struct psp_webhooks *webhooks, struct request *request,
+                     const struct delivery *delivery)
+{
+    request->delivery = *delivery;
+    request->is_used = true;
+    prepare(request);
+    if (webhooks->port.submit(webhooks->port.self, &request->job))
+        return;
+    request->delivery.attempts++;
+    retry(webhooks, request->delivery);
+    give_back(request);
+}
+
+/* Sends what is due as far as there are connections, and sets the timer to what is due next. What
+ * waits for a connection or for its payment is looked at again when an answer comes. */
 static void send_due(struct psp_webhooks *webhooks)
 {
     uint64_t now_ms = uv_now(webhooks->loop);
+    uint32_t aside = 0;
     struct request *request;
 
     if (webhooks->is_closing)
         return;
-    while (webhooks->heap_count > 0 && webhooks->heap[0].due_ms <= now_ms &&
+    while (webhooks->heap_count > 0 && webhooks->heap[0].due_ms <= now_ms && aside < ASIDE_MAX &&
            (request = free_request(webhooks)) != NULL) {
-        request->delivery = heap_pop(webhooks);
-        if (!prepare(request)) {
+        struct delivery delivery = heap_pop(webhooks);
+
+        if (delivery.event < psp_books_event_first(webhooks->books))
             webhooks->counts.dropped++;
-            continue;
-        }
-        request->is_used = true;
-        if (is_under_way(webhooks, request)) {
-            request->delivery.due_ms = now_ms + SAME_PAYMENT_MS;
-            heap_push(webhooks, &request->delivery);
-            give_back(request);
-        } else if (!webhooks->port.submit(webhooks->port.self, &request->job)) {
-            request->delivery.attempts++;
-            retry(webhooks, request->delivery);
-            give_back(request);
-        }
+        else if (is_under_way(webhooks,
+                              psp_books_event_at(webhooks->books, delivery.event)->payment))
+            webhooks->aside[aside++] = delivery;
+        else
+            send_one(webhooks, request, &delivery);
     }
-    if (webhooks->heap_count > 0 && free_request(webhooks) != NULL)
-        uv_timer_start(&webhooks->timer, on_timer,
-                       webhooks->heap[0].due_ms > now_ms ? webhooks->heap[0].due_ms - now_ms : 0,
-                       0);
+    uv_timer_stop(&webhooks->timer);
+    if (webhooks->heap_count > 0 && webhooks->heap[0].due_ms > now_ms)
+        uv_timer_start(&webhooks->timer, on_timer, webhooks->heap[0].due_ms - now_ms, 0);
+    while (aside > 0)
+        heap_push(webhooks, &webhooks->aside[--aside]);
 }
 
 /* ---- how it went ---- */
