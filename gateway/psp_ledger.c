@@ -89,10 +89,16 @@ static bool sync_folder(const char *path)
 static enum psp_ledger_result open_file(struct psp_ledger *ledger, const char *path, char *error,
                                         size_t error_size)
 {
+    struct stat status;
+
     ledger->fd = open(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, MODE);
     if (ledger->fd < 0) {
         snprintf(error, error_size, "cannot open the ledger %s: %s", path, strerror(errno));
         return errno == ENOSPC ? PSP_LEDGER_NO_DISK : PSP_LEDGER_REFUSED;
+    }
+    if (fstat(ledger->fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+        snprintf(error, error_size, "the ledger %s is no file", path);
+        return PSP_LEDGER_REFUSED;
     }
     if (flock(ledger->fd, LOCK_EX | LOCK_NB) != 0) {
         snprintf(error, error_size, "another gateway has the ledger %s open", path);

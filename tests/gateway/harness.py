@@ -48,11 +48,12 @@ class Unanswered(Exception):
 class Gateway:
     """Started at once; `with` ends it by SIGTERM and expects status 0."""
 
-    def __init__(self, *options, ledger=None, key=KEY):
+    def __init__(self, *options, ledger=None, key=KEY, before=None):
         Settings.count += 1
         self.ledger = ledger or Settings.folder / f"ledger-{Settings.count}.jsonl"
         self.key = key
         self.options = options
+        self.before = before  # called in the child, before the program
         self.process = None
         self.port = 0
         self.start()
@@ -60,7 +61,8 @@ class Gateway:
     def start(self):
         self.process = subprocess.Popen(
             [Settings.server, "gateway", "--listen", "127.0.0.1:0", "--ledger", str(self.ledger), "--secret", KEY,
-             *self.options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+             *self.options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            preexec_fn=self.before)
         line = self.process.stdout.readline()
         assert line.startswith("ready http://127.0.0.1:"), (line, self.process.stderr.read())
         self.port = int(line.rsplit(":", 1)[1])
@@ -100,7 +102,7 @@ class Gateway:
             connection.request(method, path, body, sent)
             response = connection.getresponse()
             return Answer(response.status, {n.lower(): v for n, v in response.getheaders()}, response.read())
-        except (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, ConnectionRefusedError) as reason:
+        except (http.client.RemoteDisconnected, ConnectionError) as reason:
             raise Unanswered(repr(reason)) from reason
         finally:
             connection.close()
@@ -190,7 +192,11 @@ class Hook:
             def log_message(self, *_arguments):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(http.server.ThreadingHTTPServer):
+            def handle_error(self, _request, _address):
+                pass  # a gateway that was killed
+
+        self.server = Server(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.options = ("--webhook-url", f"http://127.0.0.1:{self.server.server_port}/hook",

@@ -88,7 +88,8 @@ const control = async (name, form) => {
 const cases = {
   async createsAndRetrieves() {
     const metadata = {order_id: 'ord_1', 'odd name': 'a+b & c=ä%'};
-    const made = await create({metadata, capture_method: 'manual', description: 'A lamp', receipt_email: 'a@b.example'});
+    const made = await create({metadata, capture_method: 'manual', description: 'A lamp',
+      receipt_email: 'a@b.example'});
     assert.match(made.id, /^pi_[0-9A-Za-z]{24}$/);
     assert.equal(made.object, 'payment_intent');
     assert.equal(made.status, 'requires_payment_method');
@@ -160,8 +161,8 @@ const cases = {
     const made = await create({confirm: true, payment_method: 'pm_card_visa'});
     const first = await stripe.refunds.create({payment_intent: made.id, amount: 700, reason: 'requested_by_customer',
       metadata: {line: '1'}});
-    assert.deepEqual([first.object, first.status, first.amount, first.payment_intent, first.charge, first.metadata.line],
-      ['refund', 'succeeded', 700, made.id, made.latest_charge, '1']);
+    assert.deepEqual([first.object, first.status, first.amount, first.metadata.line], ['refund', 'succeeded', 700, '1']);
+    assert.deepEqual([first.payment_intent, first.charge], [made.id, made.latest_charge]);
     const partly = await eventOf('charge.refunded', made.latest_charge);
     assert.deepEqual([partly.data.object.amount_refunded, partly.data.object.refunded], [700, false]);
     await refused(stripe.refunds.create({payment_intent: made.id, amount: 1801}), {statusCode: 400, param: 'amount'});
@@ -215,7 +216,7 @@ const cases = {
     const made = await create({metadata: {order_id: 'ord_3'}});
     for (const [payment_method, code, decline_code] of rows) {
       const error = await refused(stripe.paymentIntents.confirm(made.id, {payment_method}),
-        {class: 'StripeCardError', type: 'StripeCardError', rawType: 'card_error', statusCode: 402, code, decline_code});
+        {class: 'StripeCardError', rawType: 'card_error', statusCode: 402, code, decline_code});
       assert.equal(error.payment_intent.status, 'requires_payment_method');
       assert.equal(error.payment_intent.last_payment_error.decline_code, decline_code);
       assert.equal(error.payment_method.object, 'payment_method');
@@ -232,8 +233,8 @@ const cases = {
 
   async asksTheHolder() {
     for (const [result, status] of [['succeeded', 'requires_capture'], ['failed', 'requires_payment_method']]) {
-      const made = await create({capture_method: 'manual', confirm: true, payment_method: 'pm_card_authenticationRequired',
-        return_url: 'http://shop.example/back'});
+      const made = await create({capture_method: 'manual', confirm: true, return_url: 'http://shop.example/back',
+        payment_method: 'pm_card_authenticationRequired'});
       assert.equal(made.status, 'requires_action');
       assert.equal(made.next_action.type, 'redirect_to_url');
       await eventOf('payment_intent.requires_action', made.id);
@@ -241,7 +242,7 @@ const cases = {
       assert.match(await (await fetch(url)).text(), /Test bank/);
       const back = await fetch(`${url}&result=${result}`, {redirect: 'manual'});
       assert.equal(back.status, 303);
-      assert.equal(back.headers.get('location').startsWith(`http://shop.example/back?payment_intent=${made.id}&`), true);
+      assert.ok(back.headers.get('location').startsWith(`http://shop.example/back?payment_intent=${made.id}&`));
       assert.equal((await stripe.paymentIntents.retrieve(made.id)).status, status);
     }
   },
@@ -259,8 +260,9 @@ const cases = {
 
   async refusesWhatIsWrong() {
     const wrong = {class: 'StripeInvalidRequestError', statusCode: 400};
-    await refused(stripe.paymentIntents.create({currency: 'eur'}), {...wrong, code: 'parameter_missing', param: 'amount'});
-    await refused(stripe.paymentIntents.create({amount: 100}), {...wrong, code: 'parameter_missing', param: 'currency'});
+    const lacking = {...wrong, code: 'parameter_missing'};
+    await refused(stripe.paymentIntents.create({currency: 'eur'}), {...lacking, param: 'amount'});
+    await refused(stripe.paymentIntents.create({amount: 100}), {...lacking, param: 'currency'});
     await refused(create({amount: 'ten'}), {...wrong, code: 'parameter_invalid_integer', param: 'amount'});
     await refused(create({amount: 0}), {...wrong, code: 'parameter_invalid_integer', param: 'amount'});
     await refused(create({amount: 100000000}), {...wrong, code: 'amount_too_large', param: 'amount'});
@@ -271,7 +273,8 @@ const cases = {
     await refused(create({metadata: {['k'.repeat(41)]: 'v'}}), {...wrong, param: 'metadata'});
     await refused(create({metadata: {k: 'v'.repeat(501)}}), {...wrong, param: 'metadata'});
     await refused(create({confirm: true}), {...wrong, code: 'payment_intent_unexpected_state'});
-    await refused(create({payment_method: 'pm_card_unknown'}), {...wrong, code: 'resource_missing', param: 'payment_method'});
+    await refused(create({payment_method: 'pm_card_unknown'}),
+      {...wrong, code: 'resource_missing', param: 'payment_method'});
     const missing = {class: 'StripeInvalidRequestError', statusCode: 404, code: 'resource_missing'};
     await refused(stripe.paymentIntents.retrieve('pi_nobody'), {...missing, param: 'intent'});
     await refused(stripe.paymentIntents.capture('pi_nobody'), missing);
@@ -397,7 +400,8 @@ const cases = {
     const sum = (name) => ledger.payments.reduce((total, payment) => total + payment[name], 0);
     const [{customer, authorised, merchant, refunded}] = ledger.totals;
     assert.equal(ledger.totals.length, 1);
-    assert.deepEqual([authorised, refunded, merchant], [sum('authorised'), sum('refunded'), sum('captured') - sum('refunded')]);
+    assert.deepEqual([authorised, refunded], [sum('authorised'), sum('refunded')]);
+    assert.equal(merchant, sum('captured') - sum('refunded'));
     assert.equal(customer + authorised + merchant + refunded, 0);
   },
 };
