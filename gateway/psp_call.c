@@ -179,6 +179,23 @@ static void record(struct psp_calling *calling, const char *print, struct psp_an
     answer_at(calling, psp_books_commit(calling->books, &entry), answer_out);
 }
 
+/* Whether an entry has room for the payment's texts; else nothing happens. */
+static void check_texts(struct psp_calling *calling)
+{
+    const struct psp_payment *payment = &calling->payment;
+    size_t bytes = payment->metadata.length + payment->details.length + strlen(payment->return_url);
+
+    for (uint32_t i = 0; i < payment->refund_count; i++)
+        bytes += payment->refunds[i].metadata.length;
+    if (!calling->has_changed || bytes <= PSP_TEXTS_MAX)
+        return;
+    calling->has_changed = false;
+    calling->has_begun = false;
+    psp_error_set(&calling->error, 400, NULL, "metadata",
+                  "A payment and its refunds take at most %d bytes of texts here.",
+                  (int)PSP_TEXTS_MAX);
+}
+
 static void finish(struct psp_calling *calling, const char *print, struct psp_answer *answer_out)
 {
     bool has_key = calling->request->key[0] != 0;
@@ -228,6 +245,7 @@ void psp_call(struct psp_books *books, const struct psp_request *request,
     if (row->method != HTTP_METHOD_POST || !replay(&calling, print, answer_out)) {
         if (is_good)
             row->function(&calling);
+        check_texts(&calling);
         finish(&calling, print, answer_out);
     }
     yyjson_mut_doc_free(calling.doc);

@@ -338,6 +338,15 @@ static bool copy_header(struct http_slice header, char *target, size_t size)
     return true;
 }
 
+static bool is_printable(const char *text)
+{
+    for (; *text != 0; text++) {
+        if (*text < ' ' || *text > '~')
+            return false;
+    }
+    return true;
+}
+
 /* The parameters: of the query, or of the body. */
 static bool read_form(struct psp_exchange *exchange, struct http_exchange *http, size_t size,
                       struct psp_error *error)
@@ -400,8 +409,10 @@ static bool read_request(struct psp_exchange *exchange, struct http_exchange *ht
         return false;
     }
     if (http_exchange_method(http) == HTTP_METHOD_POST &&
-        !copy_header(key, exchange->key, sizeof(exchange->key))) {
-        psp_error_set(error, 400, NULL, NULL, "Idempotency keys can be at most %d characters long.",
+        (!copy_header(key, exchange->key, sizeof(exchange->key)) || !is_printable(exchange->key))) {
+        exchange->key[0] = 0;
+        psp_error_set(error, 400, NULL, NULL,
+                      "Idempotency keys can be at most %d characters of ASCII long.",
                       (int)PSP_KEY_LENGTH_MAX);
         error->type = "idempotency_error";
         return false;

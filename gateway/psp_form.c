@@ -41,44 +41,43 @@ static ptrdiff_t decode(const char *text, size_t length, char *target)
     return (ptrdiff_t)written;
 }
 
-/* RFC 3629: shortest forms only, no surrogates, at most U+10FFFF. */
+/* Of the character that begins here, in bytes; 0: none does. RFC 3629: shortest forms only, no
+ * surrogates, at most U+10FFFF. */
+static size_t character_length(const unsigned char *at, size_t left)
+{
+    unsigned lead = at[0];
+    size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    unsigned least = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80; /* of the second byte */
+    unsigned most = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
+
+    if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4 || length > left)
+        return 0;
+    if (length > 1 && (at[1] < least || at[1] > most))
+        return 0;
+    for (size_t i = 2; i < length; i++) {
+        if (at[i] < 0x80 || at[i] > 0xbf)
+            return 0;
+    }
+    return length;
+}
+
+size_t psp_utf8_length(const char *text, size_t length)
+{
+    size_t valid = 0;
+
+    while (valid < length) {
+        size_t character = character_length((const unsigned char *)text + valid, length - valid);
+
+        if (character == 0)
+            break;
+        valid += character;
+    }
+    return valid;
+}
+
 static bool is_utf8(const char *text, size_t length)
 {
-    const unsigned char *at = (const unsigned char *)text;
-    const unsigned char *end = at + length;
-
-    while (at < end) {
-        unsigned lead = *at++;
-        unsigned follow;
-        unsigned least = 0x80, most = 0xbf; /* of the first byte that follows */
-
-        if (lead < 0x80)
-            continue;
-        if (lead >= 0xc2 && lead <= 0xdf)
-            follow = 1;
-        else if (lead >= 0xe0 && lead <= 0xef)
-            follow = 2;
-        else if (lead >= 0xf0 && lead <= 0xf4)
-            follow = 3;
-        else
-            return false;
-        if (lead == 0xe0)
-            least = 0xa0;
-        else if (lead == 0xed)
-            most = 0x9f;
-        else if (lead == 0xf0)
-            least = 0x90;
-        else if (lead == 0xf4)
-            most = 0x8f;
-        for (; follow > 0; follow--) {
-            if (at == end || *at < least || *at > most)
-                return false;
-            at++;
-            least = 0x80;
-            most = 0xbf;
-        }
-    }
-    return true;
+    return psp_utf8_length(text, length) == length;
 }
 
 /* base, or base[key]...: brackets in pairs, one behind the other, none within another. */

@@ -50,6 +50,9 @@ size_t psp_form_base_length(const char *name);
  * difference. */
 void psp_form_sort(struct psp_form *form);
 
+/* How many bytes of `text` are valid UTF-8 from its beginning; `length` where all are. */
+size_t psp_utf8_length(const char *text, size_t length);
+
 /* A whole number as the API reads them: an optional minus and digits. */
 bool psp_form_integer(const char *text, int64_t *number_out);
 

@@ -16,6 +16,7 @@ enum {
     PSP_METADATA_VALUE_MAX = 500,
     PSP_TEXT_MAX = 1000, /* description and the like */
 
+    PSP_TEXTS_MAX = 32 * 1024,      /* all texts of a payment and its refunds, in bytes */
     PSP_REFUNDS_MAX = 32,           /* of one payment */
     PSP_PAYMENTS_MAX = 1000 * 1000, /* then new ones are refused */
     PSP_KEYS_MAX = 4000 * 1000,     /* idempotency keys; then the oldest is forgotten */
@@ -44,5 +45,8 @@ enum {
     PSP_DUPLICATE_MOST_MS = 1000, /* how much later the second of two comes */
     PSP_SETTLE_MS = 500,          /* until a refund ends that is on its way */
 };
+
+/* A byte of text takes at most six of JSON; beside texts an entry has room for all else. */
+_Static_assert(6 * PSP_TEXTS_MAX + 48 * 1024 <= PSP_LINE_MAX, "every entry fits into a line");
 
 #endif

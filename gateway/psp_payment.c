@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "psp_form.h"
+
 const char *const psp_status_names[PSP_STATUS_COUNT] = {
 #define X(name, text) [PSP_STATUS_##name] = text,
     PSP_STATUSES(X)
@@ -89,6 +91,9 @@ void psp_error_set(struct psp_error *error, int status, const char *code, const 
     va_start(arguments, format);
     vsnprintf(error->message, sizeof(error->message), format, arguments);
     va_end(arguments);
+    /* It repeats what came from outside, and may have cut a character. */
+    for (char *at = error->message; *(at += psp_utf8_length(at, strlen(at))) != 0;)
+        *at = '?';
 }
 
 static void post(struct psp_effect *effect, enum psp_account account, int64_t minor)

@@ -158,6 +158,9 @@ static void on_signal(uv_signal_t *handle, int number)
 
     (void)number;
     uv_signal_stop(handle);
+    if (server->is_draining)
+        return;
+    server->is_draining = true;
     http_server_drain(server->http, DRAIN_MS, on_drained);
 }
 

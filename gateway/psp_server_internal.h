@@ -37,6 +37,7 @@ struct psp_server {
     struct psp_exchange **waiting_end;
     struct psp_table in_flight; /* keys whose first request is not answered */
     bool is_settling;
+    bool is_draining;
     bool has_failed;
     char *error; /* of psp_server_run */
     size_t error_size;

@@ -62,6 +62,46 @@ def test_forms_that_can():
         assert made["amount"] == 7 and made["currency"] == "eur" and made["metadata"] == {"a b": "c+d é"}, made
 
 
+def test_odd_characters_are_told_not_fallen_over():
+    with Gateway() as gateway:
+        for text in ("é" * 100, "x" + "é" * 100, "\U0001f600" * 60, "\x01\x7f\u2028"):
+            for fields in ({"amount": text}, {"amount": 1, "currency": text}, {"amount": 1, "currency": "eur", text: 1},
+                           {"amount": 1, "currency": "eur", "capture_method": text},
+                           {"amount": 1, "currency": "eur", "payment_method": text},
+                           {"amount": 1, "currency": "eur", "return_url": text}):
+                answer = gateway.post(INTENTS, fields)
+                assert answer.status == 400 and answer.error["message"], (fields, answer.text)
+        for path in ("%ff", "%c3", "%01", "x" * 99 + "%c3%a9"):
+            assert gateway.get(f"{INTENTS}/{path}").status == 404
+            assert gateway.post(f"{INTENTS}/{path}/capture").status == 404
+        for key in ("\xff", "\xe9t\xe9", "k" * 256):
+            answer = gateway.post(INTENTS, {"amount": 1, "currency": "eur"}, key)
+            assert answer.status == 400, answer.text
+        made = gateway.create(**{"metadata[\x01\U0001f600]": "\x02\"\\é"})
+        assert made["metadata"] == {"\x01\U0001f600": "\x02\"\\é"}
+        assert gateway.get(INTENTS, limit="é").status == 400
+        gateway.kill()
+        gateway.start()
+        assert gateway.books()["payment_count"] == 1
+
+
+def test_texts_are_bounded():
+    """What one entry of the ledger could not hold is refused, and the rest goes on."""
+    with Gateway() as gateway:
+        made = gateway.paid(**{f"metadata[{i}]": "\x01" * 500 for i in range(40)})
+        big = {f"metadata[{i}]": "x" * 500 for i in range(30)}
+        statuses = [gateway.post("/v1/refunds", {"payment_intent": made["id"], "amount": 1, **big}, f"key-{i}").status
+                    for i in range(3)]
+        assert statuses == [400] * 3, statuses
+        assert gateway.ok("/v1/refunds", {"payment_intent": made["id"], "amount": 1}, "key-0")["amount"] == 1
+        for i in range(31):
+            gateway.ok("/v1/refunds", {"payment_intent": made["id"], "amount": 1, "metadata[i]": i})
+        assert gateway.post("/v1/refunds", {"payment_intent": made["id"], "amount": 1}).status == 400
+        gateway.kill()
+        gateway.start()
+        assert gateway.books()["payments"][0]["refunded"] == 32
+
+
 def test_the_order_of_parameters_is_no_difference():
     with Gateway() as gateway:
         first = gateway.ok(INTENTS, "amount=7&currency=eur&metadata[a]=1&metadata[b]=2", "key")

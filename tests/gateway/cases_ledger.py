@@ -100,7 +100,8 @@ class Buyer:
         try:
             for i in range(self.orders):
                 order = f"{self.name}-{i}"
-                wanted = {"amount": 1000 + i, "currency": "eur", "capture_method": "manual", "metadata[order_id]": order}
+                wanted = {"amount": 1000 + i, "currency": "eur", "capture_method": "manual",
+                          "metadata[order_id]": order}
                 made = self.insist("/v1/payment_intents", wanted, order + "-create")
                 path = f"/v1/payment_intents/{made['id']}"
                 self.insist(path + "/confirm", {"payment_method": "pm_card_visa"}, order + "-confirm")

@@ -161,7 +161,8 @@ const cases = {
     const made = await create({confirm: true, payment_method: 'pm_card_visa'});
     const first = await stripe.refunds.create({payment_intent: made.id, amount: 700, reason: 'requested_by_customer',
       metadata: {line: '1'}});
-    assert.deepEqual([first.object, first.status, first.amount, first.metadata.line], ['refund', 'succeeded', 700, '1']);
+    assert.deepEqual([first.object, first.status, first.amount, first.metadata.line],
+      ['refund', 'succeeded', 700, '1']);
     assert.deepEqual([first.payment_intent, first.charge], [made.id, made.latest_charge]);
     const partly = await eventOf('charge.refunded', made.latest_charge);
     assert.deepEqual([partly.data.object.amount_refunded, partly.data.object.refunded], [700, false]);
