@@ -108,10 +108,13 @@ size_t psp_form_base_length(const char *name)
 enum psp_form_result psp_form_read(struct psp_form *form, const char *text, size_t length,
                                    char *memory, size_t memory_size)
 {
-    const char *end = text + length;
+    const char *end;
 
     if (length >= memory_size)
         return PSP_FORM_TOO_LARGE;
+    if (length == 0) /* of nothing: `text` may be NULL */
+        return PSP_FORM_READ;
+    end = text + length;
     while (text < end) {
         const char *stop = memchr(text, '&', (size_t)(end - text));
         const char *equals;

@@ -49,6 +49,7 @@ const gateway = spawn(server, [
   '--webhook-url', `http://127.0.0.1:${hook.address().port}/hook`, '--webhook-secret', HOOK_SECRETS.join(','),
   '--seed', '7',
 ], {stdio: ['ignore', 'pipe', 'inherit']});
+const ended = once(gateway, 'exit');
 const [ready] = await once(gateway.stdout, 'data');
 const port = Number(/^ready http:\/\/127\.0\.0\.1:(\d+)\n$/.exec(ready.toString())[1]);
 
@@ -419,7 +420,7 @@ for (const [name, run] of Object.entries(cases)) {
   }
 }
 gateway.kill('SIGTERM');
-const [status] = await once(gateway, 'exit');
+const [status] = await ended;
 if (status !== 0) {
   failed++;
   console.log(`FAIL sdk.ends: exit status ${status}`);
