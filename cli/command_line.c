@@ -467,6 +467,8 @@ static enum options_verdict check_relations(struct options *options, char *error
         check_payments(options, error) != OPTIONS_READY)
         return OPTIONS_REFUSED;
 
+    if (options->command == COMMAND_ID_GATEWAY && !options_is_given(options, OPTION_listen))
+        options->listen = OPTIONS_GATEWAY_LISTEN;
     if (!address_parse(options->listen, &address))
         return refuse(error,
                       "listen is \"%.100s\": give HOST:PORT, such as 127.0.0.1:8080 or"

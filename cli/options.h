@@ -35,7 +35,8 @@
     X(REPAIR, "repair", "", "Say what is doubtful in a damaged store; open it again at your word") \
     X(BACKUP, "backup", "DIR", "Back up a store, served or not, to a folder")                      \
     X(RESTORE, "restore", "DIR", "Make a store, where there is none, from the backup in a folder") \
-    X(CONFIG_CHECK, "config check", "", "Say which options would apply, and where they come from")
+    X(CONFIG_CHECK, "config check", "", "Say which options would apply, and where they come from") \
+    X(GATEWAY, "gateway", "", "A payment gateway to test against, in the shapes of Stripe's API")
 
 enum command_id {
 #define X(name, words, argument, summary) COMMAND_ID_##name,
@@ -52,6 +53,7 @@ enum {
     IN_REPAIR = 1U << COMMAND_ID_REPAIR,
     IN_BACKUP = 1U << COMMAND_ID_BACKUP,
     IN_RESTORE = 1U << COMMAND_ID_RESTORE,
+    IN_GATEWAY = 1U << COMMAND_ID_GATEWAY,
     IN_ALL = IN_SERVE | IN_IMPORT | IN_CHECK | IN_REPAIR | IN_BACKUP | IN_RESTORE,
 };
 
@@ -65,8 +67,8 @@ enum {
 #define OPTIONS_SERVER(X)                                                                          \
     X(data, "data", "data", TEXT, "./stampede-data", 1, 4000, IN_ALL, "DIR",                       \
       "folder of the store; serve makes it when it is not there")                                  \
-    X(listen, "listen", "listen", TEXT, "127.0.0.1:8080", 3, 260, IN_SERVE, "HOST:PORT",           \
-      "address to serve at; port 0: any free one")                                                 \
+    X(listen, "listen", "listen", TEXT, "127.0.0.1:8080", 3, 260, IN_SERVE | IN_GATEWAY,           \
+      "HOST:PORT", "address to serve at; port 0: any free one")                                    \
     X(shards, "shards", "shards", NUMBER, 0, 0, SHARDS_MAX, IN_SERVE, "N",                         \
       "threads that serve; 0: as many as cores")                                                   \
     X(admin_key_file, "admin-key-file", "admin_key_file", TEXT, "", 0, 4000, IN_SERVE | IN_IMPORT, \
@@ -254,11 +256,29 @@ enum {
     X(import_dry_run, "dry-run", "dry_run", SWITCH, false, 0, 0, IN_IMPORT, "",                    \
       "check and count only, write nothing")
 
+#define OPTIONS_GATEWAY(X)                                                                         \
+    X(gateway_ledger, "ledger", "ledger", TEXT, "./stampede-gateway.jsonl", 1, 4000, IN_GATEWAY,   \
+      "FILE", "its ledger: a line of JSON an entry; made when it is not there")                    \
+    X(gateway_secret, "secret", "secret", TEXT, "", 0, 190, IN_GATEWAY, "KEY",                     \
+      "the secret key of its API; without it any that begins with sk_test_ will do")               \
+    X(gateway_webhook_url, "webhook-url", "webhook_url", TEXT, "", 0, 2000, IN_GATEWAY, "URL",     \
+      "where events are sent to")                                                                  \
+    X(gateway_webhook_secret, "webhook-secret", "webhook_secret", LIST, 0, 1, 200, IN_GATEWAY,     \
+      "KEY,...", "what events are signed with (whsec_...); several while one replaces another")    \
+    X(gateway_misbehave, "misbehave", "misbehave", LIST, 0, 1, 60, IN_GATEWAY, "WORD,...",         \
+      "what goes wrong: all, none, or NAME=N as below; also while it runs (/_misbehave)")          \
+    X(gateway_seed, "seed", "seed", NUMBER, 0, 0, UINT64_MAX, IN_GATEWAY, "N",                     \
+      "what chance and IDs come from; 0: another one at every start")
+
+/* Beside a shop on the same machine: what `listen` is for the gateway where nobody said. */
+#define OPTIONS_GATEWAY_LISTEN "127.0.0.1:8090"
+
 /* Sections of the configuration file; the empty one is the file's top. */
 #define OPTIONS(X)                                                                                 \
     OPTIONS_TOP(X)                                                                                 \
     OPTIONS_AVAILABILITY(X)                                                                        \
-    OPTIONS_IMPORT(X)
+    OPTIONS_IMPORT(X)                                                                              \
+    OPTIONS_GATEWAY(X)
 
 enum option_id {
 #define X(name, ...) OPTION_##name,
