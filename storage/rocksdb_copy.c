@@ -53,8 +53,8 @@ bool journal_rocksdb_verify(struct journal_rocksdb *journal, uint64_t *hash_out)
 
 /* ---- the next incarnation ---- */
 
-/* What recovery would give out next, by the FLOOR's subject: reservations, and accounts. */
-enum { FLOORS = 2 };
+/* What recovery would give out next, by the FLOOR's subject: reservations, accounts, coupons. */
+enum { FLOORS = 3 };
 
 struct floors {
     uint64_t next[FLOORS];
@@ -70,6 +70,7 @@ static bool visit_numbers(void *arg, const struct record *record)
         number = record->counter.ledger_sequence + 1;
     if (record->kind == RECORD_FLOOR) {
         subject = record->subject;
+        assert(subject < FLOORS); /* codec.c refuses others */
         number = record->floor.next_sequence;
     }
     if (floors->next[subject] < number)
@@ -99,9 +100,10 @@ static int floor_raise(struct journal_rocksdb *journal, uint32_t partition, char
                        size_t error_size)
 {
     static const enum record_kind kinds[] = {RECORD_COUNTER, RECORD_FLOOR, RECORD_HOLD};
-    static const uint64_t ends[FLOORS] = {CODEC_SEQUENCE_END, UINT32_MAX};
-    static const uint64_t jumps[FLOORS] = {JOURNAL_INCARNATION_JUMP, JOURNAL_ACCOUNTS_JUMP};
-    struct floors floors = {{1, 1}};
+    static const uint64_t ends[FLOORS] = {CODEC_SEQUENCE_END, UINT32_MAX, UINT32_MAX};
+    static const uint64_t jumps[FLOORS] = {JOURNAL_INCARNATION_JUMP, JOURNAL_ACCOUNTS_JUMP,
+                                           JOURNAL_COUPONS_JUMP};
+    struct floors floors = {{1, 1, 1}};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (!journal_rocksdb_scan(journal, kinds[i], partition, visit_numbers, NULL, &floors))

@@ -242,7 +242,7 @@ static void test_a_restored_store_is_the_same_in_a_new_incarnation(void **state)
     assert_int_equal(restored.info.last_commit, 3);
     assert_int_equal(restored.info.watermark, 3);
     assert_int_equal(restored.info.incarnation, WALL_MS);
-    assert_int_equal(load_all(&restored), 3 * 10 + 2 * PARTITIONS); /* with the raised floors */
+    assert_int_equal(load_all(&restored), 3 * 10 + 3 * PARTITIONS); /* with the raised floors */
     storage_close(restored.storage);
     backup_manifest_free(&manifest);
     places_remove();
@@ -251,6 +251,7 @@ static void test_a_restored_store_is_the_same_in_a_new_incarnation(void **state)
 struct floors {
     uint64_t least;
     uint64_t least_account;
+    uint64_t least_coupon;
 };
 
 static bool see_floor(void *arg, const struct record *record)
@@ -258,7 +259,9 @@ static bool see_floor(void *arg, const struct record *record)
     struct floors *floors = arg;
 
     if (record->kind == RECORD_FLOOR) {
-        uint64_t *least = record->subject == 0 ? &floors->least : &floors->least_account;
+        uint64_t *least = record->subject == 0   ? &floors->least
+                          : record->subject == 1 ? &floors->least_account
+                                                 : &floors->least_coupon;
 
         if (record->floor.next_sequence < *least)
             *least = record->floor.next_sequence;
@@ -269,7 +272,8 @@ static bool see_floor(void *arg, const struct record *record)
 static void test_a_restored_store_gives_no_number_again(void **state)
 {
     struct fixture restored = {0};
-    struct floors floors = {.least = UINT64_MAX, .least_account = UINT64_MAX};
+    struct floors floors = {
+        .least = UINT64_MAX, .least_account = UINT64_MAX, .least_coupon = UINT64_MAX};
 
     (void)state;
     backup_of_three_commits();
@@ -282,6 +286,7 @@ static void test_a_restored_store_gives_no_number_again(void **state)
     assert_true(floors.least > JOURNAL_INCARNATION_JUMP);
     assert_true(floors.least < UINT64_MAX);
     assert_true(floors.least_account > JOURNAL_ACCOUNTS_JUMP && floors.least_account < UINT32_MAX);
+    assert_true(floors.least_coupon > JOURNAL_COUPONS_JUMP && floors.least_coupon < UINT32_MAX);
     storage_close(restored.storage);
     places_remove();
 }
