@@ -12,6 +12,7 @@
 #include "inventory.h"
 #include "mailbox.h"
 #include "mails.h"
+#include "orders.h"
 #include "mutants.h"
 #include "rounds.h"
 #include "session_marks.h"
@@ -67,6 +68,7 @@ struct shard {
     struct accounts accounts;
     struct mails mails;
     struct rounds rounds;
+    struct orders orders;
     struct coupons coupons;
     uint64_t serial;          /* of the batch begun last */
     uint64_t serial_returned; /* all up to this one are durable */
@@ -142,6 +144,8 @@ struct engine {
     struct session_marks *marks;
     uint32_t *next_account;                /* by partition; used by its shard alone */
     uint32_t *next_coupon;                 /* likewise */
+    struct order_numbers *order_numbers;   /* likewise */
+    struct order_numbers *event_numbers;
     struct audit_head_record *audit_heads; /* likewise: of what is durable or on its way there */
 
     _Atomic(const struct directory *) directory;
