@@ -73,8 +73,6 @@ static bool restore_others(struct recovery *recovery, const struct record *recor
         recovery->contradiction = !coupons_restore(recovery->shard, record);
         return true;
     }
-    if (record->kind == RECORD_FLOOR && record->subject != FLOOR_HOLDS)
-        return true;
     if (record->kind == RECORD_FLOOR &&
         (record->subject == FLOOR_ORDERS || record->subject == FLOOR_EVENTS)) {
         struct order_numbers *numbers = record->subject == FLOOR_ORDERS ? engine->order_numbers
