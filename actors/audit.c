@@ -232,7 +232,7 @@ bool audit_is_valid(const struct audit_record *entry)
         return false;
     if (lengths[entry->subject] != 0 && entry->name_length != lengths[entry->subject])
         return false;
-    if (entry->subject == AUDIT_OF_PRODUCT &&
+    if ((entry->subject == AUDIT_OF_PRODUCT || entry->subject == AUDIT_OF_SETTING) &&
         !sku_is_valid((const char *)entry->name, entry->name_length))
         return false;
     if (entry->subject == AUDIT_OF_COUPON &&

@@ -210,8 +210,9 @@ void inventory_receive(struct inventory *inventory, const struct moment *moment,
         break;
     case MESSAGE_HOLD_LIST:
     case MESSAGE_HOLDS_ADOPT:
-    case MESSAGE_ORDER:
     case MESSAGE_ACCOUNT:
+    case MESSAGE_ORDER:
+    case MESSAGE_SETTINGS:
     case MESSAGE_PRODUCT_SUBMIT:
     case MESSAGE_PRODUCT_DONE:
     case MESSAGE_COUPON_GET:

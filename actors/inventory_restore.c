@@ -33,6 +33,7 @@ static bool restore_sku(struct inventory *inventory, const struct record *record
         return false;
     sku->product = (uint32_t)(product - pool->products);
     sku->price_minor = record->sku.price_minor;
+    sku->weight_grams = record->sku.weight_grams;
     return true;
 }
 
@@ -256,6 +257,7 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
     case RECORD_CHECKOUT:
     case RECORD_EVENT_IN:
     case RECORD_EVENT_OUT:
+    case RECORD_SETTING:
     case RECORD_KIND_COUNT:
     default:
         return false;

@@ -34,6 +34,7 @@
     X(PRODUCT_SUBMIT, product, REQUEST) /* to the directory's shard */                             \
     X(PRODUCT_PUT, product, REQUEST)    /* from there to the partition */                          \
     X(PRODUCT_DONE, product, COMPLETION)                                                           \
+    X(SETTINGS, settings, REQUEST)                                                                 \
     X(LINE_PREPARE, prepare, SAGA)                                                                 \
     X(LINE_PREPARED, line_answer, SAGA)                                                            \
     X(LINE_REFUSED, line_answer, SAGA)                                                             \
@@ -126,6 +127,12 @@ struct order_body_message {
     struct order_envelope *envelope;
 };
 
+struct settings_envelope;
+
+struct settings_body {
+    struct settings_envelope *envelope;
+};
+
 struct stock_body {
     uint32_t sku_id;
 };
@@ -187,6 +194,7 @@ struct variant {
     uint32_t claimed; /* units that the partition wants taken from the gate, or was given */
     int64_t price_minor;
     uint32_t stock;
+    uint32_t weight_grams;
 };
 
 /* A product on its way to its partition: an envelope. The document follows the struct. */
@@ -285,6 +293,7 @@ struct reply_body {
         struct list_envelope *list;           /* HOLD_LIST; the receiver frees it (envelope_free) */
         struct account_envelope *account;     /* ACCOUNT; likewise */
         struct order_envelope *order;         /* ORDER; likewise */
+        struct settings_envelope *settings;   /* SETTINGS; likewise */
         struct coupon_envelope *coupon;       /* COUPON_GET, COUPON_PUT; likewise */
         struct coupon_list_envelope *coupons; /* COUPON_LIST; likewise */
         struct coupon_use_answer coupon_use;  /* COUPON_HOLD, _COMMIT, _RELEASE */
@@ -313,6 +322,7 @@ struct message {
         struct adopt_body adopt;
         struct account_body account;
         struct order_body_message order;
+        struct settings_body settings;
         struct stock_body stock;
         struct adjust_body adjust;
         struct product_body product;

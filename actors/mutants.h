@@ -153,7 +153,11 @@
     X(143, REFUND_TWICE, "a refund that is asked for again goes out again")                        \
     X(144, PINNED_LAPSES, "a pinned hold lapses")                                                  \
     X(145, STEP_BEFORE_DURABLE, "a gateway is asked before the record that says so is durable")    \
-    X(146, STEP_FORGOTTEN, "after a restart an order's step is not taken up again")
+    X(146, STEP_FORGOTTEN, "after a restart an order's step is not taken up again")                \
+    /* ---- settings ---- */                                                                       \
+    X(161, SETTINGS_NOT_PUBLISHED, "shards go on with the settings that they have")                \
+    X(162, SETTINGS_PUBLISHED_EARLY, "settings are seen before they are durable")                  \
+    X(163, DEFAULT_METHOD_LOST, "the shipping method of a fresh store is not written")
 
 enum mutant {
     MUTANT_NONE,

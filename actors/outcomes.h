@@ -34,6 +34,7 @@
     X(COUPON_INVALID, "coupon_invalid") /* not, not yet or no longer to be used */                 \
     X(COUPON_EXISTS, "coupon_exists")                                                              \
     X(COUPON_IN_USE, "coupon_in_use") /* more of it is used than what it is to be changed to */    \
+    X(SETTING_INVALID, "validation_failed") /* the envelope says which field */                    \
     X(OVERLOADED, "overloaded")                                                                    \
     X(STORAGE_FULL, "storage_full")                                                                \
     X(OUTCOME_UNKNOWN, "outcome_unknown")

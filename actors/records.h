@@ -29,6 +29,8 @@
  *   COUPON_PAST  the same; a use that was committed; never deleted
  *   AUDIT     subject 0, sequence = its number in the partition's chain: who did what; never
  * deleted AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
+ *   SETTING   partition 0; subject = enum setting_kind, sequence = the row's number in it; tax
+ * rates, shipping methods, webhook endpoints, and what all of them need
  *
  *   ORDER     sequence = the order's; one that lives: a step or its expiry is pending
  *   ORDER_PAST  the same sequence; one with which nothing is pending
@@ -55,6 +57,7 @@
 #include "hash.h"
 #include "identity.h"
 #include "order_state.h"
+#include "setting_state.h"
 #include "shop_limits.h"
 
 #define RECORD_KINDS(X)                                                                            \
@@ -84,7 +87,8 @@
     X(ORDER_OF, order_of)                                                                          \
     X(CHECKOUT, checkout)                                                                          \
     X(EVENT_IN, event_in)                                                                          \
-    X(EVENT_OUT, event_out)
+    X(EVENT_OUT, event_out)                                                                        \
+    X(SETTING, setting)
 
 /* Kinds whose keys end with a principal: LIMIT, COUPON_COUNT. */
 #define RECORD_HAS_PRINCIPAL(kind) ((kind) == RECORD_LIMIT || (kind) == RECORD_COUPON_COUNT)
@@ -158,6 +162,7 @@ struct sku_record {
     char sku[SKU_LENGTH_MAX + 1];
     uint32_t product_number;
     int64_t price_minor;
+    uint32_t weight_grams; /* of one unit; 0: none, or not known */
 };
 
 struct counter_record {
@@ -314,6 +319,7 @@ struct record {
         struct checkout_record checkout;
         struct event_in_record event_in;
         struct event_out_record event_out;
+        struct setting_record setting;
     };
 };
 

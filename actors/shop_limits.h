@@ -106,6 +106,19 @@ enum {
     COUPON_LOOKUPS_MAX = 32,       /* a shard: uses that are looked for in the journal */
     COUPON_ENDED_SLACK_MS = 5000,  /* beyond what requests may take */
     COUPON_FORGET_PER_STEP = 16,   /* ended uses, and a deleted coupon's customers */
+    /* ---- settings ---- */
+    TAX_RATES_MAX = 1000,
+    SHIPPING_METHODS_MAX = 200,
+    SHIPPING_COUNTRIES_MAX = 250, /* all there are */
+    SHIPPING_ROWS_MAX = 50,       /* of one table */
+    WEBHOOK_ENDPOINTS_MAX = 50,
+    SETTING_LABEL_BYTES_MAX = 400, /* a name, a category, a region: 100 characters */
+    ENDPOINT_URL_MAX = 1000,
+    ENDPOINT_SECRET_BYTES = 32,
+    ENDPOINT_SECRETS_MAX = 2, /* after a rotation the one before is good for a while */
+    ENDPOINT_SECRET_OVERLAP_MS = 24 * 3600 * 1000,
+    SEALED_SECRET_MAX = ENDPOINT_SECRET_BYTES + SEALED_OVERHEAD_MAX,
+    WEIGHT_GRAMS_MAX = 1000 * 1000 * 1000, /* of one unit: a thousand tonnes */
 };
 
 /* clang-format takes a product of two names for a pointer. */

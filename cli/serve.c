@@ -388,6 +388,7 @@ static bool create_api(struct service *service)
     wanted.public_url = options->public_url;
     wanted.staff_totp = options->staff_totp;
     wanted.availability_exact = options->availability_exact;
+    wanted.private_targets = options->outbound_private;
     wanted.secure_cookies = options->secure_cookies;
     wanted.drain_deadline_ms = (unsigned)options->drain_ms;
     wanted.outbound = service->outbound.outbound;

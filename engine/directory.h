@@ -25,7 +25,7 @@ struct product_entry {
 
 struct sku_entry {
     struct gate gate; /* first: its own cache line */
-    /* The rest never changes once published, but the price. */
+    /* The rest never changes once published, but price and weight. */
     _Alignas(CACHE_LINE) struct product_entry *product;
     uint32_t sku_id;
     uint32_t product_number;
@@ -34,6 +34,7 @@ struct sku_entry {
     uint8_t sku_length;
     char sku[SKU_LENGTH_MAX + 1];
     _Atomic int64_t price_minor;
+    _Atomic uint32_t weight_grams; /* of one unit; 0: none, or not known */
 };
 
 struct directory;

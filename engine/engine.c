@@ -183,6 +183,7 @@ static void lay_out(struct carver *carver, struct engine *engine)
     struct shard **shards = carve(carver, options->shards * sizeof(*shards));
     struct mailbox **mailboxes = carve(carver, pairs * sizeof(*mailboxes));
     struct committer *committer = carve(carver, sizeof(*committer));
+    struct settings *settings = carve(carver, sizeof(*settings));
     struct session_marks *marks =
         carve(carver, sizeof(*marks) + options->session_marks * sizeof(marks->marks[0]));
     uint32_t *next_account = carve(carver, options->partitions * sizeof(*next_account));
@@ -195,6 +196,8 @@ static void lay_out(struct carver *carver, struct engine *engine)
         carve(carver, options->partitions * sizeof(*audit_heads));
 
     if (carver->base != NULL) {
+        engine->settings = settings;
+        settings_init(settings);
         engine->marks = marks;
         marks->key = engine->table_key;
         marks->count = options->session_marks;
@@ -266,7 +269,7 @@ struct engine *engine_create(const struct engine_options *options, const struct 
     assert(carver.used == engine->memory_bytes);
     engine->builder = directory_builder_create(options->partitions, &engine->table_key,
                                                &engine->shards[DIRECTORY_SHARD]->blocks);
-    if (engine->builder == NULL) {
+    if (engine->builder == NULL || !settings_host_begin(engine)) {
         engine_destroy(engine);
         return NULL;
     }
@@ -295,6 +298,10 @@ static void free_envelope_of(const struct message *message)
         envelope_free(message->order.envelope);
     else if (message->type == MESSAGE_REPLY && message->reply.answers == MESSAGE_ORDER)
         envelope_free(message->reply.order);
+    else if (message->type == MESSAGE_SETTINGS)
+        envelope_free(message->settings.envelope);
+    else if (message->type == MESSAGE_REPLY && message->reply.answers == MESSAGE_SETTINGS)
+        envelope_free(message->reply.settings);
     else if (message->type == MESSAGE_REPLY && message->reply.answers == MESSAGE_HOLD_LIST)
         envelope_free(message->reply.list);
     else if (message->type == MESSAGE_REPLY && message->reply.answers == MESSAGE_ACCOUNT)
@@ -314,6 +321,7 @@ static void free_envelopes_of_batch(const struct batch *batch)
         free_envelope_of(message);
         at += message->size;
     }
+    free(batch->settings);
 }
 
 /* Envelopes still on their way, in mailboxes and batches, have no other owner. */
@@ -351,6 +359,7 @@ void engine_destroy(struct engine *engine)
     if (engine == NULL)
         return;
     free_envelopes(engine);
+    settings_host_destroy(engine);
     directory_free(atomic_load(&engine->directory));
     directory_builder_destroy(engine->builder);
     for (uint32_t i = 0; i < engine->options.shards; i++)
@@ -566,6 +575,17 @@ struct coupon_envelope *coupon_envelope_create(enum coupon_call call)
 
     if (envelope != NULL)
         envelope->call = (uint8_t)call;
+    return envelope;
+}
+
+struct settings_envelope *settings_envelope_create(enum settings_call call, enum setting_kind kind)
+{
+    struct settings_envelope *envelope = calloc(1, sizeof(*envelope));
+
+    if (envelope != NULL) {
+        envelope->call = (uint8_t)call;
+        envelope->kind = (uint8_t)kind;
+    }
     return envelope;
 }
 

@@ -20,6 +20,7 @@
 #include "metrics.h"
 #include "order.h"
 #include "ports.h"
+#include "settings.h"
 
 struct engine;
 struct shard;
@@ -146,6 +147,7 @@ enum command_type {
     COMMAND_COUPON_HOLD,
     COMMAND_COUPON_COMMIT,
     COMMAND_COUPON_RELEASE,
+    COMMAND_SETTINGS,
 };
 
 struct command {
@@ -174,12 +176,13 @@ struct command {
             bool is_set;
             int64_t value;
             struct slice reason;
-            struct slice key;             /* the Idempotency-Key; empty: none */
-            struct slice body;            /* its fingerprint is kept with the key */
-        } stock;                          /* STOCK_* */
-        struct product_envelope *product; /* ownership moves unless refused at once */
-        struct account_envelope *account; /* likewise; comes back with the reply */
-        struct order_envelope *order;     /* likewise */
+            struct slice key;               /* the Idempotency-Key; empty: none */
+            struct slice body;              /* its fingerprint is kept with the key */
+        } stock;                            /* STOCK_* */
+        struct product_envelope *product;   /* ownership moves unless refused at once */
+        struct account_envelope *account;   /* likewise; comes back with the reply */
+        struct order_envelope *order;       /* likewise */
+        struct settings_envelope *settings; /* likewise */
         struct {
             uint32_t sku_id;
             uint32_t quantity;
@@ -229,6 +232,10 @@ void engine_refusal_describe(struct shard *shard, const struct line *lines, uint
 
 /* The directory as this shard sees it now; valid until the caller returns to its loop. */
 const struct directory *shard_directory(const struct shard *shard);
+
+/* The shop's settings as this shard sees them now; valid until the caller returns to its loop. All
+ * in it is durable, and what was acknowledged anywhere is in it. */
+const struct settings_view *shard_settings(const struct shard *shard);
 
 struct availability {
     uint32_t available;
@@ -365,6 +372,7 @@ struct product_envelope *product_envelope_create(uint32_t document_length);
 struct account_envelope *account_envelope_create(enum account_call call);
 struct order_envelope *order_envelope_create(enum order_call call);
 struct coupon_envelope *coupon_envelope_create(enum coupon_call call);
+struct settings_envelope *settings_envelope_create(enum settings_call call, enum setting_kind kind);
 void envelope_free(void *envelope);
 
 #endif

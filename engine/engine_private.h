@@ -16,6 +16,7 @@
 #include "mutants.h"
 #include "rounds.h"
 #include "session_marks.h"
+#include "settings_host.h"
 #include "timers.h"
 
 enum {
@@ -26,7 +27,6 @@ enum {
     READS_IN_FLIGHT_MAX = 128,    /* journal reads, a shard */
     OUTBOUND_IN_FLIGHT_MAX = 256, /* jobs at the outbound port, a shard */
     WORKS_IN_FLIGHT_MAX = 64,     /* pieces of work at the workers, a shard */
-    RETIRED_MAX = 64,
     AUDIT_SKUS_PER_STEP = 16,
     AUDIT_LINES_MAX = 1024, /* of a SKU with more, only gate and record are compared */
     AUDIT_QUIET_MS = 1000,
@@ -43,15 +43,12 @@ struct batch {
     uint32_t received; /* messages that went into it */
     uint64_t serial;   /* of its shard's batches, in the order in which they were begun */
     bool erases;       /* a data key: to be scrubbed once this is durable */
+    /* The settings with the changes in this batch, to be published when it is durable; NULL: it has
+     * none. */
+    struct settings_view *settings;
+    bool changes_settings;
     enum commit_outcome outcome;
     struct batch *next; /* of the same shard: free, or coming back */
-};
-
-/* Memory that readers may still see: freed when every shard has passed two ticks. */
-struct retired {
-    void (*release)(void *memory);
-    void *memory;
-    uint64_t ticks[SHARDS_MAX];
 };
 
 struct shard {
@@ -70,6 +67,7 @@ struct shard {
     struct rounds rounds;
     struct orders orders;
     struct coupons coupons;
+    struct settings_host settings;
     uint64_t serial;          /* of the batch begun last */
     uint64_t serial_returned; /* all up to this one are durable */
     struct effects effects;
@@ -148,7 +146,10 @@ struct engine {
     struct order_numbers *event_numbers;
     struct audit_head_record *audit_heads; /* likewise: of what is durable or on its way there */
 
+    struct settings *settings; /* used by their shard alone */
+
     _Atomic(const struct directory *) directory;
+    _Atomic(const struct settings_view *) settings_view;
     _Atomic bool failed;
     _Atomic bool draining;
 };
@@ -211,6 +212,10 @@ bool audit_chain_restore(struct engine *engine, const struct record *record);
 /* Frees `memory` by `release` once no shard can see it any more; when too much waits, it is kept
  * until it can be added (false: the caller tries again later). */
 bool shard_retire(struct shard *shard, void (*release)(void *), void *memory);
+/* The same for those with a list of their own: from when on, and whether nobody sees it any more.
+ */
+void retired_begin(const struct shard *shard, struct retired *retired);
+bool retired_is_passed(const struct shard *shard, const struct retired *retired);
 void shard_free_retired(struct shard *shard, bool all);
 
 /* ---- commit.c ---- */

@@ -220,6 +220,8 @@ static void show_product(struct shard *shard, const struct product_envelope *env
 
         atomic_store_explicit(&sku->price_minor, envelope->variants[i].price_minor,
                               memory_order_relaxed);
+        atomic_store_explicit(&sku->weight_grams, envelope->variants[i].weight_grams,
+                              memory_order_relaxed);
         atomic_store_explicit(&sku->recorded, true, memory_order_release);
     }
     atomic_store_explicit(&product->recorded, true, memory_order_release);

@@ -36,6 +36,7 @@ static bool restore_names(struct recovery *recovery, const struct record *record
         if (sku == NULL || sku->sku_id != record->subject)
             return false;
         atomic_store_explicit(&sku->price_minor, record->sku.price_minor, memory_order_relaxed);
+        atomic_store_explicit(&sku->weight_grams, record->sku.weight_grams, memory_order_relaxed);
         atomic_store_explicit(&sku->recorded, true, memory_order_relaxed);
     }
     return true;
@@ -54,8 +55,8 @@ static void restore_key(struct recovery *recovery, const struct record *record)
                     recovery->now.boot_ms, INT64_MAX);
 }
 
-/* What is not the inventory's: what accounts need to know before one of them is asked for, and
- * coupons. */
+/* What is not the inventory's: what accounts need to know before one of them is asked for, coupons,
+ * settings. */
 static bool restore_others(struct recovery *recovery, const struct record *record)
 {
     struct engine *engine = recovery->engine;
@@ -73,10 +74,14 @@ static bool restore_others(struct recovery *recovery, const struct record *recor
         recovery->contradiction = !coupons_restore(recovery->shard, record);
         return true;
     }
+    if (record->kind == RECORD_SETTING) {
+        recovery->contradiction = !settings_restore(engine->settings, record);
+        return true;
+    }
     if (record->kind == RECORD_FLOOR &&
         (record->subject == FLOOR_ORDERS || record->subject == FLOOR_EVENTS)) {
-        struct order_numbers *numbers = record->subject == FLOOR_ORDERS ? engine->order_numbers
-                                                                        : engine->event_numbers;
+        struct order_numbers *numbers =
+            record->subject == FLOOR_ORDERS ? engine->order_numbers : engine->event_numbers;
 
         numbers[record->partition] = (struct order_numbers){.next = record->floor.next_sequence,
                                                             .floor = record->floor.next_sequence};
@@ -194,6 +199,10 @@ int engine_recover(struct engine *engine, char *error, size_t error_size)
     atomic_store(&engine->directory, directory_builder_publish(engine->builder));
     if (atomic_load(&engine->directory) == NULL) {
         snprintf(error, error_size, "no memory for the directory");
+        return -1;
+    }
+    if (!settings_host_begin(engine)) {
+        snprintf(error, error_size, "no memory for the settings");
         return -1;
     }
     return 0;

@@ -199,6 +199,7 @@ static void take_returned(struct shard *shard)
         assert(shard->batches_out > 0);
         shard->batches_out--;
         shard->serial_returned = batch->serial;
+        settings_host_take(shard, batch); /* before its answers leave */
         shard_release(shard, &batch->messages,
                       batch->outcome == COMMIT_OK || MUTANT(ANSWER_AFTER_LATCH));
         batch_recycle(shard, batch);
@@ -279,6 +280,7 @@ static void close_batch(struct shard *shard)
     bool failed = atomic_load_explicit(&shard->engine->failed, memory_order_relaxed);
 
     batch->record_count = count_records(&batch->records);
+    settings_host_close(shard, batch);
     if (MUTANT(ACK_BEFORE_SYNC))
         shard_release(shard, &batch->messages, true);
     if (batch->record_count > 0 ||
@@ -365,6 +367,8 @@ bool shard_step(struct shard *shard)
         shard_audit(shard);
     if (shard->retired_count > 0)
         shard_free_retired(shard, false);
+    if (shard->settings.retired_count > 0)
+        settings_host_free_retired(shard);
     show_metrics(shard);
     return !is_stalled(shard) &&
            (has_work(shard) || timers_wake_ms(&shard->timers) <= shard->now.boot_ms ||

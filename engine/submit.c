@@ -532,6 +532,25 @@ static enum outcome submit_restock(struct shard *shard, const struct command *co
     return send_request(shard, target);
 }
 
+static enum outcome submit_settings(struct shard *shard, const struct command *command,
+                                    uint64_t cookie)
+{
+    struct engine *engine = shard->engine;
+    uint32_t target = engine_shard_of(engine, SETTINGS_PARTITION);
+    struct message *message;
+
+    if (command->settings->call == SETTINGS_CALL_CREATE &&
+        engine->ports.journal.is_full(engine->ports.journal.self))
+        return OUTCOME_STORAGE_FULL;
+    message = begin_request(shard, target, MESSAGE_SETTINGS, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = SETTINGS_PARTITION;
+    command->settings->origin = command->origin;
+    message->settings.envelope = command->settings;
+    return send_request(shard, target);
+}
+
 /* What may not be begun in this mode; when storage is full, claim_or_refuse looks further. */
 static enum outcome mode_refuses(const struct engine *engine, enum command_type type)
 {
@@ -599,6 +618,8 @@ enum outcome engine_submit(struct shard *shard, const struct command *command, u
     case COMMAND_COUPON_RELEASE:
         return coupon_use_send(shard, MESSAGE_COUPON_RELEASE, command->coupon_use.partition,
                                &command->coupon_use.body, cookie);
+    case COMMAND_SETTINGS:
+        return submit_settings(shard, command, cookie);
     default:
         assert(false && "unknown command");
         return OUTCOME_NOT_FOUND;

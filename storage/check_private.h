@@ -154,7 +154,13 @@ struct check_wrapping_key {
 void check_accounts_partition(struct check *check, uint32_t partition);
 /* Compares them, after all partitions. */
 void check_accounts(struct check *check);
+/* Counts a data key by the vault key that wraps it. */
+void check_note_wrapping(struct check *check, const uint8_t *key, uint32_t length);
 /* Says how many data keys need a vault key that is not the current one: no damage. */
 void check_accounts_print_keys(struct check *check);
+
+/* ---- check_settings.c ---- */
+
+void check_settings_partition(struct check *check, uint32_t partition);
 
 #endif

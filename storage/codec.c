@@ -11,7 +11,9 @@
 #include "codec_account.h"
 #include "codec_fields.h"
 #include "codec_order.h"
+#include "codec_settings.h"
 #include "crc32c.h"
+#include "settings.h"
 
 const char *codec_error_text(enum codec_error error)
 {
@@ -189,6 +191,8 @@ static bool key_is_valid(const struct record *record)
     case RECORD_CHECKOUT:
     case RECORD_EVENT_IN:
         return record->sequence < CODEC_SEQUENCE_END;
+    case RECORD_SETTING:
+        return record->subject < SETTING_KIND_COUNT && record->sequence <= UINT32_MAX;
     case RECORD_KIND_COUNT:
         break;
     }
@@ -248,7 +252,7 @@ bool codec_record_is_valid(const struct record *record)
         return product_is_valid(record);
     case RECORD_SKU:
         return text_is_name(record->sku.sku, sizeof(record->sku.sku)) &&
-               record->sku.price_minor >= 0 &&
+               record->sku.price_minor >= 0 && record->sku.weight_grams <= WEIGHT_GRAMS_MAX &&
                sku_id_partition(record->subject) == record->partition;
     case RECORD_COUNTER:
         return record->counter.stock <= SKU_STOCK_MAX && record->counter.sold <= SKU_STOCK_MAX &&
@@ -296,6 +300,8 @@ bool codec_record_is_valid(const struct record *record)
         return coupon_use_is_valid(&record->coupon_use);
     case RECORD_COUPON_PAST:
         return coupon_use_is_valid(&record->coupon_past);
+    case RECORD_SETTING:
+        return setting_record_is_valid(record->subject, record->sequence, &record->setting);
     case RECORD_KIND_COUNT:
         break;
     }
@@ -510,10 +516,20 @@ static void encode_order(struct writer *writer, const struct record *record)
     write_bytes(writer, packed, codec_order_pack(record, packed, sizeof(packed)));
 }
 
+static void encode_setting(struct writer *writer, const struct record *record)
+{
+    uint8_t packed[CODEC_SETTING_BYTES_MAX];
+
+    write_bytes(writer, packed,
+                codec_setting_pack(record->subject, &record->setting, packed, sizeof(packed)));
+}
+
 static uint32_t field_count(const struct record *record)
 {
     uint32_t count = codec_fields[record->kind];
 
+    if (record->kind == RECORD_SKU)
+        return count + (record->sku.weight_grams != 0);
     return record->kind == RECORD_HOLD ? count + 2u * record->hold.line_count : count;
 }
 
@@ -532,6 +548,8 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
         write_text(&writer, record->sku.sku);
         pack_uint32(&writer, record->sku.product_number);
         pack_uint64(&writer, (uint64_t)record->sku.price_minor);
+        if (record->sku.weight_grams != 0)
+            pack_uint32(&writer, record->sku.weight_grams);
         break;
     case RECORD_COUNTER:
         pack_uint32(&writer, record->counter.stock);
@@ -601,6 +619,9 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
     case RECORD_EVENT_IN:
     case RECORD_EVENT_OUT:
         encode_order(&writer, record);
+        break;
+    case RECORD_SETTING:
+        encode_setting(&writer, record);
         break;
     case RECORD_KIND_COUNT:
         break;

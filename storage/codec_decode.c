@@ -9,6 +9,7 @@
 #include "codec_account.h"
 #include "codec_fields.h"
 #include "codec_order.h"
+#include "codec_settings.h"
 #include "mutants.h"
 
 enum field_type { FIELD_NUMBER, FIELD_TEXT, FIELD_BYTES };
@@ -155,6 +156,7 @@ static inline int parse_map_item(struct fields *fields, parsed *map, parsed key,
 /* Takes the fields in turn; the first that is not as it must be sets `error`, and stays. */
 struct taker {
     const struct field *at;
+    bool has_weight; /* a SKU's, which is written where there is one */
     enum codec_error error;
 };
 
@@ -196,6 +198,16 @@ static inline const char *take_bytes(struct taker *taker, uint64_t length)
         return field->bytes;
     taker->error = CODEC_BAD_FORM;
     return NULL;
+}
+
+/* One way to write each record: a weight of 0 is left out. */
+static uint32_t take_weight(struct taker *taker)
+{
+    uint32_t grams = (uint32_t)take_number(taker, WEIGHT_GRAMS_MAX);
+
+    if (grams == 0 && taker->error == CODEC_OK)
+        taker->error = CODEC_BAD_RANGE;
+    return grams;
 }
 
 static void decode_product(struct taker *taker, struct record *record)
@@ -410,6 +422,18 @@ static void decode_audit(struct taker *taker, struct audit_record *entry)
     take_exactly(taker, entry->hash, AUDIT_HASH_BYTES);
 }
 
+/* The key is decoded already. */
+static void decode_setting(struct taker *taker, struct record *record)
+{
+    const struct field *field = taker->at++;
+
+    if (field->type != FIELD_BYTES)
+        taker->error = CODEC_BAD_FORM;
+    else if (!codec_setting_unpack(record->subject, record->sequence, (const uint8_t *)field->bytes,
+                                   field->number, &record->setting))
+        taker->error = CODEC_BAD_RANGE;
+}
+
 static void decode_fields(struct taker *taker, struct record *record)
 {
     switch ((enum record_kind)record->kind) {
@@ -420,6 +444,8 @@ static void decode_fields(struct taker *taker, struct record *record)
         take_text(taker, record->sku.sku, sizeof(record->sku.sku));
         record->sku.product_number = (uint32_t)take_number(taker, UINT32_MAX);
         record->sku.price_minor = (int64_t)take_number(taker, INT64_MAX);
+        if (taker->has_weight)
+            record->sku.weight_grams = take_weight(taker);
         break;
     case RECORD_COUNTER:
         record->counter.stock = (uint32_t)take_number(taker, SKU_STOCK_MAX);
@@ -490,6 +516,9 @@ static void decode_fields(struct taker *taker, struct record *record)
     case RECORD_EVENT_IN:
     case RECORD_EVENT_OUT:
         decode_order(taker, record);
+        break;
+    case RECORD_SETTING:
+        decode_setting(taker, record);
         break;
     case RECORD_KIND_COUNT:
         taker->error = CODEC_BAD_FORM;
@@ -567,7 +596,8 @@ enum codec_error codec_decode(enum record_kind kind, const uint8_t *key, size_t 
         lines = lines_of(fields->count - 2);
         if (lines == 0)
             return CODEC_BAD_FORM;
-    } else if (fields->count - 2 != codec_fields[kind]) {
+    } else if (fields->count - 2 != codec_fields[kind] &&
+               (kind != RECORD_SKU || fields->count - 2 != codec_fields[kind] + 1u)) {
         return CODEC_BAD_FORM;
     }
     uint32_t size = record_size(kind, lines);
@@ -579,7 +609,10 @@ enum codec_error codec_decode(enum record_kind kind, const uint8_t *key, size_t 
         return CODEC_BAD_KEY;
     if (kind == RECORD_HOLD)
         record_out->hold.line_count = (uint8_t)lines;
-    struct taker taker = {.at = fields->at + 1, .error = CODEC_OK};
+    struct taker taker = {.at = fields->at + 1,
+                          .has_weight =
+                              kind == RECORD_SKU && fields->count - 2 > codec_fields[RECORD_SKU],
+                          .error = CODEC_OK};
     decode_fields(&taker, record_out);
     if (taker.error == CODEC_OK && !codec_record_is_valid(record_out))
         return CODEC_BAD_RANGE;

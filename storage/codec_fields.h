@@ -21,7 +21,7 @@ enum {
 #define CODEC_SEQUENCE_END (UINT64_C(1) << 40) /* exclusive; likewise */
 #define CODEC_SPAN_END     (UINT64_C(1) << 46) /* exclusive: two times and a TTL, with a sign */
 
-/* Fields of each kind, without version, checksum and a hold's lines. */
+/* Fields of each kind, without version, checksum, a hold's lines and a SKU's weight. */
 static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
     [RECORD_PRODUCT] = 6,      [RECORD_SKU] = 3,
     [RECORD_COUNTER] = 3,      [RECORD_LIMIT] = 2,
@@ -36,7 +36,7 @@ static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
     [RECORD_ORDER_PAST] = 1,   [RECORD_ORDER_BODY] = 1,
     [RECORD_ORDER_PERSON] = 1, [RECORD_ORDER_OF] = 1,
     [RECORD_CHECKOUT] = 1,     [RECORD_EVENT_IN] = 1,
-    [RECORD_EVENT_OUT] = 1,
+    [RECORD_EVENT_OUT] = 1,    [RECORD_SETTING] = 1,
 };
 
 /* A difference of times as a number that is small if the difference is, whatever its sign. */

@@ -47,6 +47,7 @@ struct api_options {
     bool secure_cookies;        /* the public side is TLS: cookies are __Host- and Secure */
     bool auth_verify;           /* new addresses are verified by mail before they are good */
     bool staff_totp;            /* staff's sessions need a second factor */
+    bool private_targets;       /* webhooks may go to private addresses, and without TLS */
     const char *public_url;     /* where shoppers find the shop, or NULL: one of its origins */
     const char *shop_name;      /* what authenticators show */
     unsigned drain_deadline_ms; /* how long connections may finish when the engine drains */

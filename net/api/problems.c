@@ -79,6 +79,8 @@ enum problem problem_of_outcome(enum outcome outcome)
         return PROBLEM_PRODUCT_EXISTS;
     case OUTCOME_SKU_TAKEN:
         return PROBLEM_SKU_TAKEN;
+    case OUTCOME_SETTING_INVALID:
+        return PROBLEM_VALIDATION_FAILED;
     case OUTCOME_EMAIL_TAKEN:
         return PROBLEM_EMAIL_TAKEN;
     case OUTCOME_TOKEN_INVALID:

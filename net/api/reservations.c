@@ -247,6 +247,7 @@ static const char *refusal_detail(enum outcome outcome)
     case OUTCOME_COUPON_INVALID:
     case OUTCOME_COUPON_EXISTS:
     case OUTCOME_COUPON_IN_USE:
+    case OUTCOME_SETTING_INVALID:
     case OUTCOME_COUNT:
         break;
     }

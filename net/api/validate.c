@@ -96,6 +96,29 @@ bool validate_code(struct validation *validation, struct field field,
     return false;
 }
 
+void validation_sort_members(struct validation *validation, const char *array, size_t index,
+                             const struct json_value *object, const char *const names[],
+                             unsigned name_count, const struct json_value *values_out[])
+{
+    struct json_iterator members = json_members(object);
+    const struct json_value *value;
+    struct slice name;
+
+    memset(values_out, 0, name_count * sizeof(values_out[0]));
+    while (json_next_member(&members, &name, &value)) {
+        struct field field = {.array = array, .index = index, .name = name};
+        unsigned i = 0;
+        while (i < name_count && !slice_is(name, names[i]))
+            i++;
+        if (i == name_count)
+            validation_add(validation, field, "is not known");
+        else if (values_out[i] != NULL)
+            validation_add(validation, field, "is given twice");
+        else
+            values_out[i] = value;
+    }
+}
+
 bool text_to_unsigned(const char *text, size_t length, uint64_t max, uint64_t *value_out)
 {
     uint64_t value = 0;

@@ -38,6 +38,19 @@ def new_row(*_):
     return f"sku,name,price,currency,stock\nM{new_key()[:12]},Row,1.00,EUR,1\n".encode()
 
 
+def new_tax_rate():
+    return {"country": "US", "region": new_key()[:12], "rate_bp": 725, "inclusive": False}
+
+
+def new_method():
+    table = [{"price_minor": 490}]
+    return {"name": new_key()[:12], "countries": ["DE"], "kind": "flat", "table": table, "currency": "EUR"}
+
+
+def new_endpoint():
+    return {"url": f"https://example.com/{new_key()[:12]}", "events": ["order.confirmed"]}
+
+
 def postal(person):
     return {"name": person.name, "line1": person.street, "city": "Bern", "postal_code": "3000", "country": "CH",
             "phone": person.phone}
@@ -109,6 +122,23 @@ EXPECTED = {
     "coupon_replace": Expect(OK, kind="coupon", body=lambda *_: {"kind": "percentage", "percent_bp": 500}),
     "coupon_change": Expect(OK, kind="coupon", body=lambda *_: {"max_uses": 7}),
     "coupon_delete": Expect(NO_CONTENT, kind="coupon"),
+    "shipping_methods": Expect(OK, query=lambda *_: "?country=DE"),
+    "tax_rate_list": Expect(OK),
+    "tax_rate_create": Expect(CREATED, body=lambda *_: new_tax_rate()),
+    "tax_rate_get": Expect(OK, kind="tax_rate"),
+    "tax_rate_change": Expect(OK, kind="tax_rate", body=lambda *_: {"rate_bp": 1}),
+    "tax_rate_remove": Expect(NO_CONTENT, kind="tax_rate"),
+    "method_list": Expect(OK),
+    "method_create": Expect(CREATED, body=lambda *_: new_method()),
+    "method_get": Expect(OK, kind="method"),
+    "method_change": Expect(OK, kind="method", body=lambda *_: {"name": "Post"}),
+    "method_remove": Expect(NO_CONTENT, kind="method"),
+    "endpoint_list": Expect(OK),
+    "endpoint_create": Expect(CREATED, body=lambda *_: new_endpoint()),
+    "endpoint_get": Expect(OK, kind="endpoint"),
+    "endpoint_change": Expect(OK, kind="endpoint", body=lambda *_: {"enabled": False}),
+    "endpoint_rotate": Expect(OK, kind="endpoint"),
+    "endpoint_remove": Expect(NO_CONTENT, kind="endpoint"),
     "altcha_challenge": Expect(OK),
     "health": Expect(OK),
     "readiness": Expect(OK),
@@ -213,6 +243,23 @@ class MatrixTest(AccountTest):
         found = find()
         self.assertEqual(len(found), 1)
         return Thing(found[0]["id"], None, member.marks, find)
+
+    def make_setting(self, path, body, mark):
+        made = self.admin.call("POST", path, body, expect=201).json()
+        target = f"{path}/{made['id']}"
+        return Thing(made["id"], None, (mark,), lambda: self.admin.call("GET", target).json())
+
+    def make_tax_rate(self, _):
+        body = new_tax_rate()
+        return self.make_setting("/v1/admin/tax-rates", body, body["region"])
+
+    def make_method(self, _):
+        body = new_method()
+        return self.make_setting("/v1/admin/shipping-methods", body, body["name"])
+
+    def make_endpoint(self, _):
+        body = new_endpoint()
+        return self.make_setting("/v1/admin/webhook-endpoints", body, body["url"])
 
     def make_sku(self, _):
         return Thing(self.sku, None, (), lambda: self.admin.inventory(self.sku))

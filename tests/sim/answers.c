@@ -357,6 +357,8 @@ void answers_refused(struct world *world, const struct request *request, enum ou
 {
     bool reserves = request->type == COMMAND_RESERVE;
 
+    if (request->type == COMMAND_SETTINGS)
+        shop_refused(world, request);
     if (outcome == OUTCOME_OVERLOADED) {
         world_mark(world, world->draining ? MARK_DRAIN_REFUSED : MARK_SUBMIT_OVERLOADED);
     } else if (outcome == OUTCOME_OUTCOME_UNKNOWN) {
@@ -366,6 +368,7 @@ void answers_refused(struct world *world, const struct request *request, enum ou
     } else if (outcome == OUTCOME_STORAGE_FULL) {
         if (!world->disk_full ||
             (!reserves && request->type != COMMAND_PRODUCT_PUT &&
+             request->type != COMMAND_SETTINGS &&
              (request->type != COMMAND_ACCOUNT || request->ask.call != ACCOUNT_CALL_REGISTER)))
             violation("a command was refused for a full disk that is not, or not for it");
         if (reserves && request->attempt != NONE)
@@ -399,6 +402,7 @@ static enum message_type message_of(enum command_type type)
         [COMMAND_HOLD_LIST] = MESSAGE_HOLD_LIST,
         [COMMAND_HOLDS_ADOPT] = MESSAGE_HOLDS_ADOPT,
         [COMMAND_ACCOUNT] = MESSAGE_ACCOUNT,
+        [COMMAND_SETTINGS] = MESSAGE_SETTINGS,
     };
 
     return types[type];
@@ -432,6 +436,9 @@ static void dispatch(struct world *world, const struct request *request,
         break;
     case COMMAND_ACCOUNT:
         answers_account(world, request, reply);
+        break;
+    case COMMAND_SETTINGS:
+        shop_answer(world, request, reply);
         break;
     case COMMAND_COUPON:
     case COMMAND_COUPON_LIST:

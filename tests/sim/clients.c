@@ -88,7 +88,7 @@ static const char *command_name(enum command_type type)
         [COMMAND_HOLD_CONVERT] = "convert", [COMMAND_STOCK_GET] = "stock",
         [COMMAND_STOCK_ADJUST] = "adjust",  [COMMAND_PRODUCT_PUT] = "product",
         [COMMAND_HOLD_LIST] = "list",       [COMMAND_HOLDS_ADOPT] = "adopt",
-        [COMMAND_ACCOUNT] = "account",
+        [COMMAND_ACCOUNT] = "account",      [COMMAND_SETTINGS] = "settings",
     };
 
     return names[type];
@@ -110,6 +110,8 @@ static uint32_t serving_shard(const struct world *world, const struct request *r
     case COMMAND_STOCK_ADJUST:
         return engine_partition_shard(world->engine,
                                       sku_id_partition(world->books.skus[sku].sku_id));
+    case COMMAND_SETTINGS:
+        return engine_partition_shard(world->engine, SETTINGS_PARTITION);
     case COMMAND_HOLDS_ADOPT:
         return request->target;
     case COMMAND_PRODUCT_PUT: /* by several, one after the other */
@@ -528,6 +530,9 @@ void clients_act(struct world *world)
         break;
     case ACT_LEDGER:
         staff_read_ledger(world, draw_sku(world));
+        break;
+    case ACT_SETTING:
+        shop_act(world);
         break;
     case ACT_COUNT:
     default:

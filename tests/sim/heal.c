@@ -590,6 +590,7 @@ void world_heal(struct world *world)
     coupons_check_end(world, settle);
     drain(world);
     check_ledger(world);
+    shop_check(world);
     mails_check_end(world);
     world_retain(world, settle);
     world_check_audit_log(world);

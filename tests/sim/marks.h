@@ -97,6 +97,10 @@
     X(MAIL_TWICE, "a mail was delivered again")                                                    \
     X(MAIL_GOODBYE, "the mail that told of an erasure was delivered")                              \
     X(MAIL_DEAD, "a mail was given up")                                                            \
+    X(SETTING_CHANGED, "a setting was made or changed")                                            \
+    X(SETTING_REMOVED, "a setting was removed")                                                    \
+    X(SETTING_KEPT, "the process died with a change of a setting under way that was durable")      \
+    X(SETTING_UNDONE, "the process died with a change of a setting under way that was lost")       \
     X(ALL_FORGOTTEN, "everything that had ended was forgotten past its retention")                 \
     X(REGISTERED, "an account was registered")                                                     \
     X(EMAIL_TAKEN, "an address was refused that is another's")                                     \

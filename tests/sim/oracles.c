@@ -81,6 +81,9 @@ static void check_price(struct world *world, uint32_t sku)
         violation("%s is shown at a price of %lld, not %lld", model->name,
                   (long long)atomic_load(&entry->price_minor),
                   (long long)staff_price(model, product->version));
+    if (atomic_load(&entry->weight_grams) != product->version)
+        violation("%s is shown with a weight of %u, not %u", model->name,
+                  atomic_load(&entry->weight_grams), product->version);
 }
 
 /* Whoever sleeps and was not woken has nothing to do: looking again, as it did when it fell asleep,
@@ -104,6 +107,7 @@ void oracles_step(struct world *world)
         check_price(world, world->audit_sku);
     }
     check_sleepers(world);
+    shop_step(world);
 }
 
 /* ---- counters ---- */
@@ -218,9 +222,10 @@ static void settle_stock(struct world *world, struct sku_model *sku, uint32_t in
         violation("I2: %s is gone after a restart", sku->name);
     oracles_check_sku(world, index);
     if (!world->books.products[sku->product].vague &&
-        atomic_load(&entry->price_minor) !=
-            staff_price(sku, world->books.products[sku->product].version))
-        violation("I2: the price of %s is another after a restart", sku->name);
+        (atomic_load(&entry->price_minor) !=
+             staff_price(sku, world->books.products[sku->product].version) ||
+         atomic_load(&entry->weight_grams) != world->books.products[sku->product].version))
+        violation("I2: the price or weight of %s is another after a restart", sku->name);
     sku->stock_min = sku->stock_max = view.stock; /* now it is known */
 }
 
@@ -290,6 +295,7 @@ void oracles_restarted(struct world *world)
     if (live)
         world_mark(world, MARK_RECOVERED_HOLDS);
     check_holds(world);
+    shop_restarted(world);
     oracles_audit(world);
 }
 

@@ -54,7 +54,7 @@ static void draw_clients(struct profile *profile, struct sim_random *random)
         [ACT_RESERVE] = 40, [ACT_RETRY] = 20,      [ACT_OTHER_BODY] = 2, [ACT_UNKNOWN_SKU] = 1,
         [ACT_GET] = 10,     [ACT_GET_FOREIGN] = 1, [ACT_RELEASE] = 6,    [ACT_EXTEND] = 8,
         [ACT_CONVERT] = 6,  [ACT_LIST] = 1,        [ACT_STOCK_GET] = 2,  [ACT_ADJUST] = 4,
-        [ACT_PRODUCT] = 1,  [ACT_LEDGER] = 1,      [ACT_PERSON] = 18,
+        [ACT_PRODUCT] = 1,  [ACT_LEDGER] = 1,      [ACT_PERSON] = 18,    [ACT_SETTING] = 2,
     };
 
     for (uint32_t i = 0; i < ACT_COUNT; i++) {

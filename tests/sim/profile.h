@@ -70,7 +70,8 @@ enum step_kind {
     X(ADJUST)                                                                                      \
     X(PRODUCT)                                                                                     \
     X(PERSON)                                                                                      \
-    X(LEDGER)
+    X(LEDGER)                                                                                      \
+    X(SETTING)
 
 enum act {
 #define X(name) ACT_##name,

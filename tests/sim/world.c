@@ -254,6 +254,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     wall_start(world);
     books_init(&world->books);
     people_start(world);
+    shop_start(world);
     mails_start(world);
     coupons_start(world);
     clients_restart(world);

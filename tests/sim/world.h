@@ -11,6 +11,7 @@
  *   wall.c       the wall clock, which may be set, and what the books make of it
  *   damage.c     what a start may find: stores that lost something or rotted
  *   mails.c      people with accounts, whose mails a courier takes
+ *   shop.c       tax rates and shipping methods, as staff know them and shards see them
  *   heal.c       no more faults: everything ends, every unit can be sold
  *   retain.c     a month later: who is forgotten
  */
@@ -24,6 +25,7 @@
 #include "mails.h"
 #include "marks.h"
 #include "people.h"
+#include "shop.h"
 #include "sim_ports.h"
 #include "trace.h"
 
@@ -148,6 +150,10 @@ struct request {
 
     struct list_body list;
 
+    /* SETTINGS */
+    uint32_t setting;
+    uint32_t setting_number; /* the largest that was given when it was sent */
+
     /* ACCOUNT, HOLDS_ADOPT */
     struct account_ask ask;
 };
@@ -215,6 +221,7 @@ struct world {
     struct coupons_model coupons;
     struct books books;
     struct people people;
+    struct shop_model shop;
     struct session_cache caches[SIM_SHARDS_MAX];
     bool adopt_more; /* of the adoption that was answered last */
     uint32_t adopt_next;

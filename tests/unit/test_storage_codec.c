@@ -3,6 +3,7 @@
 #include "random_account.h"
 #include "random_coupon.h"
 #include "random_order.h"
+#include "random_setting.h"
 #include "test_storage_support.h"
 
 #include "codec.h"
@@ -129,7 +130,7 @@ static void random_entry(uint64_t *seed, struct record *record)
     entry->subject = (uint8_t)(test_random(seed) % AUDIT_SUBJECT_COUNT);
     entry->name_length = lengths[entry->subject];
     random_bytes(test_random, seed, entry->name, entry->name_length);
-    if (entry->subject == AUDIT_OF_PRODUCT) {
+    if (entry->subject == AUDIT_OF_PRODUCT || entry->subject == AUDIT_OF_SETTING) {
         random_text(seed, name, PRODUCT_ID_LENGTH_MAX);
         entry->name_length = (uint8_t)strlen(name);
         memcpy(entry->name, name, entry->name_length);
@@ -150,6 +151,8 @@ static void random_rest(uint64_t *seed, struct record *record)
         random_text(seed, record->sku.sku, SKU_LENGTH_MAX);
         record->sku.product_number = (uint32_t)random_number(seed, 1ULL << 32);
         record->sku.price_minor = (int64_t)random_number(seed, 1ULL << 63);
+        if (test_random(seed) % 2 == 0)
+            record->sku.weight_grams = (uint32_t)random_number(seed, WEIGHT_GRAMS_MAX + 1ULL);
         break;
     case RECORD_COUNTER:
         record->counter.stock = (uint32_t)random_number(seed, SKU_STOCK_MAX + 1ULL);
@@ -215,6 +218,9 @@ static void random_rest(uint64_t *seed, struct record *record)
     case RECORD_EVENT_IN:
     case RECORD_EVENT_OUT:
         random_order_record(test_random, seed, record);
+        break;
+    case RECORD_SETTING:
+        random_setting_record(test_random, seed, record);
         break;
     case RECORD_PRODUCT:
     case RECORD_HOLD:
