@@ -213,6 +213,9 @@ void inventory_receive(struct inventory *inventory, const struct moment *moment,
     case MESSAGE_ACCOUNT:
     case MESSAGE_ORDER:
     case MESSAGE_SETTINGS:
+    case MESSAGE_CART: /* carts': engine/carts.c */
+    case MESSAGE_CART_MERGE:
+    case MESSAGE_CART_CLEAR:
     case MESSAGE_PRODUCT_SUBMIT:
     case MESSAGE_PRODUCT_DONE:
     case MESSAGE_COUPON_GET:

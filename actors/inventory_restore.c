@@ -247,6 +247,7 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
     case RECORD_COUPON_COUNT:
     case RECORD_COUPON_USE:
     case RECORD_COUPON_PAST:
+    case RECORD_CART:
     case RECORD_AUDIT:
     case RECORD_AUDIT_HEAD:
     case RECORD_ORDER:

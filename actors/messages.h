@@ -29,6 +29,9 @@
     X(ACCOUNT, account, REQUEST)                                                                   \
     X(ORDER, order, REQUEST)                                                                       \
     X(HOLD_LIST, list, REQUEST)                                                                    \
+    X(CART, cart, REQUEST)                                                                         \
+    X(CART_MERGE, cart_merge, REQUEST) /* to the customer's */                                     \
+    X(CART_CLEAR, cart_clear, REQUEST) /* of what was ordered */                                   \
     X(STOCK_GET, stock, REQUEST)                                                                   \
     X(STOCK_ADJUST, adjust, REQUEST)                                                               \
     X(PRODUCT_SUBMIT, product, REQUEST) /* to the directory's shard */                             \
@@ -131,6 +134,45 @@ struct settings_envelope;
 
 struct settings_body {
     struct settings_envelope *envelope;
+};
+
+enum cart_operation {
+    CART_GET,
+    CART_ADD,    /* `quantity` more of a SKU */
+    CART_SET,    /* exactly so many of a SKU that is in it */
+    CART_REMOVE, /* a SKU, if it is in it */
+    CART_COUPON_SET,
+    CART_COUPON_REMOVE,
+    CART_DROP, /* all of it */
+    CART_OPERATION_COUNT
+};
+
+struct cart_body {
+    struct principal principal;
+    uint8_t operation; /* enum cart_operation */
+    uint8_t by_customer;
+    uint8_t coupon_length;
+    uint32_t sku_id;
+    uint32_t quantity;
+    int64_t price_minor; /* of one unit, now */
+    char currency[4];    /* of the price */
+    char coupon[COUPON_CODE_MAX];
+};
+
+/* What a guest had becomes the customer's: once, however often it is asked for. */
+struct cart_merge_body {
+    struct principal customer;
+    struct principal guest;
+    struct cart_content content; /* the guest's; last: only its used lines are sent */
+};
+
+/* Takes out what was ordered, at most: once an order. Without a cart there is nothing to take out,
+ * and nothing is remembered. */
+struct cart_clear_body {
+    struct principal principal;
+    uint64_t order; /* its number; not 0 */
+    uint8_t line_count;
+    struct line lines[RESERVATION_LINES_MAX];
 };
 
 struct stock_body {
@@ -267,6 +309,14 @@ struct hold_view {
     struct line lines[RESERVATION_LINES_MAX];
 };
 
+/* A cart as the outside sees it. */
+struct cart_view {
+    struct principal principal;
+    int64_t created_wall_ms; /* 0: there is none */
+    int64_t changed_wall_ms;
+    struct cart_content content; /* last: only its used lines are sent */
+};
+
 struct stock_view {
     uint32_t sku_id;
     uint32_t stock;
@@ -288,20 +338,25 @@ struct reply_body {
     uint8_t replayed; /* the request's key had its effect before */
     uint8_t put_result;
     uint32_t limit;
-    struct stock_view stock;
     union {
-        struct list_envelope *list;           /* HOLD_LIST; the receiver frees it (envelope_free) */
-        struct account_envelope *account;     /* ACCOUNT; likewise */
-        struct order_envelope *order;         /* ORDER; likewise */
-        struct settings_envelope *settings;   /* SETTINGS; likewise */
-        struct coupon_envelope *coupon;       /* COUPON_GET, COUPON_PUT; likewise */
-        struct coupon_list_envelope *coupons; /* COUPON_LIST; likewise */
-        struct coupon_use_answer coupon_use;  /* COUPON_HOLD, _COMMIT, _RELEASE */
         struct {
-            uint32_t next_product;
-            uint8_t more;
-        } adopt;               /* HOLDS_ADOPT */
-        struct hold_view hold; /* last: only its used lines are sent */
+            struct stock_view stock;
+            union {
+                struct list_envelope *list; /* HOLD_LIST; the receiver frees it (envelope_free) */
+                struct account_envelope *account;     /* ACCOUNT; likewise */
+                struct order_envelope *order;         /* ORDER; likewise */
+                struct settings_envelope *settings;   /* SETTINGS; likewise */
+                struct coupon_envelope *coupon;       /* COUPON_GET, COUPON_PUT; likewise */
+                struct coupon_list_envelope *coupons; /* COUPON_LIST; likewise */
+                struct coupon_use_answer coupon_use;  /* COUPON_HOLD, _COMMIT, _RELEASE */
+                struct {
+                    uint32_t next_product;
+                    uint8_t more;
+                } adopt;               /* HOLDS_ADOPT */
+                struct hold_view hold; /* last: only its used lines are sent */
+            };
+        };
+        struct cart_view cart; /* CART, CART_MERGE, CART_CLEAR; likewise */
     };
 };
 
@@ -323,6 +378,9 @@ struct message {
         struct account_body account;
         struct order_body_message order;
         struct settings_body settings;
+        struct cart_body cart;
+        struct cart_merge_body cart_merge;
+        struct cart_clear_body cart_clear;
         struct stock_body stock;
         struct adjust_body adjust;
         struct product_body product;
@@ -354,9 +412,23 @@ static inline uint32_t message_size(enum message_type type, uint32_t lines)
 
     assert((unsigned)type < MESSAGE_TYPE_COUNT && lines <= room);
     size = sizes[type];
-    if (type == MESSAGE_RESERVE || type == MESSAGE_LINE_PREPARE || type == MESSAGE_REPLY)
+    if (type == MESSAGE_RESERVE || type == MESSAGE_LINE_PREPARE || type == MESSAGE_CART_CLEAR)
         size -= (room - lines) * (uint32_t)sizeof(struct line);
+    if (type == MESSAGE_REPLY)
+        size = (uint32_t)offsetof(struct message, reply.hold.lines) +
+               lines * (uint32_t)sizeof(struct line);
+    if (type == MESSAGE_CART_MERGE)
+        size -= (room - lines) * (uint32_t)sizeof(struct cart_line);
     return (size + 7) & ~7u;
+}
+
+/* Of a REPLY that carries a cart. */
+static inline uint32_t message_size_cart(uint32_t lines)
+{
+    assert(lines <= CART_LINES_MAX);
+    return ((uint32_t)offsetof(struct message, reply.cart.content.lines) +
+            lines * (uint32_t)sizeof(struct cart_line) + 7) &
+           ~7u;
 }
 
 /* How many other keys a request of so many lines has room for. */

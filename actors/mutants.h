@@ -132,6 +132,14 @@
     X(116, RETENTION_FROM_START, "a process that is started anew each day never forgets")          \
     X(117, GUEST_FORGOTTEN_EARLY, "a guest who became a customer is forgotten with good tokens")   \
     X(118, PENDING_LAPSES_EARLY, "an account lapses before anybody could verify it")               \
+    /* ---- carts ---- */                                                                          \
+    X(120, CART_MERGED_TWICE, "a merge that is repeated adds the guest's lines again")             \
+    X(121, CART_MERGE_FORGOTTEN, "after a restart a merge that is repeated is done again")         \
+    X(122, CART_CLEARED_TWICE, "an order that clears its cart again takes out what came since")    \
+    X(123, CART_REMOVAL_NOT_RECORDED, "after a restart a line that was taken out is there again")  \
+    X(124, CART_ADOPTED_IN_FLIGHT, "what a guest adds while it logs in is acknowledged and lost")  \
+    X(125, CART_MERGE_KEEPS_LARGER, "of a SKU in both carts the larger quantity is kept")          \
+    X(126, CART_LIVE_EVICTED, "where there is no room the oldest cart makes way, expired or not")  \
     /* ---- coupons ---- */                                                                        \
     X(127, COUPON_OVER_CAP, "one use more than a coupon has is held")                              \
     X(128, COUPON_HELD_TWICE, "an order that asks for its use again takes a second one")           \

@@ -35,6 +35,7 @@
     X(COUPON_EXISTS, "coupon_exists")                                                              \
     X(COUPON_IN_USE, "coupon_in_use") /* more of it is used than what it is to be changed to */    \
     X(SETTING_INVALID, "validation_failed") /* the envelope says which field */                    \
+    X(OTHER_CURRENCY, "other_currency")     /* than that of what is in the cart */                 \
     X(OVERLOADED, "overloaded")                                                                    \
     X(STORAGE_FULL, "storage_full")                                                                \
     X(OUTCOME_UNKNOWN, "outcome_unknown")

@@ -27,6 +27,7 @@
  *             nobody: that all did
  *   COUPON_USE  the same subject, sequence = the order's (coupon_use_place); a use that is held
  *   COUPON_PAST  the same; a use that was committed; never deleted
+ *   CART      (partition, subject, sequence) = from its principal; what they have in their cart
  *   AUDIT     subject 0, sequence = its number in the partition's chain: who did what; never
  * deleted AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
  *   SETTING   partition 0; subject = enum setting_kind, sequence = the row's number in it; tax
@@ -78,6 +79,7 @@
     X(COUPON_COUNT, coupon_count)                                                                  \
     X(COUPON_USE, coupon_use)                                                                      \
     X(COUPON_PAST, coupon_past)                                                                    \
+    X(CART, cart)                                                                                  \
     X(AUDIT, audit)                                                                                \
     X(AUDIT_HEAD, audit_head)                                                                      \
     X(ORDER, order)                                                                                \
@@ -251,6 +253,49 @@ struct mail_record {
     uint8_t sealed[SEALED_MAIL_MAX]; /* what the template is filled with */
 };
 
+/* Small, because a million carts are kept in memory, and each answer carries one. */
+struct cart_line {
+    uint32_t sku_id;
+    uint16_t quantity;   /* 1 to QUANTITY_MAX */
+    uint16_t price_high; /* minor units of one, when the line was added: see cart_line_price */
+    uint32_t price_low;
+};
+
+#define CART_PRICE_MINOR_MAX ((INT64_C(1) << 48) - 1)
+
+static inline int64_t cart_line_price(const struct cart_line *line)
+{
+    return (int64_t)line->price_high << 32 | line->price_low;
+}
+
+static inline struct cart_line cart_line_make(uint32_t sku_id, uint32_t quantity,
+                                              int64_t price_minor)
+{
+    assert(quantity <= QUANTITY_MAX && price_minor >= 0 && price_minor <= CART_PRICE_MINOR_MAX);
+    return (struct cart_line){.sku_id = sku_id,
+                              .quantity = (uint16_t)quantity,
+                              .price_high = (uint16_t)(price_minor >> 32),
+                              .price_low = (uint32_t)price_minor};
+}
+
+struct cart_content {
+    uint8_t line_count;
+    uint8_t coupon_length; /* 0: none */
+    char coupon[COUPON_CODE_MAX];
+    char currency[4];                       /* of all lines; all zero where there is none */
+    struct cart_line lines[CART_LINES_MAX]; /* each SKU once, in the order in which they came */
+};
+
+struct cart_record {
+    struct principal principal;
+    int64_t created_wall_ms;
+    int64_t changed_wall_ms;
+    uint64_t orders[CART_ORDERS_MAX]; /* order numbers that it was cleared for, newest first; 0 */
+    uint64_t merged[CART_MERGED_MAX]; /* cart_guest_tag of guests taken in, newest first; 0 */
+    uint8_t by_customer;
+    struct cart_content content; /* last: only its used lines are there */
+};
+
 struct order_of_record {
     struct principal principal;
     int64_t created_wall_ms;
@@ -310,6 +355,7 @@ struct record {
         struct coupon_count_record coupon_count;
         struct coupon_use_record coupon_use;
         struct coupon_use_record coupon_past;
+        struct cart_record cart;
         struct audit_record audit;
         struct audit_head_record audit_head;
         struct order_record order;
@@ -323,7 +369,8 @@ struct record {
     };
 };
 
-/* The bytes that a record of this kind takes without what follows it; for a hold with `lines`. */
+/* The bytes that a record of this kind takes without what follows it; for a hold or a cart with
+ * `lines`. */
 static inline uint32_t record_size(enum record_kind kind, uint32_t lines)
 {
     static const uint32_t sizes[RECORD_KIND_COUNT] = {
@@ -338,6 +385,9 @@ static inline uint32_t record_size(enum record_kind kind, uint32_t lines)
     assert(lines <= RESERVATION_LINES_MAX);
     if (kind == RECORD_HOLD)
         size = (uint32_t)(offsetof(struct record, hold.lines) + lines * sizeof(struct line));
+    if (kind == RECORD_CART)
+        size = (uint32_t)(offsetof(struct record, cart.content.lines) +
+                          lines * sizeof(struct cart_line));
     return (size + 7) & ~7u;
 }
 

@@ -80,6 +80,16 @@ enum {
     ORDERS_LIVE_MAX = 32768, /* in memory, a shard */
     ORDER_KEY_KEPT_S = 7 * 24 * 3600,
 
+    /* ---- carts ---- */
+    CART_LINES_MAX = RESERVATION_LINES_MAX, /* so that a cart can be held as it is */
+    CART_ORDERS_MAX = 4,     /* cleared for last: more than of one caller are under way at once */
+    CART_MERGED_MAX = 4,     /* guests taken in last; likewise */
+    CARTS_MAX = 1000 * 1000, /* a shard */
+    CART_GUEST_TTL_S = 30 * 24 * 3600, /* since the last change */
+    CART_CUSTOMER_TTL_S = 90 * 24 * 3600,
+    CART_IDLE_MS = 30 * 60 * 1000, /* then it counts as abandoned */
+    CARTS_PER_ROUND = 128,
+
     /* ---- mails ---- */
     OUTBOX_ROWS_MAX = 16384,  /* a shard; more wait in the journal alone */
     MAILS_UNDER_WAY_MAX = 16, /* a shard */
@@ -106,6 +116,7 @@ enum {
     COUPON_LOOKUPS_MAX = 32,       /* a shard: uses that are looked for in the journal */
     COUPON_ENDED_SLACK_MS = 5000,  /* beyond what requests may take */
     COUPON_FORGET_PER_STEP = 16,   /* ended uses, and a deleted coupon's customers */
+
     /* ---- settings ---- */
     TAX_RATES_MAX = 1000,
     SHIPPING_METHODS_MAX = 200,
@@ -125,6 +136,7 @@ enum {
 /* clang-format off */
 _Static_assert(SKU_STOCK_MAX < (1LL << 31) - 1, "a gate counts in 31 bits");
 _Static_assert(QUANTITY_MAX * RESERVATION_LINES_MAX < SKU_STOCK_MAX, "a sum of lines cannot wrap");
+_Static_assert(QUANTITY_MAX <= 65535, "a cart's line counts in 16 bits");
 _Static_assert(RESERVATION_LINES_MAX <= 32, "acknowledgements are a 32-bit set");
 _Static_assert((long)PARTITIONS_MAX * SKUS_PER_PARTITION_MAX <= 1L << 32, "a SKU ID has 32 bits");
 /* clang-format on */

@@ -396,6 +396,9 @@ void shard_deliver(struct shard *shard, struct message *message)
         settings_host_deliver(shard, message);
     else if (message->type == MESSAGE_PRODUCT_SUBMIT)
         directory_submit(shard, message);
+    else if (message->type == MESSAGE_CART || message->type == MESSAGE_CART_MERGE ||
+             message->type == MESSAGE_CART_CLEAR)
+        carts_deliver(shard, message);
     else
         run_actor(shard, message);
 }

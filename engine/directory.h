@@ -13,6 +13,7 @@
 
 #include "gate.h"
 #include "key_filter.h"
+#include "product_label.h"
 #include "records.h"
 
 struct product_entry {
@@ -20,6 +21,9 @@ struct product_entry {
     uint32_t partition;
     uint32_t number;       /* within the partition */
     _Atomic bool recorded; /* its partition has stored it; until then it is not found */
+    /* Set before `recorded`, replaced when it changes; valid until the reader returns to its loop.
+     * NULL only where there was no memory for one. */
+    _Atomic(const struct product_label *) label;
     char id[PRODUCT_ID_LENGTH_MAX + 1];
 };
 

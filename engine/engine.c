@@ -29,6 +29,10 @@ struct engine_options engine_options_default(uint32_t shards)
         .session_marks = 1 << 20,
         .outbox_rows_max = OUTBOX_ROWS_MAX,
         .mails_under_way_max = MAILS_UNDER_WAY_MAX,
+        .carts_max = CARTS_MAX,
+        .cart_guest_ttl_s = CART_GUEST_TTL_S,
+        .cart_customer_ttl_s = CART_CUSTOMER_TTL_S,
+        .cart_idle_ms = CART_IDLE_MS,
         .retention_period_ms = 24 * 3600 * 1000,
         .retention_steady_ms = 3600 * 1000,
         .coupons_max = COUPONS_MAX,
@@ -151,6 +155,7 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
     struct shard *shard = carve(carver, sizeof(*shard));
     void *pool = carve(carver, inventory_pool_bytes(&sizes));
     struct timer_node *nodes = carve(carver, options->holds_max * sizeof(*nodes));
+    void *carts = carve(carver, cart_pool_bytes(options->carts_max));
 
     if (carver->base != NULL) {
         engine->shards[index] = shard;
@@ -160,6 +165,8 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
         shard->now = engine->ports.env.now(engine->ports.env.self);
         block_pool_init(&shard->blocks, &engine->ports.env);
         shard->pool = inventory_pool_init(pool, &sizes, &engine->table_key);
+        shard->carts =
+            cart_pool_init(carts, options->carts_max, &engine->cart_options, &engine->table_key);
         shard->audit_due_ms = shard->now.boot_ms + options->audit_period_ms;
         timers_init(&shard->timers, nodes, options->holds_max, shard->now.boot_ms);
         rounds_init(&shard->rounds, options, &shard->now);
@@ -238,7 +245,7 @@ struct engine *engine_create(const struct engine_options *options, const struct 
     assert((options->partitions & (options->partitions - 1)) == 0 && options->partitions >= 1 &&
            options->partitions <= PARTITIONS_MAX);
     assert(options->timers_per_step >= 1 && options->accounts_active_max >= 1 &&
-           options->session_marks >= 1);
+           options->session_marks >= 1 && options->carts_max >= 1);
     assert(options->coupons_max >= 1 && options->coupon_rows_max >= 1);
     assert(options->outbox_rows_max >= 2 && options->outbox_rows_max <= OUTBOX_ROWS_MAX &&
            options->mails_under_way_max >= 1 &&
@@ -256,6 +263,11 @@ struct engine *engine_create(const struct engine_options *options, const struct 
                                    .hold_retention_ms = options->hold_retention_ms,
                                    .adopted_guest_ms = options->request_timeout_ms +
                                                        INTENT_TIMEOUT_MS + ADOPTED_GUEST_SLACK_MS};
+    engine->cart_options =
+        (struct cart_options){.partitions = options->partitions,
+                              .guest_ttl_ms = options->cart_guest_ttl_s * INT64_C(1000),
+                              .customer_ttl_ms = options->cart_customer_ttl_s * INT64_C(1000),
+                              .idle_ms = options->cart_idle_ms};
     ports->env.random(ports->env.self, &engine->table_key, sizeof(engine->table_key));
     lay_out(&carver, engine);
     engine->memory_bytes = carver.used;
@@ -430,6 +442,13 @@ void engine_reservation_id(const struct engine *engine, const struct reservation
                            char text_out[RESERVATION_ID_LENGTH + 1])
 {
     reservation_id_format(id, &engine->ports.secrets.id_key, text_out);
+}
+
+void engine_cart_id(const struct engine *engine, const struct principal *principal,
+                    int64_t created_wall_ms, char text_out[CART_ID_LENGTH + 1])
+{
+    cart_id_format(principal, created_wall_ms, engine->options.partitions,
+                   &engine->ports.secrets.id_key, text_out);
 }
 
 const struct secrets_port *engine_secrets(const struct engine *engine)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "account.h"
+#include "cart.h"
 #include "coupon.h"
 #include "directory.h"
 #include "env.h"
@@ -51,6 +52,10 @@ struct engine_options {
     uint32_t session_marks;       /* classes of principals: session_marks.h */
     uint32_t outbox_rows_max;     /* mails known to a shard; 2 to OUTBOX_ROWS_MAX */
     uint32_t mails_under_way_max; /* a shard; 1 to MAILS_UNDER_WAY_MAX */
+    uint32_t carts_max;           /* a shard; live and expired ones */
+    uint32_t cart_guest_ttl_s;    /* since a cart's last change */
+    uint32_t cart_customer_ttl_s;
+    uint32_t cart_idle_ms; /* then it counts as abandoned */
     /* Between two rounds that delete what is past its time; 0: none. They begin when the wall clock
      * has run evenly for so long. */
     uint32_t retention_period_ms;
@@ -148,6 +153,9 @@ enum command_type {
     COMMAND_COUPON_COMMIT,
     COMMAND_COUPON_RELEASE,
     COMMAND_SETTINGS,
+    COMMAND_CART,       /* the principal's */
+    COMMAND_CART_MERGE, /* a guest's into that of the principal, who is a customer */
+    COMMAND_CART_CLEAR, /* what the principal has ordered */
 };
 
 struct command {
@@ -205,6 +213,21 @@ struct command {
             uint32_t partition; /* the coupon's, as its view says */
             struct coupon_use_body body;
         } coupon_use; /* COUPON_HOLD, _COMMIT, _RELEASE */
+        struct {
+            enum cart_operation operation;
+            struct slice sku;    /* CART_ADD, CART_SET, CART_REMOVE */
+            uint32_t quantity;   /* CART_ADD, CART_SET: 1 to QUANTITY_MAX: the caller checks */
+            struct slice coupon; /* CART_COUPON_SET: 1 to COUPON_CODE_MAX bytes */
+        } cart;
+        struct {
+            struct principal guest;
+            const struct cart_content *content; /* the guest's cart */
+        } cart_merge;
+        struct {
+            uint64_t order; /* its number; not 0 */
+            const struct line *lines;
+            uint32_t line_count; /* at most RESERVATION_LINES_MAX */
+        } cart_clear;
     };
 };
 
@@ -335,6 +358,9 @@ uint32_t engine_mark(const struct engine *engine, const struct principal *princi
 void shard_random(struct shard *shard, void *bytes, size_t length);
 void engine_reservation_id(const struct engine *engine, const struct reservation_id *id,
                            char text_out[RESERVATION_ID_LENGTH + 1]);
+/* The ID of a principal's cart that was begun then. */
+void engine_cart_id(const struct engine *engine, const struct principal *principal,
+                    int64_t created_wall_ms, char text_out[CART_ID_LENGTH + 1]);
 const struct secrets_port *engine_secrets(const struct engine *engine);
 const struct vault_port *engine_vault(const struct engine *engine);
 struct moment engine_now(const struct engine *engine);

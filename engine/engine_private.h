@@ -7,6 +7,7 @@
 
 #include "accounts.h"
 #include "block_pool.h"
+#include "carts.h"
 #include "coupons.h"
 #include "engine.h"
 #include "inventory.h"
@@ -64,6 +65,7 @@ struct shard {
     struct timers timers;
     struct accounts accounts;
     struct mails mails;
+    struct cart_pool *carts;
     struct rounds rounds;
     struct orders orders;
     struct coupons coupons;
@@ -92,7 +94,8 @@ struct shard {
     /* The directory's shard: PUTs that wait for their SKUs to be published. */
     struct product_envelope *unpublished[PRODUCTS_IN_FLIGHT_MAX];
     uint32_t unpublished_count;
-    bool publish_due; /* the master has entries that are not published */
+    bool publish_due;                   /* the master has entries that are not published */
+    struct product_label *stale_labels; /* replaced, to be retired */
 
     /* Written by its thread, read by others. */
     _Alignas(CACHE_LINE) _Atomic uint64_t tick;
@@ -131,6 +134,7 @@ struct engine {
     struct engine_options options;
     struct engine_ports ports;
     struct inventory_options inventory_options;
+    struct cart_options cart_options;
     struct inventory *inventories; /* by partition; each used by its shard alone */
     struct shard **shards;
     struct mailbox **mailboxes; /* [source * shards + target] */
@@ -191,6 +195,20 @@ void gates_return(struct shard *shard, const struct line *lines, uint32_t count)
 /* How lines that could not be claimed are refused, and why (submit.c). */
 enum outcome gates_refusal(struct shard *shard, const struct line *lines, uint32_t line_count,
                            struct refusal *refusal_out);
+
+/* ---- submit.c ---- */
+
+/* Room for a request in the mailbox to a shard, zeroed, its head filled in; NULL, counted as
+ * refused, if there is none. Filled in, it is sent: PENDING. */
+struct message *begin_request(struct shard *shard, uint32_t target, enum message_type type,
+                              uint32_t lines, uint64_t cookie);
+enum outcome send_request(struct shard *shard, uint32_t target);
+
+/* ---- submit_cart.c ---- */
+
+enum outcome submit_cart(struct shard *shard, const struct command *command, uint64_t cookie);
+enum outcome submit_cart_merge(struct shard *shard, const struct command *command, uint64_t cookie);
+enum outcome submit_cart_clear(struct shard *shard, const struct command *command, uint64_t cookie);
 
 /* ---- products.c: the directory's shard ---- */
 

@@ -13,6 +13,10 @@ bool engine_inspect_stock(struct engine *engine, uint32_t sku_id, struct stock_v
 bool engine_inspect_hold(struct engine *engine, const struct principal *principal,
                          const struct reservation_id *id, struct hold_view *out);
 
+/* The cart of a principal as its owner has it now; false if there is none. */
+bool engine_inspect_cart(struct engine *engine, const struct principal *principal,
+                         struct cart_view *out);
+
 /* The time from which a request that was just submitted here counts its deadline: that of the
  * shard's turn, or of its waking after it. */
 struct moment engine_inspect_now(const struct shard *shard);

@@ -27,6 +27,12 @@ static bool restore_names(struct recovery *recovery, const struct record *record
             directory_builder_product(builder, record->product.id, partition, record->subject);
         if (product == NULL || product->number != record->subject)
             return false;
+        atomic_store_explicit(&product->label,
+                              product_label_make(&recovery->engine->shards[DIRECTORY_SHARD]->blocks,
+                                                 product->id, record->product.currency,
+                                                 record_document(record),
+                                                 record->product.document_length),
+                              memory_order_relaxed);
         atomic_store_explicit(&product->recorded, true, memory_order_relaxed);
     } else if (record->kind == RECORD_SKU) {
         product = directory_builder_product_number(builder, partition, record->sku.product_number);
@@ -111,6 +117,10 @@ static bool visit(void *arg, const struct record *record)
 
     if (restore_others(recovery, record))
         return !recovery->contradiction;
+    if (record->kind == RECORD_CART) {
+        recovery->contradiction = !carts_restore(shard, record);
+        return !recovery->contradiction;
+    }
     if (!restore_names(recovery, record) ||
         !inventory_restore(recovery->inventory, &recovery->now, record, &shard->effects)) {
         recovery->contradiction = true;
@@ -163,7 +173,8 @@ static int load_partitions(struct engine *engine, char *error, size_t error_size
         if (recovery.contradiction) {
             snprintf(error, error_size,
                      "partition %u can't be restored: its records contradict each other (see "
-                     "`stampede check`), or are more than holds_max allows: raise that",
+                     "`stampede check`), or are more than holds_max or carts_max allows: raise "
+                     "that",
                      partition);
             return -1;
         }
@@ -195,6 +206,8 @@ int engine_recover(struct engine *engine, char *error, size_t error_size)
     atomic_store(&engine->committer->durable, recovered);
     if (load_partitions(engine, error, error_size) != 0)
         return -1;
+    for (uint32_t i = 0; i < engine->options.shards; i++)
+        carts_restored(engine->shards[i]);
     rebuild_gates(engine);
     atomic_store(&engine->directory, directory_builder_publish(engine->builder));
     if (atomic_load(&engine->directory) == NULL) {

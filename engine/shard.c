@@ -308,6 +308,7 @@ static void fill_batch(struct shard *shard)
     accounts_run_ready(shard);
     orders_run(shard);
     coupons_run_ready(shard);
+    carts_tend(shard);
     drain_mailboxes(shard);
     if (MUTANT(LAPSES_LAST))
         run_timers(shard);
@@ -319,6 +320,7 @@ static void show_metrics(struct shard *shard)
 {
     const struct inventory_statistics *statistics = inventory_pool_statistics(shard->pool);
     const struct coupon_statistics *uses = coupon_pool_statistics(shard->coupons.pool);
+    const struct cart_statistics *carts = cart_pool_statistics(shard->carts);
     struct shard_metrics *metrics = &shard->metrics;
     uint32_t depth = 0;
 
@@ -338,6 +340,12 @@ static void show_metrics(struct shard *shard)
     SHOW(coupon_uses_committed, uses->committed);
     SHOW(coupon_uses_released, uses->released);
     SHOW(coupon_uses_refused, uses->refused);
+    SHOW(carts_live, cart_pool_count(shard->carts));
+    SHOW(carts_created, carts->created);
+    SHOW(carts_merged, carts->merged);
+    SHOW(carts_converted, carts->converted);
+    SHOW(carts_abandoned, carts->abandoned);
+    SHOW(carts_expired, carts->expired);
 #undef SHOW
     atomic_store_explicit(&shard->idle,
                           depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&

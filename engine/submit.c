@@ -13,8 +13,8 @@
 
 /* ---- sending ---- */
 
-static struct message *begin_request(struct shard *shard, uint32_t target, enum message_type type,
-                                     uint32_t lines, uint64_t cookie)
+struct message *begin_request(struct shard *shard, uint32_t target, enum message_type type,
+                              uint32_t lines, uint64_t cookie)
 {
     struct engine *engine = shard->engine;
     struct message *message =
@@ -38,7 +38,7 @@ static struct message *begin_request(struct shard *shard, uint32_t target, enum 
     return message;
 }
 
-static enum outcome send_request(struct shard *shard, uint32_t target)
+enum outcome send_request(struct shard *shard, uint32_t target)
 {
     mailbox_commit(engine_mailbox(shard->engine, shard->index, target));
     shard->in_flight++;
@@ -620,6 +620,12 @@ enum outcome engine_submit(struct shard *shard, const struct command *command, u
                                &command->coupon_use.body, cookie);
     case COMMAND_SETTINGS:
         return submit_settings(shard, command, cookie);
+    case COMMAND_CART:
+        return submit_cart(shard, command, cookie);
+    case COMMAND_CART_MERGE:
+        return submit_cart_merge(shard, command, cookie);
+    case COMMAND_CART_CLEAR:
+        return submit_cart_clear(shard, command, cookie);
     default:
         assert(false && "unknown command");
         return OUTCOME_NOT_FOUND;

@@ -171,6 +171,7 @@ static bool key_is_valid(const struct record *record)
                record->sequence / CODEC_SEQUENCE_END < PARTITIONS_MAX;
     case RECORD_EMAIL:
     case RECORD_ALIAS:
+    case RECORD_CART:
         return record->sequence < CODEC_SEQUENCE_END;
     case RECORD_MAIL:
         return record->subject >= 1 && row_number_is_valid(record->sequence);
@@ -240,6 +241,22 @@ static bool coupon_use_is_valid(const struct coupon_use_record *use)
            time_is_valid(use->held_wall_ms) && time_is_valid(use->committed_wall_ms);
 }
 
+static bool cart_is_valid(const struct record *record)
+{
+    const struct cart_record *cart = &record->cart;
+    const struct cart_content *content = &cart->content;
+
+    if (content->line_count > CART_LINES_MAX || content->coupon_length > COUPON_CODE_MAX ||
+        cart->by_customer > 1 || record->size < record_size(RECORD_CART, content->line_count))
+        return false;
+    for (unsigned i = 0; i < content->line_count; i++) {
+        if (content->lines[i].quantity < 1 || content->lines[i].quantity > QUANTITY_MAX)
+            return false;
+    }
+    return !principal_is_nobody(&cart->principal) && time_is_valid(cart->created_wall_ms) &&
+           time_is_valid(cart->changed_wall_ms);
+}
+
 bool codec_record_is_valid(const struct record *record)
 {
     if (record->kind >= RECORD_KIND_COUNT || record->partition >= PARTITIONS_MAX ||
@@ -302,6 +319,8 @@ bool codec_record_is_valid(const struct record *record)
         return coupon_use_is_valid(&record->coupon_past);
     case RECORD_SETTING:
         return setting_record_is_valid(record->subject, record->sequence, &record->setting);
+    case RECORD_CART:
+        return cart_is_valid(record);
     case RECORD_KIND_COUNT:
         break;
     }
@@ -501,6 +520,26 @@ static void encode_coupon_use(struct writer *writer, const struct coupon_use_rec
     write_number(writer, use->is_counted);
 }
 
+static void encode_cart(struct writer *writer, const struct cart_record *cart)
+{
+    write_bytes(writer, cart->principal.bytes, sizeof(cart->principal.bytes));
+    pack_uint64(writer, (uint64_t)cart->created_wall_ms);
+    write_number(writer, codec_span(cart->changed_wall_ms - cart->created_wall_ms));
+    write_number(writer, cart->by_customer);
+    write_number(writer, cart->content.line_count);
+    write_bytes(writer, cart->content.coupon, cart->content.coupon_length);
+    write_bytes(writer, cart->content.currency, sizeof(cart->content.currency));
+    for (unsigned i = 0; i < CART_ORDERS_MAX; i++)
+        write_number(writer, cart->orders[i]);
+    for (unsigned i = 0; i < CART_MERGED_MAX; i++)
+        write_number(writer, cart->merged[i]);
+    for (unsigned i = 0; i < cart->content.line_count; i++) {
+        write_number(writer, cart->content.lines[i].sku_id);
+        write_number(writer, cart->content.lines[i].quantity);
+        write_number(writer, (uint64_t)cart_line_price(&cart->content.lines[i]));
+    }
+}
+
 static void encode_audit(struct writer *writer, const struct audit_record *entry)
 {
     uint8_t packed[AUDIT_PACKED_BYTES_MAX];
@@ -530,6 +569,8 @@ static uint32_t field_count(const struct record *record)
 
     if (record->kind == RECORD_SKU)
         return count + (record->sku.weight_grams != 0);
+    if (record->kind == RECORD_CART)
+        return count + 3u * record->cart.content.line_count;
     return record->kind == RECORD_HOLD ? count + 2u * record->hold.line_count : count;
 }
 
@@ -601,6 +642,9 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
         break;
     case RECORD_COUPON_PAST:
         encode_coupon_use(&writer, &record->coupon_past);
+        break;
+    case RECORD_CART:
+        encode_cart(&writer, &record->cart);
         break;
     case RECORD_AUDIT:
         encode_audit(&writer, &record->audit);

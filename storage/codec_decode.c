@@ -412,6 +412,34 @@ static void decode_coupon_use(struct taker *taker, struct coupon_use_record *use
     use->is_counted = (uint8_t)take_number(taker, 1);
 }
 
+/* So many lines as there are fields for. */
+static void decode_cart(struct taker *taker, struct cart_record *cart)
+{
+    struct cart_content *content = &cart->content;
+
+    take_exactly(taker, cart->principal.bytes, sizeof(cart->principal.bytes));
+    cart->created_wall_ms = take_time(taker);
+    cart->changed_wall_ms =
+        cart->created_wall_ms + codec_span_difference(take_number(taker, CODEC_SPAN_END - 1));
+    cart->by_customer = (uint8_t)take_number(taker, 1);
+    if (take_number(taker, CART_LINES_MAX) != content->line_count && taker->error == CODEC_OK)
+        taker->error = CODEC_BAD_FORM;
+    content->coupon_length =
+        (uint8_t)take_some(taker, (uint8_t *)content->coupon, sizeof(content->coupon));
+    take_exactly(taker, (uint8_t *)content->currency, sizeof(content->currency));
+    for (unsigned i = 0; i < CART_ORDERS_MAX; i++)
+        cart->orders[i] = take_number(taker, UINT64_MAX);
+    for (unsigned i = 0; i < CART_MERGED_MAX; i++)
+        cart->merged[i] = take_number(taker, UINT64_MAX);
+    for (unsigned i = 0; i < content->line_count; i++) {
+        uint32_t sku_id = (uint32_t)take_number(taker, UINT32_MAX);
+        uint32_t quantity = (uint32_t)take_number(taker, QUANTITY_MAX);
+        uint64_t price_minor = take_number(taker, CART_PRICE_MINOR_MAX);
+
+        content->lines[i] = cart_line_make(sku_id, quantity, (int64_t)price_minor);
+    }
+}
+
 static void decode_audit(struct taker *taker, struct audit_record *entry)
 {
     uint8_t packed[AUDIT_PACKED_BYTES_MAX];
@@ -498,6 +526,9 @@ static void decode_fields(struct taker *taker, struct record *record)
         break;
     case RECORD_COUPON_PAST:
         decode_coupon_use(taker, &record->coupon_past);
+        break;
+    case RECORD_CART:
+        decode_cart(taker, &record->cart);
         break;
     case RECORD_AUDIT:
         decode_audit(taker, &record->audit);
@@ -596,6 +627,11 @@ enum codec_error codec_decode(enum record_kind kind, const uint8_t *key, size_t 
         lines = lines_of(fields->count - 2);
         if (lines == 0)
             return CODEC_BAD_FORM;
+    } else if (kind == RECORD_CART) {
+        lines = (fields->count - 2 - CODEC_CART_FIELDS) / 3;
+        if (fields->count < 2 + CODEC_CART_FIELDS || lines > CART_LINES_MAX ||
+            fields->count - 2 != CODEC_CART_FIELDS + 3 * lines)
+            return CODEC_BAD_FORM;
     } else if (fields->count - 2 != codec_fields[kind] &&
                (kind != RECORD_SKU || fields->count - 2 != codec_fields[kind] + 1u)) {
         return CODEC_BAD_FORM;
@@ -609,6 +645,8 @@ enum codec_error codec_decode(enum record_kind kind, const uint8_t *key, size_t 
         return CODEC_BAD_KEY;
     if (kind == RECORD_HOLD)
         record_out->hold.line_count = (uint8_t)lines;
+    if (kind == RECORD_CART)
+        record_out->cart.content.line_count = (uint8_t)lines;
     struct taker taker = {.at = fields->at + 1,
                           .has_weight =
                               kind == RECORD_SKU && fields->count - 2 > codec_fields[RECORD_SKU],

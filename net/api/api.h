@@ -26,6 +26,7 @@
 #include "http/http.h"
 
 struct api;
+struct gateways;
 struct outbound;
 struct mail_settings;
 
@@ -57,6 +58,7 @@ struct api_options {
     /* Both NULL where nothing goes out. They outlive the shards. */
     const struct outbound *outbound; /* its counters are in /metrics */
     const struct mail_settings *mail;
+    struct gateways *gateways; /* events are read by it, its counters are in /metrics; or NULL */
 
     /* How much waits for a worker, for /metrics; NULL: not told. Any thread. */
     uint32_t (*workers_queued)(void *workers);

@@ -107,6 +107,8 @@ enum problem problem_of_outcome(enum outcome outcome)
     case OUTCOME_STALE: /* changed again and again: nothing that the caller did wrong */
     case OUTCOME_OVERLOADED:
         return PROBLEM_OVERLOADED;
+    case OUTCOME_OTHER_CURRENCY:
+        return PROBLEM_VALIDATION_FAILED;
     case OUTCOME_STORAGE_FULL:
         return PROBLEM_STORAGE_FULL;
     case OUTCOME_OUTCOME_UNKNOWN:

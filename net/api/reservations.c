@@ -248,6 +248,7 @@ static const char *refusal_detail(enum outcome outcome)
     case OUTCOME_COUPON_EXISTS:
     case OUTCOME_COUPON_IN_USE:
     case OUTCOME_SETTING_INVALID:
+    case OUTCOME_OTHER_CURRENCY:
     case OUTCOME_COUNT:
         break;
     }

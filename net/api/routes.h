@@ -152,6 +152,13 @@ enum api_key {
       OPTIONAL)                                                                                    \
     X(POST, "/v1/admin/webhook-endpoints/{id}/rotate-secret", endpoint_rotate, STAFF(OWNER),       \
       ADMIN, JSON_OR_EMPTY, OPTIONAL)                                                              \
+    X(GET, "/v1/cart", cart_get, SESSION, CART, NONE, IGNORED)                                     \
+    X(POST, "/v1/cart/items", cart_add, SESSION_OR_NEW, CART, JSON, OPTIONAL)                      \
+    X(PATCH, "/v1/cart/items/{sku}", cart_set, SESSION_OR_NEW, CART, JSON, OPTIONAL)               \
+    X(DELETE, "/v1/cart/items/{sku}", cart_remove, SESSION_OR_NEW, CART, NONE, OPTIONAL)           \
+    X(POST, "/v1/cart/coupon", cart_coupon_set, SESSION_OR_NEW, CART, JSON, OPTIONAL)              \
+    X(DELETE, "/v1/cart/coupon", cart_coupon_remove, SESSION_OR_NEW, CART, NONE, OPTIONAL)         \
+    X(POST, "/cart/add", cart_add_plain, SESSION_OR_NEW, CART, JSON, OPTIONAL)                     \
     X(GET, "/healthz", health, PUBLIC, OPERATIONS, NONE, IGNORED)                                  \
     X(GET, "/readyz", readiness, PUBLIC, OPERATIONS, NONE, IGNORED)                                \
     X(GET, "/metrics", metrics, PUBLIC, OPERATIONS, NONE, IGNORED)                                 \

@@ -76,6 +76,14 @@ EXPECTED = {
     "admin_reservation_list": Expect(OK, query=lambda m: f"?sku={quote(m.sku)}"),
     "admin_reservation_release": Expect(NO_CONTENT, kind="hold"),
     "admin_reservation_convert": Expect(OK, kind="hold"),
+    "cart_get": Expect(OK),
+    "cart_add": Expect(OK, body=lambda m, *_: {"sku": m.sku, "quantity": 1}),
+    # Whether it is in the caller's cart depends on what came before.
+    "cart_set": Expect((422, "validation_failed"), kind="sku", body=lambda *_: {"quantity": 0}),
+    "cart_remove": Expect(OK, kind="sku"),
+    "cart_coupon_set": Expect((422, "coupon_invalid"), body=lambda *_: {"code": "NONE"}),
+    "cart_coupon_remove": Expect(OK),
+    "cart_add_plain": Expect(OK, body=lambda m, *_: {"sku": m.sku, "qty": 1}),
     "auth_register": Expect((422, "validation_failed"), body=lambda *_: {}),
     "auth_login": Expect(
         (401, "invalid_credentials"),

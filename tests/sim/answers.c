@@ -440,11 +440,14 @@ static void dispatch(struct world *world, const struct request *request,
     case COMMAND_SETTINGS:
         shop_answer(world, request, reply);
         break;
-    case COMMAND_COUPON:
+    case COMMAND_COUPON: /* coupons.c */
     case COMMAND_COUPON_LIST:
     case COMMAND_COUPON_HOLD:
     case COMMAND_COUPON_COMMIT:
     case COMMAND_COUPON_RELEASE:
+    case COMMAND_CART: /* carts.c */
+    case COMMAND_CART_MERGE:
+    case COMMAND_CART_CLEAR:
     case COMMAND_HOLD_BIND: /* an order's */
     case COMMAND_HOLD_UNBIND:
     case COMMAND_HOLD_PIN:
@@ -488,6 +491,10 @@ void answers_take(void *user, uint64_t cookie, const struct message *message)
     }
     if (mails_is_cookie(cookie)) {
         mails_take(world, cookie, message);
+        return;
+    }
+    if (carts_is_cookie(cookie)) {
+        carts_take(world, cookie, message);
         return;
     }
     check_answer(world, request, cookie, message);

@@ -122,6 +122,9 @@ static uint32_t serving_shard(const struct world *world, const struct request *r
     case COMMAND_COUPON_HOLD:
     case COMMAND_COUPON_COMMIT:
     case COMMAND_COUPON_RELEASE:
+    case COMMAND_CART: /* carts.c */
+    case COMMAND_CART_MERGE:
+    case COMMAND_CART_CLEAR:
     case COMMAND_HOLD_BIND: /* an order's */
     case COMMAND_HOLD_UNBIND:
     case COMMAND_HOLD_PIN:

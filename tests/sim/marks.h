@@ -138,6 +138,10 @@
     X(COUPON_CUSTOMER_LIMIT, "a customer had as many uses of a coupon as may be")                  \
     X(COUPON_CHANGED, "an order was refused a coupon that had changed since it was priced")        \
     X(COUPON_EXACTLY, "exactly as many uses of a coupon were committed as there were")             \
+    X(CART_MERGED, "a guest's cart came to its customer's")                                        \
+    X(CART_MERGED_AGAIN, "a merge that had been done was asked for again")                         \
+    X(CART_ADD_TOO_LATE, "a guest added to a cart that was being taken over, and was refused")     \
+    X(CART_CLEARED, "an order took out of a cart what it had ordered")                             \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {

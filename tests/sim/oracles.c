@@ -151,8 +151,10 @@ static void check_metrics(struct world *world)
         violation("I1: %lld units claimed, %lld resolved, %lld returned, but %llu at the gates",
                   (long long)metrics.claims_made, (long long)metrics.claims_resolved,
                   (long long)metrics.claims_returned, (unsigned long long)claimed);
-    /* What shards ask of accounts for their mails expires too, and nobody here sees it. */
+    /* What shards ask of accounts for their mails expires too, and nobody here sees it; what is
+     * asked of carts and coupons neither. */
     if (world->mails.people_count == 0 && world->coupons.slot_count == 0 &&
+        world->carts.shoppers == 0 &&
         metrics.requests_expired > (int64_t)(world->overdue + open_overdue(world)))
         violation("%lld requests were dropped as too old, %llu were",
                   (long long)metrics.requests_expired,
@@ -296,6 +298,7 @@ void oracles_restarted(struct world *world)
         world_mark(world, MARK_RECOVERED_HOLDS);
     check_holds(world);
     shop_restarted(world);
+    carts_restarted(world);
     oracles_audit(world);
 }
 
@@ -379,6 +382,7 @@ void oracles_quiet(struct world *world)
         return;
     mails_quiet(world);
     coupons_quiet(world);
+    carts_quiet(world);
     if (world->read_open)
         violation("everything sleeps, and a read of stored records has no end: a wake-up was lost");
     for (uint32_t i = 0; open > 0 && i < SIM_REQUESTS_MAX; i++) {

@@ -142,6 +142,24 @@ static void draw_faults(struct profile *profile, struct sim_random *random)
         profile->slow_steps_max = sim_random_range(random, 100, 3000);
 }
 
+/* In half of the worlds nobody has a cart. What is drawn here comes last. */
+static void draw_carts(struct profile *profile, struct sim_random *random)
+{
+    struct engine_options *options = &profile->engine;
+
+    profile->shoppers = sim_random_below(random, 2);
+    options->carts_max = 256;
+    /* The wall clock is set by weeks here: carts that expire are test_actors_cart's. */
+    options->cart_guest_ttl_s = options->cart_customer_ttl_s = UINT32_MAX;
+    if (profile->shoppers == 0)
+        return;
+    profile->step_weights[STEP_CART] = sim_random_range(random, 5, 30);
+    if (!sim_random_chance(random, 200000))
+        return;
+    options->carts_max = sim_random_range(random, 1, 4);
+    profile->reshard_percent = 0; /* a pool is a shard's */
+}
+
 void profile_draw(struct profile *profile, struct sim_random *random)
 {
     static const uint32_t ticks_ms[][2] = {{1, 1}, {2, 5}, {10, 40}};
@@ -166,6 +184,7 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     draw_faults(profile, random);
     draw_people(profile, random);
     draw_coupons(profile, random);
+    draw_carts(profile, random);
 }
 
 void profile_heal(struct profile *profile)
@@ -180,6 +199,7 @@ void profile_heal(struct profile *profile)
     profile->step_weights[STEP_PERSON] = 0;
     profile->step_weights[STEP_COURIER] = 20;
     profile->step_weights[STEP_COUPON] = 0;
+    profile->step_weights[STEP_CART] = 0;
     profile->step_weights[STEP_DISK] = 0;
     profile->commit_delay_steps = 0;
     profile->commit_fault_parts = 0;

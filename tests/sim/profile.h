@@ -45,7 +45,8 @@ enum {
     X(WORK_DONE) /* a worker ends a piece of work */                                               \
     X(PERSON)    /* somebody with an account causes a mail */                                      \
     X(COURIER)   /* the courier comes back from a mail */                                          \
-    X(COUPON)    /* staff or an order do something with a coupon */
+    X(COUPON)    /* staff or an order do something with a coupon */                                \
+    X(CART)      /* somebody does something with a cart */
 
 enum step_kind {
 #define X(name) STEP_##name,
@@ -86,6 +87,7 @@ struct profile {
     uint32_t act_weights[ACT_COUNT];
     uint32_t people; /* who get mails */
     uint32_t coupons;
+    uint32_t shoppers; /* 0: nobody has a cart */
     uint32_t clients;
     uint32_t devices;   /* the first of them are people's, who have accounts */
     uint32_t addresses; /* of e-mail */

@@ -164,6 +164,7 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     clients_restart(world);
     mails_restart(world);
     coupons_restart(world);
+    carts_restart(world);
     books_restart(&world->books);
     people_restart(world);
 
@@ -257,6 +258,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     shop_start(world);
     mails_start(world);
     coupons_start(world);
+    carts_start(world);
     clients_restart(world);
     world->settled = true;
     start_engine(world);

@@ -19,6 +19,7 @@
 #define STAMPEDE_SIM_WORLD_H
 
 #include "books.h"
+#include "carts.h"
 #include "engine.h"
 #include "env_controlled.h"
 #include "journal_memory.h"
@@ -208,6 +209,7 @@ struct world {
     uint64_t commit_ready_step;
     uint64_t commit_seen; /* the pending commit that commit_ready_step belongs to */
     bool disk_full;
+    uint64_t disk_full_step; /* when it was last full, and is not any more */
     bool draining;
     bool commit_failed; /* the latch fell: the process will end */
     uint64_t dies_at_step;
@@ -219,6 +221,7 @@ struct world {
 
     struct mails_model mails;
     struct coupons_model coupons;
+    struct carts_model carts;
     struct books books;
     struct people people;
     struct shop_model shop;

@@ -293,6 +293,7 @@ static void every_refusal_is_told_by_its_own_code(void **state)
     static const char *const others[OUTCOME_COUNT] = {
         [OUTCOME_METHOD_REFUSED] = "validation_failed",
         [OUTCOME_REFUND_TOO_LARGE] = "validation_failed",
+        [OUTCOME_OTHER_CURRENCY] = "validation_failed",
         [OUTCOME_COUPON_EXISTS] = "invalid_state",
         [OUTCOME_COUPON_IN_USE] = "invalid_state",
     };

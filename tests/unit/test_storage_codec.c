@@ -144,6 +144,35 @@ static void random_entry(uint64_t *seed, struct record *record)
     random_bytes(test_random, seed, entry->hash, AUDIT_HASH_BYTES);
 }
 
+static void random_cart(uint64_t *seed, struct record *record)
+{
+    struct cart_record *cart = &record->cart;
+    struct cart_content *content = &cart->content;
+
+    content->line_count = (uint8_t)(test_random(seed) % (CART_LINES_MAX + 1));
+    record->size = record_size(RECORD_CART, content->line_count);
+    record->subject = (uint32_t)random_number(seed, 1ULL << 32);
+    record->sequence = random_number(seed, 1ULL << 40);
+    random_bytes(test_random, seed, cart->principal.bytes, sizeof(cart->principal.bytes));
+    cart->created_wall_ms = (int64_t)random_number(seed, 1ULL << 44);
+    cart->changed_wall_ms = (int64_t)random_number(seed, 1ULL << 44);
+    cart->by_customer = (uint8_t)(test_random(seed) % 2);
+    for (unsigned i = 0; i < CART_ORDERS_MAX; i++)
+        cart->orders[i] = random_number(seed, UINT64_MAX);
+    for (unsigned i = 0; i < CART_MERGED_MAX; i++)
+        cart->merged[i] = random_number(seed, UINT64_MAX);
+    content->coupon_length = (uint8_t)(test_random(seed) % (COUPON_CODE_MAX + 1));
+    random_bytes(test_random, seed, content->coupon, content->coupon_length);
+    memcpy(content->currency, "KWD", 4);
+    for (unsigned i = 0; i < content->line_count; i++) {
+        uint32_t sku_id = (uint32_t)random_number(seed, 1ULL << 32);
+        uint32_t quantity = 1 + (uint32_t)random_number(seed, QUANTITY_MAX);
+
+        content->lines[i] =
+            cart_line_make(sku_id, quantity, (int64_t)random_number(seed, 1ULL << 48));
+    }
+}
+
 static void random_rest(uint64_t *seed, struct record *record)
 {
     switch ((enum record_kind)record->kind) {
@@ -200,6 +229,9 @@ static void random_rest(uint64_t *seed, struct record *record)
     case RECORD_COUPON_USE:
     case RECORD_COUPON_PAST:
         random_coupon_record(test_random, seed, record);
+        break;
+    case RECORD_CART:
+        random_cart(seed, record);
         break;
     case RECORD_AUDIT:
         random_entry(seed, record);
