@@ -132,6 +132,8 @@ static void answer_outcome(struct shard *shard, const struct message *request, e
         reply.reply.account = request->account.envelope;
     else if (request->type == MESSAGE_SETTINGS)
         reply.reply.settings = request->settings.envelope;
+    if (request->type == MESSAGE_ORDER)
+        reply.reply.order = request->order.envelope;
     coupon_refused(request, &reply);
     shard_release(shard, &one, true);
 }
@@ -315,6 +317,10 @@ static void receive_reply(struct shard *shard, struct message *message)
         rounds_take_reply(shard, message);
         return;
     }
+    if (orders_is_own_cookie(message->cookie)) {
+        orders_take_reply(shard, message);
+        return;
+    }
     if (message->reply.answers == MESSAGE_SETTINGS && message->reply.settings->is_round) {
         rounds_take_settings(shard, message);
         return;
@@ -380,6 +386,8 @@ void shard_deliver(struct shard *shard, struct message *message)
         adopt_holds(shard, message);
     else if (message->type == MESSAGE_ACCOUNT)
         accounts_deliver(shard, message);
+    else if (message->type == MESSAGE_ORDER)
+        orders_deliver(shard, message);
     else if (message->type == MESSAGE_COUPON_LIST)
         coupons_list(shard, message);
     else if (message->type >= MESSAGE_COUPON_GET && message->type <= MESSAGE_COUPON_RELEASE)

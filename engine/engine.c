@@ -25,6 +25,7 @@ struct engine_options engine_options_default(uint32_t shards)
         .batches = 3,
         .audit_period_ms = 60 * 1000,
         .accounts_active_max = ACCOUNTS_ACTIVE_MAX,
+        .orders_live_max = ORDERS_LIVE_MAX,
         .session_marks = 1 << 20,
         .outbox_rows_max = OUTBOX_ROWS_MAX,
         .mails_under_way_max = MAILS_UNDER_WAY_MAX,
@@ -104,6 +105,22 @@ static void lay_out_accounts(struct carver *carver, struct engine *engine, struc
         accounts_init(&shard->accounts, slots, index, count);
 }
 
+static void lay_out_orders(struct carver *carver, const struct engine *engine, struct shard *shard)
+{
+    uint32_t count = engine->options.orders_live_max;
+    uint32_t buckets = index_table_buckets(count);
+    struct orders_memory memory = {0};
+
+    memory.slots = carve(carver, count * sizeof(*memory.slots));
+    memory.index = carve(carver, buckets * sizeof(*memory.index));
+    memory.key_index = carve(carver, buckets * sizeof(*memory.key_index));
+    memory.timers = carve(carver, count * sizeof(*memory.timers));
+    memory.gateways = carve(carver, ORDER_GATEWAY_MAX * sizeof(*memory.gateways));
+    memory.lookups = carve(carver, ORDER_LOOKUPS_MAX * sizeof(*memory.lookups));
+    if (carver->base != NULL)
+        orders_init(&shard->orders, &memory, count, shard->now.boot_ms);
+}
+
 static void lay_out_mails(struct carver *carver, const struct engine *engine, struct shard *shard)
 {
     const struct engine_options *options = &engine->options;
@@ -159,6 +176,7 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
     }
     lay_out_accounts(carver, engine, shard);
     lay_out_mails(carver, engine, shard);
+    lay_out_orders(carver, engine, shard);
     lay_out_coupons(carver, engine, shard);
     lay_out_batches(carver, engine, shard);
 }
@@ -176,6 +194,10 @@ static void lay_out(struct carver *carver, struct engine *engine)
     struct session_marks *marks =
         carve(carver, sizeof(*marks) + options->session_marks * sizeof(marks->marks[0]));
     uint32_t *next_account = carve(carver, options->partitions * sizeof(*next_account));
+    struct order_numbers *order_numbers =
+        carve(carver, options->partitions * sizeof(*order_numbers));
+    struct order_numbers *event_numbers =
+        carve(carver, options->partitions * sizeof(*event_numbers));
     uint32_t *next_coupon = carve(carver, options->partitions * sizeof(*next_coupon));
     struct audit_head_record *audit_heads =
         carve(carver, options->partitions * sizeof(*audit_heads));
@@ -187,6 +209,8 @@ static void lay_out(struct carver *carver, struct engine *engine)
         marks->key = engine->table_key;
         marks->count = options->session_marks;
         engine->next_account = next_account;
+        engine->order_numbers = order_numbers;
+        engine->event_numbers = event_numbers;
         engine->next_coupon = next_coupon;
         engine->audit_heads = audit_heads;
         engine->inventories = inventories;
@@ -206,6 +230,8 @@ static void lay_out(struct carver *carver, struct engine *engine)
         inventory_init(&inventories[i], shards[engine_shard_of(engine, i)]->pool,
                        &engine->inventory_options, i);
         next_account[i] = 1;
+        order_numbers[i] = (struct order_numbers){.next = 1};
+        event_numbers[i] = (struct order_numbers){.next = 1};
         next_coupon[i] = 1;
     }
 }
@@ -280,6 +306,10 @@ static void free_envelope_of(const struct message *message)
         envelope_free(message->product.envelope);
     else if (message->type == MESSAGE_ACCOUNT)
         envelope_free(message->account.envelope);
+    else if (message->type == MESSAGE_ORDER)
+        envelope_free(message->order.envelope);
+    else if (message->type == MESSAGE_REPLY && message->reply.answers == MESSAGE_ORDER)
+        envelope_free(message->reply.order);
     else if (message->type == MESSAGE_SETTINGS)
         envelope_free(message->settings.envelope);
     else if (message->type == MESSAGE_REPLY && message->reply.answers == MESSAGE_SETTINGS)
@@ -326,6 +356,7 @@ static void free_envelopes(struct engine *engine)
         for (batch = atomic_load(&shard->returned); batch != NULL; batch = batch->next)
             free_envelopes_of_batch(batch);
         accounts_destroy(&shard->accounts);
+        orders_destroy(&shard->orders);
         mails_destroy(&shard->mails);
         coupons_destroy(&shard->coupons);
         rounds_destroy(&shard->rounds);
@@ -542,6 +573,15 @@ struct product_envelope *product_envelope_create(uint32_t document_length)
 struct account_envelope *account_envelope_create(enum account_call call)
 {
     struct account_envelope *envelope = calloc(1, sizeof(*envelope));
+
+    if (envelope != NULL)
+        envelope->call = (uint8_t)call;
+    return envelope;
+}
+
+struct order_envelope *order_envelope_create(enum order_call call)
+{
+    struct order_envelope *envelope = calloc(1, sizeof(*envelope));
 
     if (envelope != NULL)
         envelope->call = (uint8_t)call;

@@ -13,6 +13,7 @@
 #include "inventory.h"
 #include "mailbox.h"
 #include "mails.h"
+#include "orders.h"
 #include "mutants.h"
 #include "rounds.h"
 #include "session_marks.h"
@@ -66,6 +67,7 @@ struct shard {
     struct mails mails;
     struct cart_pool *carts;
     struct rounds rounds;
+    struct orders orders;
     struct coupons coupons;
     struct settings_host settings;
     uint64_t serial;          /* of the batch begun last */
@@ -144,6 +146,8 @@ struct engine {
     struct session_marks *marks;
     uint32_t *next_account;                /* by partition; used by its shard alone */
     uint32_t *next_coupon;                 /* likewise */
+    struct order_numbers *order_numbers;   /* likewise */
+    struct order_numbers *event_numbers;
     struct audit_head_record *audit_heads; /* likewise: of what is durable or on its way there */
 
     struct settings *settings; /* used by their shard alone */

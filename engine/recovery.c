@@ -84,8 +84,20 @@ static bool restore_others(struct recovery *recovery, const struct record *recor
         recovery->contradiction = !settings_restore(engine->settings, record);
         return true;
     }
-    if (record->kind == RECORD_FLOOR && record->subject != FLOOR_HOLDS)
+    if (record->kind == RECORD_FLOOR &&
+        (record->subject == FLOOR_ORDERS || record->subject == FLOOR_EVENTS)) {
+        struct order_numbers *numbers =
+            record->subject == FLOOR_ORDERS ? engine->order_numbers : engine->event_numbers;
+
+        numbers[record->partition] = (struct order_numbers){.next = record->floor.next_sequence,
+                                                            .floor = record->floor.next_sequence};
         return true;
+    }
+    if (record->kind == RECORD_ORDER) {
+        if (!orders_restore(recovery->shard, &recovery->now, record))
+            recovery->contradiction = true;
+        return true;
+    }
     if (record->kind == RECORD_ALIAS && !MUTANT(MARKS_NOT_RESTORED))
         session_mark_move(engine->marks, &record->alias.guest);
     if (record->kind == RECORD_MAIL && !MUTANT(MAIL_FORGOTTEN))

@@ -27,7 +27,8 @@ static bool has_work(const struct shard *shard)
     if (atomic_load_explicit(&shard->returned, memory_order_relaxed) != NULL ||
         atomic_load_explicit(&shard->completed, memory_order_relaxed) != NULL)
         return true;
-    if (accounts_have_ready(&shard->accounts) || coupons_have_ready(&shard->coupons))
+    if (orders_have_work(shard) || accounts_have_ready(&shard->accounts) ||
+        coupons_have_ready(&shard->coupons))
         return true;
     for (uint32_t i = 0; i < engine->options.shards; i++)
         if (mailbox_depth(engine_mailbox(engine, i, shard->index)) > 0)
@@ -76,6 +77,8 @@ uint32_t shard_sleep_ms(const struct shard *shard)
         wake_ms = shard->audit_due_ms;
     if (mails_next_ms(shard) < wake_ms)
         wake_ms = mails_next_ms(shard);
+    if (timers_wake_ms(&shard->orders.timers) < wake_ms)
+        wake_ms = timers_wake_ms(&shard->orders.timers);
     if (rounds_next_ms(shard) < wake_ms)
         wake_ms = rounds_next_ms(shard);
     left_ms = wake_ms - env->now(env->self).boot_ms;
@@ -303,6 +306,7 @@ static void fill_batch(struct shard *shard)
     if (!MUTANT(LAPSES_LAST))
         run_timers(shard);
     accounts_run_ready(shard);
+    orders_run(shard);
     coupons_run_ready(shard);
     carts_tend(shard);
     drain_mailboxes(shard);
@@ -347,6 +351,7 @@ static void show_metrics(struct shard *shard)
                           depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&
                               shard->reads == 0 && shard->works == 0 && shard->outbound_jobs == 0 &&
                               shard->products == 0 && shard->mails.busy == 0 &&
+                              shard->orders.asking == 0 &&
                               inventory_pool_aborting(shard->pool) == 0,
                           memory_order_release);
 }
@@ -364,6 +369,7 @@ bool shard_step(struct shard *shard)
     take_completed(shard);
     mails_step(shard);
     rounds_step(shard);
+    orders_ask(shard);
     fill_batch(shard);
     if (shard->now.boot_ms >= shard->audit_due_ms - 2 * AUDIT_QUIET_MS)
         shard_audit(shard);
@@ -373,5 +379,6 @@ bool shard_step(struct shard *shard)
         settings_host_free_retired(shard);
     show_metrics(shard);
     return !is_stalled(shard) &&
-           (has_work(shard) || timers_wake_ms(&shard->timers) <= shard->now.boot_ms);
+           (has_work(shard) || timers_wake_ms(&shard->timers) <= shard->now.boot_ms ||
+            timers_wake_ms(&shard->orders.timers) <= shard->now.boot_ms);
 }

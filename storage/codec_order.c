@@ -72,7 +72,9 @@ static void run_order(struct run *run, struct order_record *order)
     run_text(run, order->currency, sizeof(order->currency));
     run_totals(run, &order->totals);
     run_text(run, order->coupon, sizeof(order->coupon));
-    run_32(run, &order->coupon_version);
+    run_32(run, &order->coupon_partition);
+    run_32(run, &order->coupon_number);
+    run_64(run, &order->coupon_version);
     run_payment(run, order);
     run_units(run, order->restocked);
     run_units(run, order->restocking);
