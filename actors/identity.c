@@ -31,7 +31,11 @@ void principal_format(const struct principal *principal, char text_out[PRINCIPAL
     text_out[PRINCIPAL_TEXT_LENGTH] = '\0';
 }
 
-/* The first 96 bits as two words: what the tag covers. */
+enum id_kind { ID_RESERVATION, ID_ORDER };
+
+static const char id_prefixes[][4 + 1] = {[ID_RESERVATION] = "res_", [ID_ORDER] = "ord_"};
+
+/* The first 96 bits as two words. */
 static void id_words(const struct reservation_id *id, uint64_t words_out[2])
 {
     words_out[0] =
@@ -39,8 +43,16 @@ static void id_words(const struct reservation_id *id, uint64_t words_out[2])
     words_out[1] = id->sequence & 0xffffffffu;
 }
 
-void reservation_id_format(const struct reservation_id *id, const struct hash_key *secret,
-                           char text_out[RESERVATION_ID_LENGTH + 1])
+/* They and the kind: an ID of one kind is none of another. */
+static uint64_t id_tag(enum id_kind kind, const uint64_t words[2], const struct hash_key *secret)
+{
+    uint64_t covered[2] = {words[0], words[1] | (uint64_t)kind << 32};
+
+    return hash_tag(secret, covered, sizeof(covered));
+}
+
+static void id_format(enum id_kind kind, const struct reservation_id *id,
+                      const struct hash_key *secret, char text_out[RESERVATION_ID_LENGTH + 1])
 {
     uint64_t words[2];
     uint8_t bits[20];
@@ -48,7 +60,7 @@ void reservation_id_format(const struct reservation_id *id, const struct hash_ke
     assert(id->created_ms >= 0 && id->created_ms < 1LL << 44);
     assert(id->partition < PARTITIONS_MAX && id->sequence < 1ULL << 40);
     id_words(id, words);
-    uint64_t tag = hash_tag(secret, words, sizeof(words));
+    uint64_t tag = id_tag(kind, words, secret);
     for (unsigned i = 0; i < 8; i++)
         bits[i] = (uint8_t)(words[0] >> (56 - 8 * i));
     for (unsigned i = 0; i < 4; i++)
@@ -56,7 +68,7 @@ void reservation_id_format(const struct reservation_id *id, const struct hash_ke
     for (unsigned i = 0; i < 8; i++)
         bits[12 + i] = (uint8_t)(tag >> (56 - 8 * i));
 
-    memcpy(text_out, "res_", 4);
+    memcpy(text_out, id_prefixes[kind], 4);
     for (unsigned group = 0; group < 4; group++) { /* 5 bytes are 8 digits */
         const uint8_t *five = bits + group * 5;
         uint64_t value = 0;
@@ -69,14 +81,14 @@ void reservation_id_format(const struct reservation_id *id, const struct hash_ke
     text_out[RESERVATION_ID_LENGTH] = '\0';
 }
 
-bool reservation_id_parse(const char *text, size_t length, const struct hash_key *secret,
-                          struct reservation_id *id_out)
+static bool id_parse(enum id_kind kind, const char *text, size_t length,
+                     const struct hash_key *secret, struct reservation_id *id_out)
 {
     uint8_t bits[20];
     uint64_t words[2] = {0, 0};
     uint64_t tag = 0;
 
-    if (length != RESERVATION_ID_LENGTH || memcmp(text, "res_", 4) != 0)
+    if (length != RESERVATION_ID_LENGTH || memcmp(text, id_prefixes[kind], 4) != 0)
         return false;
     for (unsigned group = 0; group < 4; group++) {
         uint64_t value = 0;
@@ -97,12 +109,36 @@ bool reservation_id_parse(const char *text, size_t length, const struct hash_key
         words[1] = words[1] << 8 | bits[8 + i];
     for (unsigned i = 0; i < 8; i++)
         tag = tag << 8 | bits[12 + i];
-    if (tag != hash_tag(secret, words, sizeof(words)))
+    if (tag != id_tag(kind, words, secret))
         return false;
     id_out->created_ms = (int64_t)(words[0] >> 20);
     id_out->partition = (uint32_t)(words[0] >> 8) & (PARTITIONS_MAX - 1);
     id_out->sequence = (words[0] & 0xff) << 32 | words[1];
     return true;
+}
+
+void reservation_id_format(const struct reservation_id *id, const struct hash_key *secret,
+                           char text_out[RESERVATION_ID_LENGTH + 1])
+{
+    id_format(ID_RESERVATION, id, secret, text_out);
+}
+
+bool reservation_id_parse(const char *text, size_t length, const struct hash_key *secret,
+                          struct reservation_id *id_out)
+{
+    return id_parse(ID_RESERVATION, text, length, secret, id_out);
+}
+
+void order_id_format(const struct reservation_id *id, const struct hash_key *secret,
+                     char text_out[RESERVATION_ID_LENGTH + 1])
+{
+    id_format(ID_ORDER, id, secret, text_out);
+}
+
+bool order_id_parse(const char *text, size_t length, const struct hash_key *secret,
+                    struct reservation_id *id_out)
+{
+    return id_parse(ID_ORDER, text, length, secret, id_out);
 }
 
 struct principal account_principal(uint32_t partition, uint32_t number,

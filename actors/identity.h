@@ -83,6 +83,18 @@ void reservation_id_format(const struct reservation_id *id, const struct hash_ke
 bool reservation_id_parse(const char *text, size_t length, const struct hash_key *secret,
                           struct reservation_id *id_out);
 
+/* An order's ID is made in the same way, and begins with `ord_`. */
+void order_id_format(const struct reservation_id *id, const struct hash_key *secret,
+                     char text_out[RESERVATION_ID_LENGTH + 1]);
+bool order_id_parse(const char *text, size_t length, const struct hash_key *secret,
+                    struct reservation_id *id_out);
+
+/* An order's number in this store: what is kept by those that belong to it. Never 0. */
+static inline uint64_t order_number(uint32_t partition, uint64_t sequence)
+{
+    return (uint64_t)partition << 40 | sequence;
+}
+
 /* The principal of an account, and back; false if it is not this store's. */
 struct principal account_principal(uint32_t partition, uint32_t number,
                                    const struct hash_key *secret);

@@ -58,6 +58,7 @@ static void fill_identity(const struct inventory_pool *pool, const struct hold *
     view_out->id.sequence = hold_owner_sequence(hold);
     view_out->principal = hold->principal;
     view_out->fence = view_out->id.sequence;
+    view_out->order = hold->order;
     view_out->line_count = hold->line_count;
     fill_lines(pool, hold, view_out->lines);
 }
@@ -109,6 +110,7 @@ void hold_persist(const struct inventory *inventory, const struct hold *hold,
     if (hold->state != HOLD_INTENT)
         memcpy(stored->extend_keys, hold->extend_keys, sizeof(stored->extend_keys));
     stored->adopted = (hold->flags & HOLD_ADOPTED) != 0;
+    stored->order = hold->order;
     stored->line_count = hold->line_count;
     fill_lines(inventory->pool, hold, stored->lines);
 }
@@ -183,6 +185,9 @@ void inventory_receive(struct inventory *inventory, const struct moment *moment,
     case MESSAGE_HOLD_RELEASE:
     case MESSAGE_HOLD_EXTEND:
     case MESSAGE_HOLD_CONVERT:
+    case MESSAGE_HOLD_BIND:
+    case MESSAGE_HOLD_UNBIND:
+    case MESSAGE_HOLD_PIN:
         inventory_hold_request(inventory, moment, message, effects);
         break;
     case MESSAGE_STOCK_GET:
@@ -206,12 +211,23 @@ void inventory_receive(struct inventory *inventory, const struct moment *moment,
     case MESSAGE_HOLD_LIST:
     case MESSAGE_HOLDS_ADOPT:
     case MESSAGE_ACCOUNT:
+    case MESSAGE_ORDER:
+    case MESSAGE_SETTINGS:
+    case MESSAGE_CART: /* carts': engine/carts.c */
+    case MESSAGE_CART_MERGE:
+    case MESSAGE_CART_CLEAR:
     case MESSAGE_PRODUCT_SUBMIT:
     case MESSAGE_PRODUCT_DONE:
+    case MESSAGE_COUPON_GET:
+    case MESSAGE_COUPON_PUT:
+    case MESSAGE_COUPON_LIST:
+    case MESSAGE_COUPON_HOLD:
+    case MESSAGE_COUPON_COMMIT:
+    case MESSAGE_COUPON_RELEASE:
     case MESSAGE_REPLY:
     case MESSAGE_TYPE_COUNT:
     default:
-        assert(false && "a message for shards came to a partition");
+        assert(false && "a message for others came to the inventory");
     }
 }
 

@@ -6,9 +6,16 @@
  *                  v          all prepared       v
  *                HELD  <---------------------  INTENT --> ABORTED
  *                  |
- *      +-----------+-----------+          participant: PREPARED --> CONVERTED, RELEASED,
- *      v           v           v                                     EXPIRED or ABORTED,
- *  CONVERTED   RELEASED     EXPIRED                                  by its owner's word only
+ *      +-------+---+-------+-------+          participant: PREPARED --> CONVERTED, RELEASED,
+ *      |       |           |       v                                     EXPIRED or ABORTED,
+ *      |       v           |    CAPTURING                                by its owner's word only
+ *      |    EXPIRED        |       |
+ *      |                   v       |
+ *      |               RELEASED <--+
+ *      +--> CONVERTED <------------+
+ *
+ * A hold may belong to an order (`order`). Then only that order releases it, pins it (CAPTURING,
+ * where no deadline counts) and, once it is pinned, converts it.
  *
  * An ended hold keeps its slot and record for the retention time, because its key still has to give
  * the first answer again; then both are forgotten. Expiry is decided and recorded here, never
@@ -23,7 +30,8 @@
 static const uint32_t successors[HOLD_STATE_COUNT] = {
     [HOLD_INTENT] = AFTER(HELD) | AFTER(ABORTED),
     [HOLD_PREPARED] = AFTER(CONVERTED) | AFTER(RELEASED) | AFTER(EXPIRED) | AFTER(ABORTED),
-    [HOLD_HELD] = AFTER(CONVERTED) | AFTER(RELEASED) | AFTER(EXPIRED),
+    [HOLD_HELD] = AFTER(CONVERTED) | AFTER(RELEASED) | AFTER(EXPIRED) | AFTER(CAPTURING),
+    [HOLD_CAPTURING] = AFTER(CONVERTED) | AFTER(RELEASED),
 };
 
 bool hold_is_live(const struct hold *hold)
@@ -213,6 +221,9 @@ void hold_timer(struct inventory *inventory, const struct moment *moment, struct
             hold_end(inventory, moment, hold, HOLD_EXPIRED, effects);
         else
             effects_timer(effects, slot, hold->deadline_boot_ms);
+    } else if (hold->state == HOLD_CAPTURING) {
+        if (MUTANT(PINNED_LAPSES))
+            hold_end(inventory, moment, hold, HOLD_RELEASED, effects);
     } else if ((hold->flags & HOLD_PARTICIPANT) != 0) {
         if (MUTANT(LINES_KEPT))
             return;
@@ -270,6 +281,69 @@ static bool is_repeated_extension(const struct message *message, const struct ho
     return false;
 }
 
+/* ---- on behalf of an order ---- */
+
+static enum outcome bind(struct inventory *inventory, const struct message *message,
+                         struct hold *hold, struct effects *effects)
+{
+    if (hold->order == message->hold.order)
+        return OUTCOME_OK;
+    if (hold->state != HOLD_HELD)
+        return OUTCOME_HOLD_ENDED;
+    if (hold->order != 0 && !MUTANT(HOLD_IN_TWO_ORDERS))
+        return OUTCOME_HOLD_IN_USE;
+    hold->order = message->hold.order;
+    hold_persist(inventory, hold, effects);
+    return OUTCOME_OK;
+}
+
+static enum outcome pin(struct inventory *inventory, struct hold *hold, struct effects *effects)
+{
+    if (hold->state == HOLD_CAPTURING || hold->state == HOLD_CONVERTED)
+        return OUTCOME_OK;
+    if (hold->state != HOLD_HELD)
+        return OUTCOME_HOLD_ENDED;
+    hold_move(inventory, hold, HOLD_CAPTURING);
+    hold_persist(inventory, hold, effects);
+    if (!MUTANT(PINNED_LAPSES))
+        effects_timer(effects, pool_hold_slot(inventory->pool, hold), 0);
+    return OUTCOME_OK;
+}
+
+/* Whatever an order asks for may come twice, and late. */
+static enum outcome apply_of_order(struct inventory *inventory, const struct moment *moment,
+                                   const struct message *message, struct hold *hold,
+                                   struct effects *effects)
+{
+    if (message->type == MESSAGE_HOLD_BIND)
+        return bind(inventory, message, hold, effects);
+    if (hold->order !=
+        message->hold.order) /* another's: this order has given it up, or never had it */
+        return message->type == MESSAGE_HOLD_PIN || message->type == MESSAGE_HOLD_CONVERT
+                   ? OUTCOME_HOLD_ENDED
+                   : OUTCOME_OK;
+    switch ((int)message->type) {
+    case MESSAGE_HOLD_UNBIND:
+        if (hold->state != HOLD_HELD)
+            return OUTCOME_OK;
+        hold->order = 0;
+        hold_persist(inventory, hold, effects);
+        return OUTCOME_OK;
+    case MESSAGE_HOLD_PIN:
+        return pin(inventory, hold, effects);
+    case MESSAGE_HOLD_CONVERT:
+        if (hold->state == HOLD_CAPTURING)
+            hold_end(inventory, moment, hold, HOLD_CONVERTED, effects);
+        return hold->state == HOLD_CONVERTED ? OUTCOME_OK : OUTCOME_HOLD_ENDED;
+    case MESSAGE_HOLD_RELEASE:
+    default:
+        assert(message->type == MESSAGE_HOLD_RELEASE);
+        if (hold->state == HOLD_HELD || hold->state == HOLD_CAPTURING)
+            hold_end(inventory, moment, hold, HOLD_RELEASED, effects);
+        return hold->state == HOLD_CONVERTED ? OUTCOME_HOLD_ENDED : OUTCOME_OK;
+    }
+}
+
 static enum outcome apply(struct inventory *inventory, const struct moment *moment,
                           const struct message *message, struct hold *hold, struct effects *effects)
 {
@@ -280,6 +354,11 @@ static enum outcome apply(struct inventory *inventory, const struct moment *mome
         return OUTCOME_OK; /* whatever became of the hold since */
     if (message->type == MESSAGE_HOLD_GET)
         return OUTCOME_OK;
+    if (message->hold.authority == AUTHORITY_ORDER)
+        return apply_of_order(inventory, moment, message, hold, effects);
+    if (hold->state == HOLD_CAPTURING ||
+        (hold->state == HOLD_HELD && hold->order != 0 && message->type != MESSAGE_HOLD_EXTEND))
+        return OUTCOME_HOLD_IN_USE;
     if (message->type == MESSAGE_HOLD_RELEASE) {
         if (hold->state == HOLD_CONVERTED)
             return OUTCOME_HOLD_ENDED;
@@ -319,6 +398,15 @@ static void audit_hold(const struct inventory *inventory, const struct moment *m
               AUDIT_OF_RESERVATION, name, sizeof(name));
 }
 
+/* An order proves by its principal that the hold is the same customer's, once: when it binds. */
+static bool may_ask(const struct message *message, const struct hold *hold)
+{
+    if (message->hold.authority == AUTHORITY_ORDER && message->type != MESSAGE_HOLD_BIND)
+        return true;
+    return message->hold.authority == AUTHORITY_STAFF ||
+           principal_equal(&hold->principal, &message->hold.principal);
+}
+
 void inventory_hold_request(struct inventory *inventory, const struct moment *moment,
                             const struct message *message, struct effects *effects)
 {
@@ -332,8 +420,7 @@ void inventory_hold_request(struct inventory *inventory, const struct moment *mo
     if (hold == NULL || (hold->flags & HOLD_PARTICIPANT) != 0 || hold->state == HOLD_INTENT ||
         hold->state == HOLD_ABORTED ||
         (hold->created_wall_ms != message->hold.created_wall_ms && !MUTANT(NO_FENCE_CHECK)) ||
-        (message->hold.authority != AUTHORITY_STAFF &&
-         !principal_equal(&hold->principal, &message->hold.principal))) {
+        !may_ask(message, hold)) {
         inventory_reply(inventory, message, OUTCOME_NOT_FOUND, 0, effects);
         return;
     }

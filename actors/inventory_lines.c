@@ -245,7 +245,7 @@ static void owner_tells(struct inventory *inventory, const struct message *messa
     if (hold == NULL || (hold->flags & HOLD_PARTICIPANT) != 0) {
         word = send_word(inventory, MESSAGE_LINE_END, &unknown, body->participant, effects);
         word->line_end.settled = 1;
-    } else if (hold->state == HOLD_HELD) {
+    } else if (hold->state == HOLD_HELD || hold->state == HOLD_CAPTURING) {
         send_word(inventory, MESSAGE_LINE_STANDS, hold, body->participant, effects);
     } else if (hold->state != HOLD_INTENT) {
         rank = participant_rank(inventory->pool, hold, body->participant, &count);

@@ -28,6 +28,7 @@ struct hold {
     uint8_t flags;
     uint64_t sequence;
     uint64_t fingerprint;
+    uint64_t order; /* that it belongs to; 0: none */
     int64_t created_wall_ms;
     int64_t deadline_boot_ms; /* when it has ended: when it did */
     int64_t deadline_wall_ms;
@@ -63,6 +64,7 @@ struct sku {
     uint32_t lines; /* of kept holds */
     uint64_t ledger_sequence;
     int64_t price_minor;
+    uint32_t weight_grams;
 };
 
 struct product {

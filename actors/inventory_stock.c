@@ -53,6 +53,16 @@ static void write_off_units(struct inventory *inventory, const struct moment *mo
     inventory_ledger(inventory, moment, sku, LEDGER_WRITE_OFF, quantity, 0, reason, effects);
 }
 
+/* They were sold, and come back to be sold again. Precondition: so many were. */
+static void restock_units(struct inventory *inventory, const struct moment *moment,
+                          struct sku *sku, uint32_t quantity, const char *reason,
+                          struct effects *effects)
+{
+    sku->sold -= quantity;
+    sku_moves(sku, GATE_CREDIT, quantity, effects);
+    inventory_ledger(inventory, moment, sku, LEDGER_RESTOCK, quantity, 0, reason, effects);
+}
+
 /* A key that had its effect gets the same answer again. */
 static void repeat_adjustment(struct inventory *inventory, const struct message *message,
                               const struct adjust_key *kept, struct effects *effects)
@@ -128,7 +138,12 @@ void inventory_stock_adjust(struct inventory *inventory, const struct moment *mo
     if (!may_adjust(inventory, moment, message, sku, effects))
         return;
     delta = body->is_set ? body->value - (int64_t)sku_available(sku) : body->value;
-    if (body->claim == CLAIM_MADE) {
+    if (body->is_restock) {
+        if (delta > (int64_t)sku->sold)
+            outcome = OUTCOME_STOCK_CONFLICT;
+        else
+            restock_units(inventory, moment, sku, (uint32_t)delta, body->reason, effects);
+    } else if (body->claim == CLAIM_MADE) {
         write_off_units(inventory, moment, sku, body->claimed, body->reason, effects);
     } else if (body->claim == CLAIM_REFUSED || -delta > (int64_t)sku_available(sku) ||
                delta + (int64_t)sku->stock > SKU_STOCK_MAX) {
@@ -144,7 +159,7 @@ void inventory_stock_adjust(struct inventory *inventory, const struct moment *mo
     if (outcome == OUTCOME_OK && delta != 0 && body->has_key &&
         !(MUTANT(WRITE_OFF_KEY_NOT_KEPT) && body->claim == CLAIM_MADE))
         keep_adjustment(inventory, moment, body, sku, effects);
-    if (outcome == OUTCOME_OK && delta != 0)
+    if (outcome == OUTCOME_OK && delta != 0 && !body->is_restock)
         audit_adjustment(inventory, moment, body, sku, delta, effects);
     reply = inventory_reply(inventory, message, outcome, 0, effects);
     reply->reply.stock = inventory_stock_view(sku);
@@ -213,6 +228,7 @@ static void persist_sku(struct inventory *inventory, const struct product_envelo
     record->subject = variant->sku_id;
     record->sku.product_number = envelope->product_number;
     record->sku.price_minor = variant->price_minor;
+    record->sku.weight_grams = variant->weight_grams;
     memcpy(record->sku.sku, variant->sku, sizeof(record->sku.sku));
 }
 
@@ -256,8 +272,9 @@ static enum outcome survey(struct inventory *inventory, struct product_envelope 
             effects->claim_lines[effects->claim_count++] =
                 (struct line){.sku_id = variant->sku_id, .quantity = variant->claimed};
         }
-        *changed_out =
-            *changed_out || sku == NULL || delta != 0 || sku->price_minor != variant->price_minor;
+        *changed_out = *changed_out || sku == NULL || delta != 0 ||
+                       sku->price_minor != variant->price_minor ||
+                       sku->weight_grams != variant->weight_grams;
     }
     if (pool->sizes.skus_max - pool->sku_count < new_skus ||
         (product == NULL && pool->sizes.products_max == pool->product_count))
@@ -278,8 +295,10 @@ static void put_variant(struct inventory *inventory, const struct moment *moment
         sku = pool_add_sku(pool, variant->sku_id);
         sku->product = product;
     }
-    if (is_new || sku->price_minor != variant->price_minor) {
+    if (is_new || sku->price_minor != variant->price_minor ||
+        sku->weight_grams != variant->weight_grams) {
         sku->price_minor = variant->price_minor;
+        sku->weight_grams = variant->weight_grams;
         persist_sku(inventory, envelope, variant, effects);
     }
     delta = is_new ? variant->stock : stock_delta(envelope, variant, sku);

@@ -16,13 +16,26 @@
     X(KEY_REUSED, "idempotency_key_reused")                                                        \
     X(HOLD_ENDED, "hold_ended")                                                                    \
     X(HOLD_CAP_REACHED, "hold_cap_reached")                                                        \
+    X(HOLD_IN_USE, "hold_in_use") /* it belongs to an order */                                     \
     X(STOCK_CONFLICT, "stock_conflict")                                                            \
     X(PRODUCT_EXISTS, "product_exists")                                                            \
     X(SKU_TAKEN, "sku_taken")                                                                      \
     X(EMAIL_TAKEN, "email_taken")                                                                  \
-    X(STALE, "stale")                 /* what the caller decided by has changed meanwhile */       \
-    X(TOKEN_INVALID, "token_invalid") /* unknown, used or too old */                               \
-    X(FULL, "account_full")           /* no room for one more of an account's own things */        \
+    X(PAYMENT_DECLINED, "payment_declined")                                                        \
+    X(PAYMENT_IN_PROGRESS, "payment_in_progress")                                                  \
+    X(METHOD_REFUSED, "payment_method_refused") /* the gateway does not know it */                 \
+    X(GATEWAY_UNAVAILABLE, "gateway_unavailable")                                                  \
+    X(INVALID_STATE, "invalid_state")       /* the order is not where this can be done */          \
+    X(REFUND_TOO_LARGE, "refund_too_large") /* more than was captured and not given back */        \
+    X(STALE, "stale")                       /* what the caller decided by has changed meanwhile */ \
+    X(TOKEN_INVALID, "token_invalid")       /* unknown, used or too old */                         \
+    X(FULL, "account_full")                 /* no room for one more of an account's own things */  \
+    X(COUPON_EXHAUSTED, "coupon_exhausted")                                                        \
+    X(COUPON_INVALID, "coupon_invalid") /* not, not yet or no longer to be used */                 \
+    X(COUPON_EXISTS, "invalid_state")                                                              \
+    X(COUPON_IN_USE, "invalid_state") /* more of it is used than what it is to be changed to */    \
+    X(SETTING_INVALID, "validation_failed") /* the envelope says which field */                    \
+    X(OTHER_CURRENCY, "other_currency")     /* than that of what is in the cart */                 \
     X(OVERLOADED, "overloaded")                                                                    \
     X(STORAGE_FULL, "storage_full")                                                                \
     X(OUTCOME_UNKNOWN, "outcome_unknown")

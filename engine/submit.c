@@ -13,8 +13,8 @@
 
 /* ---- sending ---- */
 
-static struct message *begin_request(struct shard *shard, uint32_t target, enum message_type type,
-                                     uint32_t lines, uint64_t cookie)
+struct message *begin_request(struct shard *shard, uint32_t target, enum message_type type,
+                              uint32_t lines, uint64_t cookie)
 {
     struct engine *engine = shard->engine;
     struct message *message =
@@ -38,7 +38,7 @@ static struct message *begin_request(struct shard *shard, uint32_t target, enum 
     return message;
 }
 
-static enum outcome send_request(struct shard *shard, uint32_t target)
+enum outcome send_request(struct shard *shard, uint32_t target)
 {
     mailbox_commit(engine_mailbox(shard->engine, shard->index, target));
     shard->in_flight++;
@@ -294,19 +294,23 @@ void engine_refusal_describe(struct shard *shard, const struct line *lines, uint
 static enum outcome submit_hold(struct shard *shard, const struct command *command, uint64_t cookie)
 {
     static const enum message_type types[] = {
-        [COMMAND_HOLD_GET] = MESSAGE_HOLD_GET,
-        [COMMAND_HOLD_RELEASE] = MESSAGE_HOLD_RELEASE,
-        [COMMAND_HOLD_EXTEND] = MESSAGE_HOLD_EXTEND,
-        [COMMAND_HOLD_CONVERT] = MESSAGE_HOLD_CONVERT,
+        [COMMAND_HOLD_GET] = MESSAGE_HOLD_GET,       [COMMAND_HOLD_RELEASE] = MESSAGE_HOLD_RELEASE,
+        [COMMAND_HOLD_EXTEND] = MESSAGE_HOLD_EXTEND, [COMMAND_HOLD_CONVERT] = MESSAGE_HOLD_CONVERT,
+        [COMMAND_HOLD_BIND] = MESSAGE_HOLD_BIND,     [COMMAND_HOLD_UNBIND] = MESSAGE_HOLD_UNBIND,
+        [COMMAND_HOLD_PIN] = MESSAGE_HOLD_PIN,
     };
+    bool is_orders = command->authority == AUTHORITY_ORDER;
     struct engine *engine = shard->engine;
     struct reservation_id id;
     struct message *message;
     uint32_t target;
 
-    if (!reservation_id_parse(command->reservation_id.text, command->reservation_id.length,
-                              &engine->ports.secrets.id_key, &id) ||
-        id.partition >= engine->options.partitions)
+    if (is_orders)
+        id = command->hold.id;
+    else if (!reservation_id_parse(command->reservation_id.text, command->reservation_id.length,
+                                   &engine->ports.secrets.id_key, &id))
+        return OUTCOME_NOT_FOUND;
+    if (id.partition >= engine->options.partitions)
         return OUTCOME_NOT_FOUND;
     target = engine_shard_of(engine, id.partition);
     message = begin_request(shard, target, types[command->type], 0, cookie);
@@ -318,6 +322,8 @@ static enum outcome submit_hold(struct shard *shard, const struct command *comma
     if (command->type == COMMAND_HOLD_EXTEND && command->key.length > 0)
         message->hold.key =
             hash_bytes(&engine->ports.secrets.key_key, command->key.text, command->key.length) | 1;
+    if (is_orders)
+        message->hold.order = command->hold.order;
     message->hold.principal = command->principal;
     message->hold.authority = (uint8_t)command->authority;
     if (command->authority == AUTHORITY_STAFF)
@@ -424,6 +430,127 @@ static enum outcome submit_account(struct shard *shard, const struct command *co
     return send_request(shard, target);
 }
 
+static enum outcome submit_coupon(struct shard *shard, const struct command *command,
+                                  uint64_t cookie)
+{
+    struct engine *engine = shard->engine;
+    struct coupon_envelope *envelope = command->coupon;
+    bool is_put = envelope->call != COUPON_CALL_GET;
+    uint32_t partition;
+    struct message *message;
+    uint32_t target;
+
+    if (is_put && envelope->call != COUPON_CALL_DELETE &&
+        engine->ports.journal.is_full(engine->ports.journal.self))
+        return OUTCOME_STORAGE_FULL;
+    partition = coupon_code_partition(envelope->view.definition.code,
+                                      &engine->ports.secrets.key_key, engine->options.partitions);
+    target = engine_shard_of(engine, partition);
+    message =
+        begin_request(shard, target, is_put ? MESSAGE_COUPON_PUT : MESSAGE_COUPON_GET, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = (uint16_t)partition;
+    envelope->origin = command->origin;
+    message->coupon.envelope = envelope;
+    return send_request(shard, target);
+}
+
+static enum outcome submit_coupon_list(struct shard *shard, const struct command *command,
+                                       uint64_t cookie)
+{
+    struct message *message;
+
+    assert(command->coupon_list.shard < shard->engine->options.shards);
+    message = begin_request(shard, command->coupon_list.shard, MESSAGE_COUPON_LIST, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->coupon_list = command->coupon_list.body;
+    return send_request(shard, command->coupon_list.shard);
+}
+
+enum outcome coupon_use_send(struct shard *shard, enum message_type type, uint32_t partition,
+                             const struct coupon_use_body *body, uint64_t cookie)
+{
+    uint32_t target = engine_shard_of(shard->engine, partition);
+    struct message *message;
+
+    assert(partition < shard->engine->options.partitions &&
+           body->order.partition < PARTITIONS_MAX && body->order.sequence >= 1);
+    message = begin_request(shard, target, type, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = (uint16_t)partition;
+    message->coupon_use = *body;
+    message->coupon_use.past = COUPON_PAST_NOT_LOOKED;
+    return send_request(shard, target);
+}
+
+static enum outcome submit_order(struct shard *shard, const struct command *command,
+                                 uint64_t cookie)
+{
+    struct engine *engine = shard->engine;
+    struct order_envelope *envelope = command->order;
+    uint32_t partition = envelope->call == ORDER_CALL_CREATE
+                             ? order_partition_of(&envelope->who[0], engine->options.partitions)
+                             : envelope->id.partition;
+    struct message *message;
+    uint32_t target;
+
+    if (partition >= engine->options.partitions)
+        return OUTCOME_NOT_FOUND;
+    if (envelope->call == ORDER_CALL_CREATE &&
+        engine->ports.journal.is_full(engine->ports.journal.self))
+        return OUTCOME_STORAGE_FULL;
+    target = engine_shard_of(engine, partition);
+    message = begin_request(shard, target, MESSAGE_ORDER, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = (uint16_t)partition;
+    envelope->origin = command->origin;
+    message->order.envelope = envelope;
+    return send_request(shard, target);
+}
+
+static enum outcome submit_restock(struct shard *shard, const struct command *command,
+                                   uint64_t cookie)
+{
+    static const char reason[] = "refunded";
+    uint32_t partition = sku_id_partition(command->restock.sku_id);
+    uint32_t target = engine_shard_of(shard->engine, partition);
+    struct message *message = begin_request(shard, target, MESSAGE_STOCK_ADJUST, 0, cookie);
+
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = (uint16_t)partition;
+    message->adjust.sku_id = command->restock.sku_id;
+    message->adjust.is_restock = 1;
+    message->adjust.value = command->restock.quantity;
+    message->adjust.has_key = 1;
+    message->adjust.key = command->restock.key;
+    memcpy(message->adjust.reason, reason, sizeof(reason));
+    return send_request(shard, target);
+}
+
+static enum outcome submit_settings(struct shard *shard, const struct command *command,
+                                    uint64_t cookie)
+{
+    struct engine *engine = shard->engine;
+    uint32_t target = engine_shard_of(engine, SETTINGS_PARTITION);
+    struct message *message;
+
+    if (command->settings->call == SETTINGS_CALL_CREATE &&
+        engine->ports.journal.is_full(engine->ports.journal.self))
+        return OUTCOME_STORAGE_FULL;
+    message = begin_request(shard, target, MESSAGE_SETTINGS, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = SETTINGS_PARTITION;
+    command->settings->origin = command->origin;
+    message->settings.envelope = command->settings;
+    return send_request(shard, target);
+}
+
 /* What may not be begun in this mode; when storage is full, claim_or_refuse looks further. */
 static enum outcome mode_refuses(const struct engine *engine, enum command_type type)
 {
@@ -459,6 +586,9 @@ enum outcome engine_submit(struct shard *shard, const struct command *command, u
     case COMMAND_HOLD_RELEASE:
     case COMMAND_HOLD_EXTEND:
     case COMMAND_HOLD_CONVERT:
+    case COMMAND_HOLD_BIND:
+    case COMMAND_HOLD_UNBIND:
+    case COMMAND_HOLD_PIN:
         return submit_hold(shard, command, cookie);
     case COMMAND_STOCK_GET:
     case COMMAND_STOCK_ADJUST:
@@ -471,6 +601,31 @@ enum outcome engine_submit(struct shard *shard, const struct command *command, u
         return submit_adopt(shard, command, cookie);
     case COMMAND_ACCOUNT:
         return submit_account(shard, command, cookie);
+    case COMMAND_ORDER:
+        return submit_order(shard, command, cookie);
+    case COMMAND_STOCK_RESTOCK:
+        return submit_restock(shard, command, cookie);
+    case COMMAND_COUPON:
+        return submit_coupon(shard, command, cookie);
+    case COMMAND_COUPON_LIST:
+        return submit_coupon_list(shard, command, cookie);
+    case COMMAND_COUPON_HOLD:
+        return coupon_use_send(shard, MESSAGE_COUPON_HOLD, command->coupon_use.partition,
+                               &command->coupon_use.body, cookie);
+    case COMMAND_COUPON_COMMIT:
+        return coupon_use_send(shard, MESSAGE_COUPON_COMMIT, command->coupon_use.partition,
+                               &command->coupon_use.body, cookie);
+    case COMMAND_COUPON_RELEASE:
+        return coupon_use_send(shard, MESSAGE_COUPON_RELEASE, command->coupon_use.partition,
+                               &command->coupon_use.body, cookie);
+    case COMMAND_SETTINGS:
+        return submit_settings(shard, command, cookie);
+    case COMMAND_CART:
+        return submit_cart(shard, command, cookie);
+    case COMMAND_CART_MERGE:
+        return submit_cart_merge(shard, command, cookie);
+    case COMMAND_CART_CLEAR:
+        return submit_cart_clear(shard, command, cookie);
     default:
         assert(false && "unknown command");
         return OUTCOME_NOT_FOUND;

@@ -34,7 +34,7 @@ static const char *state_of(const struct check_link *link)
 
 static void promise_alone(struct check *check, const struct check_link *promise)
 {
-    if (promise->state != HOLD_HELD)
+    if (promise->state != HOLD_HELD && promise->state != HOLD_CAPTURING)
         return; /* an intent not yet prepared, or an end that was acknowledged and forgotten */
     check_broken(check,
                  "reservation %" PRIu64 " of partition %" PRIu32
@@ -61,7 +61,8 @@ static void link_alone(struct check *check, const struct check_link *link)
 static void both_check(struct check *check, const struct check_link *promise,
                        const struct check_link *link)
 {
-    bool is_ended = promise->state != HOLD_HELD && promise->state != HOLD_INTENT;
+    bool is_ended = promise->state != HOLD_HELD && promise->state != HOLD_INTENT &&
+                    promise->state != HOLD_CAPTURING;
 
     /* A crash may come while a guest's reservations become the customer's, one by one. */
     if (promise->lines != link->lines ||

@@ -141,7 +141,7 @@ static bool visit_floor(void *arg, const struct record *record)
 {
     struct audit *audit = arg;
 
-    if (record->subject != 0) /* the next account's number */
+    if (record->subject != FLOOR_HOLDS)
         return true;
     audit->check->floors[audit->partition] = record->floor.next_sequence;
     if (audit->next_sequence < record->floor.next_sequence)
@@ -197,7 +197,8 @@ static bool pass_keys(struct audit *audit, uint32_t sku_id, uint64_t sequence)
 
 static bool is_live(uint8_t state)
 {
-    return state == HOLD_INTENT || state == HOLD_PREPARED || state == HOLD_HELD;
+    return state == HOLD_INTENT || state == HOLD_PREPARED || state == HOLD_HELD ||
+           state == HOLD_CAPTURING;
 }
 
 static void add_limit(struct audit *audit, const struct record *record, const struct line *line,
@@ -300,7 +301,8 @@ static void check_form(struct audit *audit, const struct record *record, bool is
 {
     const struct hold_record *hold = &record->hold;
     bool may_be = is_owner ? hold->state != HOLD_PREPARED
-                           : hold->state != HOLD_INTENT && hold->state != HOLD_HELD;
+                           : hold->state != HOLD_INTENT && hold->state != HOLD_HELD &&
+                                 hold->state != HOLD_CAPTURING;
 
     if (!may_be || is_live(hold->state) != (hold->ended_wall_ms == 0))
         check_broken(audit->check,

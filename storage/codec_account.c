@@ -3,86 +3,9 @@
  * can't disagree. Numbers are big-endian; of arrays only what is in use is written. */
 #include "codec_account.h"
 
-#include <assert.h>
 #include <string.h>
 
-#include "bytes.h"
-
-struct run {
-    uint8_t *at;
-    const uint8_t *end;
-    bool reads;
-    bool failed; /* reading: too short, or a value that cannot be */
-};
-
-static void run_bytes(struct run *run, void *field, size_t length)
-{
-    if (run->failed || length > (size_t)(run->end - run->at)) {
-        assert(run->reads);
-        run->failed = true;
-        return;
-    }
-    if (run->reads)
-        memcpy(field, run->at, length);
-    else
-        memcpy(run->at, field, length);
-    run->at += length;
-}
-
-/* A number of `width` bytes, at most `highest`. Returns what is to be in the field. */
-static uint64_t run_number(struct run *run, uint64_t value, unsigned width, uint64_t highest)
-{
-    uint8_t bytes[8];
-
-    if (!run->reads) {
-        assert(value <= highest);
-        bytes_put(bytes, value, width);
-    }
-    run_bytes(run, bytes, width);
-    if (run->failed)
-        return 0;
-    if (run->reads) {
-        value = bytes_get(bytes, width);
-        if (value > highest) {
-            run->failed = true;
-            return 0;
-        }
-    }
-    return value;
-}
-
-static void run_8(struct run *run, uint8_t *field, uint64_t highest)
-{
-    *field = (uint8_t)run_number(run, *field, 1, highest);
-}
-
-static void run_32(struct run *run, uint32_t *field)
-{
-    *field = (uint32_t)run_number(run, *field, 4, UINT32_MAX);
-}
-
-static void run_64(struct run *run, uint64_t *field)
-{
-    *field = run_number(run, *field, 8, UINT64_MAX);
-}
-
-static void run_time(struct run *run, int64_t *field)
-{
-    *field = (int64_t)run_number(run, (uint64_t)*field, 6, CODEC_ACCOUNT_TIME_END - 1);
-}
-
-/* A length and so many bytes. */
-static void run_sealed(struct run *run, uint16_t *length, uint8_t *bytes, uint16_t longest)
-{
-    *length = (uint16_t)run_number(run, *length, 2, longest);
-    run_bytes(run, bytes, *length);
-}
-
-static void run_short(struct run *run, uint8_t *length, void *bytes, uint8_t longest)
-{
-    run_8(run, length, longest);
-    run_bytes(run, bytes, *length);
-}
+#include "codec_run.h"
 
 static void run_rows(struct run *run, struct account_record *account)
 {

@@ -9,8 +9,6 @@
 
 #include "account_state.h"
 
-#define CODEC_ACCOUNT_TIME_END (UINT64_C(1) << 44) /* exclusive */
-
 enum {
     /* More than any account takes: its fields, with the lengths of what varies. */
     CODEC_ACCOUNT_BYTES_MAX = sizeof(struct account_record) + 256,

@@ -10,6 +10,7 @@ const char *hold_status(enum hold_state state)
 {
     switch (state) {
     case HOLD_HELD:
+    case HOLD_CAPTURING:
     case HOLD_CONVERTED:
     case HOLD_RELEASED:
     case HOLD_EXPIRED:

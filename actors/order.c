@@ -1,0 +1,691 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The saga: what follows what. Calls are in order_calls.c. */
+#include "order_private.h"
+
+#include <string.h>
+
+enum {
+    STEP_RETRY_MS = 50,
+    STEP_RETRY_MS_MAX = 60 * 1000,
+    POLL_MS = 15 * 1000, /* the first time that a payment is asked after */
+    POLL_MS_MAX = 300 * 1000,
+    CAPTURE_TRIES_MAX = 20, /* that the gateway refuses although it is authorised */
+};
+
+#define AFTER(status) (1u << ORDER_##status)
+
+static const uint32_t successors[ORDER_STATUS_COUNT] = {
+    [ORDER_NONE] = AFTER(PENDING),
+    [ORDER_PENDING] = AFTER(CONFIRMED) | AFTER(CANCELLED) | AFTER(EXPIRED) | AFTER(PAYMENT_FAILED),
+    [ORDER_CONFIRMED] = AFTER(FULFILLING) | AFTER(SHIPPED) | AFTER(CANCELLED) |
+                        AFTER(PARTIALLY_REFUNDED) | AFTER(REFUNDED),
+    [ORDER_FULFILLING] = AFTER(SHIPPED) | AFTER(PARTIALLY_REFUNDED) | AFTER(REFUNDED),
+    [ORDER_SHIPPED] = AFTER(DELIVERED) | AFTER(PARTIALLY_REFUNDED) | AFTER(REFUNDED),
+    [ORDER_DELIVERED] = AFTER(PARTIALLY_REFUNDED) | AFTER(REFUNDED),
+    [ORDER_PARTIALLY_REFUNDED] =
+        AFTER(FULFILLING) | AFTER(SHIPPED) | AFTER(DELIVERED) | AFTER(REFUNDED),
+};
+
+bool order_may_become(enum order_status before, enum order_status status)
+{
+    return (successors[before] & (1u << status)) != 0;
+}
+
+/* ---- names ---- */
+
+const char *order_status_name(enum order_status status)
+{
+    static const char *const names[] = {
+#define X(name, text) [ORDER_##name] = (text),
+        ORDER_STATUSES(X)
+#undef X
+    };
+    return names[status];
+}
+
+const char *order_step_name(enum order_step step)
+{
+    static const char *const names[] = {
+#define X(name, text) [STEP_##name] = (text),
+        ORDER_STEPS(X)
+#undef X
+    };
+    return names[step];
+}
+
+const char *payment_state_name(enum payment_state state)
+{
+    static const char *const names[] = {
+#define X(name, text) [PAYMENT_##name] = (text),
+        PAYMENT_STATES(X)
+#undef X
+    };
+    return names[state];
+}
+
+const char *payment_provider_name(enum payment_provider provider)
+{
+    static const char *const names[] = {
+#define X(name, text) [PROVIDER_##name] = (text),
+        PAYMENT_PROVIDERS(X)
+#undef X
+    };
+    return names[provider];
+}
+
+/* ---- what a turn leaves ---- */
+
+void order_persist(const struct order_turn *turn)
+{
+    const struct order_subject *subject = turn->subject;
+    const struct order_record *order = &subject->order;
+    bool is_past = order_is_past(order);
+    struct record *record = effects_record(
+        turn->effects, is_past ? RECORD_ORDER_PAST : RECORD_ORDER, subject->partition, 0, 0);
+
+    assert(order->totals.total_minor == order->totals.subtotal_minor -
+                                            order->totals.discount_minor +
+                                            order->totals.shipping_minor + order->totals.tax_minor);
+    assert(order->refunded_minor <= order->captured_minor);
+    record->sequence = subject->sequence;
+    record->order = *order;
+    if (is_past == turn->was_past)
+        return;
+    record = effects_record(turn->effects, is_past ? RECORD_ORDER : RECORD_ORDER_PAST,
+                            subject->partition, 0, 0);
+    record->sequence = subject->sequence;
+    record->operation = RECORD_DELETE;
+}
+
+uint64_t order_take_number(const struct order_turn *turn, struct order_numbers *numbers,
+                           enum floor floor)
+{
+    struct record *record;
+
+    if (numbers->next >= numbers->floor) {
+        numbers->floor = numbers->next + ORDER_NUMBERS_STEP;
+        record = effects_record(turn->effects, RECORD_FLOOR, turn->subject->partition, 0, 0);
+        record->subject = (uint32_t)floor;
+        record->floor.next_sequence = numbers->floor;
+    }
+    return numbers->next++;
+}
+
+static void tell(const struct order_turn *turn, enum order_status what, int64_t amount_minor)
+{
+    const struct order_subject *subject = turn->subject;
+    uint64_t number = order_take_number(turn, turn->context->events, FLOOR_EVENTS);
+    struct record *record =
+        effects_record(turn->effects, RECORD_EVENT_OUT, subject->partition, 0, 0);
+
+    record->sequence = number;
+    record->event_out.type = (uint8_t)what;
+    record->event_out.order = subject->sequence;
+    record->event_out.created_wall_ms = subject->order.created_wall_ms;
+    record->event_out.wall_ms = turn->moment->wall_ms;
+    record->event_out.amount_minor = amount_minor;
+}
+
+void order_set_status(const struct order_turn *turn, enum order_status status)
+{
+    struct order_record *order = &turn->subject->order;
+
+    if (order->status == status)
+        return;
+    assert(order_may_become((enum order_status)order->status, status));
+    order->status = (uint8_t)status;
+    order->updated_wall_ms = turn->moment->wall_ms;
+    if (status == ORDER_CONFIRMED)
+        order->confirmed_wall_ms = turn->moment->wall_ms;
+    if (order->timeline_count < ORDER_TIMELINE_MAX)
+        order->timeline[order->timeline_count++] =
+            (struct order_moment){.wall_ms = turn->moment->wall_ms, .status = (uint8_t)status};
+    if (status != ORDER_PARTIALLY_REFUNDED && status != ORDER_REFUNDED)
+        tell(turn, status, 0);
+}
+
+void order_begin_step(const struct order_turn *turn, enum order_step step)
+{
+    turn->subject->order.step = (uint8_t)step;
+    turn->subject->tries = 0;
+    turn->subject->retry_boot_ms = 0;
+}
+
+/* No word yet, or not now: the same again, a little later. */
+static void later(const struct order_turn *turn, uint32_t retry_after_s)
+{
+    struct order_subject *subject = turn->subject;
+    int64_t delay_ms = STEP_RETRY_MS;
+
+    for (uint32_t i = 0; i < subject->tries && delay_ms < STEP_RETRY_MS_MAX; i++)
+        delay_ms *= 2;
+    if (delay_ms < retry_after_s * 1000LL)
+        delay_ms = retry_after_s * 1000LL;
+    if (delay_ms > STEP_RETRY_MS_MAX)
+        delay_ms = STEP_RETRY_MS_MAX;
+    subject->tries++;
+    subject->retry_boot_ms = turn->moment->boot_ms + delay_ms;
+}
+
+/* A partition that could not be asked, or whose answer is not known, is asked again. */
+static bool is_no_word(enum outcome outcome)
+{
+    return outcome == OUTCOME_OVERLOADED || outcome == OUTCOME_STORAGE_FULL ||
+           outcome == OUTCOME_OUTCOME_UNKNOWN || outcome == OUTCOME_KEY_IN_FLIGHT;
+}
+
+/* ---- the beginning, and its undoing ---- */
+
+/* It never was: the key is free again. What it wrote is deleted. */
+static void vanish(const struct order_turn *turn)
+{
+    static const enum record_kind kinds[] = {RECORD_ORDER, RECORD_ORDER_BODY, RECORD_ORDER_PERSON};
+    struct order_subject *subject = turn->subject;
+    struct order_record *order = &subject->order;
+    struct record_place place;
+    struct record *record;
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        record = effects_record(turn->effects, kinds[i], subject->partition, 0, 0);
+        record->operation = RECORD_DELETE;
+        record->sequence = subject->sequence;
+    }
+    record = effects_record(turn->effects, RECORD_ORDER_OF, subject->partition, 0, 0);
+    record->operation = RECORD_DELETE;
+    record->subject = order_of_subject(&order->principal);
+    record->sequence = subject->sequence;
+    place = checkout_place(&order->key, subject->partition);
+    record = effects_record(turn->effects, RECORD_CHECKOUT, subject->partition, 0, 0);
+    record->operation = RECORD_DELETE;
+    record->subject = place.subject;
+    record->sequence = place.sequence;
+    order->status = ORDER_NONE;
+    order->step = STEP_NONE;
+}
+
+static void undo(const struct order_turn *turn, enum outcome cause, enum order_step step)
+{
+    turn->subject->order.cause = (uint8_t)cause;
+    order_begin_step(turn, step);
+}
+
+static void wait_for_payment(const struct order_turn *turn)
+{
+    order_begin_step(turn, STEP_WAIT);
+    turn->subject->retry_boot_ms = turn->moment->boot_ms + POLL_MS;
+}
+
+static void coupon_is_held(const struct order_turn *turn)
+{
+    order_begin_step(turn,
+                     turn->subject->order.totals.total_minor == 0 ? STEP_PIN : STEP_PAYMENT_CREATE);
+}
+
+static void bind_answered(const struct order_turn *turn, enum outcome outcome)
+{
+    if (outcome != OUTCOME_OK) {
+        turn->subject->order.cause = (uint8_t)outcome;
+        vanish(turn);
+    } else if (turn->subject->order.coupon[0] != '\0') {
+        order_begin_step(turn, STEP_COUPON_HOLD);
+    } else {
+        coupon_is_held(turn);
+    }
+}
+
+static void set_text(char *out, size_t size, const char *text)
+{
+    size_t length = text == NULL ? 0 : strnlen(text, size - 1);
+
+    memset(out, 0, size);
+    if (length > 0)
+        memcpy(out, text, length);
+}
+
+static void create_answered(const struct order_turn *turn, const struct order_answer *answer)
+{
+    struct order_record *order = &turn->subject->order;
+
+    switch ((enum order_result)answer->result) {
+    case RESULT_DONE:
+        set_text(order->payment_id, sizeof(order->payment_id), answer->payment_id);
+        set_text(order->client_secret, sizeof(order->client_secret), answer->client_secret);
+        order->payment_state = PAYMENT_CREATED;
+        if (answer->state == PAYMENT_AUTHORISED || answer->state == PAYMENT_CAPTURED)
+            order_is_paid(turn, (enum payment_state)answer->state, answer->captured_minor);
+        else
+            wait_for_payment(turn);
+        break;
+    case RESULT_UNKNOWN:
+        later(turn, answer->retry_after_s);
+        break;
+    case RESULT_DECLINED:
+    case RESULT_REFUSED:
+    case RESULT_UNAVAILABLE:
+    default:
+        undo(turn, OUTCOME_GATEWAY_UNAVAILABLE,
+             order->coupon[0] != '\0' ? STEP_UNDO_COUPON : STEP_UNDO_BIND);
+        break;
+    }
+}
+
+/* ---- the payment ---- */
+
+void order_is_paid(const struct order_turn *turn, enum payment_state state, int64_t captured_minor)
+{
+    struct order_record *order = &turn->subject->order;
+
+    assert(state == PAYMENT_AUTHORISED || state == PAYMENT_CAPTURED);
+    order->payment_state = (uint8_t)state;
+    if (state == PAYMENT_CAPTURED)
+        order->captured_minor = captured_minor;
+    order_begin_step(turn, MUTANT(PIN_SKIPPED) ? STEP_CAPTURE : STEP_PIN);
+}
+
+void order_give_up(const struct order_turn *turn, enum order_status goal)
+{
+    struct order_record *order = &turn->subject->order;
+    bool may_be_authorised = order->payment_id[0] != '\0' &&
+                             order->payment_state != PAYMENT_CANCELLED &&
+                             order->payment_state != PAYMENT_CAPTURED;
+
+    order->goal = (uint8_t)goal;
+    order_begin_step(turn, may_be_authorised && !MUTANT(VOID_SKIPPED) ? STEP_VOID : STEP_RELEASE);
+}
+
+static void refuse_payment(const struct order_turn *turn, enum outcome outcome)
+{
+    turn->subject->refusal = (uint8_t)outcome;
+    wait_for_payment(turn);
+}
+
+static bool is_money(uint8_t state)
+{
+    return state == PAYMENT_AUTHORISED || state == PAYMENT_CAPTURED;
+}
+
+static void confirm_answered(const struct order_turn *turn, const struct order_answer *answer)
+{
+    enum order_result result = (enum order_result)answer->result;
+
+    if (result == RESULT_UNKNOWN)
+        order_begin_step(turn, STEP_QUERY);
+    else if ((result == RESULT_DONE || result == RESULT_REFUSED) && is_money(answer->state))
+        order_is_paid(turn, (enum payment_state)answer->state, answer->captured_minor);
+    else if (result == RESULT_DONE)
+        refuse_payment(turn, OUTCOME_PAYMENT_IN_PROGRESS);
+    else if (result == RESULT_DECLINED)
+        refuse_payment(turn, OUTCOME_PAYMENT_DECLINED);
+    else if (result == RESULT_REFUSED)
+        refuse_payment(turn, OUTCOME_METHOD_REFUSED);
+    else
+        refuse_payment(turn, OUTCOME_GATEWAY_UNAVAILABLE);
+}
+
+static void query_answered(const struct order_turn *turn, const struct order_answer *answer)
+{
+    struct order_subject *subject = turn->subject;
+    enum order_result result = (enum order_result)answer->result;
+    bool has_word = result == RESULT_DONE || result == RESULT_REFUSED;
+    uint32_t tries = subject->tries;
+
+    if (has_word && is_money(answer->state)) {
+        order_is_paid(turn, (enum payment_state)answer->state, answer->captured_minor);
+    } else if (has_word && answer->state == PAYMENT_CANCELLED) {
+        subject->order.payment_state = PAYMENT_CANCELLED;
+        order_give_up(turn, ORDER_PAYMENT_FAILED);
+    } else {
+        int64_t delay_ms = POLL_MS;
+
+        refuse_payment(turn, OUTCOME_GATEWAY_UNAVAILABLE);
+        for (uint32_t i = 0; i < tries && delay_ms < POLL_MS_MAX; i++)
+            delay_ms *= 2;
+        subject->tries = tries + 1;
+        subject->retry_boot_ms = turn->moment->boot_ms + delay_ms;
+    }
+}
+
+static void pin_answered(const struct order_turn *turn, enum outcome outcome)
+{
+    const struct order_record *order = &turn->subject->order;
+
+    if (outcome != OUTCOME_OK)
+        order_give_up(turn, ORDER_EXPIRED); /* what is captured goes back behind it */
+    else if (order->payment_state == PAYMENT_CAPTURED || order->totals.total_minor == 0)
+        order_begin_step(turn, STEP_CONVERT);
+    else
+        order_begin_step(turn, STEP_CAPTURE);
+}
+
+static void is_captured(const struct order_turn *turn, int64_t captured_minor)
+{
+    struct order_record *order = &turn->subject->order;
+
+    order->payment_state = PAYMENT_CAPTURED;
+    order->captured_minor = captured_minor;
+    if (captured_minor == order->totals.total_minor || MUTANT(AMOUNT_UNCHECKED))
+        order_begin_step(turn, STEP_CONVERT);
+    else
+        order_give_up(turn, ORDER_PAYMENT_FAILED);
+}
+
+static void capture_answered(const struct order_turn *turn, const struct order_answer *answer)
+{
+    struct order_subject *subject = turn->subject;
+
+    switch ((enum order_result)answer->result) {
+    case RESULT_DONE:
+        is_captured(turn, answer->captured_minor);
+        break;
+    case RESULT_REFUSED:
+        if (answer->state == PAYMENT_CAPTURED) {
+            is_captured(turn, answer->captured_minor);
+        } else if (answer->state == PAYMENT_AUTHORISED && subject->tries < CAPTURE_TRIES_MAX) {
+            later(turn, answer->retry_after_s);
+        } else {
+            if (answer->state != PAYMENT_AUTHORISED)
+                subject->order.payment_state = PAYMENT_CANCELLED;
+            order_give_up(turn, ORDER_PAYMENT_FAILED);
+        }
+        break;
+    case RESULT_DECLINED:
+        order_give_up(turn, ORDER_PAYMENT_FAILED);
+        break;
+    case RESULT_UNKNOWN:
+        if (MUTANT(UNKNOWN_IS_CAPTURED))
+            is_captured(turn, subject->order.totals.total_minor);
+        else
+            later(turn, answer->retry_after_s);
+        break;
+    case RESULT_UNAVAILABLE:
+    default:
+        later(turn, answer->retry_after_s);
+        break;
+    }
+}
+
+/* ---- it is sold ---- */
+
+static void confirm(const struct order_turn *turn)
+{
+    order_set_status(turn, ORDER_CONFIRMED);
+    order_begin_step(turn, turn->subject->order.from_cart ? STEP_CART_CLEAR : STEP_NONE);
+}
+
+static void convert_answered(const struct order_turn *turn, enum outcome outcome)
+{
+    if (outcome != OUTCOME_OK) /* a pin that did not hold; the money goes back */
+        order_give_up(turn, ORDER_PAYMENT_FAILED);
+    else if (turn->subject->order.coupon[0] != '\0')
+        order_begin_step(turn, STEP_COUPON_COMMIT);
+    else
+        confirm(turn);
+}
+
+/* ---- it comes to nothing ---- */
+
+static void void_answered(const struct order_turn *turn, const struct order_answer *answer)
+{
+    struct order_record *order = &turn->subject->order;
+    enum order_result result = (enum order_result)answer->result;
+    bool has_word = result == RESULT_DONE || result == RESULT_REFUSED;
+
+    if (!has_word || (result == RESULT_REFUSED && (answer->state == PAYMENT_AUTHORISED ||
+                                                   answer->state == PAYMENT_PROCESSING))) {
+        later(turn, answer->retry_after_s);
+        return;
+    }
+    if (answer->state == PAYMENT_CAPTURED) {
+        order->payment_state = PAYMENT_CAPTURED;
+        order->captured_minor = answer->captured_minor;
+    } else {
+        order->payment_state = PAYMENT_CANCELLED;
+    }
+    order_begin_step(turn, STEP_RELEASE);
+}
+
+/* Hold and coupon are given back. */
+static void is_given_up(const struct order_turn *turn)
+{
+    struct order_record *order = &turn->subject->order;
+
+    if (order->captured_minor > order->refunded_minor && !MUTANT(LATE_MONEY_KEPT)) {
+        order_begin_refund(turn, order->captured_minor - order->refunded_minor, 0, false);
+        return;
+    }
+    order_set_status(turn, (enum order_status)order->goal);
+    order->goal = ORDER_NONE;
+    order_begin_step(turn, STEP_NONE);
+}
+
+static void release_answered(const struct order_turn *turn)
+{
+    if (turn->subject->order.coupon[0] != '\0' && !MUTANT(ORDER_KEEPS_COUPON))
+        order_begin_step(turn, STEP_COUPON_RELEASE);
+    else
+        is_given_up(turn);
+}
+
+/* ---- money goes back ---- */
+
+void order_begin_refund(const struct order_turn *turn, int64_t amount_minor, uint64_t key,
+                        bool restocks)
+{
+    struct order_record *order = &turn->subject->order;
+    struct order_refund *refund = &order->refunds[order->refund_count];
+
+    assert(order->refund_count < ORDER_REFUNDS_MAX && amount_minor > 0);
+    assert(amount_minor <= order->captured_minor - order->refunded_minor);
+    *refund = (struct order_refund){.amount_minor = amount_minor,
+                                    .wall_ms = turn->moment->wall_ms,
+                                    .key = key,
+                                    .state = REFUND_ASKED,
+                                    .restock = restocks};
+    order->refund_count++;
+    order_begin_step(turn, STEP_REFUND);
+}
+
+static bool has_restocking(const struct order_record *order)
+{
+    for (uint32_t i = 0; i < RESERVATION_LINES_MAX; i++)
+        if (order->restocking[i] > 0)
+            return true;
+    return false;
+}
+
+static void end_refund(const struct order_turn *turn)
+{
+    struct order_record *order = &turn->subject->order;
+
+    order_begin_step(turn, has_restocking(order) ? STEP_RESTOCK : STEP_NONE);
+}
+
+static void refund_answered(const struct order_turn *turn, const struct order_answer *answer)
+{
+    struct order_record *order = &turn->subject->order;
+    struct order_refund *refund = &order->refunds[order->refund_count - 1];
+    enum order_result result = (enum order_result)answer->result;
+    bool is_owed = order->goal != ORDER_NONE; /* by the shop: it is asked for until it is done */
+
+    assert(order->refund_count > 0 && refund->state == REFUND_ASKED);
+    if (result == RESULT_UNKNOWN || result == RESULT_UNAVAILABLE ||
+        (result != RESULT_DONE && is_owed)) {
+        later(turn, answer->retry_after_s);
+        return;
+    }
+    if (result != RESULT_DONE) {
+        refund->state = REFUND_REFUSED;
+        memset(order->restocking, 0, sizeof(order->restocking));
+        order_begin_step(turn, STEP_NONE);
+        return;
+    }
+    refund->state = REFUND_DONE;
+    order->refunded_minor += refund->amount_minor;
+    order->updated_wall_ms = turn->moment->wall_ms;
+    if (is_owed)
+        order_set_status(turn, (enum order_status)order->goal);
+    else
+        order_set_status(turn, order->refunded_minor == order->captured_minor
+                                   ? ORDER_REFUNDED
+                                   : ORDER_PARTIALLY_REFUNDED);
+    order->goal = ORDER_NONE;
+    tell(turn,
+         order->refunded_minor == order->captured_minor ? ORDER_REFUNDED : ORDER_PARTIALLY_REFUNDED,
+         refund->amount_minor);
+    end_refund(turn);
+}
+
+/* The first line that had to be put back was. */
+static void restock_answered(const struct order_turn *turn)
+{
+    struct order_record *order = &turn->subject->order;
+
+    for (uint32_t i = 0; i < RESERVATION_LINES_MAX; i++) {
+        if (order->restocking[i] == 0)
+            continue;
+        order->restocked[i] += order->restocking[i];
+        order->restocking[i] = 0;
+        break;
+    }
+    if (!has_restocking(order))
+        order_begin_step(turn, STEP_NONE);
+}
+
+/* ---- the turn ---- */
+
+static void take_outcome(const struct order_turn *turn, enum outcome outcome)
+{
+    switch ((int)turn->subject->order.step) {
+    case STEP_BIND:
+        bind_answered(turn, outcome);
+        break;
+    case STEP_COUPON_HOLD:
+        if (outcome == OUTCOME_OK)
+            coupon_is_held(turn);
+        else
+            undo(turn, outcome, STEP_UNDO_BIND);
+        break;
+    case STEP_UNDO_COUPON:
+        order_begin_step(turn, STEP_UNDO_BIND);
+        break;
+    case STEP_UNDO_BIND:
+        vanish(turn);
+        break;
+    case STEP_PIN:
+        pin_answered(turn, outcome);
+        break;
+    case STEP_CONVERT:
+        convert_answered(turn, outcome);
+        break;
+    case STEP_COUPON_COMMIT:
+        confirm(turn);
+        break;
+    case STEP_CART_CLEAR:
+        order_begin_step(turn, STEP_NONE);
+        break;
+    case STEP_RELEASE:
+        release_answered(turn);
+        break;
+    case STEP_COUPON_RELEASE:
+        is_given_up(turn);
+        break;
+    case STEP_RESTOCK:
+        restock_answered(turn);
+        break;
+    default:
+        assert(false && "no step that a partition answers");
+    }
+}
+
+static void take_result(const struct order_turn *turn, const struct order_answer *answer)
+{
+    switch ((int)turn->subject->order.step) {
+    case STEP_PAYMENT_CREATE:
+        create_answered(turn, answer);
+        break;
+    case STEP_CONFIRM:
+        confirm_answered(turn, answer);
+        break;
+    case STEP_QUERY:
+        query_answered(turn, answer);
+        break;
+    case STEP_CAPTURE:
+        capture_answered(turn, answer);
+        break;
+    case STEP_VOID:
+        void_answered(turn, answer);
+        break;
+    case STEP_REFUND:
+        refund_answered(turn, answer);
+        break;
+    default:
+        assert(false && "no step that a gateway answers");
+    }
+}
+
+void order_answer(struct order_subject *subject, const struct order_context *context,
+                  const struct moment *moment, const struct order_answer *answer,
+                  struct effects *effects)
+{
+    struct order_turn turn = {.subject = subject,
+                              .context = context,
+                              .moment = moment,
+                              .effects = effects,
+                              .was_past = false};
+    uint32_t tries = subject->tries;
+
+    if (subject->order.step != answer->step || order_is_past(&subject->order))
+        return; /* it went another way meanwhile */
+    if (answer->outcome == OUTCOME_PENDING)
+        take_result(&turn, answer);
+    else if (is_no_word((enum outcome)answer->outcome))
+        later(&turn, 0);
+    else
+        take_outcome(&turn, (enum outcome)answer->outcome);
+    if (subject->order.status != ORDER_NONE &&
+        (subject->order.step != answer->step || subject->tries == tries))
+        order_persist(&turn);
+}
+
+/* ---- time ---- */
+
+static bool is_polled(const struct order_subject *subject, const struct order_context *context)
+{
+    (void)context;
+    return subject->order.provider != PROVIDER_SANDBOX && subject->order.payment_id[0] != '\0';
+}
+
+void order_tick(struct order_subject *subject, const struct order_context *context,
+                const struct moment *moment, struct effects *effects)
+{
+    struct order_turn turn = {.subject = subject,
+                              .context = context,
+                              .moment = moment,
+                              .effects = effects,
+                              .was_past = false};
+
+    if (subject->order.step != STEP_WAIT)
+        return;
+    if (moment->boot_ms >= subject->expires_boot_ms) {
+        order_give_up(&turn, ORDER_EXPIRED);
+        order_persist(&turn);
+    } else if (is_polled(subject, context) && moment->boot_ms >= subject->retry_boot_ms) {
+        uint32_t tries = subject->tries;
+
+        order_begin_step(&turn, STEP_QUERY);
+        subject->tries = tries;
+        order_persist(&turn);
+    }
+}
+
+int64_t order_next_boot_ms(const struct order_subject *subject, const struct moment *moment)
+{
+    if (order_is_past(&subject->order))
+        return 0;
+    if (subject->order.step != STEP_WAIT)
+        return subject->retry_boot_ms > moment->boot_ms ? subject->retry_boot_ms : 0;
+    return subject->order.provider != PROVIDER_SANDBOX &&
+                   subject->retry_boot_ms < subject->expires_boot_ms
+               ? subject->retry_boot_ms
+               : subject->expires_boot_ms;
+}

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What may be asked of an order. */
+#include "order_private.h"
+
+#include <string.h>
+
+const char *order_call_name(enum order_call call)
+{
+    static const char *const names[] = {
+#define X(name) [ORDER_CALL_##name] = #name,
+        ORDER_CALLS(X)
+#undef X
+    };
+    return names[call];
+}
+
+/* ---- places ---- */
+
+uint32_t order_partition_of(const struct principal *principal, uint32_t partitions)
+{
+    return record_place_of(principal->bytes, partitions).partition;
+}
+
+uint32_t order_of_subject(const struct principal *principal)
+{
+    uint32_t subject = 0;
+
+    for (unsigned i = 8; i < 12; i++)
+        subject = subject << 8 | principal->bytes[i];
+    return subject;
+}
+
+static struct record_place place_of_hash(uint64_t first, uint64_t second, uint32_t partition)
+{
+    return (struct record_place){
+        .partition = partition, .subject = (uint32_t)first, .sequence = second >> 24};
+}
+
+struct record_place checkout_place(const struct hash128 *key, uint32_t partition)
+{
+    return place_of_hash(key->word[0], key->word[1], partition);
+}
+
+/* FNV-1a, over 128 bits in two halves: a place, which the record behind it confirms. */
+struct record_place event_in_place(const struct payment_event *event, uint32_t partition)
+{
+    uint64_t first = 0xcbf29ce484222325u + event->provider;
+    uint64_t second = 0x84222325cbf29ce4u ^ event->provider;
+
+    for (const char *at = event->event_id; *at != '\0'; at++) {
+        first = (first ^ (uint8_t)*at) * 0x100000001b3u;
+        second = (second ^ (uint8_t)*at) * 0x1000000016fu;
+    }
+    return place_of_hash(first ^ first >> 32, second, partition);
+}
+
+/* ---- making one ---- */
+
+static void put(const struct order_turn *turn, enum record_kind kind, uint32_t tail,
+                struct record **record_out)
+{
+    *record_out = effects_record(turn->effects, kind, turn->subject->partition, 0, tail);
+    (*record_out)->sequence = turn->subject->sequence;
+}
+
+static void write_parts(const struct order_turn *turn, const struct order_envelope *envelope)
+{
+    const struct order_subject *subject = turn->subject;
+    const struct order_record *order = &subject->order;
+    struct record_place place = checkout_place(&order->key, subject->partition);
+    struct record *record;
+
+    put(turn, RECORD_ORDER_BODY, envelope->body.text_length, &record);
+    record->order_body = envelope->body;
+    memcpy((char *)record + record_size(RECORD_ORDER_BODY, 0), envelope->text,
+           envelope->body.text_length);
+    put(turn, RECORD_ORDER_PERSON, 0, &record);
+    record->order_person = envelope->person;
+    put(turn, RECORD_ORDER_OF, 0, &record);
+    record->subject = order_of_subject(&order->principal);
+    record->order_of.principal = order->principal;
+    record->order_of.created_wall_ms = order->created_wall_ms;
+    put(turn, RECORD_CHECKOUT, 0, &record);
+    record->subject = place.subject;
+    record->sequence = place.sequence;
+    record->checkout.key = order->key;
+    record->checkout.sequence = subject->sequence;
+    record->checkout.created_wall_ms = order->created_wall_ms;
+}
+
+static enum outcome create(struct order_turn *turn, struct order_envelope *envelope)
+{
+    struct order_subject *subject = turn->subject;
+    struct order_record *order = &subject->order;
+    int64_t left_ms;
+
+    assert(order->status == ORDER_NONE && envelope->body.line_count >= 1);
+    *order = envelope->order;
+    subject->sequence = order_take_number(turn, turn->context->orders, FLOOR_ORDERS);
+    order->principal = envelope->who[0];
+    subject->alias_count = (uint8_t)(envelope->who_count - 1);
+    memcpy(subject->aliases, &envelope->who[1], subject->alias_count * sizeof(subject->aliases[0]));
+    order->created_wall_ms = turn->moment->wall_ms;
+    order->status = ORDER_NONE;
+    order->step = STEP_NONE;
+    left_ms = order->expires_wall_ms - turn->moment->wall_ms;
+    subject->expires_boot_ms = turn->moment->boot_ms + (left_ms > 0 ? left_ms : 0);
+    envelope->id = (struct reservation_id){.created_ms = order->created_wall_ms,
+                                           .sequence = subject->sequence,
+                                           .partition = subject->partition};
+    write_parts(turn, envelope);
+    order_set_status(turn, ORDER_PENDING);
+    order_begin_step(turn, STEP_BIND);
+    turn->was_past = false;
+    order_persist(turn);
+    return OUTCOME_PENDING;
+}
+
+/* ---- its customer ---- */
+
+static enum outcome confirm(const struct order_turn *turn, const struct order_envelope *envelope)
+{
+    struct order_subject *subject = turn->subject;
+    struct order_record *order = &subject->order;
+
+    if (order->status != ORDER_PENDING)
+        return order->confirmed_wall_ms != 0 ? OUTCOME_OK : OUTCOME_INVALID_STATE;
+    if (order->step != STEP_WAIT)
+        return order->step == STEP_PIN || order->step == STEP_CAPTURE ||
+                       order->step == STEP_CONVERT || order->step == STEP_COUPON_COMMIT
+                   ? OUTCOME_PENDING
+                   : OUTCOME_PAYMENT_IN_PROGRESS;
+    if (!turn->context->may_confirm)
+        return OUTCOME_INVALID_STATE;
+    memcpy(subject->method, envelope->method, sizeof(subject->method));
+    subject->refusal = OUTCOME_OK;
+    order->attempts++;
+    order_begin_step(turn, STEP_CONFIRM);
+    order_persist(turn);
+    return OUTCOME_PENDING;
+}
+
+static void restock_all(struct order_subject *subject)
+{
+    const struct order_body_record *body = &subject->body->body;
+
+    for (uint32_t i = 0; i < body->line_count; i++)
+        subject->order.restocking[i] = body->lines[i].quantity - subject->order.restocked[i];
+}
+
+/* What is paid goes back, and what was sold is for sale again. */
+static enum outcome cancel_confirmed(const struct order_turn *turn)
+{
+    struct order_subject *subject = turn->subject;
+    struct order_record *order = &subject->order;
+    int64_t left_minor = order->captured_minor - order->refunded_minor;
+
+    if (order->step != STEP_NONE)
+        return OUTCOME_PAYMENT_IN_PROGRESS;
+    restock_all(subject);
+    if (left_minor > 0) {
+        order->goal = ORDER_CANCELLED;
+        order_begin_refund(turn, left_minor, 0, true);
+    } else {
+        order_set_status(turn, ORDER_CANCELLED);
+        order_begin_step(turn, STEP_RESTOCK);
+    }
+    order_persist(turn);
+    return OUTCOME_PENDING;
+}
+
+static enum outcome cancel(const struct order_turn *turn)
+{
+    struct order_record *order = &turn->subject->order;
+
+    if (order->status == ORDER_CANCELLED)
+        return order->step == STEP_NONE ? OUTCOME_OK : OUTCOME_PENDING;
+    if (order->status == ORDER_CONFIRMED)
+        return cancel_confirmed(turn);
+    if (order->status != ORDER_PENDING)
+        return OUTCOME_INVALID_STATE;
+    if (order->step != STEP_WAIT && order->goal == ORDER_NONE)
+        return OUTCOME_PAYMENT_IN_PROGRESS;
+    if (order->goal == ORDER_NONE) {
+        order_give_up(turn, ORDER_CANCELLED);
+        order_persist(turn);
+    }
+    return OUTCOME_PENDING;
+}
+
+/* ---- the gateway's events ---- */
+
+static bool is_settled_payment(const struct order_record *order)
+{
+    return order->payment_state == PAYMENT_CANCELLED || order->payment_state == PAYMENT_CAPTURED;
+}
+
+static enum event_effect authorised(const struct order_turn *turn)
+{
+    struct order_record *order = &turn->subject->order;
+
+    switch ((int)order->step) {
+    case STEP_PAYMENT_CREATE:
+    case STEP_WAIT:
+    case STEP_CONFIRM:
+    case STEP_QUERY:
+        order_is_paid(turn, PAYMENT_AUTHORISED, 0);
+        return EVENT_APPLIED;
+    case STEP_NONE:
+        if (order->confirmed_wall_ms != 0 || is_settled_payment(order))
+            return EVENT_STALE;
+        order_give_up(turn, (enum order_status)order->status); /* too late: it goes back */
+        return EVENT_APPLIED;
+    default:
+        return EVENT_STALE;
+    }
+}
+
+static enum event_effect captured(const struct order_turn *turn, const struct payment_event *event)
+{
+    struct order_record *order = &turn->subject->order;
+
+    switch ((int)order->step) {
+    case STEP_PAYMENT_CREATE:
+    case STEP_WAIT:
+    case STEP_CONFIRM:
+    case STEP_QUERY:
+        order_is_paid(turn, PAYMENT_CAPTURED, event->captured_minor);
+        return EVENT_APPLIED;
+    case STEP_NONE:
+        if (order->captured_minor > 0)
+            return EVENT_STALE;
+        order->payment_state = PAYMENT_CAPTURED;
+        order->captured_minor = event->captured_minor;
+        order->goal = order->status;
+        order_begin_refund(turn, event->captured_minor, 0, false);
+        return EVENT_APPLIED;
+    default:
+        return EVENT_STALE; /* the step's own answer will say it */
+    }
+}
+
+static enum event_effect cancelled(const struct order_turn *turn)
+{
+    struct order_record *order = &turn->subject->order;
+
+    if (order->step != STEP_WAIT)
+        return EVENT_STALE;
+    order->payment_state = PAYMENT_CANCELLED;
+    order_give_up(turn, ORDER_PAYMENT_FAILED);
+    return EVENT_APPLIED;
+}
+
+static bool is_ours(const struct order_record *order, const struct payment_event *event)
+{
+    if (event->provider != order->provider ||
+        (order->payment_id[0] != '\0' && strcmp(event->payment_id, order->payment_id) != 0))
+        return false;
+    if (event->state == PAYMENT_NONE)
+        return true;
+    if (MUTANT(EVENT_UNCHECKED))
+        return true;
+    if (memcmp(event->currency, order->currency, sizeof(order->currency)) != 0 ||
+        event->amount_minor != order->totals.total_minor)
+        return false;
+    return event->state != PAYMENT_CAPTURED || event->captured_minor == order->totals.total_minor;
+}
+
+static enum event_effect apply_event(const struct order_turn *turn,
+                                     const struct payment_event *event)
+{
+    struct order_record *order = &turn->subject->order;
+
+    if (!is_ours(order, event))
+        return EVENT_MISMATCHED;
+    if (order->payment_id[0] == '\0') /* it comes before the answer to our own call */
+        memcpy(order->payment_id, event->payment_id, sizeof(order->payment_id));
+    switch ((enum payment_state)event->state) {
+    case PAYMENT_AUTHORISED:
+        return authorised(turn);
+    case PAYMENT_CAPTURED:
+        return captured(turn, event);
+    case PAYMENT_CANCELLED:
+        return cancelled(turn);
+    case PAYMENT_NONE:
+    case PAYMENT_CREATED:
+    case PAYMENT_PROCESSING:
+    case PAYMENT_STATE_COUNT:
+    default:
+        return EVENT_STALE;
+    }
+}
+
+enum outcome order_take_event(const struct order_turn *turn, const struct payment_event *event)
+{
+    struct order_subject *subject = turn->subject;
+    struct record_place place = event_in_place(event, subject->partition);
+    enum event_effect effect;
+    struct record *record;
+
+    if (turn->context->event_is_known && !MUTANT(EVENT_TWICE))
+        return OUTCOME_OK;
+    effect = apply_event(turn, event);
+    if (effect == EVENT_APPLIED)
+        order_persist(turn);
+    record = effects_record(turn->effects, RECORD_EVENT_IN, subject->partition, 0, 0);
+    record->subject = place.subject;
+    record->sequence = place.sequence;
+    memcpy(record->event_in.event_id, event->event_id, sizeof(record->event_in.event_id));
+    record->event_in.provider = event->provider;
+    record->event_in.state = event->state;
+    record->event_in.effect = (uint8_t)effect;
+    record->event_in.order = subject->sequence;
+    record->event_in.wall_ms = turn->moment->wall_ms;
+    return OUTCOME_OK;
+}
+
+/* ---- staff ---- */
+
+static bool is_busy(const struct order_record *order)
+{
+    return order->step != STEP_NONE && order->step != STEP_CART_CLEAR;
+}
+
+static enum outcome move(const struct order_turn *turn, enum order_status status)
+{
+    struct order_record *order = &turn->subject->order;
+
+    if (is_busy(order))
+        return OUTCOME_PAYMENT_IN_PROGRESS;
+    if (order->status == status)
+        return OUTCOME_OK;
+    if (!order_may_become((enum order_status)order->status, status))
+        return OUTCOME_INVALID_STATE;
+    order_set_status(turn, status);
+    order_persist(turn);
+    return OUTCOME_OK;
+}
+
+static enum outcome fulfil(const struct order_turn *turn, const struct order_envelope *envelope)
+{
+    struct order_record *order = &turn->subject->order;
+    struct order_record before = *order;
+    enum outcome outcome;
+
+    if (order->fulfilled_wall_ms == 0)
+        order->fulfilled_wall_ms = turn->moment->wall_ms;
+    if (envelope->tracking[0] != '\0') {
+        memcpy(order->carrier, envelope->carrier, sizeof(order->carrier));
+        memcpy(order->tracking, envelope->tracking, sizeof(order->tracking));
+    }
+    outcome = move(turn, envelope->tracking[0] != '\0' ? ORDER_SHIPPED : ORDER_FULFILLING);
+    if (outcome != OUTCOME_OK)
+        *order = before;
+    return outcome;
+}
+
+static const struct order_refund *find_refund(const struct order_record *order, uint64_t key)
+{
+    for (uint32_t i = 0; i < order->refund_count; i++)
+        if (order->refunds[i].key == key && key != 0)
+            return &order->refunds[i];
+    return NULL;
+}
+
+static enum outcome refund_outcome(const struct order_record *order, uint64_t key)
+{
+    const struct order_refund *refund = find_refund(order, key);
+
+    if (refund == NULL || refund->state == REFUND_ASKED || order->step == STEP_RESTOCK)
+        return OUTCOME_PENDING;
+    return refund->state == REFUND_DONE ? OUTCOME_OK : OUTCOME_GATEWAY_UNAVAILABLE;
+}
+
+static enum outcome refund(const struct order_turn *turn, struct order_envelope *envelope)
+{
+    struct order_subject *subject = turn->subject;
+    struct order_record *order = &subject->order;
+    int64_t left_minor = order->captured_minor - order->refunded_minor;
+    int64_t amount_minor = envelope->amount_minor == 0 ? left_minor : envelope->amount_minor;
+
+    if (find_refund(order, envelope->refund_key) != NULL && !MUTANT(REFUND_TWICE)) {
+        envelope->replayed = 1;
+        return refund_outcome(order, envelope->refund_key);
+    }
+    if (order->step != STEP_NONE)
+        return OUTCOME_PAYMENT_IN_PROGRESS;
+    if (order->confirmed_wall_ms == 0 || order->status == ORDER_CANCELLED)
+        return OUTCOME_INVALID_STATE;
+    if (amount_minor <= 0 || amount_minor > left_minor)
+        return OUTCOME_REFUND_TOO_LARGE;
+    if (order->refund_count == ORDER_REFUNDS_MAX - 1 && amount_minor != left_minor)
+        return OUTCOME_FULL; /* the last one is for all that is left */
+    for (uint32_t i = 0; i < subject->body->body.line_count; i++)
+        if (envelope->quantities[i] > subject->body->body.lines[i].quantity - order->restocked[i])
+            return OUTCOME_REFUND_TOO_LARGE;
+    if (envelope->restock)
+        memcpy(order->restocking, envelope->quantities, sizeof(order->restocking));
+    order_begin_refund(turn, amount_minor, envelope->refund_key, envelope->restock);
+    order_persist(turn);
+    return OUTCOME_PENDING;
+}
+
+static enum outcome forget(const struct order_turn *turn)
+{
+    struct order_subject *subject = turn->subject;
+    struct record *record;
+
+    if (!order_is_past(&subject->order))
+        return OUTCOME_PAYMENT_IN_PROGRESS;
+    if (subject->body->person.key_length == 0)
+        return OUTCOME_OK;
+    memset(&subject->body->person, 0, sizeof(subject->body->person));
+    memset(subject->order.email_index, 0, sizeof(subject->order.email_index));
+    put(turn, RECORD_ORDER_PERSON, 0, &record);
+    record->operation = RECORD_DELETE;
+    turn->effects->erases = true;
+    order_persist(turn);
+    return OUTCOME_OK;
+}
+
+/* ---- the call ---- */
+
+static bool may_ask(const struct order_subject *subject, const struct order_envelope *envelope)
+{
+    if (envelope->id.created_ms != subject->order.created_wall_ms)
+        return false;
+    if (envelope->authority == AUTHORITY_STAFF)
+        return true;
+    for (uint32_t i = 0; i < envelope->who_count; i++)
+        if (principal_equal(&envelope->who[i], &subject->order.principal))
+            return true;
+    return false;
+}
+
+enum outcome order_receive(struct order_subject *subject, const struct order_context *context,
+                           const struct moment *moment, struct order_envelope *envelope,
+                           struct effects *effects)
+{
+    struct order_turn turn = {.subject = subject,
+                              .context = context,
+                              .moment = moment,
+                              .effects = effects,
+                              .was_past = order_is_past(&subject->order)};
+
+    if (envelope->call == ORDER_CALL_CREATE)
+        return create(&turn, envelope);
+    if (subject->order.status == ORDER_NONE || !may_ask(subject, envelope))
+        return OUTCOME_NOT_FOUND;
+    switch ((int)envelope->call) {
+    case ORDER_CALL_GET:
+        return OUTCOME_OK;
+    case ORDER_CALL_CONFIRM:
+        return confirm(&turn, envelope);
+    case ORDER_CALL_CANCEL:
+        return cancel(&turn);
+    case ORDER_CALL_EVENT:
+        return order_take_event(&turn, &envelope->event);
+    case ORDER_CALL_FULFIL:
+        return fulfil(&turn, envelope);
+    case ORDER_CALL_DELIVER:
+        return move(&turn, ORDER_DELIVERED);
+    case ORDER_CALL_REFUND:
+        return refund(&turn, envelope);
+    case ORDER_CALL_FORGET:
+        return forget(&turn);
+    case ORDER_CALL_CREATE:
+    case ORDER_CALL_COUNT:
+    default:
+        return OUTCOME_NOT_FOUND;
+    }
+}
+
+/* ---- how a call ends that had to wait ---- */
+
+static enum outcome create_outcome(const struct order_record *order)
+{
+    if (order->status == ORDER_NONE)
+        return (enum outcome)order->cause;
+    return order->step >= STEP_BIND && order->step <= STEP_UNDO_BIND ? OUTCOME_PENDING : OUTCOME_OK;
+}
+
+static enum outcome confirm_outcome(const struct order_subject *subject)
+{
+    const struct order_record *order = &subject->order;
+
+    if (order->confirmed_wall_ms != 0)
+        return OUTCOME_OK;
+    if (order->status != ORDER_PENDING)
+        return OUTCOME_HOLD_ENDED; /* paid too late: it went back */
+    if (order->step == STEP_WAIT)
+        return (enum outcome)subject->refusal;
+    return OUTCOME_PENDING;
+}
+
+enum outcome order_outcome(const struct order_subject *subject,
+                           const struct order_envelope *envelope)
+{
+    const struct order_record *order = &subject->order;
+
+    switch ((int)envelope->call) {
+    case ORDER_CALL_CREATE:
+        return create_outcome(order);
+    case ORDER_CALL_CONFIRM:
+        return confirm_outcome(subject);
+    case ORDER_CALL_CANCEL:
+        if (order->step != STEP_NONE && order->step != STEP_CART_CLEAR)
+            return OUTCOME_PENDING;
+        return order->status == ORDER_CANCELLED ? OUTCOME_OK : OUTCOME_INVALID_STATE;
+    case ORDER_CALL_REFUND:
+        return refund_outcome(order, envelope->refund_key);
+    default:
+        return OUTCOME_OK;
+    }
+}
+
+/* ---- after a restart ---- */
+
+void order_load(struct order_subject *subject, const struct record *record)
+{
+    assert(record->kind == RECORD_ORDER || record->kind == RECORD_ORDER_PAST);
+    subject->partition = record->partition;
+    subject->sequence = record->sequence;
+    subject->order = record->order;
+    if (subject->order.step == STEP_CONFIRM) /* with what is not known any more */
+        subject->order.step = STEP_QUERY;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The order actor's own; included by order*.c only. */
+#ifndef STAMPEDE_ORDER_PRIVATE_H
+#define STAMPEDE_ORDER_PRIVATE_H
+
+#include "mutants.h"
+#include "order.h"
+
+/* What one turn works with. */
+struct order_turn {
+    struct order_subject *subject;
+    const struct order_context *context;
+    const struct moment *moment;
+    struct effects *effects;
+    bool was_past; /* when it began */
+};
+
+/* ---- order.c ---- */
+
+void order_begin_step(const struct order_turn *turn, enum order_step step);
+/* Moves it, enters that in the timeline, and tells the outside. */
+void order_set_status(const struct order_turn *turn, enum order_status status);
+/* Its record as it is now. */
+void order_persist(const struct order_turn *turn);
+/* The gateway will pay, or has: on to the pin. */
+void order_is_paid(const struct order_turn *turn, enum payment_state state, int64_t captured_minor);
+/* It is to end as `goal`: what is authorised goes back, then hold and coupon. */
+void order_give_up(const struct order_turn *turn, enum order_status goal);
+/* Adds a refund and asks for it. */
+void order_begin_refund(const struct order_turn *turn, int64_t amount_minor, uint64_t key,
+                        bool restocks);
+
+uint64_t order_take_number(const struct order_turn *turn, struct order_numbers *numbers,
+                           enum floor floor);
+
+/* ---- order_calls.c ---- */
+
+enum outcome order_take_event(const struct order_turn *turn, const struct payment_event *event);
+
+#endif
