@@ -14,6 +14,7 @@ static int (*const command_functions[COMMAND_ID_COUNT])(const struct options *op
     [COMMAND_ID_BACKUP] = command_backup,
     [COMMAND_ID_RESTORE] = command_restore,
     [COMMAND_ID_CONFIG_CHECK] = command_config_check,
+    [COMMAND_ID_GATEWAY] = command_gateway,
 };
 
 int main(int argc, char *argv[])

@@ -198,7 +198,7 @@ static enum outcome email_prepare(const struct account_step *step)
     step->envelope->account =
         account_principal(partition, (*step->context->next_number)++, step->context->id_key);
     record = effects_record(step->effects, RECORD_FLOOR, partition, 0, 0);
-    record->subject = 1;
+    record->subject = FLOOR_ACCOUNTS;
     record->floor.next_sequence = *step->context->next_number;
     return OUTCOME_OK;
 }

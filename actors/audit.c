@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "coupon_state.h"
 #include "effects.h"
 
 static const char link_tag[16] = {'s', 't', 'a', 'm', 'p', 'e', 'd', 'e',
@@ -231,8 +232,11 @@ bool audit_is_valid(const struct audit_record *entry)
         return false;
     if (lengths[entry->subject] != 0 && entry->name_length != lengths[entry->subject])
         return false;
-    if (entry->subject == AUDIT_OF_PRODUCT &&
+    if ((entry->subject == AUDIT_OF_PRODUCT || entry->subject == AUDIT_OF_SETTING) &&
         !sku_is_valid((const char *)entry->name, entry->name_length))
+        return false;
+    if (entry->subject == AUDIT_OF_COUPON &&
+        !coupon_code_is_valid((const char *)entry->name, entry->name_length))
         return false;
     return value_is_valid(&entry->before) && value_is_valid(&entry->after);
 }

@@ -59,8 +59,15 @@ struct moment;
     X(SECOND_FACTOR_OFF, "second_factor_off")                                                      \
     X(RECOVERY_CODE_USED, "recovery_code_used") /* codes left, before and after */                 \
     X(ACCOUNT_ERASED, "account_erased")                                                            \
-    X(MAIL_REPLAYED, "mail_replayed") /* after: the last part of the mail's ID */                  \
-    X(KEY_ROTATED, "key_rotated")     /* the account's data key was wrapped anew */
+    X(MAIL_REPLAYED, "mail_replayed")   /* after: the last part of the mail's ID */                \
+    X(KEY_ROTATED, "key_rotated")       /* the account's data key was wrapped anew */              \
+    X(COUPON_CREATED, "coupon_created") /* after: its version, likewise below */                   \
+    X(COUPON_CHANGED, "coupon_changed")                                                            \
+    X(COUPON_DELETED, "coupon_deleted")   /* before: its version */                                \
+    X(SETTING_CREATED, "setting_created") /* after: a tax rate's basis points, a row's version */  \
+    X(SETTING_CHANGED, "setting_changed") /* the same, before and after */                         \
+    X(SETTING_REMOVED, "setting_removed") /* before: the same */                                   \
+    X(SECRET_ROTATED, "secret_rotated")   /* of a webhook endpoint */
 
 enum audit_act {
 #define X(name, text) AUDIT_##name,
@@ -93,7 +100,9 @@ enum audit_caller {
     X(PRODUCT, "product")         /* its ID, as text */                                            \
     X(SKU, "sku")                 /* its number: 4 bytes */                                        \
     X(RESERVATION, "reservation") /* sequence and time of creation: 8 bytes each */                \
-    X(ACCOUNT, "account")         /* its principal: 16 bytes */
+    X(ACCOUNT, "account")         /* its principal: 16 bytes */                                    \
+    X(COUPON, "coupon")           /* its code, as text */                                          \
+    X(SETTING, "setting")         /* its ID, as text */
 
 enum audit_subject {
 #define X(name, text) AUDIT_OF_##name,

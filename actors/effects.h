@@ -98,11 +98,10 @@ static inline struct record *effects_record(struct effects *effects, enum record
     return record;
 }
 
-/* Room for a message, zeroed, with type and size filled in. */
-static inline struct message *effects_message(struct effects *effects, enum message_type type,
-                                              uint32_t lines)
+/* Room for a message of so many bytes, zeroed, with type and size filled in. */
+static inline struct message *effects_message_sized(struct effects *effects, enum message_type type,
+                                                    uint32_t size)
 {
-    uint32_t size = message_size(type, lines);
     struct arena *arena = effects->messages;
     struct message *message = (struct message *)(void *)(arena->bytes + arena->used);
 
@@ -112,6 +111,12 @@ static inline struct message *effects_message(struct effects *effects, enum mess
     message->size = size;
     message->type = (uint8_t)type;
     return message;
+}
+
+static inline struct message *effects_message(struct effects *effects, enum message_type type,
+                                              uint32_t lines)
+{
+    return effects_message_sized(effects, type, message_size(type, lines));
 }
 
 static inline void effects_gate(struct effects *effects, struct gate_effect effect)

@@ -6,6 +6,7 @@
 #ifndef STAMPEDE_HASH_H
 #define STAMPEDE_HASH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,11 @@ struct hash_key {
 struct hash128 {
     uint64_t word[2];
 };
+
+static inline bool hash128_equal(const struct hash128 *a, const struct hash128 *b)
+{
+    return a->word[0] == b->word[0] && a->word[1] == b->word[1];
+}
 
 uint64_t hash_bytes(const struct hash_key *key, const void *bytes, size_t length);
 uint64_t hash_tag(const struct hash_key *key, const void *bytes, size_t length);

@@ -185,6 +185,9 @@ void inventory_receive(struct inventory *inventory, const struct moment *moment,
     case MESSAGE_HOLD_RELEASE:
     case MESSAGE_HOLD_EXTEND:
     case MESSAGE_HOLD_CONVERT:
+    case MESSAGE_HOLD_BIND:
+    case MESSAGE_HOLD_UNBIND:
+    case MESSAGE_HOLD_PIN:
         inventory_hold_request(inventory, moment, message, effects);
         break;
     case MESSAGE_STOCK_GET:
@@ -208,12 +211,23 @@ void inventory_receive(struct inventory *inventory, const struct moment *moment,
     case MESSAGE_HOLD_LIST:
     case MESSAGE_HOLDS_ADOPT:
     case MESSAGE_ACCOUNT:
+    case MESSAGE_ORDER:
+    case MESSAGE_SETTINGS:
+    case MESSAGE_CART: /* carts': engine/carts.c */
+    case MESSAGE_CART_MERGE:
+    case MESSAGE_CART_CLEAR:
     case MESSAGE_PRODUCT_SUBMIT:
     case MESSAGE_PRODUCT_DONE:
+    case MESSAGE_COUPON_GET:
+    case MESSAGE_COUPON_PUT:
+    case MESSAGE_COUPON_LIST:
+    case MESSAGE_COUPON_HOLD:
+    case MESSAGE_COUPON_COMMIT:
+    case MESSAGE_COUPON_RELEASE:
     case MESSAGE_REPLY:
     case MESSAGE_TYPE_COUNT:
     default:
-        assert(false && "a message for shards came to a partition");
+        assert(false && "a message for others came to the inventory");
     }
 }
 

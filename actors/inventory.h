@@ -47,6 +47,11 @@ size_t inventory_pool_bytes(const struct inventory_sizes *sizes);
 struct inventory_pool *inventory_pool_init(void *memory, const struct inventory_sizes *sizes,
                                            const struct hash_key *hash_key);
 
+/* Whether this guest has become a customer so short a time ago that its requests may still be on
+ * their way. */
+bool inventory_pool_has_adopted(const struct inventory_pool *pool,
+                                const struct principal *principal);
+
 /* Live and kept holds, for metrics. */
 uint32_t inventory_pool_active(const struct inventory_pool *pool);
 /* Aborted reservations that still have claims on units of other partitions. */

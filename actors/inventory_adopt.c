@@ -34,6 +34,12 @@ const struct principal *pool_adopter(const struct inventory_pool *pool,
     return adopted == NULL ? principal : &adopted->customer;
 }
 
+bool inventory_pool_has_adopted(const struct inventory_pool *pool,
+                                const struct principal *principal)
+{
+    return pool->adopted_count > 0 && find_adopted(pool, principal) != NULL;
+}
+
 static bool remember_adopted(struct inventory_pool *pool, const struct moment *moment,
                              const struct adopt_body *body, uint32_t adopted_guest_ms)
 {

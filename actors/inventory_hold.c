@@ -322,7 +322,7 @@ static enum outcome apply_of_order(struct inventory *inventory, const struct mom
         return message->type == MESSAGE_HOLD_PIN || message->type == MESSAGE_HOLD_CONVERT
                    ? OUTCOME_HOLD_ENDED
                    : OUTCOME_OK;
-    switch ((enum message_type)message->type) {
+    switch ((int)message->type) {
     case MESSAGE_HOLD_UNBIND:
         if (hold->state != HOLD_HELD)
             return OUTCOME_OK;

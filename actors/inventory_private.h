@@ -64,6 +64,7 @@ struct sku {
     uint32_t lines; /* of kept holds */
     uint64_t ledger_sequence;
     int64_t price_minor;
+    uint32_t weight_grams;
 };
 
 struct product {

@@ -33,6 +33,7 @@ static bool restore_sku(struct inventory *inventory, const struct record *record
         return false;
     sku->product = (uint32_t)(product - pool->products);
     sku->price_minor = record->sku.price_minor;
+    sku->weight_grams = record->sku.weight_grams;
     return true;
 }
 
@@ -242,8 +243,22 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
     case RECORD_EMAIL:
     case RECORD_ALIAS: /* not of the inventory */
     case RECORD_MAIL:
+    case RECORD_COUPON:
+    case RECORD_COUPON_COUNT:
+    case RECORD_COUPON_USE:
+    case RECORD_COUPON_PAST:
+    case RECORD_CART:
     case RECORD_AUDIT:
     case RECORD_AUDIT_HEAD:
+    case RECORD_ORDER:
+    case RECORD_ORDER_PAST:
+    case RECORD_ORDER_BODY:
+    case RECORD_ORDER_PERSON:
+    case RECORD_ORDER_OF:
+    case RECORD_CHECKOUT:
+    case RECORD_EVENT_IN:
+    case RECORD_EVENT_OUT:
+    case RECORD_SETTING:
     case RECORD_KIND_COUNT:
     default:
         return false;

@@ -228,6 +228,7 @@ static void persist_sku(struct inventory *inventory, const struct product_envelo
     record->subject = variant->sku_id;
     record->sku.product_number = envelope->product_number;
     record->sku.price_minor = variant->price_minor;
+    record->sku.weight_grams = variant->weight_grams;
     memcpy(record->sku.sku, variant->sku, sizeof(record->sku.sku));
 }
 
@@ -271,8 +272,9 @@ static enum outcome survey(struct inventory *inventory, struct product_envelope 
             effects->claim_lines[effects->claim_count++] =
                 (struct line){.sku_id = variant->sku_id, .quantity = variant->claimed};
         }
-        *changed_out =
-            *changed_out || sku == NULL || delta != 0 || sku->price_minor != variant->price_minor;
+        *changed_out = *changed_out || sku == NULL || delta != 0 ||
+                       sku->price_minor != variant->price_minor ||
+                       sku->weight_grams != variant->weight_grams;
     }
     if (pool->sizes.skus_max - pool->sku_count < new_skus ||
         (product == NULL && pool->sizes.products_max == pool->product_count))
@@ -293,8 +295,10 @@ static void put_variant(struct inventory *inventory, const struct moment *moment
         sku = pool_add_sku(pool, variant->sku_id);
         sku->product = product;
     }
-    if (is_new || sku->price_minor != variant->price_minor) {
+    if (is_new || sku->price_minor != variant->price_minor ||
+        sku->weight_grams != variant->weight_grams) {
         sku->price_minor = variant->price_minor;
+        sku->weight_grams = variant->weight_grams;
         persist_sku(inventory, envelope, variant, effects);
     }
     delta = is_new ? variant->stock : stock_delta(envelope, variant, sku);

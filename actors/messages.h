@@ -29,11 +29,15 @@
     X(ACCOUNT, account, REQUEST)                                                                   \
     X(ORDER, order, REQUEST)                                                                       \
     X(HOLD_LIST, list, REQUEST)                                                                    \
+    X(CART, cart, REQUEST)                                                                         \
+    X(CART_MERGE, cart_merge, REQUEST) /* to the customer's */                                     \
+    X(CART_CLEAR, cart_clear, REQUEST) /* of what was ordered */                                   \
     X(STOCK_GET, stock, REQUEST)                                                                   \
     X(STOCK_ADJUST, adjust, REQUEST)                                                               \
     X(PRODUCT_SUBMIT, product, REQUEST) /* to the directory's shard */                             \
     X(PRODUCT_PUT, product, REQUEST)    /* from there to the partition */                          \
     X(PRODUCT_DONE, product, COMPLETION)                                                           \
+    X(SETTINGS, settings, REQUEST)                                                                 \
     X(LINE_PREPARE, prepare, SAGA)                                                                 \
     X(LINE_PREPARED, line_answer, SAGA)                                                            \
     X(LINE_REFUSED, line_answer, SAGA)                                                             \
@@ -41,6 +45,12 @@
     X(LINE_ENDED, line_answer, SAGA)                                                               \
     X(LINE_QUERY, line_answer, SAGA)                                                               \
     X(LINE_STANDS, line_end, SAGA)                                                                 \
+    X(COUPON_GET, coupon, REQUEST)                                                                 \
+    X(COUPON_PUT, coupon, REQUEST)                                                                 \
+    X(COUPON_LIST, coupon_list, REQUEST) /* to a shard */                                          \
+    X(COUPON_HOLD, coupon_use, REQUEST)                                                            \
+    X(COUPON_COMMIT, coupon_use, REQUEST)                                                          \
+    X(COUPON_RELEASE, coupon_use, REQUEST)                                                         \
     X(REPLY, reply, COMPLETION)
 
 enum message_type {
@@ -120,8 +130,86 @@ struct order_body_message {
     struct order_envelope *envelope;
 };
 
+struct settings_envelope;
+
+struct settings_body {
+    struct settings_envelope *envelope;
+};
+
+enum cart_operation {
+    CART_GET,
+    CART_ADD,    /* `quantity` more of a SKU */
+    CART_SET,    /* exactly so many of a SKU that is in it */
+    CART_REMOVE, /* a SKU, if it is in it */
+    CART_COUPON_SET,
+    CART_COUPON_REMOVE,
+    CART_DROP, /* all of it */
+    CART_OPERATION_COUNT
+};
+
+struct cart_body {
+    struct principal principal;
+    uint8_t operation; /* enum cart_operation */
+    uint8_t by_customer;
+    uint8_t coupon_length;
+    uint32_t sku_id;
+    uint32_t quantity;
+    int64_t price_minor; /* of one unit, now */
+    char currency[4];    /* of the price */
+    char coupon[COUPON_CODE_MAX];
+};
+
+/* What a guest had becomes the customer's: once, however often it is asked for. */
+struct cart_merge_body {
+    struct principal customer;
+    struct principal guest;
+    struct cart_content content; /* the guest's; last: only its used lines are sent */
+};
+
+/* Takes out what was ordered, at most: once an order. Without a cart there is nothing to take out,
+ * and nothing is remembered. */
+struct cart_clear_body {
+    struct principal principal;
+    uint64_t order; /* its number; not 0 */
+    uint8_t line_count;
+    struct line lines[RESERVATION_LINES_MAX];
+};
+
 struct stock_body {
     uint32_t sku_id;
+};
+
+/* ---- coupons: coupon.h ---- */
+
+struct coupon_envelope;
+struct coupon_list_envelope;
+
+struct coupon_body {
+    struct coupon_envelope *envelope;
+};
+
+struct coupon_list_body {
+    uint32_t limit;                  /* at most LIST_PAGE_MAX */
+    char after[COUPON_CODE_MAX + 1]; /* exclusive; empty: from the start */
+};
+
+/* Of one order's use of a coupon; the message's partition and `number` say which. */
+struct coupon_use_body {
+    struct reservation_id order; /* partition, sequence and time of creation of the order's ID */
+    uint32_t number;
+    uint8_t is_saga;            /* asked by the engine for an order's saga, and so answered */
+    uint8_t past;               /* the engine's own: enum coupon_past */
+    uint8_t alias_count;        /* HOLD */
+    uint64_t version;           /* HOLD: of the definition that the order was priced by */
+    struct principal principal; /* HOLD: whose order it is */
+    struct principal aliases[ACCOUNT_ALIASES_MAX]; /* HOLD: guests that the customer was */
+};
+
+struct coupon_use_answer {
+    struct reservation_id order; /* as asked */
+    uint32_t number;
+    uint8_t is_saga;
+    uint8_t reason; /* enum coupon_reason: why a HOLD was refused */
 };
 
 struct adjust_body {
@@ -129,9 +217,9 @@ struct adjust_body {
     uint8_t claim;
     uint8_t is_set;
     uint8_t is_restock; /* sold units are for sale again */
-    int64_t value;    /* delta, or what shall be available */
-    uint32_t claimed; /* units taken from the gate, when claim is made */
-    uint8_t has_key;  /* key and fingerprint are set: the effect is to happen once */
+    int64_t value;      /* delta, or what shall be available */
+    uint32_t claimed;   /* units taken from the gate, when claim is made */
+    uint8_t has_key;    /* key and fingerprint are set: the effect is to happen once */
     struct hash128 key;
     uint64_t fingerprint;
     struct origin origin;
@@ -148,6 +236,7 @@ struct variant {
     uint32_t claimed; /* units that the partition wants taken from the gate, or was given */
     int64_t price_minor;
     uint32_t stock;
+    uint32_t weight_grams;
 };
 
 /* A product on its way to its partition: an envelope. The document follows the struct. */
@@ -220,6 +309,14 @@ struct hold_view {
     struct line lines[RESERVATION_LINES_MAX];
 };
 
+/* A cart as the outside sees it. */
+struct cart_view {
+    struct principal principal;
+    int64_t created_wall_ms; /* 0: there is none */
+    int64_t changed_wall_ms;
+    struct cart_content content; /* last: only its used lines are sent */
+};
+
 struct stock_view {
     uint32_t sku_id;
     uint32_t stock;
@@ -241,18 +338,30 @@ struct reply_body {
     uint8_t replayed; /* the request's key had its effect before */
     uint8_t put_result;
     uint32_t limit;
-    struct stock_view stock;
     union {
-        struct list_envelope *list;       /* HOLD_LIST; the receiver frees it (envelope_free) */
-        struct account_envelope *account; /* ACCOUNT; likewise */
-        struct order_envelope *order;     /* ORDER; likewise */
         struct {
-            uint32_t next_product;
-            uint8_t more;
-        } adopt;               /* HOLDS_ADOPT */
-        struct hold_view hold; /* last: only its used lines are sent */
+            struct stock_view stock;
+            union {
+                struct list_envelope *list; /* HOLD_LIST; the receiver frees it (envelope_free) */
+                struct account_envelope *account;     /* ACCOUNT; likewise */
+                struct order_envelope *order;         /* ORDER; likewise */
+                struct settings_envelope *settings;   /* SETTINGS; likewise */
+                struct coupon_envelope *coupon;       /* COUPON_GET, COUPON_PUT; likewise */
+                struct coupon_list_envelope *coupons; /* COUPON_LIST; likewise */
+                struct coupon_use_answer coupon_use;  /* COUPON_HOLD, _COMMIT, _RELEASE */
+                struct {
+                    uint32_t next_product;
+                    uint8_t more;
+                } adopt;               /* HOLDS_ADOPT */
+                struct hold_view hold; /* last: only its used lines are sent */
+            };
+        };
+        struct cart_view cart; /* CART, CART_MERGE, CART_CLEAR; likewise */
     };
 };
+
+_Static_assert(sizeof(struct coupon_use_answer) <= offsetof(struct hold_view, lines),
+               "a reply without lines carries it");
 
 struct message {
     uint32_t size; /* bytes in use, a multiple of 8 */
@@ -268,12 +377,19 @@ struct message {
         struct adopt_body adopt;
         struct account_body account;
         struct order_body_message order;
+        struct settings_body settings;
+        struct cart_body cart;
+        struct cart_merge_body cart_merge;
+        struct cart_clear_body cart_clear;
         struct stock_body stock;
         struct adjust_body adjust;
         struct product_body product;
         struct prepare_body prepare;
         struct line_answer_body line_answer;
         struct line_end_body line_end;
+        struct coupon_body coupon;
+        struct coupon_list_body coupon_list;
+        struct coupon_use_body coupon_use;
         struct reply_body reply;
     };
 };
@@ -296,9 +412,23 @@ static inline uint32_t message_size(enum message_type type, uint32_t lines)
 
     assert((unsigned)type < MESSAGE_TYPE_COUNT && lines <= room);
     size = sizes[type];
-    if (type == MESSAGE_RESERVE || type == MESSAGE_LINE_PREPARE || type == MESSAGE_REPLY)
+    if (type == MESSAGE_RESERVE || type == MESSAGE_LINE_PREPARE || type == MESSAGE_CART_CLEAR)
         size -= (room - lines) * (uint32_t)sizeof(struct line);
+    if (type == MESSAGE_REPLY)
+        size = (uint32_t)offsetof(struct message, reply.hold.lines) +
+               lines * (uint32_t)sizeof(struct line);
+    if (type == MESSAGE_CART_MERGE)
+        size -= (room - lines) * (uint32_t)sizeof(struct cart_line);
     return (size + 7) & ~7u;
+}
+
+/* Of a REPLY that carries a cart. */
+static inline uint32_t message_size_cart(uint32_t lines)
+{
+    assert(lines <= CART_LINES_MAX);
+    return ((uint32_t)offsetof(struct message, reply.cart.content.lines) +
+            lines * (uint32_t)sizeof(struct cart_line) + 7) &
+           ~7u;
 }
 
 /* How many other keys a request of so many lines has room for. */

@@ -128,6 +128,26 @@
     X(109, RECOVERY_CODE_KEPT, "a recovery code can be used again")                                \
     X(110, CLOSE_ALL_CLOSES_OWN, "ending all other sessions ends the asker's too")                 \
     X(111, PROOF_NOT_COMPARED, "what needs the password is done for one that was replaced")        \
+    /* ---- retention ---- */                                                                      \
+    X(116, RETENTION_FROM_START, "a process that is started anew each day never forgets")          \
+    X(117, GUEST_FORGOTTEN_EARLY, "a guest who became a customer is forgotten with good tokens")   \
+    X(118, PENDING_LAPSES_EARLY, "an account lapses before anybody could verify it")               \
+    /* ---- carts ---- */                                                                          \
+    X(120, CART_MERGED_TWICE, "a merge that is repeated adds the guest's lines again")             \
+    X(121, CART_MERGE_FORGOTTEN, "after a restart a merge that is repeated is done again")         \
+    X(122, CART_CLEARED_TWICE, "an order that clears its cart again takes out what came since")    \
+    X(123, CART_REMOVAL_NOT_RECORDED, "after a restart a line that was taken out is there again")  \
+    X(124, CART_ADOPTED_IN_FLIGHT, "what a guest adds while it logs in is acknowledged and lost")  \
+    X(125, CART_MERGE_KEEPS_LARGER, "of a SKU in both carts the larger quantity is kept")          \
+    X(126, CART_LIVE_EVICTED, "where there is no room the oldest cart makes way, expired or not")  \
+    /* ---- coupons ---- */                                                                        \
+    X(127, COUPON_OVER_CAP, "one use more than a coupon has is held")                              \
+    X(128, COUPON_HELD_TWICE, "an order that asks for its use again takes a second one")           \
+    X(129, COUPON_NOT_RELEASED, "a use that is given back stays taken")                            \
+    X(130, COUPON_COMMITTED_TWICE, "a commit that is repeated counts twice")                       \
+    X(131, COUPON_USES_FORGOTTEN, "after a restart the uses that are held are forgotten")          \
+    X(132, COUPON_COUNT_FORGOTTEN, "after a restart the uses that were committed are forgotten")   \
+    X(133, COUPON_GUEST_NOT_COUNTED, "what a customer used as a guest does not count")             \
     /* ---- orders ---- */                                                                         \
     X(134, HOLD_IN_TWO_ORDERS, "a hold that belongs to an order is given to another")              \
     X(135, PIN_SKIPPED, "a payment is captured before its hold is pinned")                         \
@@ -135,17 +155,17 @@
     X(137, AMOUNT_UNCHECKED, "an order is confirmed whatever amount was captured")                 \
     X(138, UNKNOWN_IS_CAPTURED, "a capture without an answer is taken for done")                   \
     X(139, LATE_MONEY_KEPT, "what is captured for an order that came to nothing is kept")          \
-    X(140, COUPON_NOT_RELEASED, "an order that came to nothing keeps its use of the coupon")       \
+    X(140, ORDER_KEEPS_COUPON, "an order that came to nothing keeps its use of the coupon")        \
     X(141, EVENT_UNCHECKED, "a gateway's event counts, whatever amount and currency it names")     \
     X(142, EVENT_TWICE, "a gateway's event has its effect each time that it comes")                \
     X(143, REFUND_TWICE, "a refund that is asked for again goes out again")                        \
     X(144, PINNED_LAPSES, "a pinned hold lapses")                                                  \
     X(145, STEP_BEFORE_DURABLE, "a gateway is asked before the record that says so is durable")    \
-    X(146, STEP_FORGOTTEN, "after a restart an order's step is not taken up again")
-    /* ---- retention ---- */                                                                      \
-    X(116, RETENTION_FROM_START, "a process that is started anew each day never forgets")          \
-    X(117, GUEST_FORGOTTEN_EARLY, "a guest who became a customer is forgotten with good tokens")   \
-    X(118, PENDING_LAPSES_EARLY, "an account lapses before anybody could verify it")
+    X(146, STEP_FORGOTTEN, "after a restart an order's step is not taken up again")                \
+    /* ---- settings ---- */                                                                       \
+    X(161, SETTINGS_NOT_PUBLISHED, "shards go on with the settings that they have")                \
+    X(162, SETTINGS_PUBLISHED_EARLY, "settings are seen before they are durable")                  \
+    X(163, DEFAULT_METHOD_LOST, "the shipping method of a fresh store is not written")
 
 enum mutant {
     MUTANT_NONE,

@@ -460,7 +460,7 @@ static void is_given_up(const struct order_turn *turn)
 
 static void release_answered(const struct order_turn *turn)
 {
-    if (turn->subject->order.coupon[0] != '\0' && !MUTANT(COUPON_NOT_RELEASED))
+    if (turn->subject->order.coupon[0] != '\0' && !MUTANT(ORDER_KEEPS_COUPON))
         order_begin_step(turn, STEP_COUPON_RELEASE);
     else
         is_given_up(turn);
@@ -555,7 +555,7 @@ static void restock_answered(const struct order_turn *turn)
 
 static void take_outcome(const struct order_turn *turn, enum outcome outcome)
 {
-    switch ((enum order_step)turn->subject->order.step) {
+    switch ((int)turn->subject->order.step) {
     case STEP_BIND:
         bind_answered(turn, outcome);
         break;
@@ -599,7 +599,7 @@ static void take_outcome(const struct order_turn *turn, enum outcome outcome)
 
 static void take_result(const struct order_turn *turn, const struct order_answer *answer)
 {
-    switch ((enum order_step)turn->subject->order.step) {
+    switch ((int)turn->subject->order.step) {
     case STEP_PAYMENT_CREATE:
         create_answered(turn, answer);
         break;

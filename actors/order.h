@@ -111,6 +111,8 @@ struct order_subject {
     struct order_record order; /* status NONE: there is none */
     struct order_body *body;   /* NULL: not in memory; no call and no step without it */
     /* In memory only. */
+    uint8_t alias_count; /* guests that the customer was, for the coupon; of a new order */
+    struct principal aliases[ACCOUNT_ALIASES_MAX];
     char method[PAYMENT_METHOD_MAX + 1]; /* STEP_CONFIRM's; lost in a restart: then it is asked */
     uint8_t refusal;                     /* enum outcome: of the newest try to pay */
     uint32_t tries;                      /* of this step, without a word */
@@ -118,8 +120,8 @@ struct order_subject {
     int64_t expires_boot_ms;             /* order.expires_wall_ms, by the clock nobody sets */
 };
 
-/* Numbers that are given once. Up to `floor` they are taken from what is durable: after a restart it
- * goes on from there. */
+/* Numbers that are given once. Up to `floor` they are taken from what is durable: after a restart
+ * it goes on from there. */
 struct order_numbers {
     uint64_t next;  /* from 1 */
     uint64_t floor; /* exclusive */

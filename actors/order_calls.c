@@ -98,6 +98,8 @@ static enum outcome create(struct order_turn *turn, struct order_envelope *envel
     *order = envelope->order;
     subject->sequence = order_take_number(turn, turn->context->orders, FLOOR_ORDERS);
     order->principal = envelope->who[0];
+    subject->alias_count = (uint8_t)(envelope->who_count - 1);
+    memcpy(subject->aliases, &envelope->who[1], subject->alias_count * sizeof(subject->aliases[0]));
     order->created_wall_ms = turn->moment->wall_ms;
     order->status = ORDER_NONE;
     order->step = STEP_NONE;
@@ -197,7 +199,7 @@ static enum event_effect authorised(const struct order_turn *turn)
 {
     struct order_record *order = &turn->subject->order;
 
-    switch ((enum order_step)order->step) {
+    switch ((int)order->step) {
     case STEP_PAYMENT_CREATE:
     case STEP_WAIT:
     case STEP_CONFIRM:
@@ -218,7 +220,7 @@ static enum event_effect captured(const struct order_turn *turn, const struct pa
 {
     struct order_record *order = &turn->subject->order;
 
-    switch ((enum order_step)order->step) {
+    switch ((int)order->step) {
     case STEP_PAYMENT_CREATE:
     case STEP_WAIT:
     case STEP_CONFIRM:
@@ -445,7 +447,7 @@ enum outcome order_receive(struct order_subject *subject, const struct order_con
         return create(&turn, envelope);
     if (subject->order.status == ORDER_NONE || !may_ask(subject, envelope))
         return OUTCOME_NOT_FOUND;
-    switch ((enum order_call)envelope->call) {
+    switch ((int)envelope->call) {
     case ORDER_CALL_GET:
         return OUTCOME_OK;
     case ORDER_CALL_CONFIRM:
@@ -496,7 +498,7 @@ enum outcome order_outcome(const struct order_subject *subject,
 {
     const struct order_record *order = &subject->order;
 
-    switch ((enum order_call)envelope->call) {
+    switch ((int)envelope->call) {
     case ORDER_CALL_CREATE:
         return create_outcome(order);
     case ORDER_CALL_CONFIRM:

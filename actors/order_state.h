@@ -132,7 +132,9 @@ struct order_record {
     char currency[4];
     struct order_totals totals;
     char coupon[COUPON_CODE_MAX + 1];
-    uint32_t coupon_version;
+    uint32_t coupon_partition;
+    uint32_t coupon_number;
+    uint64_t coupon_version; /* of the definition that it was priced by */
     /* The payment. */
     uint8_t provider;      /* enum payment_provider */
     uint8_t payment_state; /* enum payment_state */

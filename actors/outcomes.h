@@ -30,6 +30,12 @@
     X(STALE, "stale")                       /* what the caller decided by has changed meanwhile */ \
     X(TOKEN_INVALID, "token_invalid")       /* unknown, used or too old */                         \
     X(FULL, "account_full")                 /* no room for one more of an account's own things */  \
+    X(COUPON_EXHAUSTED, "coupon_exhausted")                                                        \
+    X(COUPON_INVALID, "coupon_invalid") /* not, not yet or no longer to be used */                 \
+    X(COUPON_EXISTS, "coupon_exists")                                                              \
+    X(COUPON_IN_USE, "coupon_in_use") /* more of it is used than what it is to be changed to */    \
+    X(SETTING_INVALID, "validation_failed") /* the envelope says which field */                    \
+    X(OTHER_CURRENCY, "other_currency")     /* than that of what is in the cart */                 \
     X(OVERLOADED, "overloaded")                                                                    \
     X(STORAGE_FULL, "storage_full")                                                                \
     X(OUTCOME_UNKNOWN, "outcome_unknown")

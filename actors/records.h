@@ -10,8 +10,9 @@
  *   HOLD      sequence = the reservation's (or participant's) number in its partition
  *   LEDGER    subject = SKU ID, sequence; every change of stock or sold, never deleted
  *   LIMIT     subject = product number, principal; units a customer of a limited product has bought
- *   FLOOR     (enum floor) subject 0: the partition's next sequence, written when a hold is purged, so that none
- *             is reused; subject 1: its next account number
+ *   FLOOR     subject = enum floor; the next of the numbers that the partition gives: of holds,
+ *             written when one is purged, so that none is reused, of accounts, coupons, orders,
+ *             events
  *   ACCOUNT   subject = account number; all of an account but its key
  *   ACCOUNT_KEY  the same subject; the data key that its private fields are sealed under, wrapped.
  *             Of a kind (and a file) of its own, so that destroying it erases the person. Sequence
@@ -21,8 +22,16 @@
  *             customer, and who
  *   MAIL      subject = account number, sequence = the mail's number, drawn by who sealed it for
  *             that; one that has not gone out
+ *   COUPON    subject = coupon number; definition, version, whether it is deleted
+ *   COUPON_COUNT  the same subject, principal; uses that this customer's orders committed; of
+ *             nobody: that all did
+ *   COUPON_USE  the same subject, sequence = the order's (coupon_use_place); a use that is held
+ *   COUPON_PAST  the same; a use that was committed; never deleted
+ *   CART      (partition, subject, sequence) = from its principal; what they have in their cart
  *   AUDIT     subject 0, sequence = its number in the partition's chain: who did what; never
  * deleted AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
+ *   SETTING   partition 0; subject = enum setting_kind, sequence = the row's number in it; tax
+ * rates, shipping methods, webhook endpoints, and what all of them need
  *
  *   ORDER     sequence = the order's; one that lives: a step or its expiry is pending
  *   ORDER_PAST  the same sequence; one with which nothing is pending
@@ -45,9 +54,11 @@
 
 #include "account_state.h"
 #include "audit.h"
+#include "coupon_state.h"
 #include "hash.h"
 #include "identity.h"
 #include "order_state.h"
+#include "setting_state.h"
 #include "shop_limits.h"
 
 #define RECORD_KINDS(X)                                                                            \
@@ -64,6 +75,11 @@
     X(EMAIL, email)                                                                                \
     X(ALIAS, alias)                                                                                \
     X(MAIL, mail)                                                                                  \
+    X(COUPON, coupon)                                                                              \
+    X(COUPON_COUNT, coupon_count)                                                                  \
+    X(COUPON_USE, coupon_use)                                                                      \
+    X(COUPON_PAST, coupon_past)                                                                    \
+    X(CART, cart)                                                                                  \
     X(AUDIT, audit)                                                                                \
     X(AUDIT_HEAD, audit_head)                                                                      \
     X(ORDER, order)                                                                                \
@@ -73,7 +89,11 @@
     X(ORDER_OF, order_of)                                                                          \
     X(CHECKOUT, checkout)                                                                          \
     X(EVENT_IN, event_in)                                                                          \
-    X(EVENT_OUT, event_out)
+    X(EVENT_OUT, event_out)                                                                        \
+    X(SETTING, setting)
+
+/* Kinds whose keys end with a principal: LIMIT, COUPON_COUNT. */
+#define RECORD_HAS_PRINCIPAL(kind) ((kind) == RECORD_LIMIT || (kind) == RECORD_COUPON_COUNT)
 
 /* In this order they are loaded: what is referred to comes before what refers to it. */
 enum record_kind {
@@ -87,9 +107,9 @@ enum record_kind {
 static inline bool record_is_history(enum record_kind kind)
 {
     return kind == RECORD_LEDGER || kind == RECORD_ACCOUNT || kind == RECORD_ACCOUNT_KEY ||
-           kind == RECORD_EMAIL || kind == RECORD_AUDIT || kind == RECORD_ORDER_PAST ||
-           kind == RECORD_ORDER_BODY || kind == RECORD_ORDER_PERSON || kind == RECORD_ORDER_OF ||
-           kind == RECORD_CHECKOUT || kind == RECORD_EVENT_IN;
+           kind == RECORD_EMAIL || kind == RECORD_COUPON_PAST || kind == RECORD_AUDIT ||
+           kind == RECORD_ORDER_PAST || kind == RECORD_ORDER_BODY || kind == RECORD_ORDER_PERSON ||
+           kind == RECORD_ORDER_OF || kind == RECORD_CHECKOUT || kind == RECORD_EVENT_IN || kind == RECORD_EVENT_OUT;
 }
 
 /* A hold's life (design.md I5); allowed successors stand in inventory_hold.c. */
@@ -144,6 +164,7 @@ struct sku_record {
     char sku[SKU_LENGTH_MAX + 1];
     uint32_t product_number;
     int64_t price_minor;
+    uint32_t weight_grams; /* of one unit; 0: none, or not known */
 };
 
 struct counter_record {
@@ -166,8 +187,8 @@ struct ledger_record {
     char reason[REASON_LENGTH_MAX + 1];
 };
 
-/* Numbers that a partition gives, and never again: of holds, accounts, orders, events. */
-enum floor { FLOOR_HOLDS, FLOOR_ACCOUNTS, FLOOR_ORDERS, FLOOR_EVENTS, FLOOR_COUNT };
+/* Numbers that a partition gives, and never again. They are stored: FLOOR's subject. */
+enum floor { FLOOR_HOLDS, FLOOR_ACCOUNTS, FLOOR_COUPONS, FLOOR_ORDERS, FLOOR_EVENTS, FLOOR_COUNT };
 
 struct floor_record {
     uint64_t next_sequence;
@@ -232,6 +253,49 @@ struct mail_record {
     uint8_t sealed[SEALED_MAIL_MAX]; /* what the template is filled with */
 };
 
+/* Small, because a million carts are kept in memory, and each answer carries one. */
+struct cart_line {
+    uint32_t sku_id;
+    uint16_t quantity;   /* 1 to QUANTITY_MAX */
+    uint16_t price_high; /* minor units of one, when the line was added: see cart_line_price */
+    uint32_t price_low;
+};
+
+#define CART_PRICE_MINOR_MAX ((INT64_C(1) << 48) - 1)
+
+static inline int64_t cart_line_price(const struct cart_line *line)
+{
+    return (int64_t)line->price_high << 32 | line->price_low;
+}
+
+static inline struct cart_line cart_line_make(uint32_t sku_id, uint32_t quantity,
+                                              int64_t price_minor)
+{
+    assert(quantity <= QUANTITY_MAX && price_minor >= 0 && price_minor <= CART_PRICE_MINOR_MAX);
+    return (struct cart_line){.sku_id = sku_id,
+                              .quantity = (uint16_t)quantity,
+                              .price_high = (uint16_t)(price_minor >> 32),
+                              .price_low = (uint32_t)price_minor};
+}
+
+struct cart_content {
+    uint8_t line_count;
+    uint8_t coupon_length; /* 0: none */
+    char coupon[COUPON_CODE_MAX];
+    char currency[4];                       /* of all lines; all zero where there is none */
+    struct cart_line lines[CART_LINES_MAX]; /* each SKU once, in the order in which they came */
+};
+
+struct cart_record {
+    struct principal principal;
+    int64_t created_wall_ms;
+    int64_t changed_wall_ms;
+    uint64_t orders[CART_ORDERS_MAX]; /* order numbers that it was cleared for, newest first; 0 */
+    uint64_t merged[CART_MERGED_MAX]; /* cart_guest_tag of guests taken in, newest first; 0 */
+    uint8_t by_customer;
+    struct cart_content content; /* last: only its used lines are there */
+};
+
 struct order_of_record {
     struct principal principal;
     int64_t created_wall_ms;
@@ -287,6 +351,11 @@ struct record {
         struct email_record email;
         struct alias_record alias;
         struct mail_record mail;
+        struct coupon_record coupon;
+        struct coupon_count_record coupon_count;
+        struct coupon_use_record coupon_use;
+        struct coupon_use_record coupon_past;
+        struct cart_record cart;
         struct audit_record audit;
         struct audit_head_record audit_head;
         struct order_record order;
@@ -296,10 +365,12 @@ struct record {
         struct checkout_record checkout;
         struct event_in_record event_in;
         struct event_out_record event_out;
+        struct setting_record setting;
     };
 };
 
-/* The bytes that a record of this kind takes without what follows it; for a hold with `lines`. */
+/* The bytes that a record of this kind takes without what follows it; for a hold or a cart with
+ * `lines`. */
 static inline uint32_t record_size(enum record_kind kind, uint32_t lines)
 {
     static const uint32_t sizes[RECORD_KIND_COUNT] = {
@@ -314,6 +385,9 @@ static inline uint32_t record_size(enum record_kind kind, uint32_t lines)
     assert(lines <= RESERVATION_LINES_MAX);
     if (kind == RECORD_HOLD)
         size = (uint32_t)(offsetof(struct record, hold.lines) + lines * sizeof(struct line));
+    if (kind == RECORD_CART)
+        size = (uint32_t)(offsetof(struct record, cart.content.lines) +
+                          lines * sizeof(struct cart_line));
     return (size + 7) & ~7u;
 }
 

@@ -75,11 +75,20 @@ enum {
     ORDER_TEXT_MAX = 8 * 1024, /* what the outer layers keep of names, prices' reasons, shipping */
     ORDER_TIMELINE_MAX = 16,   /* further changes are not refused, only not listed */
     ORDER_REFUNDS_MAX = 8,
-    COUPON_CODE_MAX = 40,
     CARRIER_LENGTH_MAX = 40,
     TRACKING_LENGTH_MAX = 64,
     ORDERS_LIVE_MAX = 32768, /* in memory, a shard */
     ORDER_KEY_KEPT_S = 7 * 24 * 3600,
+
+    /* ---- carts ---- */
+    CART_LINES_MAX = RESERVATION_LINES_MAX, /* so that a cart can be held as it is */
+    CART_ORDERS_MAX = 4,     /* cleared for last: more than of one caller are under way at once */
+    CART_MERGED_MAX = 4,     /* guests taken in last; likewise */
+    CARTS_MAX = 1000 * 1000, /* a shard */
+    CART_GUEST_TTL_S = 30 * 24 * 3600, /* since the last change */
+    CART_CUSTOMER_TTL_S = 90 * 24 * 3600,
+    CART_IDLE_MS = 30 * 60 * 1000, /* then it counts as abandoned */
+    CARTS_PER_ROUND = 128,
 
     /* ---- mails ---- */
     OUTBOX_ROWS_MAX = 16384,  /* a shard; more wait in the journal alone */
@@ -90,12 +99,44 @@ enum {
     /* No mail server is configured; that changes with a restart only. */
     MAIL_NO_ROUTE_MS = MAIL_BACKOFF_MS_MAX,
     MAIL_GOODBYE_KEPT_MS = 7 * 24 * 3600 * 1000, /* of an erased account: then it is dropped */
+
+    /* ---- pricing ---- */
+    PRICING_LINES_MAX = RESERVATION_LINES_MAX,
+    PRICING_COUPONS_MAX = 4,  /* on one cart */
+    COUPON_SCOPE_MAX = 16,    /* products of one coupon, and categories */
+    TAX_RATE_BP_MAX = 100000, /* 1000 % */
+
+    /* ---- coupons ---- */
+    COUPON_CODE_MAX = 40,
+    COUPON_LABEL_BYTES_MAX = 400,  /* of a category's name */
+    COUPON_NAMES_BYTES_MAX = 2040, /* of all names of one coupon, two more each */
+    COUPON_USES_MAX = 1000000000,  /* that a cap may be */
+    COUPONS_MAX = 16 * 1024,       /* a shard */
+    COUPON_ROWS_MAX = 1000 * 1000, /* a shard: uses held, and likewise customers counted */
+    COUPON_LOOKUPS_MAX = 32,       /* a shard: uses that are looked for in the journal */
+    COUPON_ENDED_SLACK_MS = 5000,  /* beyond what requests may take */
+    COUPON_FORGET_PER_STEP = 16,   /* ended uses, and a deleted coupon's customers */
+
+    /* ---- settings ---- */
+    TAX_RATES_MAX = 1000,
+    SHIPPING_METHODS_MAX = 200,
+    SHIPPING_COUNTRIES_MAX = 250, /* all there are */
+    SHIPPING_ROWS_MAX = 50,       /* of one table */
+    WEBHOOK_ENDPOINTS_MAX = 50,
+    SETTING_LABEL_BYTES_MAX = 400, /* a name, a category, a region: 100 characters */
+    ENDPOINT_URL_MAX = 1000,
+    ENDPOINT_SECRET_BYTES = 32,
+    ENDPOINT_SECRETS_MAX = 2, /* after a rotation the one before is good for a while */
+    ENDPOINT_SECRET_OVERLAP_MS = 24 * 3600 * 1000,
+    SEALED_SECRET_MAX = ENDPOINT_SECRET_BYTES + SEALED_OVERHEAD_MAX,
+    WEIGHT_GRAMS_MAX = 1000 * 1000 * 1000, /* of one unit: a thousand tonnes */
 };
 
 /* clang-format takes a product of two names for a pointer. */
 /* clang-format off */
 _Static_assert(SKU_STOCK_MAX < (1LL << 31) - 1, "a gate counts in 31 bits");
 _Static_assert(QUANTITY_MAX * RESERVATION_LINES_MAX < SKU_STOCK_MAX, "a sum of lines cannot wrap");
+_Static_assert(QUANTITY_MAX <= 65535, "a cart's line counts in 16 bits");
 _Static_assert(RESERVATION_LINES_MAX <= 32, "acknowledgements are a 32-bit set");
 _Static_assert((long)PARTITIONS_MAX * SKUS_PER_PARTITION_MAX <= 1L << 32, "a SKU ID has 32 bits");
 /* clang-format on */

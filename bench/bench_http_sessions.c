@@ -71,6 +71,9 @@ static struct people *make_people(void)
         bench_fail("no memory");
     ports.env = env_real_port(env);
     options.holds_max = 64;
+    options.coupons_max = 64;
+    options.coupon_rows_max = 64;
+    options.carts_max = 64;
     options.skus_max = 16;
     options.limit_rows_max = 16;
     struct engine *engine = engine_create(&options, &ports); /* for its marks */

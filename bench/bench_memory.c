@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a hold takes of memory, and a store of many holds for `bench/memory` to recover.
+/* What a hold and a cart take of memory, and stores of many for `bench/memory` to recover.
  *
  *   memory/hold       a million holds over 10,000 SKUs, `bytes` each
  *   memory/hold/hot   all of them of one SKU
  *   memory/hold/full  the first again, where no more than that million are allowed: the indexes are
  * sized by the bound, so each hold pays for the room that is not used
+ *   memory/cart       a million guests' carts of three lines, `bytes` each
+ *   memory/cart/full  of as many lines as there can be, and a coupon
  *
  * The engine alone, so that nothing but its holds is counted: the server's own engine with the real
  * environment's memory, one shard, its default bounds, one line a hold, each of another customer,
@@ -14,7 +16,8 @@
  * timers, key filters, and the little that rings and batches touch for the first time. Shard and
  * committer take turns on this thread: who steps them makes no difference to what they keep.
  *
- *   bench_memory --make-store FOLDER --holds N   the same holds, but in a store there */
+ *   bench_memory --make-store FOLDER --holds N   the same holds, but in a store there
+ *   bench_memory --make-store FOLDER --carts N   and carts */
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +34,8 @@ static struct secrets no_secrets; /* all zero */
 
 enum {
     HOLDS = 1000000,
+    CARTS = 1000000,
+    CART_LINES = 3, /* of most */
     SKUS = 10000,
     PRODUCTS_WINDOW = 64, /* on their way at once */
     WINDOW = 2048,
@@ -44,7 +49,9 @@ struct sale {
     uint32_t products_sent;
     uint32_t products_ready;
     uint32_t holds_sent;
-    uint32_t holds_ready;
+    uint32_t holds_ready; /* or changes of carts, as the next one counts */
+    uint32_t cart_lines;  /* of each cart */
+    bool cart_has_coupon;
 };
 
 /* ---- an environment whose threads are one ---- */
@@ -107,6 +114,32 @@ static void send_hold(struct sale *sale)
         bench_fail("hold %u was refused at once", number);
 }
 
+/* A cart's lines come one after the other, and its coupon last. */
+static void send_cart(struct sale *sale)
+{
+    uint32_t changes = sale->cart_lines + sale->cart_has_coupon;
+    uint32_t cart = sale->holds_sent / changes;
+    uint32_t line = sale->holds_sent % changes;
+    char name[16];
+    int name_length = snprintf(name, sizeof(name), "sku-%06u", (cart * 31 + line) % sale->skus);
+    struct command command = {
+        .type = COMMAND_CART,
+        .cart = {.operation = CART_ADD, .sku = {name, (size_t)name_length}, .quantity = 1 + line}};
+    struct refusal refusal;
+
+    sale->holds_sent++;
+    if (line == sale->cart_lines) {
+        command.cart.operation = CART_COUPON_SET;
+        command.cart.coupon = (struct slice){"SUMMER-SALE-OF-THE-YEAR", 23};
+    }
+    command.principal.bytes[0] = (uint8_t)cart; /* spread over the partitions */
+    command.principal.bytes[1] = (uint8_t)(cart >> 8);
+    memcpy(command.principal.bytes + 2, &cart, sizeof(cart));
+    command.principal.bytes[15] = 1;
+    if (engine_submit(sale->shard, &command, 0, &refusal) != OUTCOME_PENDING)
+        bench_fail("cart %u was refused at once", cart);
+}
+
 static void step(struct sale *sale)
 {
     shard_step(sale->shard);
@@ -125,20 +158,30 @@ static void make_products(struct sale *sale)
     }
 }
 
-static void make_holds(struct sale *sale, uint32_t holds)
+static void make_all(struct sale *sale, void (*send)(struct sale *), uint32_t count)
 {
-    for (uint32_t turns = 0; sale->holds_ready < holds; turns++) {
-        while (sale->holds_sent < holds && sale->holds_sent - sale->holds_ready < WINDOW)
-            send_hold(sale);
+    for (uint32_t turns = 0; sale->holds_ready < count; turns++) {
+        while (sale->holds_sent < count && sale->holds_sent - sale->holds_ready < WINDOW)
+            send(sale);
         step(sale);
         if (turns > TURNS_MAX)
-            bench_fail("the holds never came");
+            bench_fail("they never came");
     }
     for (uint32_t turns = 0; !engine_is_idle(sale->engine); turns++) {
         step(sale);
         if (turns > TURNS_MAX)
             bench_fail("the engine does not come to rest");
     }
+}
+
+static void make_holds(struct sale *sale, uint32_t holds)
+{
+    make_all(sale, send_hold, holds);
+}
+
+static void make_carts(struct sale *sale, uint32_t carts)
+{
+    make_all(sale, send_cart, carts * (sale->cart_lines + sale->cart_has_coupon));
 }
 
 /* ---- a sale ---- */
@@ -179,12 +222,9 @@ static uint64_t resident_bytes(void)
     return kilobytes * 1024;
 }
 
-/* `holds_max` 0: the default. */
-static void measure(const char *name, uint32_t skus, uint32_t holds_max)
+static struct engine_ports memory_ports(void)
 {
-    struct env_real *env = env_real_create(1);
-    struct engine_options options = engine_options_default(1);
-    struct engine_ports ports = {
+    return (struct engine_ports){
         .journal = none_port,
         .watermark = {.read = no_watermark_read, .advance = no_watermark_advance},
         .secrets = {.self = &no_secrets,
@@ -193,6 +233,14 @@ static void measure(const char *name, uint32_t skus, uint32_t holds_max)
                     .id_key = {{1, 2}},
                     .key_key = {{3, 4}}},
     };
+}
+
+/* `holds_max` 0: the default. */
+static void measure(const char *name, uint32_t skus, uint32_t holds_max)
+{
+    struct env_real *env = env_real_create(1);
+    struct engine_options options = engine_options_default(1);
+    struct engine_ports ports = memory_ports();
     struct sale sale = {.skus = skus};
     struct engine_metrics metrics;
     uint64_t before;
@@ -220,13 +268,44 @@ static void measure(const char *name, uint32_t skus, uint32_t holds_max)
     malloc_trim(0); /* or the next row's key filters would find this one's pages there */
 }
 
-static void make_store(const char *folder, uint32_t holds)
+static void measure_carts(const char *name, uint32_t lines, bool has_coupon)
+{
+    struct env_real *env = env_real_create(1);
+    struct engine_options options = engine_options_default(1);
+    struct engine_ports ports = memory_ports();
+    struct sale sale = {.skus = SKUS, .cart_lines = lines, .cart_has_coupon = has_coupon};
+    struct engine_metrics metrics;
+    uint64_t before;
+    uint64_t after;
+    char more[160];
+
+    if (!bench_wants(name))
+        return;
+    if (env == NULL)
+        bench_fail("not enough resources for a shard");
+    options.carts_max = CARTS;
+    sale_open(&sale, env, &ports, &options);
+    before = resident_bytes();
+    make_carts(&sale, CARTS);
+    after = resident_bytes();
+    engine_metrics(sale.engine, &metrics);
+    if (metrics.carts_live != CARTS)
+        bench_fail("%lld carts are there", (long long)metrics.carts_live);
+    snprintf(more, sizeof(more), "\"carts\":%d,\"lines\":%u,\"coupon\":%s,\"shards\":1", (int)CARTS,
+             lines, has_coupon ? "true" : "false");
+    bench_report_figure(name, "bytes", (double)(after - before) / CARTS, more);
+    engine_destroy(sale.engine);
+    env_real_destroy(env);
+    malloc_trim(0);
+}
+
+static void make_store(const char *folder, uint32_t holds, uint32_t carts)
 {
     struct env_real *env = env_real_create(1);
     struct engine_options options = engine_options_default(1);
     struct storage_options wanted = storage_options_default(folder);
     struct engine_ports ports = {0};
-    struct sale sale = {.skus = SKUS};
+    struct sale sale = {.skus = SKUS, .cart_lines = CART_LINES, .cart_has_coupon = true};
     struct storage *storage;
     char error[STORAGE_ERROR_BYTES] = "";
 
@@ -236,7 +315,10 @@ static void make_store(const char *folder, uint32_t holds)
     if (holds > options.holds_max)
         options.holds_max = holds;
     sale_open(&sale, env, &ports, &options);
-    make_holds(&sale, holds);
+    if (carts > 0)
+        make_carts(&sale, carts);
+    else
+        make_holds(&sale, holds);
     storage_stop_reads(storage);
     engine_destroy(sale.engine);
     storage_close(storage);
@@ -247,6 +329,7 @@ int main(int argc, char **argv)
 {
     const char *folder = NULL;
     unsigned long holds = HOLDS;
+    unsigned long carts = 0;
 
     bench_begin(&argc, argv);
     for (int i = 1; i + 1 < argc; i += 2) {
@@ -254,19 +337,24 @@ int main(int argc, char **argv)
             folder = argv[i + 1];
         else if (strcmp(argv[i], "--holds") == 0)
             holds = strtoul(argv[i + 1], NULL, 10);
+        else if (strcmp(argv[i], "--carts") == 0)
+            carts = strtoul(argv[i + 1], NULL, 10);
         else
             argc = 0; /* wrong */
     }
-    if (argc % 2 == 0 || holds > UINT32_MAX / 4) {
-        fputs("usage: bench_memory [--only ROW] [--make-store FOLDER [--holds N]]\n", stderr);
+    if (argc % 2 == 0 || holds > UINT32_MAX / 4 || carts > CARTS) {
+        fputs("usage: bench_memory [--only ROW] [--make-store FOLDER [--holds N | --carts N]]\n",
+              stderr);
         return 2;
     }
     if (folder != NULL) {
-        make_store(folder, (uint32_t)holds);
+        make_store(folder, (uint32_t)holds, (uint32_t)carts);
         return 0;
     }
     measure("memory/hold", SKUS, 0);
     measure("memory/hold/hot", 1, 0);
     measure("memory/hold/full", SKUS, HOLDS);
+    measure_carts("memory/cart", CART_LINES, false);
+    measure_carts("memory/cart/full", CART_LINES_MAX, true);
     return 0;
 }

@@ -383,6 +383,9 @@ static struct engine_options choose_options(const struct settings *settings, uin
 
     options.partitions = partitions;
     options.holds_max = settings->holds_max;
+    options.coupons_max = 64;
+    options.coupon_rows_max = 64;
+    options.carts_max = 64;
     options.hold_ttl_ms = settings->ttl_ms;
     options.hold_cap_ms = settings->ttl_ms;
     options.hold_retention_ms = settings->retention_ms;

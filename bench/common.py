@@ -159,6 +159,12 @@ class Server:
             raise Failure("the session was refused: " + text)
         return json.loads(text)["token"]
 
+    def fill_cart(self, session, sku):
+        headers = {"Authorization": "Bearer " + session, "Content-Type": "application/json"}
+        status, text = self.call("POST", "/v1/cart/items", json.dumps({"sku": sku, "quantity": 1}), headers)
+        if status // 100 != 2:
+            raise Failure("the cart was refused: " + text)
+
 
 def main(name, measure_all):
     """Runs `measure_all(only, how, folder)` (`how` says: quick, or one pass of several), which yields measurements to be made: one that fails does not stop

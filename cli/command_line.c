@@ -437,15 +437,38 @@ static enum options_verdict check_challenges(const struct options *options, char
     return OPTIONS_READY;
 }
 
+static enum options_verdict check_payments(const struct options *options, char *error)
+{
+    static const char *const http[2] = {"http://", "https://"};
+    const char *url = options->stripe_base_url;
+    bool is_here = gateway_url_is_loopback(url);
+
+    if (!is_plain_url(url, http, true))
+        return refuse(error, "stripe_base_url is \"%.100s\": give a URL", url);
+    if (is_here && !options->outbound_private)
+        return refuse(error, "stripe_base_url is on this machine: that needs outbound_private on");
+    if (strncmp(url, http[0], strlen(http[0])) == 0 && !options->outbound_private)
+        return refuse(error, "stripe_base_url is http, which would send the secret key in clear:"
+                             " give https, or outbound_private on");
+    if (options->stripe_secret_key_file[0] == 0 &&
+        (options->stripe_webhook_secrets_file[0] != 0 || options->stripe_confirm))
+        return refuse(error, "stripe_webhook_secrets_file and stripe_confirm need"
+                             " stripe_secret_key_file");
+    return OPTIONS_READY;
+}
+
 static enum options_verdict check_relations(struct options *options, char *error)
 {
     struct address address;
 
     if (check_origins(&options->cors_origins, error) != OPTIONS_READY ||
         check_mail(options, error) != OPTIONS_READY || check_tls(options, error) != OPTIONS_READY ||
-        check_challenges(options, error) != OPTIONS_READY)
+        check_challenges(options, error) != OPTIONS_READY ||
+        check_payments(options, error) != OPTIONS_READY)
         return OPTIONS_REFUSED;
 
+    if (options->command == COMMAND_ID_GATEWAY && !options_is_given(options, OPTION_listen))
+        options->listen = OPTIONS_GATEWAY_LISTEN;
     if (!address_parse(options->listen, &address))
         return refuse(error,
                       "listen is \"%.100s\": give HOST:PORT, such as 127.0.0.1:8080 or"

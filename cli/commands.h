@@ -29,6 +29,7 @@ int command_repair(const struct options *options);
 int command_backup(const struct options *options);
 int command_restore(const struct options *options);
 int command_config_check(const struct options *options);
+int command_gateway(const struct options *options);
 
 /* Prints "stampede: ", the line and an end of line on standard error; returns STATUS_USAGE. */
 int complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

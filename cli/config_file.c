@@ -27,10 +27,15 @@ struct file_import {
     OPTIONS_IMPORT(X)
 };
 
+struct file_gateway {
+    OPTIONS_GATEWAY(X)
+};
+
 struct file_top {
     OPTIONS_TOP(X)
     struct file_availability *availability;
     struct file_import *import;
+    struct file_gateway *gateway;
 };
 #undef X
 
@@ -55,12 +60,17 @@ static const cyaml_schema_field_t availability_fields[] = {OPTIONS_AVAILABILITY(
 #define FILE_STRUCT file_import
 static const cyaml_schema_field_t import_fields[] = {OPTIONS_IMPORT(X) CYAML_FIELD_END};
 #undef FILE_STRUCT
+#define FILE_STRUCT file_gateway
+static const cyaml_schema_field_t gateway_fields[] = {OPTIONS_GATEWAY(X) CYAML_FIELD_END};
+#undef FILE_STRUCT
 #define FILE_STRUCT file_top
 static const cyaml_schema_field_t top_fields[] = {
     OPTIONS_TOP(X) CYAML_FIELD_MAPPING_PTR("availability", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
                                            struct file_top, availability, availability_fields),
     CYAML_FIELD_MAPPING_PTR("import", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file_top,
                             import, import_fields),
+    CYAML_FIELD_MAPPING_PTR("gateway", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file_top,
+                            gateway, gateway_fields),
     CYAML_FIELD_END,
 };
 #undef FILE_STRUCT
@@ -111,9 +121,9 @@ static void remark(cyaml_log_t level, void *context, const char *format, va_list
 
 static void explain_key(const char *path, const char *key, char *error)
 {
-    const char *keys[OPTION_COUNT + 2] = {"availability", "import"};
+    const char *keys[OPTION_COUNT + 3] = {"availability", "import", "gateway"};
     const char *nearest;
-    size_t count = 2;
+    size_t count = 3;
 
     for (enum option_id id = 0; id < OPTION_COUNT; id++)
         keys[count++] = option_rows[id].key;
@@ -211,6 +221,10 @@ static bool set_all(struct options *options, const struct file_top *top, const c
 #define X(name, flag, key, type, ...)                                                              \
     is_good = is_good && (top->import == NULL || SET_##type(name, top->import));
     OPTIONS_IMPORT(X)
+#undef X
+#define X(name, flag, key, type, ...)                                                              \
+    is_good = is_good && (top->gateway == NULL || SET_##type(name, top->gateway));
+    OPTIONS_GATEWAY(X)
 #undef X
     return is_good;
 }

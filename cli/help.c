@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "options.h"
+#include "psp_misbehave.h"
 
 enum { FLAG_COLUMN = 34 };
 
@@ -22,7 +23,14 @@ enum { FLAG_COLUMN = 34 };
     X(BACKUP, "stampede backup /mnt/backups/friday --data /var/lib/stampede")                      \
     X(RESTORE, "stampede restore /mnt/backups/friday --data /var/lib/stampede")                    \
     X(CONFIG_CHECK, "stampede config check --config /etc/stampede.yaml")                           \
-    X(CONFIG_CHECK, "STAMPEDE_SHARDS=4 stampede config check > stampede.yaml")
+    X(CONFIG_CHECK, "STAMPEDE_SHARDS=4 stampede config check > stampede.yaml")                     \
+    X(GATEWAY, "stampede gateway")                                                                 \
+    X(GATEWAY, "stampede gateway --listen 127.0.0.1:8090 --secret sk_test_shop "                   \
+               "--webhook-url http://127.0.0.1:8080/v1/webhooks/stripe "                           \
+               "--webhook-secret whsec_shop")                                                      \
+    X(GATEWAY, "stampede gateway --misbehave all --seed 7")                                        \
+    X(GATEWAY, "stampede gateway --misbehave decline=50,delay=200,delay_ms=20..400")               \
+    X(GATEWAY, "curl -u sk_test_shop: -d timeout=1000 http://127.0.0.1:8090/_misbehave")
 
 static void print_examples(enum command_id command, FILE *stream)
 {
@@ -81,6 +89,15 @@ static void print_options(const struct options *options, unsigned commands, FILE
           stream);
 }
 
+static void print_misbehaviour(FILE *stream)
+{
+    fputs("\nMisbehaviour, NAME=N of a thousand [with all]:\n", stream);
+    for (int i = 0; i < PSP_CHANCE_COUNT; i++)
+        fprintf(stream, "  %-*s%s [%u]\n", FLAG_COLUMN - 2, psp_chance_rows[i].name,
+                psp_chance_rows[i].help, psp_chance_rows[i].all);
+    fputs("  delay_ms=LEAST..MOST, timeout_ms, event_late_ms: how long\n", stream);
+}
+
 static void print_statuses(FILE *stream)
 {
     fputs("\nExit status:\n", stream);
@@ -114,9 +131,13 @@ void help_print(const struct options *options, FILE *stream)
     fprintf(stream, "%s.\n\nUsage: stampede %s%s%s [OPTION]...\n", row->summary, row->words,
             row->argument[0] != 0 ? " " : "", row->argument);
     options_set_defaults(&defaults);
+    if (options->command == COMMAND_ID_GATEWAY)
+        defaults.listen = OPTIONS_GATEWAY_LISTEN;
     print_options(&defaults,
                   options->command == COMMAND_ID_CONFIG_CHECK ? IN_ALL : 1U << options->command,
                   stream);
+    if (options->command == COMMAND_ID_GATEWAY)
+        print_misbehaviour(stream);
     print_examples(options->command, stream);
     print_statuses(stream);
     options_free(&defaults);

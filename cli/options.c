@@ -35,6 +35,10 @@ const struct option_row option_rows[OPTION_COUNT] = {
     ROW("import", flag, key, type, least, most, commands, takes, help)
             OPTIONS_IMPORT(X)
 #undef X
+#define X(name, flag, key, type, value, least, most, commands, takes, help)                        \
+    ROW("gateway", flag, key, type, least, most, commands, takes, help)
+                OPTIONS_GATEWAY(X)
+#undef X
 #undef ROW
 };
 

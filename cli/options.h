@@ -22,6 +22,7 @@
 #include <stdio.h>
 
 #include "api/challenge.h"
+#include "outbound/gateways/gateways.h"
 #include "outbound/mail.h"
 
 /* ---- commands ---- */
@@ -34,7 +35,8 @@
     X(REPAIR, "repair", "", "Say what is doubtful in a damaged store; open it again at your word") \
     X(BACKUP, "backup", "DIR", "Back up a store, served or not, to a folder")                      \
     X(RESTORE, "restore", "DIR", "Make a store, where there is none, from the backup in a folder") \
-    X(CONFIG_CHECK, "config check", "", "Say which options would apply, and where they come from")
+    X(CONFIG_CHECK, "config check", "", "Say which options would apply, and where they come from") \
+    X(GATEWAY, "gateway", "", "A payment gateway to test against, in the shapes of Stripe's API")
 
 enum command_id {
 #define X(name, words, argument, summary) COMMAND_ID_##name,
@@ -51,6 +53,7 @@ enum {
     IN_REPAIR = 1U << COMMAND_ID_REPAIR,
     IN_BACKUP = 1U << COMMAND_ID_BACKUP,
     IN_RESTORE = 1U << COMMAND_ID_RESTORE,
+    IN_GATEWAY = 1U << COMMAND_ID_GATEWAY,
     IN_ALL = IN_SERVE | IN_IMPORT | IN_CHECK | IN_REPAIR | IN_BACKUP | IN_RESTORE,
 };
 
@@ -64,8 +67,8 @@ enum {
 #define OPTIONS_SERVER(X)                                                                          \
     X(data, "data", "data", TEXT, "./stampede-data", 1, 4000, IN_ALL, "DIR",                       \
       "folder of the store; serve makes it when it is not there")                                  \
-    X(listen, "listen", "listen", TEXT, "127.0.0.1:8080", 3, 260, IN_SERVE, "HOST:PORT",           \
-      "address to serve at; port 0: any free one")                                                 \
+    X(listen, "listen", "listen", TEXT, "127.0.0.1:8080", 3, 260, IN_SERVE | IN_GATEWAY,           \
+      "HOST:PORT", "address to serve at; port 0: any free one")                                    \
     X(shards, "shards", "shards", NUMBER, 0, 0, SHARDS_MAX, IN_SERVE, "N",                         \
       "threads that serve; 0: as many as cores")                                                   \
     X(admin_key_file, "admin-key-file", "admin_key_file", TEXT, "", 0, 4000, IN_SERVE | IN_IMPORT, \
@@ -97,10 +100,23 @@ enum {
       IN_SERVE, "N", "units of ownership, a power of two; fixed when the store is made")           \
     X(holds_max, "holds-max", "holds_max", NUMBER, engine.holds_max, 64, 1U << 26, IN_SERVE, "N",  \
       "holds in memory, a shard, ended ones that still answer repeats included")                   \
+    X(carts_max, "carts-max", "carts_max", NUMBER, engine.carts_max, 16, 1U << 26, IN_SERVE, "N",  \
+      "carts in memory, a shard; where there are more, expired ones make way, the oldest first")   \
+    X(cart_guest_days, "cart-guest-days", "cart_guest_days", NUMBER,                               \
+      engine.cart_guest_ttl_s / (24 * 3600), 1, 3650, IN_SERVE, "N",                               \
+      "how long a guest's cart is kept after its last change")                                     \
+    X(cart_customer_days, "cart-customer-days", "cart_customer_days", NUMBER,                      \
+      engine.cart_customer_ttl_s / (24 * 3600), 1, 3650, IN_SERVE, "N",                            \
+      "how long a customer's is")                                                                  \
     X(skus_max, "skus-max", "skus_max", NUMBER, engine.skus_max, 16, 1U << 24, IN_SERVE, "N",      \
       "SKUs, a shard")                                                                             \
     X(limit_rows_max, "limit-rows-max", "limit_rows_max", NUMBER, engine.limit_rows_max, 16,       \
       1U << 26, IN_SERVE, "N", "customers counted against a product's limit, a shard")             \
+    X(coupons_max, "coupons-max", "coupons_max", NUMBER, engine.coupons_max, 16, 1U << 22,         \
+      IN_SERVE, "N", "coupons, a shard")                                                           \
+    X(coupon_rows_max, "coupon-rows-max", "coupon_rows_max", NUMBER, engine.coupon_rows_max, 16,   \
+      1U << 26, IN_SERVE, "N",                                                                     \
+      "uses of coupons that orders hold, and customers counted against a coupon's limit, a shard") \
     X(requests_max, "requests-max", "requests_max", NUMBER, engine.requests_max, 16, 1U << 20,     \
       IN_SERVE, "N", "requests in flight, a shard; more are refused at once")                      \
     X(workers, "workers", "workers", NUMBER, 0, 0, WORKERS_MAX, IN_SERVE, "N",                     \
@@ -183,10 +199,29 @@ enum {
     X(captcha_verify_url, "captcha-verify-url", "captcha_verify_url", TEXT, "", 0, 300, IN_SERVE,  \
       "URL", "where tokens are verified, instead of at the service's own address")
 
+#define OPTIONS_PAYMENTS(X)                                                                        \
+    X(sandbox, "sandbox", "sandbox", SWITCH, true, 0, 0, IN_SERVE, "on|off",                       \
+      "off: orders cannot be paid by the built-in sandbox, which moves no money; off in a shop "   \
+      "that sells")                                                                                \
+    X(stripe_secret_key_file, "stripe-secret-key-file", "stripe_secret_key_file", TEXT, "", 0,     \
+      4000, IN_SERVE, "FILE",                                                                      \
+      "file with Stripe's secret key, which others may not read; without it no Stripe")            \
+    X(stripe_webhook_secrets_file, "stripe-webhook-secrets-file", "stripe_webhook_secrets_file",   \
+      TEXT, "", 0, 4000, IN_SERVE, "FILE",                                                         \
+      "file with the secrets (whsec_...) that Stripe signs its events by, one a line, which "      \
+      "others may not read")                                                                       \
+    X(stripe_base_url, "stripe-base-url", "stripe_base_url", TEXT, STRIPE_BASE_URL, 1,             \
+      GATEWAY_URL_MAX, IN_SERVE, "URL",                                                            \
+      "where Stripe's API is; one on this machine needs outbound_private")                         \
+    X(stripe_confirm, "stripe-confirm", "stripe_confirm", SWITCH, false, 0, 0, IN_SERVE, "on|off", \
+      "on: payments by Stripe are confirmed through this server; only with a test key, or a "      \
+      "stripe_base_url on this machine")
+
 #define OPTIONS_TOP(X)                                                                             \
     OPTIONS_SERVER(X)                                                                              \
     OPTIONS_OUTBOUND(X)                                                                            \
-    OPTIONS_ABUSE(X)
+    OPTIONS_ABUSE(X)                                                                               \
+    OPTIONS_PAYMENTS(X)
 
 #define OPTIONS_TLS(X)                                                                             \
     X(tls_cert, "tls-cert", "tls_cert", TEXT, "", 0, 4000, IN_SERVE, "FILE",                       \
@@ -221,11 +256,29 @@ enum {
     X(import_dry_run, "dry-run", "dry_run", SWITCH, false, 0, 0, IN_IMPORT, "",                    \
       "check and count only, write nothing")
 
+#define OPTIONS_GATEWAY(X)                                                                         \
+    X(gateway_ledger, "ledger", "ledger", TEXT, "./stampede-gateway.jsonl", 1, 4000, IN_GATEWAY,   \
+      "FILE", "its ledger: a line of JSON an entry; made when it is not there")                    \
+    X(gateway_secret, "secret", "secret", TEXT, "", 0, 190, IN_GATEWAY, "KEY",                     \
+      "the secret key of its API; without it any that begins with sk_test_ will do")               \
+    X(gateway_webhook_url, "webhook-url", "webhook_url", TEXT, "", 0, 2000, IN_GATEWAY, "URL",     \
+      "where events are sent to")                                                                  \
+    X(gateway_webhook_secret, "webhook-secret", "webhook_secret", LIST, 0, 1, 200, IN_GATEWAY,     \
+      "KEY,...", "what events are signed with (whsec_...); several while one replaces another")    \
+    X(gateway_misbehave, "misbehave", "misbehave", LIST, 0, 1, 60, IN_GATEWAY, "WORD,...",         \
+      "what goes wrong: all, none, or NAME=N as below; also while it runs (/_misbehave)")          \
+    X(gateway_seed, "seed", "seed", NUMBER, 0, 0, UINT64_MAX, IN_GATEWAY, "N",                     \
+      "what chance and IDs come from; 0: another one at every start")
+
+/* Beside a shop on the same machine: what `listen` is for the gateway where nobody said. */
+#define OPTIONS_GATEWAY_LISTEN "127.0.0.1:8090"
+
 /* Sections of the configuration file; the empty one is the file's top. */
 #define OPTIONS(X)                                                                                 \
     OPTIONS_TOP(X)                                                                                 \
     OPTIONS_AVAILABILITY(X)                                                                        \
-    OPTIONS_IMPORT(X)
+    OPTIONS_IMPORT(X)                                                                              \
+    OPTIONS_GATEWAY(X)
 
 enum option_id {
 #define X(name, ...) OPTION_##name,

@@ -8,7 +8,10 @@
 
 #include "files.h"
 
-enum { PASSWORD_MAX = 500 };
+enum {
+    PASSWORD_MAX = 500,
+    SECRETS_MAX = GATEWAY_SECRETS_MAX * (GATEWAY_SECRET_LENGTH_MAX + 2) * 2, /* and blank lines */
+};
 
 /* ---- where folders are ---- */
 
@@ -53,20 +56,27 @@ bool path_is_within(const char *path, const char *folder)
 
 /* ---- the parts ---- */
 
-static bool read_password(const char *path, char password_out[PASSWORD_MAX + 1], char *error,
-                          size_t error_size)
+/* A whole file that others may not read; a terminator is added. */
+static bool read_secret_file(const char *path, char *text_out, size_t length_max, char *error,
+                             size_t error_size)
 {
     unsigned mode;
-    ssize_t length = files_read(path, password_out, PASSWORD_MAX, &mode, error, error_size);
+    ssize_t length = files_read(path, text_out, length_max, &mode, error, error_size);
 
     if (length < 0)
         return false;
-    password_out[length] = 0;
-    password_out[strcspn(password_out, "\r\n")] = 0;
-    if ((mode & 07) != 0) {
+    text_out[length] = 0;
+    if ((mode & 07) != 0)
         snprintf(error, error_size, "others may read %.300s: chmod o-rwx it", path);
+    return (mode & 07) == 0;
+}
+
+static bool read_password(const char *path, char password_out[PASSWORD_MAX + 1], char *error,
+                          size_t error_size)
+{
+    if (!read_secret_file(path, password_out, PASSWORD_MAX, error, error_size))
         return false;
-    }
+    password_out[strcspn(password_out, "\r\n")] = 0;
     if (password_out[0] == 0)
         snprintf(error, error_size, "%.300s has no password in its first line", path);
     return password_out[0] != 0;
@@ -137,6 +147,31 @@ static bool read_challenges(struct outbound_service *service, const struct optio
     return is_good;
 }
 
+static bool open_gateways(struct outbound_service *service, const struct options *options,
+                          char *error, size_t error_size)
+{
+    struct outbound_port port = outbound_port_get(service->outbound);
+    struct gateways_options wanted;
+    char key[PASSWORD_MAX + 1] = "";
+    char secrets[SECRETS_MAX + 1] = "";
+
+    gateways_options_default(&wanted);
+    wanted.sandbox = options->sandbox;
+    wanted.stripe_secret_key = key;
+    wanted.stripe_base_url = options->stripe_base_url;
+    wanted.stripe_confirm = options->stripe_confirm;
+    wanted.stripe_event_secrets = secrets;
+    if ((options->stripe_secret_key_file[0] == 0 ||
+         read_password(options->stripe_secret_key_file, key, error, error_size)) &&
+        (options->stripe_webhook_secrets_file[0] == 0 ||
+         read_secret_file(options->stripe_webhook_secrets_file, secrets, SECRETS_MAX, error,
+                          error_size)))
+        service->gateways = gateways_create(&wanted, &port, error, error_size);
+    explicit_bzero(key, sizeof(key));
+    explicit_bzero(secrets, sizeof(secrets));
+    return service->gateways != NULL;
+}
+
 bool outbound_service_open(struct outbound_service *service, const struct options *options,
                            const char *served_at, char *error, size_t error_size)
 {
@@ -156,13 +191,16 @@ bool outbound_service_open(struct outbound_service *service, const struct option
         .public_url = service->public_url,
     };
     return service->templates != NULL && read_challenges(service, options, error, error_size) &&
-           start_thread(service, options, error, error_size);
+           start_thread(service, options, error, error_size) &&
+           open_gateways(service, options, error, error_size);
 }
 
 void outbound_service_close(struct outbound_service *service)
 {
     if (service->outbound != NULL)
         outbound_destroy(service->outbound);
+    if (service->gateways != NULL) /* whose last calls have ended with the thread */
+        gateways_destroy(service->gateways);
     if (service->templates != NULL)
         mail_templates_free(service->templates);
     explicit_bzero(service->captcha_secret, sizeof(service->captcha_secret));

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The outbound side of `serve`, from the options: thread, mail server, mail folder, templates, and
- * who verifies captchas. */
+ * who verifies captchas, and the payment gateways. */
 #ifndef STAMPEDE_OUTBOUND_SERVICE_H
 #define STAMPEDE_OUTBOUND_SERVICE_H
 
 #include "options.h"
 #include "outbound/captcha.h"
+#include "outbound/gateways/gateways.h"
 #include "outbound/mail_job.h"
 #include "outbound/outbound.h"
 
@@ -13,6 +14,7 @@ enum { PUBLIC_URL_MAX = 320 };
 
 struct outbound_service {
     struct outbound *outbound;
+    struct gateways *gateways;
     struct mail_templates *templates;
     struct mail_settings mail;
     struct challenge_options challenges;

@@ -266,14 +266,19 @@ static struct engine_options choose_engine_options(const struct service *service
     wanted.partitions = service->storage_info.partitions;
     wanted.hold_ttl_ms = (uint32_t)options->hold_ttl_ms;
     wanted.hold_cap_ms = (uint32_t)options->hold_cap_ms;
+    wanted.cart_guest_ttl_s = (uint32_t)options->cart_guest_days * 24 * 3600;
+    wanted.cart_customer_ttl_s = (uint32_t)options->cart_customer_days * 24 * 3600;
 #define TAKE(field, option)                                                                        \
     if (options_is_given(options, OPTION_##option))                                                \
         wanted.field = (uint32_t)options->option;
     TAKE(hold_extensions_max, hold_extensions)
     TAKE(hold_retention_ms, hold_retention_ms)
     TAKE(holds_max, holds_max)
+    TAKE(carts_max, carts_max)
     TAKE(skus_max, skus_max)
     TAKE(limit_rows_max, limit_rows_max)
+    TAKE(coupons_max, coupons_max)
+    TAKE(coupon_rows_max, coupon_rows_max)
     TAKE(requests_max, requests_max)
     TAKE(request_timeout_ms, request_timeout_ms)
     TAKE(audit_period_ms, audit_period_ms)
@@ -326,7 +331,7 @@ static bool create_engine(struct service *service)
     ports.workers = env_real_workers_port(service->workers);
     service->engine = engine_create(&options, &ports);
     if (service->engine == NULL)
-        complain("not enough memory: lower holds_max, skus_max or shards");
+        complain("not enough memory: lower holds_max, carts_max, skus_max or shards");
     return service->engine != NULL;
 }
 
@@ -386,9 +391,11 @@ static bool create_api(struct service *service)
     wanted.public_url = options->public_url;
     wanted.staff_totp = options->staff_totp;
     wanted.availability_exact = options->availability_exact;
+    wanted.private_targets = options->outbound_private;
     wanted.secure_cookies = options->secure_cookies;
     wanted.drain_deadline_ms = (unsigned)options->drain_ms;
     wanted.outbound = service->outbound.outbound;
+    wanted.gateways = service->outbound.gateways;
     wanted.mail = &service->outbound.mail;
     wanted.challenges = service->outbound.challenges;
     wanted.workers_queued = workers_queued;

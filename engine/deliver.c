@@ -130,6 +130,11 @@ static void answer_outcome(struct shard *shard, const struct message *request, e
     reply.reply.answers = request->type;
     if (request->type == MESSAGE_ACCOUNT)
         reply.reply.account = request->account.envelope;
+    else if (request->type == MESSAGE_SETTINGS)
+        reply.reply.settings = request->settings.envelope;
+    if (request->type == MESSAGE_ORDER)
+        reply.reply.order = request->order.envelope;
+    coupon_refused(request, &reply);
     shard_release(shard, &one, true);
 }
 
@@ -243,6 +248,10 @@ static void make_unknown(struct message *message)
             envelope_free(message->reply.list);
             message->reply.list = NULL;
         }
+        if (message->reply.answers == MESSAGE_COUPON_LIST && message->reply.coupons != NULL) {
+            envelope_free(message->reply.coupons);
+            message->reply.coupons = NULL;
+        }
         message->reply.outcome =
             MUTANT(FAILED_CALLED_REFUSED) ? OUTCOME_OVERLOADED : OUTCOME_OUTCOME_UNKNOWN;
         message->reply.replayed = 0;
@@ -308,6 +317,14 @@ static void receive_reply(struct shard *shard, struct message *message)
         rounds_take_reply(shard, message);
         return;
     }
+    if (orders_is_own_cookie(message->cookie)) {
+        orders_take_reply(shard, message);
+        return;
+    }
+    if (message->reply.answers == MESSAGE_SETTINGS && message->reply.settings->is_round) {
+        rounds_take_settings(shard, message);
+        return;
+    }
     shard->reply(shard->reply_user, message->cookie, message);
 }
 
@@ -334,6 +351,13 @@ void shard_prefetch_next(struct shard *shard, const struct message *message)
     prefetch(&sku->product->filter.newest_ms);
 }
 
+/* What the shards ask for at leisure is nobody's request. */
+static bool is_of_round(const struct message *message)
+{
+    return (message->type == MESSAGE_ACCOUNT && message->account.envelope->is_round) ||
+           (message->type == MESSAGE_SETTINGS && message->settings.envelope->is_round);
+}
+
 void shard_deliver(struct shard *shard, struct message *message)
 {
     bool failed = atomic_load_explicit(&shard->engine->failed, memory_order_relaxed);
@@ -351,9 +375,7 @@ void shard_deliver(struct shard *shard, struct message *message)
         return;
     }
     if (message->deadline_boot_ms != 0 && shard->now.boot_ms > message->deadline_boot_ms) {
-        /* What the shards ask for at leisure is nobody's request. */
-        metric_add(&shard->metrics.requests_expired,
-                   message->type != MESSAGE_ACCOUNT || !message->account.envelope->is_round);
+        metric_add(&shard->metrics.requests_expired, !is_of_round(message));
         refuse_message(shard, message, OUTCOME_OVERLOADED);
         return;
     }
@@ -364,8 +386,19 @@ void shard_deliver(struct shard *shard, struct message *message)
         adopt_holds(shard, message);
     else if (message->type == MESSAGE_ACCOUNT)
         accounts_deliver(shard, message);
+    else if (message->type == MESSAGE_ORDER)
+        orders_deliver(shard, message);
+    else if (message->type == MESSAGE_COUPON_LIST)
+        coupons_list(shard, message);
+    else if (message->type >= MESSAGE_COUPON_GET && message->type <= MESSAGE_COUPON_RELEASE)
+        coupons_deliver(shard, message);
+    else if (message->type == MESSAGE_SETTINGS)
+        settings_host_deliver(shard, message);
     else if (message->type == MESSAGE_PRODUCT_SUBMIT)
         directory_submit(shard, message);
+    else if (message->type == MESSAGE_CART || message->type == MESSAGE_CART_MERGE ||
+             message->type == MESSAGE_CART_CLEAR)
+        carts_deliver(shard, message);
     else
         run_actor(shard, message);
 }

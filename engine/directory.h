@@ -13,6 +13,7 @@
 
 #include "gate.h"
 #include "key_filter.h"
+#include "product_label.h"
 #include "records.h"
 
 struct product_entry {
@@ -20,12 +21,15 @@ struct product_entry {
     uint32_t partition;
     uint32_t number;       /* within the partition */
     _Atomic bool recorded; /* its partition has stored it; until then it is not found */
+    /* Set before `recorded`, replaced when it changes; valid until the reader returns to its loop.
+     * NULL only where there was no memory for one. */
+    _Atomic(const struct product_label *) label;
     char id[PRODUCT_ID_LENGTH_MAX + 1];
 };
 
 struct sku_entry {
     struct gate gate; /* first: its own cache line */
-    /* The rest never changes once published, but the price. */
+    /* The rest never changes once published, but price and weight. */
     _Alignas(CACHE_LINE) struct product_entry *product;
     uint32_t sku_id;
     uint32_t product_number;
@@ -34,6 +38,7 @@ struct sku_entry {
     uint8_t sku_length;
     char sku[SKU_LENGTH_MAX + 1];
     _Atomic int64_t price_minor;
+    _Atomic uint32_t weight_grams; /* of one unit; 0: none, or not known */
 };
 
 struct directory;

@@ -25,11 +25,18 @@ struct engine_options engine_options_default(uint32_t shards)
         .batches = 3,
         .audit_period_ms = 60 * 1000,
         .accounts_active_max = ACCOUNTS_ACTIVE_MAX,
+        .orders_live_max = ORDERS_LIVE_MAX,
         .session_marks = 1 << 20,
         .outbox_rows_max = OUTBOX_ROWS_MAX,
         .mails_under_way_max = MAILS_UNDER_WAY_MAX,
+        .carts_max = CARTS_MAX,
+        .cart_guest_ttl_s = CART_GUEST_TTL_S,
+        .cart_customer_ttl_s = CART_CUSTOMER_TTL_S,
+        .cart_idle_ms = CART_IDLE_MS,
         .retention_period_ms = 24 * 3600 * 1000,
         .retention_steady_ms = 3600 * 1000,
+        .coupons_max = COUPONS_MAX,
+        .coupon_rows_max = COUPON_ROWS_MAX,
     };
 }
 
@@ -98,6 +105,22 @@ static void lay_out_accounts(struct carver *carver, struct engine *engine, struc
         accounts_init(&shard->accounts, slots, index, count);
 }
 
+static void lay_out_orders(struct carver *carver, const struct engine *engine, struct shard *shard)
+{
+    uint32_t count = engine->options.orders_live_max;
+    uint32_t buckets = index_table_buckets(count);
+    struct orders_memory memory = {0};
+
+    memory.slots = carve(carver, count * sizeof(*memory.slots));
+    memory.index = carve(carver, buckets * sizeof(*memory.index));
+    memory.key_index = carve(carver, buckets * sizeof(*memory.key_index));
+    memory.timers = carve(carver, count * sizeof(*memory.timers));
+    memory.gateways = carve(carver, ORDER_GATEWAY_MAX * sizeof(*memory.gateways));
+    memory.lookups = carve(carver, ORDER_LOOKUPS_MAX * sizeof(*memory.lookups));
+    if (carver->base != NULL)
+        orders_init(&shard->orders, &memory, count, shard->now.boot_ms);
+}
+
 static void lay_out_mails(struct carver *carver, const struct engine *engine, struct shard *shard)
 {
     const struct engine_options *options = &engine->options;
@@ -113,6 +136,18 @@ static void lay_out_mails(struct carver *carver, const struct engine *engine, st
     atomic_store(&shard->mails_oldest_wall_ms, INT64_MAX);
 }
 
+static void lay_out_coupons(struct carver *carver, const struct engine *engine, struct shard *shard)
+{
+    struct coupon_sizes sizes = {.coupons_max = engine->options.coupons_max,
+                                 .uses_max = engine->options.coupon_rows_max,
+                                 .customers_max = engine->options.coupon_rows_max};
+    void *pool = carve(carver, coupon_pool_bytes(&sizes));
+    struct coupon_lookup *lookups = carve(carver, COUPON_LOOKUPS_MAX * sizeof(*lookups));
+
+    if (carver->base != NULL)
+        coupons_init(&shard->coupons, coupon_pool_init(pool, &sizes, &engine->table_key), lookups);
+}
+
 static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t index)
 {
     const struct engine_options *options = &engine->options;
@@ -120,6 +155,7 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
     struct shard *shard = carve(carver, sizeof(*shard));
     void *pool = carve(carver, inventory_pool_bytes(&sizes));
     struct timer_node *nodes = carve(carver, options->holds_max * sizeof(*nodes));
+    void *carts = carve(carver, cart_pool_bytes(options->carts_max));
 
     if (carver->base != NULL) {
         engine->shards[index] = shard;
@@ -129,6 +165,8 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
         shard->now = engine->ports.env.now(engine->ports.env.self);
         block_pool_init(&shard->blocks, &engine->ports.env);
         shard->pool = inventory_pool_init(pool, &sizes, &engine->table_key);
+        shard->carts =
+            cart_pool_init(carts, options->carts_max, &engine->cart_options, &engine->table_key);
         shard->audit_due_ms = shard->now.boot_ms + options->audit_period_ms;
         timers_init(&shard->timers, nodes, options->holds_max, shard->now.boot_ms);
         rounds_init(&shard->rounds, options, &shard->now);
@@ -138,6 +176,8 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
     }
     lay_out_accounts(carver, engine, shard);
     lay_out_mails(carver, engine, shard);
+    lay_out_orders(carver, engine, shard);
+    lay_out_coupons(carver, engine, shard);
     lay_out_batches(carver, engine, shard);
 }
 
@@ -150,17 +190,28 @@ static void lay_out(struct carver *carver, struct engine *engine)
     struct shard **shards = carve(carver, options->shards * sizeof(*shards));
     struct mailbox **mailboxes = carve(carver, pairs * sizeof(*mailboxes));
     struct committer *committer = carve(carver, sizeof(*committer));
+    struct settings *settings = carve(carver, sizeof(*settings));
     struct session_marks *marks =
         carve(carver, sizeof(*marks) + options->session_marks * sizeof(marks->marks[0]));
     uint32_t *next_account = carve(carver, options->partitions * sizeof(*next_account));
+    struct order_numbers *order_numbers =
+        carve(carver, options->partitions * sizeof(*order_numbers));
+    struct order_numbers *event_numbers =
+        carve(carver, options->partitions * sizeof(*event_numbers));
+    uint32_t *next_coupon = carve(carver, options->partitions * sizeof(*next_coupon));
     struct audit_head_record *audit_heads =
         carve(carver, options->partitions * sizeof(*audit_heads));
 
     if (carver->base != NULL) {
+        engine->settings = settings;
+        settings_init(settings);
         engine->marks = marks;
         marks->key = engine->table_key;
         marks->count = options->session_marks;
         engine->next_account = next_account;
+        engine->order_numbers = order_numbers;
+        engine->event_numbers = event_numbers;
+        engine->next_coupon = next_coupon;
         engine->audit_heads = audit_heads;
         engine->inventories = inventories;
         engine->shards = shards;
@@ -179,6 +230,9 @@ static void lay_out(struct carver *carver, struct engine *engine)
         inventory_init(&inventories[i], shards[engine_shard_of(engine, i)]->pool,
                        &engine->inventory_options, i);
         next_account[i] = 1;
+        order_numbers[i] = (struct order_numbers){.next = 1};
+        event_numbers[i] = (struct order_numbers){.next = 1};
+        next_coupon[i] = 1;
     }
 }
 
@@ -191,7 +245,8 @@ struct engine *engine_create(const struct engine_options *options, const struct 
     assert((options->partitions & (options->partitions - 1)) == 0 && options->partitions >= 1 &&
            options->partitions <= PARTITIONS_MAX);
     assert(options->timers_per_step >= 1 && options->accounts_active_max >= 1 &&
-           options->session_marks >= 1);
+           options->session_marks >= 1 && options->carts_max >= 1);
+    assert(options->coupons_max >= 1 && options->coupon_rows_max >= 1);
     assert(options->outbox_rows_max >= 2 && options->outbox_rows_max <= OUTBOX_ROWS_MAX &&
            options->mails_under_way_max >= 1 &&
            options->mails_under_way_max <= MAILS_UNDER_WAY_MAX);
@@ -208,6 +263,11 @@ struct engine *engine_create(const struct engine_options *options, const struct 
                                    .hold_retention_ms = options->hold_retention_ms,
                                    .adopted_guest_ms = options->request_timeout_ms +
                                                        INTENT_TIMEOUT_MS + ADOPTED_GUEST_SLACK_MS};
+    engine->cart_options =
+        (struct cart_options){.partitions = options->partitions,
+                              .guest_ttl_ms = options->cart_guest_ttl_s * INT64_C(1000),
+                              .customer_ttl_ms = options->cart_customer_ttl_s * INT64_C(1000),
+                              .idle_ms = options->cart_idle_ms};
     ports->env.random(ports->env.self, &engine->table_key, sizeof(engine->table_key));
     lay_out(&carver, engine);
     engine->memory_bytes = carver.used;
@@ -221,11 +281,22 @@ struct engine *engine_create(const struct engine_options *options, const struct 
     assert(carver.used == engine->memory_bytes);
     engine->builder = directory_builder_create(options->partitions, &engine->table_key,
                                                &engine->shards[DIRECTORY_SHARD]->blocks);
-    if (engine->builder == NULL) {
+    if (engine->builder == NULL || !settings_host_begin(engine)) {
         engine_destroy(engine);
         return NULL;
     }
     return engine;
+}
+
+static void free_coupon_envelope_of(const struct message *message)
+{
+    if (message->type == MESSAGE_COUPON_GET || message->type == MESSAGE_COUPON_PUT)
+        envelope_free(message->coupon.envelope);
+    else if (message->type == MESSAGE_REPLY && (message->reply.answers == MESSAGE_COUPON_GET ||
+                                                message->reply.answers == MESSAGE_COUPON_PUT))
+        envelope_free(message->reply.coupon);
+    else if (message->type == MESSAGE_REPLY && message->reply.answers == MESSAGE_COUPON_LIST)
+        envelope_free(message->reply.coupons);
 }
 
 static void free_envelope_of(const struct message *message)
@@ -235,10 +306,20 @@ static void free_envelope_of(const struct message *message)
         envelope_free(message->product.envelope);
     else if (message->type == MESSAGE_ACCOUNT)
         envelope_free(message->account.envelope);
+    else if (message->type == MESSAGE_ORDER)
+        envelope_free(message->order.envelope);
+    else if (message->type == MESSAGE_REPLY && message->reply.answers == MESSAGE_ORDER)
+        envelope_free(message->reply.order);
+    else if (message->type == MESSAGE_SETTINGS)
+        envelope_free(message->settings.envelope);
+    else if (message->type == MESSAGE_REPLY && message->reply.answers == MESSAGE_SETTINGS)
+        envelope_free(message->reply.settings);
     else if (message->type == MESSAGE_REPLY && message->reply.answers == MESSAGE_HOLD_LIST)
         envelope_free(message->reply.list);
     else if (message->type == MESSAGE_REPLY && message->reply.answers == MESSAGE_ACCOUNT)
         envelope_free(message->reply.account);
+    else
+        free_coupon_envelope_of(message);
 }
 
 static void free_envelopes_of_batch(const struct batch *batch)
@@ -252,6 +333,7 @@ static void free_envelopes_of_batch(const struct batch *batch)
         free_envelope_of(message);
         at += message->size;
     }
+    free(batch->settings);
 }
 
 /* Envelopes still on their way, in mailboxes and batches, have no other owner. */
@@ -274,7 +356,9 @@ static void free_envelopes(struct engine *engine)
         for (batch = atomic_load(&shard->returned); batch != NULL; batch = batch->next)
             free_envelopes_of_batch(batch);
         accounts_destroy(&shard->accounts);
+        orders_destroy(&shard->orders);
         mails_destroy(&shard->mails);
+        coupons_destroy(&shard->coupons);
         rounds_destroy(&shard->rounds);
         for (uint32_t n = 0; n < shard->unpublished_count; n++)
             envelope_free(shard->unpublished[n]);
@@ -287,6 +371,7 @@ void engine_destroy(struct engine *engine)
     if (engine == NULL)
         return;
     free_envelopes(engine);
+    settings_host_destroy(engine);
     directory_free(atomic_load(&engine->directory));
     directory_builder_destroy(engine->builder);
     for (uint32_t i = 0; i < engine->options.shards; i++)
@@ -357,6 +442,13 @@ void engine_reservation_id(const struct engine *engine, const struct reservation
                            char text_out[RESERVATION_ID_LENGTH + 1])
 {
     reservation_id_format(id, &engine->ports.secrets.id_key, text_out);
+}
+
+void engine_cart_id(const struct engine *engine, const struct principal *principal,
+                    int64_t created_wall_ms, char text_out[CART_ID_LENGTH + 1])
+{
+    cart_id_format(principal, created_wall_ms, engine->options.partitions,
+                   &engine->ports.secrets.id_key, text_out);
 }
 
 const struct secrets_port *engine_secrets(const struct engine *engine)
@@ -484,6 +576,35 @@ struct account_envelope *account_envelope_create(enum account_call call)
 
     if (envelope != NULL)
         envelope->call = (uint8_t)call;
+    return envelope;
+}
+
+struct order_envelope *order_envelope_create(enum order_call call)
+{
+    struct order_envelope *envelope = calloc(1, sizeof(*envelope));
+
+    if (envelope != NULL)
+        envelope->call = (uint8_t)call;
+    return envelope;
+}
+
+struct coupon_envelope *coupon_envelope_create(enum coupon_call call)
+{
+    struct coupon_envelope *envelope = calloc(1, sizeof(*envelope));
+
+    if (envelope != NULL)
+        envelope->call = (uint8_t)call;
+    return envelope;
+}
+
+struct settings_envelope *settings_envelope_create(enum settings_call call, enum setting_kind kind)
+{
+    struct settings_envelope *envelope = calloc(1, sizeof(*envelope));
+
+    if (envelope != NULL) {
+        envelope->call = (uint8_t)call;
+        envelope->kind = (uint8_t)kind;
+    }
     return envelope;
 }
 

@@ -13,12 +13,15 @@
 #include <stdint.h>
 
 #include "account.h"
+#include "cart.h"
+#include "coupon.h"
 #include "directory.h"
 #include "env.h"
 #include "messages.h"
 #include "metrics.h"
 #include "order.h"
 #include "ports.h"
+#include "settings.h"
 
 struct engine;
 struct shard;
@@ -49,10 +52,16 @@ struct engine_options {
     uint32_t session_marks;       /* classes of principals: session_marks.h */
     uint32_t outbox_rows_max;     /* mails known to a shard; 2 to OUTBOX_ROWS_MAX */
     uint32_t mails_under_way_max; /* a shard; 1 to MAILS_UNDER_WAY_MAX */
+    uint32_t carts_max;           /* a shard; live and expired ones */
+    uint32_t cart_guest_ttl_s;    /* since a cart's last change */
+    uint32_t cart_customer_ttl_s;
+    uint32_t cart_idle_ms; /* then it counts as abandoned */
     /* Between two rounds that delete what is past its time; 0: none. They begin when the wall clock
      * has run evenly for so long. */
     uint32_t retention_period_ms;
     uint32_t retention_steady_ms;
+    uint32_t coupons_max;     /* a shard */
+    uint32_t coupon_rows_max; /* a shard: uses that are held; and customers of limited coupons */
 };
 
 /* The defaults of every option, for `shards` shards. */
@@ -138,6 +147,15 @@ enum command_type {
     COMMAND_ACCOUNT,
     COMMAND_ORDER,
     COMMAND_STOCK_RESTOCK, /* an order's */
+    COMMAND_COUPON,        /* by its code */
+    COMMAND_COUPON_LIST,   /* asks one shard's own part */
+    COMMAND_COUPON_HOLD,
+    COMMAND_COUPON_COMMIT,
+    COMMAND_COUPON_RELEASE,
+    COMMAND_SETTINGS,
+    COMMAND_CART,       /* the principal's */
+    COMMAND_CART_MERGE, /* a guest's into that of the principal, who is a customer */
+    COMMAND_CART_CLEAR, /* what the principal has ordered */
 };
 
 struct command {
@@ -166,12 +184,13 @@ struct command {
             bool is_set;
             int64_t value;
             struct slice reason;
-            struct slice key;             /* the Idempotency-Key; empty: none */
-            struct slice body;            /* its fingerprint is kept with the key */
-        } stock;                          /* STOCK_* */
-        struct product_envelope *product; /* ownership moves unless refused at once */
-        struct account_envelope *account; /* likewise; comes back with the reply */
-        struct order_envelope *order;     /* likewise */
+            struct slice key;               /* the Idempotency-Key; empty: none */
+            struct slice body;              /* its fingerprint is kept with the key */
+        } stock;                            /* STOCK_* */
+        struct product_envelope *product;   /* ownership moves unless refused at once */
+        struct account_envelope *account;   /* likewise; comes back with the reply */
+        struct order_envelope *order;       /* likewise */
+        struct settings_envelope *settings; /* likewise */
         struct {
             uint32_t sku_id;
             uint32_t quantity;
@@ -185,6 +204,30 @@ struct command {
             uint32_t shard; /* asked */
             struct list_body body;
         } list;
+        struct coupon_envelope *coupon; /* ownership as an account's */
+        struct {
+            uint32_t shard; /* asked */
+            struct coupon_list_body body;
+        } coupon_list;
+        struct {
+            uint32_t partition; /* the coupon's, as its view says */
+            struct coupon_use_body body;
+        } coupon_use; /* COUPON_HOLD, _COMMIT, _RELEASE */
+        struct {
+            enum cart_operation operation;
+            struct slice sku;    /* CART_ADD, CART_SET, CART_REMOVE */
+            uint32_t quantity;   /* CART_ADD, CART_SET: 1 to QUANTITY_MAX: the caller checks */
+            struct slice coupon; /* CART_COUPON_SET: 1 to COUPON_CODE_MAX bytes */
+        } cart;
+        struct {
+            struct principal guest;
+            const struct cart_content *content; /* the guest's cart */
+        } cart_merge;
+        struct {
+            uint64_t order; /* its number; not 0 */
+            const struct line *lines;
+            uint32_t line_count; /* at most RESERVATION_LINES_MAX */
+        } cart_clear;
     };
 };
 
@@ -212,6 +255,10 @@ void engine_refusal_describe(struct shard *shard, const struct line *lines, uint
 
 /* The directory as this shard sees it now; valid until the caller returns to its loop. */
 const struct directory *shard_directory(const struct shard *shard);
+
+/* The shop's settings as this shard sees them now; valid until the caller returns to its loop. All
+ * in it is durable, and what was acknowledged anywhere is in it. */
+const struct settings_view *shard_settings(const struct shard *shard);
 
 struct availability {
     uint32_t available;
@@ -311,6 +358,9 @@ uint32_t engine_mark(const struct engine *engine, const struct principal *princi
 void shard_random(struct shard *shard, void *bytes, size_t length);
 void engine_reservation_id(const struct engine *engine, const struct reservation_id *id,
                            char text_out[RESERVATION_ID_LENGTH + 1]);
+/* The ID of a principal's cart that was begun then. */
+void engine_cart_id(const struct engine *engine, const struct principal *principal,
+                    int64_t created_wall_ms, char text_out[CART_ID_LENGTH + 1]);
 const struct secrets_port *engine_secrets(const struct engine *engine);
 const struct vault_port *engine_vault(const struct engine *engine);
 struct moment engine_now(const struct engine *engine);
@@ -347,6 +397,8 @@ void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_
 struct product_envelope *product_envelope_create(uint32_t document_length);
 struct account_envelope *account_envelope_create(enum account_call call);
 struct order_envelope *order_envelope_create(enum order_call call);
+struct coupon_envelope *coupon_envelope_create(enum coupon_call call);
+struct settings_envelope *settings_envelope_create(enum settings_call call, enum setting_kind kind);
 void envelope_free(void *envelope);
 
 #endif

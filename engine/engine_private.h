@@ -7,13 +7,17 @@
 
 #include "accounts.h"
 #include "block_pool.h"
+#include "carts.h"
+#include "coupons.h"
 #include "engine.h"
 #include "inventory.h"
 #include "mailbox.h"
 #include "mails.h"
+#include "orders.h"
 #include "mutants.h"
 #include "rounds.h"
 #include "session_marks.h"
+#include "settings_host.h"
 #include "timers.h"
 
 enum {
@@ -24,7 +28,6 @@ enum {
     READS_IN_FLIGHT_MAX = 128,    /* journal reads, a shard */
     OUTBOUND_IN_FLIGHT_MAX = 256, /* jobs at the outbound port, a shard */
     WORKS_IN_FLIGHT_MAX = 64,     /* pieces of work at the workers, a shard */
-    RETIRED_MAX = 64,
     AUDIT_SKUS_PER_STEP = 16,
     AUDIT_LINES_MAX = 1024, /* of a SKU with more, only gate and record are compared */
     AUDIT_QUIET_MS = 1000,
@@ -41,15 +44,12 @@ struct batch {
     uint32_t received; /* messages that went into it */
     uint64_t serial;   /* of its shard's batches, in the order in which they were begun */
     bool erases;       /* a data key: to be scrubbed once this is durable */
+    /* The settings with the changes in this batch, to be published when it is durable; NULL: it has
+     * none. */
+    struct settings_view *settings;
+    bool changes_settings;
     enum commit_outcome outcome;
     struct batch *next; /* of the same shard: free, or coming back */
-};
-
-/* Memory that readers may still see: freed when every shard has passed two ticks. */
-struct retired {
-    void (*release)(void *memory);
-    void *memory;
-    uint64_t ticks[SHARDS_MAX];
 };
 
 struct shard {
@@ -65,7 +65,11 @@ struct shard {
     struct timers timers;
     struct accounts accounts;
     struct mails mails;
+    struct cart_pool *carts;
     struct rounds rounds;
+    struct orders orders;
+    struct coupons coupons;
+    struct settings_host settings;
     uint64_t serial;          /* of the batch begun last */
     uint64_t serial_returned; /* all up to this one are durable */
     struct effects effects;
@@ -90,7 +94,8 @@ struct shard {
     /* The directory's shard: PUTs that wait for their SKUs to be published. */
     struct product_envelope *unpublished[PRODUCTS_IN_FLIGHT_MAX];
     uint32_t unpublished_count;
-    bool publish_due; /* the master has entries that are not published */
+    bool publish_due;                   /* the master has entries that are not published */
+    struct product_label *stale_labels; /* replaced, to be retired */
 
     /* Written by its thread, read by others. */
     _Alignas(CACHE_LINE) _Atomic uint64_t tick;
@@ -129,6 +134,7 @@ struct engine {
     struct engine_options options;
     struct engine_ports ports;
     struct inventory_options inventory_options;
+    struct cart_options cart_options;
     struct inventory *inventories; /* by partition; each used by its shard alone */
     struct shard **shards;
     struct mailbox **mailboxes; /* [source * shards + target] */
@@ -139,9 +145,15 @@ struct engine {
     struct hash_key table_key;
     struct session_marks *marks;
     uint32_t *next_account;                /* by partition; used by its shard alone */
+    uint32_t *next_coupon;                 /* likewise */
+    struct order_numbers *order_numbers;   /* likewise */
+    struct order_numbers *event_numbers;
     struct audit_head_record *audit_heads; /* likewise: of what is durable or on its way there */
 
+    struct settings *settings; /* used by their shard alone */
+
     _Atomic(const struct directory *) directory;
+    _Atomic(const struct settings_view *) settings_view;
     _Atomic bool failed;
     _Atomic bool draining;
 };
@@ -184,6 +196,20 @@ void gates_return(struct shard *shard, const struct line *lines, uint32_t count)
 enum outcome gates_refusal(struct shard *shard, const struct line *lines, uint32_t line_count,
                            struct refusal *refusal_out);
 
+/* ---- submit.c ---- */
+
+/* Room for a request in the mailbox to a shard, zeroed, its head filled in; NULL, counted as
+ * refused, if there is none. Filled in, it is sent: PENDING. */
+struct message *begin_request(struct shard *shard, uint32_t target, enum message_type type,
+                              uint32_t lines, uint64_t cookie);
+enum outcome send_request(struct shard *shard, uint32_t target);
+
+/* ---- submit_cart.c ---- */
+
+enum outcome submit_cart(struct shard *shard, const struct command *command, uint64_t cookie);
+enum outcome submit_cart_merge(struct shard *shard, const struct command *command, uint64_t cookie);
+enum outcome submit_cart_clear(struct shard *shard, const struct command *command, uint64_t cookie);
+
 /* ---- products.c: the directory's shard ---- */
 
 void directory_submit(struct shard *shard, struct message *message);
@@ -204,6 +230,10 @@ bool audit_chain_restore(struct engine *engine, const struct record *record);
 /* Frees `memory` by `release` once no shard can see it any more; when too much waits, it is kept
  * until it can be added (false: the caller tries again later). */
 bool shard_retire(struct shard *shard, void (*release)(void *), void *memory);
+/* The same for those with a list of their own: from when on, and whether nobody sees it any more.
+ */
+void retired_begin(const struct shard *shard, struct retired *retired);
+bool retired_is_passed(const struct shard *shard, const struct retired *retired);
 void shard_free_retired(struct shard *shard, bool all);
 
 /* ---- commit.c ---- */

@@ -22,6 +22,15 @@ bool engine_inspect_hold(struct engine *engine, const struct principal *principa
            out->id.sequence == id->sequence;
 }
 
+bool engine_inspect_cart(struct engine *engine, const struct principal *principal,
+                         struct cart_view *out)
+{
+    uint32_t partition = record_place_of(principal->bytes, engine->options.partitions).partition;
+
+    return cart_pool_view(engine->shards[engine_shard_of(engine, partition)]->carts, principal,
+                          out);
+}
+
 struct moment engine_inspect_now(const struct shard *shard)
 {
     return shard->now;
@@ -56,6 +65,24 @@ uint32_t engine_inspect_limits(const struct engine *engine)
     return wrong;
 }
 
+bool engine_inspect_coupon(struct engine *engine, const char *code, struct coupon_view *out)
+{
+    uint32_t partition =
+        coupon_code_partition(code, &engine->ports.secrets.key_key, engine->options.partitions);
+    const struct shard *shard = engine->shards[engine_shard_of(engine, partition)];
+
+    return coupon_find(shard->coupons.pool, partition, code, out);
+}
+
+uint32_t engine_inspect_coupons(const struct engine *engine)
+{
+    uint32_t wrong = 0;
+
+    for (uint32_t i = 0; i < engine->options.shards; i++)
+        wrong += coupon_pool_audit(engine->shards[i]->coupons.pool);
+    return wrong;
+}
+
 /* As batch_open, after what has returned was taken. */
 bool engine_inspect_can_serve(const struct engine *engine, uint32_t index)
 {
@@ -84,7 +111,8 @@ uint64_t engine_inspect_digest(struct engine *engine)
     uint64_t digest = 0;
 
     for (uint32_t i = 0; i < engine->options.shards; i++)
-        digest += inventory_pool_digest(engine->shards[i]->pool);
+        digest += inventory_pool_digest(engine->shards[i]->pool) +
+                  cart_pool_digest(engine->shards[i]->carts);
     for (uint32_t i = 0; i < engine->options.partitions; i++)
         digest += hash_word((uint64_t)(i + 1) << 32 | engine->next_account[i]);
     return digest;

@@ -13,6 +13,10 @@ bool engine_inspect_stock(struct engine *engine, uint32_t sku_id, struct stock_v
 bool engine_inspect_hold(struct engine *engine, const struct principal *principal,
                          const struct reservation_id *id, struct hold_view *out);
 
+/* The cart of a principal as its owner has it now; false if there is none. */
+bool engine_inspect_cart(struct engine *engine, const struct principal *principal,
+                         struct cart_view *out);
+
 /* The time from which a request that was just submitted here counts its deadline: that of the
  * shard's turn, or of its waking after it. */
 struct moment engine_inspect_now(const struct shard *shard);
@@ -22,6 +26,11 @@ uint32_t engine_inspect_audit(struct engine *engine);
 
 /* The number of limited products for which not as many units count as are held of them. */
 uint32_t engine_inspect_limits(const struct engine *engine);
+
+/* A coupon as it is now; false if there is none of this code. And the number of coupons whose
+ * counters are not those of their uses. */
+bool engine_inspect_coupon(struct engine *engine, const char *code, struct coupon_view *out);
+uint32_t engine_inspect_coupons(const struct engine *engine);
 
 /* How many timers of a shard are due by now; and whether its next turn can serve any: it has a
  * batch with room for what they record, and the latch has not fallen. */

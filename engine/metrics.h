@@ -37,7 +37,17 @@
     X(mails_dropped, counter, "Mails dropped because their account was erased")                    \
     X(vault_keys_rewrapped, counter, "Data keys wrapped anew by the vault's current key")          \
     X(guests_forgotten, counter, "Guests who became customers, deleted past their time")           \
-    X(accounts_lapsed, counter, "Accounts erased because nobody verified their address")
+    X(accounts_lapsed, counter, "Accounts erased because nobody verified their address")           \
+    X(coupon_uses_held, gauge, "Uses of coupons held by orders that are not paid yet")             \
+    X(coupon_uses_committed, counter, "Uses of coupons committed with their orders")               \
+    X(coupon_uses_released, counter, "Uses of coupons given back")                                 \
+    X(coupon_uses_refused, counter, "Uses of coupons refused: used up, invalid or without room")   \
+    X(carts_live, gauge, "Carts in memory")                                                        \
+    X(carts_created, counter, "Carts begun")                                                       \
+    X(carts_merged, counter, "Guests' carts merged into customers'")                               \
+    X(carts_converted, counter, "Carts cleared because what was in them was ordered")              \
+    X(carts_abandoned, counter, "Carts that nobody touched or ordered for 30 minutes")             \
+    X(carts_expired, counter, "Carts dropped past their time")
 
 struct shard_metrics {
 #define X(name, kind, help) _Atomic int64_t name;

@@ -12,9 +12,9 @@
 #include "timers.h"
 
 enum {
-    ORDER_CREATIONS_MAX = 256, /* whose key is being looked for, a shard */
-    ORDER_GATEWAY_MAX = 256,   /* calls at the gateway, a shard */
-    ORDER_PARTS = 3,           /* an order, its body, its person */
+    ORDER_LOOKUPS_MAX = 128, /* under way, a shard */
+    ORDER_GATEWAY_MAX = 256, /* calls at the gateway, a shard */
+    ORDER_PARTS = 3,         /* an order, its body, its person */
 };
 
 enum order_slot_state { ORDER_SLOT_FREE, ORDER_SLOT_LOADING, ORDER_SLOT_LOADED };
@@ -30,18 +30,24 @@ struct order_slot {
     uint64_t write_serial;         /* of the batch that holds what it wrote last */
     uint32_t older;                /* by use, of those that may leave */
     uint32_t newer;
-    uint32_t next; /* in its queue, or of the free */
+    uint32_t next;  /* in its queue, or of the free */
     uint32_t turns; /* of its life: answers of an earlier one are not heard */
-    uint8_t state; /* enum order_slot_state */
-    uint8_t queue; /* enum order_slot_queue */
-    uint8_t reads; /* under way */
+    uint8_t state;  /* enum order_slot_state */
+    uint8_t queue;  /* enum order_slot_queue */
+    uint8_t reads;  /* under way */
     bool failed;
+    bool is_linked; /* by use: it may leave once all that it wrote is durable */
+    bool has_key;   /* in the index of those that live */
     bool is_asking; /* its step is under way */
     bool is_answered;
     uint8_t asked_step;
-    uint8_t outcome; /* the answer: see struct order_answer */
+    uint8_t outcome;               /* the answer: see struct order_answer */
     struct order_gateway *gateway; /* the answer, if a gateway gave it */
-    struct engine_read *read[ORDER_PARTS];
+    struct order_load *load;       /* LOADING */
+};
+
+struct order_load {
+    struct engine_read read[ORDER_PARTS];
 };
 
 /* A call at the gateway, and its way back. */
@@ -53,12 +59,11 @@ struct order_gateway {
     struct order_gateway *next; /* of the free */
 };
 
-/* A new order whose key is being looked for. */
-struct order_creation {
-    struct engine_read read; /* first */
+/* A call that a record decides about before its order is asked: a new order's key, an event. */
+struct order_lookup {
+    struct engine_read read;         /* first */
     struct order_envelope *envelope; /* NULL: free */
-    uint32_t partition;
-    struct order_creation *next; /* of those that are ready */
+    struct order_lookup *next;       /* of those that are ready */
 };
 
 struct order_list {
@@ -67,22 +72,22 @@ struct order_list {
 };
 
 struct orders {
-    struct order_slot *slots; /* `count` */
-    struct index_table index;      /* by partition and sequence */
-    struct index_table key_index;  /* of those that live, by checkout key */
+    struct order_slot *slots;     /* `count` */
+    struct index_table index;     /* by partition and sequence */
+    struct index_table key_index; /* of those that live, by checkout key */
     struct timers timers;
     struct order_gateway *gateways;
     struct order_gateway *free_gateways;
-    struct order_creation *creations;
-    struct order_creation *ready_creations;
+    struct order_lookup *lookups; /* ORDER_LOOKUPS_MAX */
+    struct order_lookup *ready;
     uint32_t count;
     uint32_t fresh;
     uint32_t free;
     uint32_t used;
     uint32_t oldest;
     uint32_t newest;
-    uint32_t asking; /* steps under way */
-    struct order_list to_serve;
+    uint32_t asking;            /* steps under way */
+    struct order_list to_serve; /* loaded, or answered */
     struct order_list to_ask;
 };
 
@@ -92,7 +97,7 @@ struct orders_memory {
     struct index_bucket *key_index;
     struct timer_node *timers;
     struct order_gateway *gateways;
-    struct order_creation *creations;
+    struct order_lookup *lookups;
 };
 
 /* In zeroed memory of the engine's: `count` slots, timers, and buckets for as many. */

@@ -222,7 +222,7 @@ struct gateway_job {
     uint8_t provider;  /* enum payment_provider */
     uint8_t operation; /* enum gateway_operation */
     uint32_t timeout_ms;
-    int64_t amount_minor;
+    int64_t amount_minor; /* CONFIRM, CANCEL, QUERY: what it is compared with; 0: with nothing */
     char currency[4];
     char key[GATEWAY_KEY_MAX + 1]; /* idempotency key: order, step and attempt */
     char order_id[GATEWAY_ORDER_ID_MAX + 1];
@@ -235,7 +235,8 @@ struct gateway_job {
     /* The result. */
     uint8_t result; /* enum gateway_result */
     uint8_t state;  /* enum payment_state: as the gateway says; PAYMENT_NONE: it did not say */
-    int64_t captured_minor; /* of this payment in all, as the gateway says; with `state` */
+    /* Of this payment in all, as the gateway says; with `state`. -1: it did not say. */
+    int64_t captured_minor;
     int64_t refunded_minor;
     uint32_t retry_after_s;
     char client_secret[PAYMENT_SECRET_MAX + 1]; /* CREATE: what the customer's browser needs */

@@ -177,12 +177,20 @@ static bool publish(struct shard *shard)
     return true;
 }
 
+static void retire_labels(struct shard *shard)
+{
+    if (shard->stale_labels != NULL &&
+        shard_retire(shard, product_labels_free, shard->stale_labels))
+        shard->stale_labels = NULL;
+}
+
 /* PUTs go out one by one; the table of a step is published once for all of them. */
 void directory_publish(struct shard *shard)
 {
     struct engine *engine = shard->engine;
     uint32_t count = shard->unpublished_count;
 
+    retire_labels(shard);
     if (count == 0 || (shard->publish_due && !publish(shard)))
         return;
     shard->unpublished_count = 0;
@@ -208,6 +216,29 @@ void directory_publish(struct shard *shard)
     }
 }
 
+static void show_label(struct shard *shard, struct product_entry *product,
+                       const struct product_envelope *envelope)
+{
+    const struct product_label *old = atomic_load_explicit(&product->label, memory_order_relaxed);
+    struct product_label *fresh =
+        product_label_make(&shard->blocks, product->id, envelope->currency, envelope->document,
+                           envelope->document_length);
+
+    if (fresh == NULL)
+        return; /* the old one is shown on */
+    if (old != NULL && product_label_equal(old, fresh)) {
+        product_labels_free(fresh);
+        return;
+    }
+    atomic_store_explicit(&product->label, fresh, memory_order_release);
+    if (old != NULL) {
+        struct product_label *stale = (struct product_label *)(uintptr_t)old;
+
+        stale->next = shard->stale_labels;
+        shard->stale_labels = stale;
+    }
+}
+
 /* What is stored may be found, at the price that is stored. */
 static void show_product(struct shard *shard, const struct product_envelope *envelope)
 {
@@ -220,8 +251,11 @@ static void show_product(struct shard *shard, const struct product_envelope *env
 
         atomic_store_explicit(&sku->price_minor, envelope->variants[i].price_minor,
                               memory_order_relaxed);
+        atomic_store_explicit(&sku->weight_grams, envelope->variants[i].weight_grams,
+                              memory_order_relaxed);
         atomic_store_explicit(&sku->recorded, true, memory_order_release);
     }
+    show_label(shard, product, envelope);
     atomic_store_explicit(&product->recorded, true, memory_order_release);
 }
 

@@ -27,6 +27,12 @@ static bool restore_names(struct recovery *recovery, const struct record *record
             directory_builder_product(builder, record->product.id, partition, record->subject);
         if (product == NULL || product->number != record->subject)
             return false;
+        atomic_store_explicit(&product->label,
+                              product_label_make(&recovery->engine->shards[DIRECTORY_SHARD]->blocks,
+                                                 product->id, record->product.currency,
+                                                 record_document(record),
+                                                 record->product.document_length),
+                              memory_order_relaxed);
         atomic_store_explicit(&product->recorded, true, memory_order_relaxed);
     } else if (record->kind == RECORD_SKU) {
         product = directory_builder_product_number(builder, partition, record->sku.product_number);
@@ -36,6 +42,7 @@ static bool restore_names(struct recovery *recovery, const struct record *record
         if (sku == NULL || sku->sku_id != record->subject)
             return false;
         atomic_store_explicit(&sku->price_minor, record->sku.price_minor, memory_order_relaxed);
+        atomic_store_explicit(&sku->weight_grams, record->sku.weight_grams, memory_order_relaxed);
         atomic_store_explicit(&sku->recorded, true, memory_order_relaxed);
     }
     return true;
@@ -54,16 +61,41 @@ static void restore_key(struct recovery *recovery, const struct record *record)
                     recovery->now.boot_ms, INT64_MAX);
 }
 
-/* What accounts need to know before one of them is asked for. */
-static bool restore_accounts(struct recovery *recovery, const struct record *record)
+/* What is not the inventory's: what accounts need to know before one of them is asked for, coupons,
+ * settings. */
+static bool restore_others(struct recovery *recovery, const struct record *record)
 {
     struct engine *engine = recovery->engine;
 
-    if (record->kind == RECORD_FLOOR && record->subject == 1) {
+    if (record->kind == RECORD_FLOOR && record->subject == FLOOR_ACCOUNTS) {
         if (record->floor.next_sequence < 1 || record->floor.next_sequence > UINT32_MAX)
             recovery->contradiction = true;
         else if (!MUTANT(ACCOUNT_NUMBER_REUSED))
             engine->next_account[record->partition] = (uint32_t)record->floor.next_sequence;
+        return true;
+    }
+    if (record->kind == RECORD_COUPON || record->kind == RECORD_COUPON_COUNT ||
+        record->kind == RECORD_COUPON_USE ||
+        (record->kind == RECORD_FLOOR && record->subject == FLOOR_COUPONS)) {
+        recovery->contradiction = !coupons_restore(recovery->shard, record);
+        return true;
+    }
+    if (record->kind == RECORD_SETTING) {
+        recovery->contradiction = !settings_restore(engine->settings, record);
+        return true;
+    }
+    if (record->kind == RECORD_FLOOR &&
+        (record->subject == FLOOR_ORDERS || record->subject == FLOOR_EVENTS)) {
+        struct order_numbers *numbers =
+            record->subject == FLOOR_ORDERS ? engine->order_numbers : engine->event_numbers;
+
+        numbers[record->partition] = (struct order_numbers){.next = record->floor.next_sequence,
+                                                            .floor = record->floor.next_sequence};
+        return true;
+    }
+    if (record->kind == RECORD_ORDER) {
+        if (!orders_restore(recovery->shard, &recovery->now, record))
+            recovery->contradiction = true;
         return true;
     }
     if (record->kind == RECORD_ALIAS && !MUTANT(MARKS_NOT_RESTORED))
@@ -83,8 +115,12 @@ static bool visit(void *arg, const struct record *record)
     struct recovery *recovery = arg;
     struct shard *shard = recovery->shard;
 
-    if (restore_accounts(recovery, record))
+    if (restore_others(recovery, record))
         return !recovery->contradiction;
+    if (record->kind == RECORD_CART) {
+        recovery->contradiction = !carts_restore(shard, record);
+        return !recovery->contradiction;
+    }
     if (!restore_names(recovery, record) ||
         !inventory_restore(recovery->inventory, &recovery->now, record, &shard->effects)) {
         recovery->contradiction = true;
@@ -137,7 +173,8 @@ static int load_partitions(struct engine *engine, char *error, size_t error_size
         if (recovery.contradiction) {
             snprintf(error, error_size,
                      "partition %u can't be restored: its records contradict each other (see "
-                     "`stampede check`), or are more than holds_max allows: raise that",
+                     "`stampede check`), or are more than holds_max or carts_max allows: raise "
+                     "that",
                      partition);
             return -1;
         }
@@ -169,10 +206,16 @@ int engine_recover(struct engine *engine, char *error, size_t error_size)
     atomic_store(&engine->committer->durable, recovered);
     if (load_partitions(engine, error, error_size) != 0)
         return -1;
+    for (uint32_t i = 0; i < engine->options.shards; i++)
+        carts_restored(engine->shards[i]);
     rebuild_gates(engine);
     atomic_store(&engine->directory, directory_builder_publish(engine->builder));
     if (atomic_load(&engine->directory) == NULL) {
         snprintf(error, error_size, "no memory for the directory");
+        return -1;
+    }
+    if (!settings_host_begin(engine)) {
+        snprintf(error, error_size, "no memory for the settings");
         return -1;
     }
     return 0;

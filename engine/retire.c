@@ -3,9 +3,16 @@
  * it returns to its loop, and its tick grows with each step; two ticks later nobody has it. */
 #include "engine_private.h"
 
+void retired_begin(const struct shard *shard, struct retired *retired)
+{
+    const struct engine *engine = shard->engine;
+
+    for (uint32_t i = 0; i < engine->options.shards; i++)
+        retired->ticks[i] = atomic_load_explicit(&engine->shards[i]->tick, memory_order_acquire);
+}
+
 bool shard_retire(struct shard *shard, void (*release)(void *), void *memory)
 {
-    struct engine *engine = shard->engine;
     struct retired *retired;
 
     if (shard->retired_count == RETIRED_MAX)
@@ -13,12 +20,11 @@ bool shard_retire(struct shard *shard, void (*release)(void *), void *memory)
     retired = &shard->retired[shard->retired_count++];
     retired->release = release;
     retired->memory = memory;
-    for (uint32_t i = 0; i < engine->options.shards; i++)
-        retired->ticks[i] = atomic_load_explicit(&engine->shards[i]->tick, memory_order_acquire);
+    retired_begin(shard, retired);
     return true;
 }
 
-static bool is_passed(const struct shard *shard, const struct retired *retired)
+bool retired_is_passed(const struct shard *shard, const struct retired *retired)
 {
     const struct engine *engine = shard->engine;
 
@@ -36,7 +42,7 @@ void shard_free_retired(struct shard *shard, bool all)
     for (uint32_t i = 0; i < shard->retired_count; i++) {
         struct retired *retired = &shard->retired[i];
 
-        if (all || is_passed(shard, retired))
+        if (all || retired_is_passed(shard, retired))
             retired->release(retired->memory);
         else
             shard->retired[kept++] = *retired;

@@ -212,22 +212,22 @@ static bool ask_about(struct shard *shard, enum account_call call)
 
 /* ---- what a round looks for ---- */
 
-static enum vault_wrap wrap_of(const struct shard *shard, const struct account_key_record *key)
+static enum vault_wrap wrap_of(const struct shard *shard, const uint8_t *key, uint32_t length)
 {
     const struct vault_port *vault = &shard->engine->ports.vault;
     struct vault_wrapped_key wrapped;
 
-    if (key->length != VAULT_WRAPPED_KEY_BYTES)
+    if (length != VAULT_WRAPPED_KEY_BYTES)
         return VAULT_WRAPPED_BY_ANOTHER;
-    memcpy(wrapped.bytes, key->bytes, sizeof(wrapped.bytes));
+    memcpy(wrapped.bytes, key, sizeof(wrapped.bytes));
     return vault->wrapped_by(vault->self, &wrapped);
 }
 
 /* What none of the keys opens is told, and left as it is. */
-static bool is_key_wanted(struct shard *shard, const struct account_key_record *key)
+static bool is_key_wanted(struct shard *shard, const uint8_t *key, uint32_t length)
 {
     struct rounds *rounds = &shard->rounds;
-    enum vault_wrap wrap = wrap_of(shard, key);
+    enum vault_wrap wrap = wrap_of(shard, key, length);
 
     rounds->previous += wrap == VAULT_WRAPPED_BY_PREVIOUS;
     rounds->unreadable += wrap == VAULT_WRAPPED_BY_ANOTHER;
@@ -255,7 +255,7 @@ static bool is_wanted(struct shard *shard, const struct record *record, enum acc
                 wall_ms - record->account.created_wall_ms > ACCOUNT_PENDING_S * 1000LL);
     }
     *call_out = ACCOUNT_CALL_GET;
-    return is_key_wanted(shard, &record->account_key);
+    return is_key_wanted(shard, record->account_key.bytes, record->account_key.length);
 }
 
 /* To the next record whose owner is asked, or past the page's end. */
@@ -357,6 +357,49 @@ void rounds_take_reply(struct shard *shard, const struct message *reply)
     envelope_free(answer);
 }
 
+/* ---- the shop's own key ---- */
+
+/* Of the settings' shard, as a round of keys begins: what is published is durable, so that what is
+ * counted is. */
+static void look_at_shop_key(struct shard *shard)
+{
+    const struct vault_port *vault = &shard->engine->ports.vault;
+    const struct setting_key *key = &shard_settings(shard)->key;
+    struct principal owner = settings_key_owner();
+    struct command command = {.type = COMMAND_SETTINGS, .origin = {.caller = AUDIT_BY_SYSTEM}};
+    struct vault_wrapped_key wrapped;
+    struct refusal refusal;
+    bool changed = false;
+
+    if (shard->index != engine_shard_of(shard->engine, SETTINGS_PARTITION) || key->length == 0 ||
+        !is_key_wanted(shard, key->bytes, key->length))
+        return;
+    memcpy(wrapped.bytes, key->bytes, sizeof(wrapped.bytes));
+    if (vault->rewrap(vault->self, &owner, &wrapped, &changed) != VAULT_OK || !changed)
+        return;
+    command.settings = settings_envelope_create(SETTINGS_CALL_KEY_REWRAP, SETTING_KEY);
+    if (command.settings == NULL)
+        return;
+    command.settings->is_round = 1;
+    command.settings->old_key = *key;
+    command.settings->key.length = VAULT_WRAPPED_KEY_BYTES;
+    memcpy(command.settings->key.bytes, wrapped.bytes, sizeof(wrapped.bytes));
+    shard->rounds.phase = ROUND_ASKING;
+    if (engine_submit(shard, &command, 0, &refusal) == OUTCOME_PENDING)
+        return;
+    envelope_free(command.settings);
+    wait_ms(shard, ROUND_CALL_PACE_MS); /* this round leaves it as it is, and the next one counts */
+}
+
+void rounds_take_settings(struct shard *shard, const struct message *reply)
+{
+    assert(shard->rounds.phase == ROUND_ASKING);
+    if (reply->reply.outcome == OUTCOME_OK)
+        note_wrapped(shard);
+    envelope_free(reply->reply.settings);
+    wait_ms(shard, ROUND_CALL_PACE_MS);
+}
+
 /* ---- when ---- */
 
 /* INT64_MAX: never. */
@@ -390,6 +433,8 @@ static void begin(struct shard *shard, enum round_kind kind)
     rounds->unreadable = 0;
     rounds->wrapped = 0;
     go_to_partition(shard, 0);
+    if (is_of_keys(rounds) && rounds->is_under_way)
+        look_at_shop_key(shard);
 }
 
 static void begin_due(struct shard *shard)

@@ -81,5 +81,7 @@ void rounds_step(struct shard *shard);
 int64_t rounds_next_ms(const struct shard *shard);
 /* Takes an answer of an account that was asked from here. */
 void rounds_take_reply(struct shard *shard, const struct message *reply);
+/* And of the settings' actor: the shop's own data key is wrapped anew with the accounts'. */
+void rounds_take_settings(struct shard *shard, const struct message *reply);
 
 #endif

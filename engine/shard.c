@@ -27,7 +27,8 @@ static bool has_work(const struct shard *shard)
     if (atomic_load_explicit(&shard->returned, memory_order_relaxed) != NULL ||
         atomic_load_explicit(&shard->completed, memory_order_relaxed) != NULL)
         return true;
-    if (accounts_have_ready(&shard->accounts))
+    if (orders_have_work(shard) || accounts_have_ready(&shard->accounts) ||
+        coupons_have_ready(&shard->coupons))
         return true;
     for (uint32_t i = 0; i < engine->options.shards; i++)
         if (mailbox_depth(engine_mailbox(engine, i, shard->index)) > 0)
@@ -76,6 +77,8 @@ uint32_t shard_sleep_ms(const struct shard *shard)
         wake_ms = shard->audit_due_ms;
     if (mails_next_ms(shard) < wake_ms)
         wake_ms = mails_next_ms(shard);
+    if (timers_wake_ms(&shard->orders.timers) < wake_ms)
+        wake_ms = timers_wake_ms(&shard->orders.timers);
     if (rounds_next_ms(shard) < wake_ms)
         wake_ms = rounds_next_ms(shard);
     left_ms = wake_ms - env->now(env->self).boot_ms;
@@ -196,6 +199,7 @@ static void take_returned(struct shard *shard)
         assert(shard->batches_out > 0);
         shard->batches_out--;
         shard->serial_returned = batch->serial;
+        settings_host_take(shard, batch); /* before its answers leave */
         shard_release(shard, &batch->messages,
                       batch->outcome == COMMIT_OK || MUTANT(ANSWER_AFTER_LATCH));
         batch_recycle(shard, batch);
@@ -276,6 +280,7 @@ static void close_batch(struct shard *shard)
     bool failed = atomic_load_explicit(&shard->engine->failed, memory_order_relaxed);
 
     batch->record_count = count_records(&batch->records);
+    settings_host_close(shard, batch);
     if (MUTANT(ACK_BEFORE_SYNC))
         shard_release(shard, &batch->messages, true);
     if (batch->record_count > 0 ||
@@ -301,6 +306,9 @@ static void fill_batch(struct shard *shard)
     if (!MUTANT(LAPSES_LAST))
         run_timers(shard);
     accounts_run_ready(shard);
+    orders_run(shard);
+    coupons_run_ready(shard);
+    carts_tend(shard);
     drain_mailboxes(shard);
     if (MUTANT(LAPSES_LAST))
         run_timers(shard);
@@ -311,6 +319,8 @@ static void fill_batch(struct shard *shard)
 static void show_metrics(struct shard *shard)
 {
     const struct inventory_statistics *statistics = inventory_pool_statistics(shard->pool);
+    const struct coupon_statistics *uses = coupon_pool_statistics(shard->coupons.pool);
+    const struct cart_statistics *carts = cart_pool_statistics(shard->carts);
     struct shard_metrics *metrics = &shard->metrics;
     uint32_t depth = 0;
 
@@ -326,11 +336,22 @@ static void show_metrics(struct shard *shard)
     SHOW(holds_released, statistics->released);
     SHOW(holds_expired, statistics->expired);
     SHOW(holds_converted, statistics->converted);
+    SHOW(coupon_uses_held, uses->held);
+    SHOW(coupon_uses_committed, uses->committed);
+    SHOW(coupon_uses_released, uses->released);
+    SHOW(coupon_uses_refused, uses->refused);
+    SHOW(carts_live, cart_pool_count(shard->carts));
+    SHOW(carts_created, carts->created);
+    SHOW(carts_merged, carts->merged);
+    SHOW(carts_converted, carts->converted);
+    SHOW(carts_abandoned, carts->abandoned);
+    SHOW(carts_expired, carts->expired);
 #undef SHOW
     atomic_store_explicit(&shard->idle,
                           depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&
                               shard->reads == 0 && shard->works == 0 && shard->outbound_jobs == 0 &&
                               shard->products == 0 && shard->mails.busy == 0 &&
+                              shard->orders.asking == 0 &&
                               inventory_pool_aborting(shard->pool) == 0,
                           memory_order_release);
 }
@@ -348,12 +369,16 @@ bool shard_step(struct shard *shard)
     take_completed(shard);
     mails_step(shard);
     rounds_step(shard);
+    orders_ask(shard);
     fill_batch(shard);
     if (shard->now.boot_ms >= shard->audit_due_ms - 2 * AUDIT_QUIET_MS)
         shard_audit(shard);
     if (shard->retired_count > 0)
         shard_free_retired(shard, false);
+    if (shard->settings.retired_count > 0)
+        settings_host_free_retired(shard);
     show_metrics(shard);
     return !is_stalled(shard) &&
-           (has_work(shard) || timers_wake_ms(&shard->timers) <= shard->now.boot_ms);
+           (has_work(shard) || timers_wake_ms(&shard->timers) <= shard->now.boot_ms ||
+            timers_wake_ms(&shard->orders.timers) <= shard->now.boot_ms);
 }

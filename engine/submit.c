@@ -13,8 +13,8 @@
 
 /* ---- sending ---- */
 
-static struct message *begin_request(struct shard *shard, uint32_t target, enum message_type type,
-                                     uint32_t lines, uint64_t cookie)
+struct message *begin_request(struct shard *shard, uint32_t target, enum message_type type,
+                              uint32_t lines, uint64_t cookie)
 {
     struct engine *engine = shard->engine;
     struct message *message =
@@ -38,7 +38,7 @@ static struct message *begin_request(struct shard *shard, uint32_t target, enum 
     return message;
 }
 
-static enum outcome send_request(struct shard *shard, uint32_t target)
+enum outcome send_request(struct shard *shard, uint32_t target)
 {
     mailbox_commit(engine_mailbox(shard->engine, shard->index, target));
     shard->in_flight++;
@@ -294,12 +294,9 @@ void engine_refusal_describe(struct shard *shard, const struct line *lines, uint
 static enum outcome submit_hold(struct shard *shard, const struct command *command, uint64_t cookie)
 {
     static const enum message_type types[] = {
-        [COMMAND_HOLD_GET] = MESSAGE_HOLD_GET,
-        [COMMAND_HOLD_RELEASE] = MESSAGE_HOLD_RELEASE,
-        [COMMAND_HOLD_EXTEND] = MESSAGE_HOLD_EXTEND,
-        [COMMAND_HOLD_CONVERT] = MESSAGE_HOLD_CONVERT,
-        [COMMAND_HOLD_BIND] = MESSAGE_HOLD_BIND,
-        [COMMAND_HOLD_UNBIND] = MESSAGE_HOLD_UNBIND,
+        [COMMAND_HOLD_GET] = MESSAGE_HOLD_GET,       [COMMAND_HOLD_RELEASE] = MESSAGE_HOLD_RELEASE,
+        [COMMAND_HOLD_EXTEND] = MESSAGE_HOLD_EXTEND, [COMMAND_HOLD_CONVERT] = MESSAGE_HOLD_CONVERT,
+        [COMMAND_HOLD_BIND] = MESSAGE_HOLD_BIND,     [COMMAND_HOLD_UNBIND] = MESSAGE_HOLD_UNBIND,
         [COMMAND_HOLD_PIN] = MESSAGE_HOLD_PIN,
     };
     bool is_orders = command->authority == AUTHORITY_ORDER;
@@ -433,6 +430,62 @@ static enum outcome submit_account(struct shard *shard, const struct command *co
     return send_request(shard, target);
 }
 
+static enum outcome submit_coupon(struct shard *shard, const struct command *command,
+                                  uint64_t cookie)
+{
+    struct engine *engine = shard->engine;
+    struct coupon_envelope *envelope = command->coupon;
+    bool is_put = envelope->call != COUPON_CALL_GET;
+    uint32_t partition;
+    struct message *message;
+    uint32_t target;
+
+    if (is_put && envelope->call != COUPON_CALL_DELETE &&
+        engine->ports.journal.is_full(engine->ports.journal.self))
+        return OUTCOME_STORAGE_FULL;
+    partition = coupon_code_partition(envelope->view.definition.code,
+                                      &engine->ports.secrets.key_key, engine->options.partitions);
+    target = engine_shard_of(engine, partition);
+    message =
+        begin_request(shard, target, is_put ? MESSAGE_COUPON_PUT : MESSAGE_COUPON_GET, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = (uint16_t)partition;
+    envelope->origin = command->origin;
+    message->coupon.envelope = envelope;
+    return send_request(shard, target);
+}
+
+static enum outcome submit_coupon_list(struct shard *shard, const struct command *command,
+                                       uint64_t cookie)
+{
+    struct message *message;
+
+    assert(command->coupon_list.shard < shard->engine->options.shards);
+    message = begin_request(shard, command->coupon_list.shard, MESSAGE_COUPON_LIST, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->coupon_list = command->coupon_list.body;
+    return send_request(shard, command->coupon_list.shard);
+}
+
+enum outcome coupon_use_send(struct shard *shard, enum message_type type, uint32_t partition,
+                             const struct coupon_use_body *body, uint64_t cookie)
+{
+    uint32_t target = engine_shard_of(shard->engine, partition);
+    struct message *message;
+
+    assert(partition < shard->engine->options.partitions &&
+           body->order.partition < PARTITIONS_MAX && body->order.sequence >= 1);
+    message = begin_request(shard, target, type, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = (uint16_t)partition;
+    message->coupon_use = *body;
+    message->coupon_use.past = COUPON_PAST_NOT_LOOKED;
+    return send_request(shard, target);
+}
+
 static enum outcome submit_order(struct shard *shard, const struct command *command,
                                  uint64_t cookie)
 {
@@ -476,6 +529,25 @@ static enum outcome submit_restock(struct shard *shard, const struct command *co
     message->adjust.has_key = 1;
     message->adjust.key = command->restock.key;
     memcpy(message->adjust.reason, reason, sizeof(reason));
+    return send_request(shard, target);
+}
+
+static enum outcome submit_settings(struct shard *shard, const struct command *command,
+                                    uint64_t cookie)
+{
+    struct engine *engine = shard->engine;
+    uint32_t target = engine_shard_of(engine, SETTINGS_PARTITION);
+    struct message *message;
+
+    if (command->settings->call == SETTINGS_CALL_CREATE &&
+        engine->ports.journal.is_full(engine->ports.journal.self))
+        return OUTCOME_STORAGE_FULL;
+    message = begin_request(shard, target, MESSAGE_SETTINGS, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = SETTINGS_PARTITION;
+    command->settings->origin = command->origin;
+    message->settings.envelope = command->settings;
     return send_request(shard, target);
 }
 
@@ -533,6 +605,27 @@ enum outcome engine_submit(struct shard *shard, const struct command *command, u
         return submit_order(shard, command, cookie);
     case COMMAND_STOCK_RESTOCK:
         return submit_restock(shard, command, cookie);
+    case COMMAND_COUPON:
+        return submit_coupon(shard, command, cookie);
+    case COMMAND_COUPON_LIST:
+        return submit_coupon_list(shard, command, cookie);
+    case COMMAND_COUPON_HOLD:
+        return coupon_use_send(shard, MESSAGE_COUPON_HOLD, command->coupon_use.partition,
+                               &command->coupon_use.body, cookie);
+    case COMMAND_COUPON_COMMIT:
+        return coupon_use_send(shard, MESSAGE_COUPON_COMMIT, command->coupon_use.partition,
+                               &command->coupon_use.body, cookie);
+    case COMMAND_COUPON_RELEASE:
+        return coupon_use_send(shard, MESSAGE_COUPON_RELEASE, command->coupon_use.partition,
+                               &command->coupon_use.body, cookie);
+    case COMMAND_SETTINGS:
+        return submit_settings(shard, command, cookie);
+    case COMMAND_CART:
+        return submit_cart(shard, command, cookie);
+    case COMMAND_CART_MERGE:
+        return submit_cart_merge(shard, command, cookie);
+    case COMMAND_CART_CLEAR:
+        return submit_cart_clear(shard, command, cookie);
     default:
         assert(false && "unknown command");
         return OUTCOME_NOT_FOUND;

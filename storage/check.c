@@ -202,10 +202,13 @@ static enum check_result audit(struct check *check, const struct data_folder *fo
     for (uint32_t i = 0; i < check->partitions && !check->out_of_memory; i++) {
         check_partition(check, i);
         check_accounts_partition(check, i);
+        check_settings_partition(check, i);
+        check_carts_partition(check, i);
     }
     check_names(check);
     check_links(check);
     check_accounts(check);
+    check_carts(check);
     check_watermark(check, folder);
     check_secrets(check, folder);
     enum check_result result = verdict(check, error, error_size);

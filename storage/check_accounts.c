@@ -42,7 +42,7 @@ static bool visit_floor(void *arg, const struct record *record)
 {
     struct scanned *scanned = arg;
 
-    if (record->subject == 1)
+    if (record->subject == FLOOR_ACCOUNTS)
         scanned->next_number = record->floor.next_sequence;
     return true;
 }
@@ -71,16 +71,16 @@ static bool visit_account(void *arg, const struct record *record)
 }
 
 /* There are few vault keys, ever. */
-static void note_wrapping(struct check *check, const struct account_key_record *key)
+void check_note_wrapping(struct check *check, const uint8_t *key, uint32_t length)
 {
     struct check_wrapping_key *known =
         (struct check_wrapping_key *)(void *)check->wrapping_keys.items;
     struct vault_wrapped_key wrapped;
     uint64_t id;
 
-    if (key->length != VAULT_WRAPPED_KEY_BYTES)
+    if (length != VAULT_WRAPPED_KEY_BYTES)
         return;
-    memcpy(wrapped.bytes, key->bytes, sizeof(wrapped.bytes));
+    memcpy(wrapped.bytes, key, sizeof(wrapped.bytes));
     id = vault_wrapped_key_id(&wrapped);
     for (size_t i = 0; i < check->wrapping_keys.count; i++) {
         if (known[i].id == id) {
@@ -114,7 +114,7 @@ static bool visit_key(void *arg, const struct record *record)
     struct check_account *account = check_vector_find_64(
         &scanned->check->accounts, (uint64_t)record->partition << 32 | record->subject);
 
-    note_wrapping(scanned->check, &record->account_key);
+    check_note_wrapping(scanned->check, record->account_key.bytes, record->account_key.length);
     if (account == NULL)
         check_broken(scanned->check,
                      "there is a key of account %" PRIu32 " of partition %" PRIu32

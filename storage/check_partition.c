@@ -141,7 +141,7 @@ static bool visit_floor(void *arg, const struct record *record)
 {
     struct audit *audit = arg;
 
-    if (record->subject != 0) /* the next account's number */
+    if (record->subject != FLOOR_HOLDS)
         return true;
     audit->check->floors[audit->partition] = record->floor.next_sequence;
     if (audit->next_sequence < record->floor.next_sequence)

@@ -29,15 +29,17 @@ struct check {
     uint64_t audit_count;
     uint8_t audit_digest[AUDIT_HASH_BYTES]; /* of all chains of the audit log */
     bool out_of_memory;
-    uint64_t vault_key_id;       /* that wraps now; 0: not known */
-    struct vector wrapping_keys; /* struct check_wrapping_key: others that wrap data keys */
-    uint64_t *floors;            /* of each partition; 0: none */
-    struct vector names;         /* uint64_t: hashes of SKUs, over all partitions */
-    struct vector promises;      /* struct check_link: what owners say of other partitions */
-    struct vector links;         /* struct check_link: what those partitions have */
-    struct vector accounts;      /* struct check_account, ascending */
-    struct vector addresses;     /* struct check_address */
-    struct vector customers;     /* uint64_t: who guests became */
+    uint64_t vault_key_id;         /* that wraps now; 0: not known */
+    struct vector wrapping_keys;   /* struct check_wrapping_key: others that wrap data keys */
+    uint64_t *floors;              /* of each partition; 0: none */
+    struct vector names;           /* uint64_t: hashes of SKUs, over all partitions */
+    struct vector promises;        /* struct check_link: what owners say of other partitions */
+    struct vector links;           /* struct check_link: what those partitions have */
+    struct vector accounts;        /* struct check_account, ascending */
+    struct vector addresses;       /* struct check_address */
+    struct vector customers;       /* uint64_t: who guests became */
+    struct vector cart_skus_known; /* uint32_t: numbers of SKUs, ascending */
+    struct vector cart_skus_named; /* uint32_t: by carts */
 };
 
 /* Lines that one reservation has in a partition that does not own it. */
@@ -127,6 +129,13 @@ void check_audit(struct check *check, const struct secrets *secrets);
 /* Compares promises with links, after all partitions. */
 void check_links(struct check *check);
 
+/* ---- check_carts.c ---- */
+
+/* Reads one partition's carts; in ascending order of partitions. */
+void check_carts_partition(struct check *check, uint32_t partition);
+/* Compares them with the catalogue, after all partitions. */
+void check_carts(struct check *check);
+
 /* ---- check_accounts.c ---- */
 
 struct check_account {
@@ -154,7 +163,13 @@ struct check_wrapping_key {
 void check_accounts_partition(struct check *check, uint32_t partition);
 /* Compares them, after all partitions. */
 void check_accounts(struct check *check);
+/* Counts a data key by the vault key that wraps it. */
+void check_note_wrapping(struct check *check, const uint8_t *key, uint32_t length);
 /* Says how many data keys need a vault key that is not the current one: no damage. */
 void check_accounts_print_keys(struct check *check);
+
+/* ---- check_settings.c ---- */
+
+void check_settings_partition(struct check *check, uint32_t partition);
 
 #endif

@@ -11,7 +11,9 @@
 #include "codec_account.h"
 #include "codec_fields.h"
 #include "codec_order.h"
+#include "codec_settings.h"
 #include "crc32c.h"
+#include "settings.h"
 
 const char *codec_error_text(enum codec_error error)
 {
@@ -61,9 +63,11 @@ void codec_encode_key_prefix(uint32_t partition, uint32_t subject, uint64_t sequ
 size_t codec_encode_key(const struct record *record, uint8_t key_out[CODEC_KEY_BYTES_MAX])
 {
     codec_encode_key_prefix(record->partition, record->subject, record->sequence, key_out);
-    if (record->kind != RECORD_LIMIT)
+    if (!RECORD_HAS_PRINCIPAL(record->kind))
         return CODEC_KEY_BYTES;
-    memcpy(key_out + CODEC_KEY_BYTES, record->limit.principal.bytes,
+    memcpy(key_out + CODEC_KEY_BYTES,
+           record->kind == RECORD_LIMIT ? record->limit.principal.bytes
+                                        : record->coupon_count.principal.bytes,
            sizeof(record->limit.principal.bytes));
     return CODEC_KEY_BYTES_MAX;
 }
@@ -154,13 +158,20 @@ static bool key_is_valid(const struct record *record)
     case RECORD_LEDGER:
         return record->sequence >= 1 && record->sequence < CODEC_SEQUENCE_END;
     case RECORD_FLOOR:
-        return record->subject <= FLOOR_COUNT - 1 && record->sequence == 0;
+        return record->subject < FLOOR_COUNT && record->sequence == 0;
     case RECORD_ACCOUNT:
+    case RECORD_COUPON:
+    case RECORD_COUPON_COUNT:
         return record->subject >= 1 && record->sequence == 0;
     case RECORD_ACCOUNT_KEY:
         return record->subject >= 1 && record->sequence <= 1;
+    case RECORD_COUPON_USE:
+    case RECORD_COUPON_PAST:
+        return record->subject >= 1 && record->sequence % CODEC_SEQUENCE_END >= 1 &&
+               record->sequence / CODEC_SEQUENCE_END < PARTITIONS_MAX;
     case RECORD_EMAIL:
     case RECORD_ALIAS:
+    case RECORD_CART:
         return record->sequence < CODEC_SEQUENCE_END;
     case RECORD_MAIL:
         return record->subject >= 1 && row_number_is_valid(record->sequence);
@@ -181,6 +192,8 @@ static bool key_is_valid(const struct record *record)
     case RECORD_CHECKOUT:
     case RECORD_EVENT_IN:
         return record->sequence < CODEC_SEQUENCE_END;
+    case RECORD_SETTING:
+        return record->subject < SETTING_KIND_COUNT && record->sequence <= UINT32_MAX;
     case RECORD_KIND_COUNT:
         break;
     }
@@ -215,6 +228,35 @@ static bool mail_is_valid(const struct mail_record *mail)
            strnlen(mail->reason, sizeof(mail->reason)) < sizeof(mail->reason);
 }
 
+static bool coupon_is_valid(const struct coupon_record *coupon)
+{
+    return coupon_definition_is_valid(&coupon->definition, &coupon->names) &&
+           coupon->version >= 1 && coupon->is_deleted <= 1 &&
+           time_is_valid(coupon->created_wall_ms) && time_is_valid(coupon->updated_wall_ms);
+}
+
+static bool coupon_use_is_valid(const struct coupon_use_record *use)
+{
+    return use->version >= 1 && use->is_counted <= 1 && time_is_valid(use->order_created_wall_ms) &&
+           time_is_valid(use->held_wall_ms) && time_is_valid(use->committed_wall_ms);
+}
+
+static bool cart_is_valid(const struct record *record)
+{
+    const struct cart_record *cart = &record->cart;
+    const struct cart_content *content = &cart->content;
+
+    if (content->line_count > CART_LINES_MAX || content->coupon_length > COUPON_CODE_MAX ||
+        cart->by_customer > 1 || record->size < record_size(RECORD_CART, content->line_count))
+        return false;
+    for (unsigned i = 0; i < content->line_count; i++) {
+        if (content->lines[i].quantity < 1 || content->lines[i].quantity > QUANTITY_MAX)
+            return false;
+    }
+    return !principal_is_nobody(&cart->principal) && time_is_valid(cart->created_wall_ms) &&
+           time_is_valid(cart->changed_wall_ms);
+}
+
 bool codec_record_is_valid(const struct record *record)
 {
     if (record->kind >= RECORD_KIND_COUNT || record->partition >= PARTITIONS_MAX ||
@@ -227,7 +269,7 @@ bool codec_record_is_valid(const struct record *record)
         return product_is_valid(record);
     case RECORD_SKU:
         return text_is_name(record->sku.sku, sizeof(record->sku.sku)) &&
-               record->sku.price_minor >= 0 &&
+               record->sku.price_minor >= 0 && record->sku.weight_grams <= WEIGHT_GRAMS_MAX &&
                sku_id_partition(record->subject) == record->partition;
     case RECORD_COUNTER:
         return record->counter.stock <= SKU_STOCK_MAX && record->counter.sold <= SKU_STOCK_MAX &&
@@ -267,6 +309,18 @@ bool codec_record_is_valid(const struct record *record)
     case RECORD_EVENT_IN:
     case RECORD_EVENT_OUT:
         return codec_order_is_valid(record);
+    case RECORD_COUPON:
+        return coupon_is_valid(&record->coupon);
+    case RECORD_COUPON_COUNT:
+        return record->coupon_count.committed <= COUPON_USES_MAX;
+    case RECORD_COUPON_USE:
+        return coupon_use_is_valid(&record->coupon_use);
+    case RECORD_COUPON_PAST:
+        return coupon_use_is_valid(&record->coupon_past);
+    case RECORD_SETTING:
+        return setting_record_is_valid(record->subject, record->sequence, &record->setting);
+    case RECORD_CART:
+        return cart_is_valid(record);
     case RECORD_KIND_COUNT:
         break;
     }
@@ -429,6 +483,63 @@ static void encode_mail(struct writer *writer, const struct mail_record *mail)
     write_bytes(writer, mail->sealed, mail->sealed_length);
 }
 
+static void encode_coupon(struct writer *writer, const struct coupon_record *coupon)
+{
+    const struct coupon_definition *definition = &coupon->definition;
+    const struct pricing_coupon *rule = &definition->rule;
+
+    write_text(writer, definition->code);
+    write_text(writer, rule->currency);
+    write_number(writer, rule->kind);
+    write_number(writer, (uint64_t)rule->stackable | (uint64_t)definition->is_disabled << 1 |
+                             (uint64_t)coupon->is_deleted << 2);
+    pack_uint32(writer, rule->percent_bp);
+    pack_uint32(writer, rule->buy);
+    pack_uint32(writer, rule->get);
+    pack_uint64(writer, (uint64_t)rule->amount_minor);
+    pack_uint64(writer, (uint64_t)rule->min_subtotal_minor);
+    write_number(writer, rule->category_count);
+    write_number(writer, rule->product_count);
+    pack_uint32(writer, definition->max_uses);
+    pack_uint32(writer, definition->max_uses_per_customer);
+    pack_uint64(writer, (uint64_t)definition->starts_wall_ms);
+    pack_uint64(writer, (uint64_t)definition->ends_wall_ms);
+    pack_uint64(writer, coupon->version);
+    pack_uint64(writer, (uint64_t)coupon->created_wall_ms);
+    pack_uint64(writer, (uint64_t)coupon->updated_wall_ms);
+    write_bytes(writer, coupon->names.bytes, coupon->names.length);
+}
+
+static void encode_coupon_use(struct writer *writer, const struct coupon_use_record *use)
+{
+    write_bytes(writer, use->principal.bytes, sizeof(use->principal.bytes));
+    pack_uint64(writer, (uint64_t)use->order_created_wall_ms);
+    pack_uint64(writer, (uint64_t)use->held_wall_ms);
+    pack_uint64(writer, (uint64_t)use->committed_wall_ms);
+    pack_uint64(writer, use->version);
+    write_number(writer, use->is_counted);
+}
+
+static void encode_cart(struct writer *writer, const struct cart_record *cart)
+{
+    write_bytes(writer, cart->principal.bytes, sizeof(cart->principal.bytes));
+    pack_uint64(writer, (uint64_t)cart->created_wall_ms);
+    write_number(writer, codec_span(cart->changed_wall_ms - cart->created_wall_ms));
+    write_number(writer, cart->by_customer);
+    write_number(writer, cart->content.line_count);
+    write_bytes(writer, cart->content.coupon, cart->content.coupon_length);
+    write_bytes(writer, cart->content.currency, sizeof(cart->content.currency));
+    for (unsigned i = 0; i < CART_ORDERS_MAX; i++)
+        write_number(writer, cart->orders[i]);
+    for (unsigned i = 0; i < CART_MERGED_MAX; i++)
+        write_number(writer, cart->merged[i]);
+    for (unsigned i = 0; i < cart->content.line_count; i++) {
+        write_number(writer, cart->content.lines[i].sku_id);
+        write_number(writer, cart->content.lines[i].quantity);
+        write_number(writer, (uint64_t)cart_line_price(&cart->content.lines[i]));
+    }
+}
+
 static void encode_audit(struct writer *writer, const struct audit_record *entry)
 {
     uint8_t packed[AUDIT_PACKED_BYTES_MAX];
@@ -444,10 +555,22 @@ static void encode_order(struct writer *writer, const struct record *record)
     write_bytes(writer, packed, codec_order_pack(record, packed, sizeof(packed)));
 }
 
+static void encode_setting(struct writer *writer, const struct record *record)
+{
+    uint8_t packed[CODEC_SETTING_BYTES_MAX];
+
+    write_bytes(writer, packed,
+                codec_setting_pack(record->subject, &record->setting, packed, sizeof(packed)));
+}
+
 static uint32_t field_count(const struct record *record)
 {
     uint32_t count = codec_fields[record->kind];
 
+    if (record->kind == RECORD_SKU)
+        return count + (record->sku.weight_grams != 0);
+    if (record->kind == RECORD_CART)
+        return count + 3u * record->cart.content.line_count;
     return record->kind == RECORD_HOLD ? count + 2u * record->hold.line_count : count;
 }
 
@@ -466,6 +589,8 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
         write_text(&writer, record->sku.sku);
         pack_uint32(&writer, record->sku.product_number);
         pack_uint64(&writer, (uint64_t)record->sku.price_minor);
+        if (record->sku.weight_grams != 0)
+            pack_uint32(&writer, record->sku.weight_grams);
         break;
     case RECORD_COUNTER:
         pack_uint32(&writer, record->counter.stock);
@@ -506,6 +631,21 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
     case RECORD_MAIL:
         encode_mail(&writer, &record->mail);
         break;
+    case RECORD_COUPON:
+        encode_coupon(&writer, &record->coupon);
+        break;
+    case RECORD_COUPON_COUNT:
+        pack_uint32(&writer, record->coupon_count.committed);
+        break;
+    case RECORD_COUPON_USE:
+        encode_coupon_use(&writer, &record->coupon_use);
+        break;
+    case RECORD_COUPON_PAST:
+        encode_coupon_use(&writer, &record->coupon_past);
+        break;
+    case RECORD_CART:
+        encode_cart(&writer, &record->cart);
+        break;
     case RECORD_AUDIT:
         encode_audit(&writer, &record->audit);
         break;
@@ -523,6 +663,9 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
     case RECORD_EVENT_IN:
     case RECORD_EVENT_OUT:
         encode_order(&writer, record);
+        break;
+    case RECORD_SETTING:
+        encode_setting(&writer, record);
         break;
     case RECORD_KIND_COUNT:
         break;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codec_run.h"
+
 static void run_rows(struct run *run, struct account_record *account)
 {
     for (unsigned i = 0; i < TOKEN_PURPOSE_COUNT; i++) {

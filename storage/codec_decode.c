@@ -9,6 +9,7 @@
 #include "codec_account.h"
 #include "codec_fields.h"
 #include "codec_order.h"
+#include "codec_settings.h"
 #include "mutants.h"
 
 enum field_type { FIELD_NUMBER, FIELD_TEXT, FIELD_BYTES };
@@ -155,6 +156,7 @@ static inline int parse_map_item(struct fields *fields, parsed *map, parsed key,
 /* Takes the fields in turn; the first that is not as it must be sets `error`, and stays. */
 struct taker {
     const struct field *at;
+    bool has_weight; /* a SKU's, which is written where there is one */
     enum codec_error error;
 };
 
@@ -196,6 +198,16 @@ static inline const char *take_bytes(struct taker *taker, uint64_t length)
         return field->bytes;
     taker->error = CODEC_BAD_FORM;
     return NULL;
+}
+
+/* One way to write each record: a weight of 0 is left out. */
+static uint32_t take_weight(struct taker *taker)
+{
+    uint32_t grams = (uint32_t)take_number(taker, WEIGHT_GRAMS_MAX);
+
+    if (grams == 0 && taker->error == CODEC_OK)
+        taker->error = CODEC_BAD_RANGE;
+    return grams;
 }
 
 static void decode_product(struct taker *taker, struct record *record)
@@ -317,8 +329,12 @@ static void decode_order(struct taker *taker, struct record *record)
     else if (!codec_order_unpack((const uint8_t *)field->bytes, field->number, record,
                                  CODEC_RECORD_BYTES_MAX - record->size))
         taker->error = CODEC_BAD_RANGE;
-    else if (record->kind == RECORD_ORDER_BODY)
-        record->size = (record->size + record->order_body.text_length + 7) & ~7u;
+    else if (record->kind == RECORD_ORDER_BODY) {
+        uint32_t end = record->size + record->order_body.text_length;
+
+        record->size = (end + 7) & ~7u;
+        memset((char *)record + end, 0, record->size - end);
+    }
 }
 
 /* As many bytes as there are, up to `longest`; how many. */
@@ -353,6 +369,77 @@ static void decode_mail(struct taker *taker, struct mail_record *mail)
     mail->sealed_length = (uint16_t)take_some(taker, mail->sealed, SEALED_MAIL_MAX);
 }
 
+/* Only what this program writes is valid: labels are the names' (coupon_definition_is_valid). */
+static void decode_coupon(struct taker *taker, struct coupon_record *coupon)
+{
+    struct coupon_definition *definition = &coupon->definition;
+    struct pricing_coupon *rule = &definition->rule;
+    uint64_t flags;
+
+    take_text(taker, definition->code, sizeof(definition->code));
+    take_text(taker, rule->currency, sizeof(rule->currency));
+    rule->kind = (uint8_t)take_number(taker, COUPON_KIND_COUNT - 1);
+    flags = take_number(taker, 7);
+    rule->stackable = flags & 1;
+    definition->is_disabled = (flags & 2) != 0;
+    coupon->is_deleted = (flags & 4) != 0;
+    rule->percent_bp = (uint32_t)take_number(taker, UINT32_MAX);
+    rule->buy = (uint32_t)take_number(taker, UINT32_MAX);
+    rule->get = (uint32_t)take_number(taker, UINT32_MAX);
+    rule->amount_minor = (int64_t)take_number(taker, INT64_MAX);
+    rule->min_subtotal_minor = (int64_t)take_number(taker, INT64_MAX);
+    rule->category_count = (uint8_t)take_number(taker, COUPON_SCOPE_MAX);
+    rule->product_count = (uint8_t)take_number(taker, COUPON_SCOPE_MAX);
+    definition->max_uses = (uint32_t)take_number(taker, COUPON_USES_MAX);
+    definition->max_uses_per_customer = (uint32_t)take_number(taker, COUPON_USES_MAX);
+    definition->starts_wall_ms = take_time(taker);
+    definition->ends_wall_ms = take_time(taker);
+    coupon->version = take_number(taker, UINT64_MAX);
+    coupon->created_wall_ms = take_time(taker);
+    coupon->updated_wall_ms = take_time(taker);
+    coupon->names.length = (uint16_t)take_some(taker, coupon->names.bytes, COUPON_NAMES_BYTES_MAX);
+    if (taker->error == CODEC_OK && !coupon_label_scope(rule, &coupon->names))
+        taker->error = CODEC_BAD_RANGE;
+}
+
+static void decode_coupon_use(struct taker *taker, struct coupon_use_record *use)
+{
+    take_exactly(taker, use->principal.bytes, sizeof(use->principal.bytes));
+    use->order_created_wall_ms = take_time(taker);
+    use->held_wall_ms = take_time(taker);
+    use->committed_wall_ms = take_time(taker);
+    use->version = take_number(taker, UINT64_MAX);
+    use->is_counted = (uint8_t)take_number(taker, 1);
+}
+
+/* So many lines as there are fields for. */
+static void decode_cart(struct taker *taker, struct cart_record *cart)
+{
+    struct cart_content *content = &cart->content;
+
+    take_exactly(taker, cart->principal.bytes, sizeof(cart->principal.bytes));
+    cart->created_wall_ms = take_time(taker);
+    cart->changed_wall_ms =
+        cart->created_wall_ms + codec_span_difference(take_number(taker, CODEC_SPAN_END - 1));
+    cart->by_customer = (uint8_t)take_number(taker, 1);
+    if (take_number(taker, CART_LINES_MAX) != content->line_count && taker->error == CODEC_OK)
+        taker->error = CODEC_BAD_FORM;
+    content->coupon_length =
+        (uint8_t)take_some(taker, (uint8_t *)content->coupon, sizeof(content->coupon));
+    take_exactly(taker, (uint8_t *)content->currency, sizeof(content->currency));
+    for (unsigned i = 0; i < CART_ORDERS_MAX; i++)
+        cart->orders[i] = take_number(taker, UINT64_MAX);
+    for (unsigned i = 0; i < CART_MERGED_MAX; i++)
+        cart->merged[i] = take_number(taker, UINT64_MAX);
+    for (unsigned i = 0; i < content->line_count; i++) {
+        uint32_t sku_id = (uint32_t)take_number(taker, UINT32_MAX);
+        uint32_t quantity = (uint32_t)take_number(taker, QUANTITY_MAX);
+        uint64_t price_minor = take_number(taker, CART_PRICE_MINOR_MAX);
+
+        content->lines[i] = cart_line_make(sku_id, quantity, (int64_t)price_minor);
+    }
+}
+
 static void decode_audit(struct taker *taker, struct audit_record *entry)
 {
     uint8_t packed[AUDIT_PACKED_BYTES_MAX];
@@ -361,6 +448,18 @@ static void decode_audit(struct taker *taker, struct audit_record *entry)
     if (taker->error == CODEC_OK && !audit_unpack(packed, length, entry))
         taker->error = CODEC_BAD_RANGE;
     take_exactly(taker, entry->hash, AUDIT_HASH_BYTES);
+}
+
+/* The key is decoded already. */
+static void decode_setting(struct taker *taker, struct record *record)
+{
+    const struct field *field = taker->at++;
+
+    if (field->type != FIELD_BYTES)
+        taker->error = CODEC_BAD_FORM;
+    else if (!codec_setting_unpack(record->subject, record->sequence, (const uint8_t *)field->bytes,
+                                   field->number, &record->setting))
+        taker->error = CODEC_BAD_RANGE;
 }
 
 static void decode_fields(struct taker *taker, struct record *record)
@@ -373,6 +472,8 @@ static void decode_fields(struct taker *taker, struct record *record)
         take_text(taker, record->sku.sku, sizeof(record->sku.sku));
         record->sku.product_number = (uint32_t)take_number(taker, UINT32_MAX);
         record->sku.price_minor = (int64_t)take_number(taker, INT64_MAX);
+        if (taker->has_weight)
+            record->sku.weight_grams = take_weight(taker);
         break;
     case RECORD_COUNTER:
         record->counter.stock = (uint32_t)take_number(taker, SKU_STOCK_MAX);
@@ -414,6 +515,21 @@ static void decode_fields(struct taker *taker, struct record *record)
     case RECORD_MAIL:
         decode_mail(taker, &record->mail);
         break;
+    case RECORD_COUPON:
+        decode_coupon(taker, &record->coupon);
+        break;
+    case RECORD_COUPON_COUNT:
+        record->coupon_count.committed = (uint32_t)take_number(taker, COUPON_USES_MAX);
+        break;
+    case RECORD_COUPON_USE:
+        decode_coupon_use(taker, &record->coupon_use);
+        break;
+    case RECORD_COUPON_PAST:
+        decode_coupon_use(taker, &record->coupon_past);
+        break;
+    case RECORD_CART:
+        decode_cart(taker, &record->cart);
+        break;
     case RECORD_AUDIT:
         decode_audit(taker, &record->audit);
         break;
@@ -431,6 +547,9 @@ static void decode_fields(struct taker *taker, struct record *record)
     case RECORD_EVENT_IN:
     case RECORD_EVENT_OUT:
         decode_order(taker, record);
+        break;
+    case RECORD_SETTING:
+        decode_setting(taker, record);
         break;
     case RECORD_KIND_COUNT:
         taker->error = CODEC_BAD_FORM;
@@ -476,7 +595,7 @@ static enum codec_error parse_value(uint32_t seed, const uint8_t *value, size_t 
 /* Reads the key into a record whose kind is set. */
 static bool decode_key(const uint8_t *key, size_t key_length, struct record *record)
 {
-    size_t expected = record->kind == RECORD_LIMIT ? CODEC_KEY_BYTES_MAX : CODEC_KEY_BYTES;
+    size_t expected = RECORD_HAS_PRINCIPAL(record->kind) ? CODEC_KEY_BYTES_MAX : CODEC_KEY_BYTES;
 
     if (key_length != expected)
         return false;
@@ -486,6 +605,9 @@ static bool decode_key(const uint8_t *key, size_t key_length, struct record *rec
     if (record->kind == RECORD_LIMIT)
         memcpy(record->limit.principal.bytes, key + CODEC_KEY_BYTES,
                sizeof(record->limit.principal.bytes));
+    if (record->kind == RECORD_COUPON_COUNT)
+        memcpy(record->coupon_count.principal.bytes, key + CODEC_KEY_BYTES,
+               sizeof(record->coupon_count.principal.bytes));
     return true;
 }
 
@@ -505,7 +627,13 @@ enum codec_error codec_decode(enum record_kind kind, const uint8_t *key, size_t 
         lines = lines_of(fields->count - 2);
         if (lines == 0)
             return CODEC_BAD_FORM;
-    } else if (fields->count - 2 != codec_fields[kind]) {
+    } else if (kind == RECORD_CART) {
+        lines = (fields->count - 2 - CODEC_CART_FIELDS) / 3;
+        if (fields->count < 2 + CODEC_CART_FIELDS || lines > CART_LINES_MAX ||
+            fields->count - 2 != CODEC_CART_FIELDS + 3 * lines)
+            return CODEC_BAD_FORM;
+    } else if (fields->count - 2 != codec_fields[kind] &&
+               (kind != RECORD_SKU || fields->count - 2 != codec_fields[kind] + 1u)) {
         return CODEC_BAD_FORM;
     }
     uint32_t size = record_size(kind, lines);
@@ -517,7 +645,12 @@ enum codec_error codec_decode(enum record_kind kind, const uint8_t *key, size_t 
         return CODEC_BAD_KEY;
     if (kind == RECORD_HOLD)
         record_out->hold.line_count = (uint8_t)lines;
-    struct taker taker = {.at = fields->at + 1, .error = CODEC_OK};
+    if (kind == RECORD_CART)
+        record_out->cart.content.line_count = (uint8_t)lines;
+    struct taker taker = {.at = fields->at + 1,
+                          .has_weight =
+                              kind == RECORD_SKU && fields->count - 2 > codec_fields[RECORD_SKU],
+                          .error = CODEC_OK};
     decode_fields(&taker, record_out);
     if (taker.error == CODEC_OK && !codec_record_is_valid(record_out))
         return CODEC_BAD_RANGE;

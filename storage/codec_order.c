@@ -72,7 +72,9 @@ static void run_order(struct run *run, struct order_record *order)
     run_text(run, order->currency, sizeof(order->currency));
     run_totals(run, &order->totals);
     run_text(run, order->coupon, sizeof(order->coupon));
-    run_32(run, &order->coupon_version);
+    run_32(run, &order->coupon_partition);
+    run_32(run, &order->coupon_number);
+    run_64(run, &order->coupon_version);
     run_payment(run, order);
     run_units(run, order->restocked);
     run_units(run, order->restocking);
@@ -135,7 +137,7 @@ static void run_event_out(struct run *run, struct event_out_record *event)
 
 static void run_record(struct run *run, struct record *record, size_t room)
 {
-    switch ((enum record_kind)record->kind) {
+    switch ((int)record->kind) {
     case RECORD_ORDER:
     case RECORD_ORDER_PAST:
         run_order(run, &record->order);
@@ -185,7 +187,7 @@ static bool order_is_valid(const struct order_record *order)
 
 bool codec_order_is_valid(const struct record *record)
 {
-    switch ((enum record_kind)record->kind) {
+    switch ((int)record->kind) {
     case RECORD_ORDER:
         return order_is_valid(&record->order) && record->order.step != STEP_NONE;
     case RECORD_ORDER_PAST:

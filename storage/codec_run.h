@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fields as a run of bytes: one walk over them that writes or reads, so that the two can't
- * disagree. Numbers are big-endian. Private to codec_account.c and codec_order.c. */
+ * disagree. Numbers are big-endian. Of codec_*.c alone. */
 #ifndef STAMPEDE_CODEC_RUN_H
 #define STAMPEDE_CODEC_RUN_H
 

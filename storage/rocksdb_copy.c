@@ -53,17 +53,15 @@ bool journal_rocksdb_verify(struct journal_rocksdb *journal, uint64_t *hash_out)
 
 /* ---- the next incarnation ---- */
 
-/* What recovery would give out next, by the FLOOR's subject: reservations, and accounts. */
-enum { FLOORS = 2 };
-
+/* What recovery would give out next. */
 struct floors {
-    uint64_t next[FLOORS];
+    uint64_t next[FLOOR_COUNT];
 };
 
 static bool visit_numbers(void *arg, const struct record *record)
 {
     struct floors *floors = arg;
-    uint32_t subject = 0;
+    uint32_t subject = FLOOR_HOLDS;
     uint64_t number = record->sequence + 1;
 
     if (record->kind == RECORD_COUNTER)
@@ -99,21 +97,33 @@ static int floor_raise(struct journal_rocksdb *journal, uint32_t partition, char
                        size_t error_size)
 {
     static const enum record_kind kinds[] = {RECORD_COUNTER, RECORD_FLOOR, RECORD_HOLD};
-    static const uint64_t ends[FLOORS] = {CODEC_SEQUENCE_END, UINT32_MAX};
-    static const uint64_t jumps[FLOORS] = {JOURNAL_INCARNATION_JUMP, JOURNAL_ACCOUNTS_JUMP};
-    struct floors floors = {{1, 1}};
+    static const struct {
+        uint64_t end;
+        uint64_t jump;
+    } numbers[FLOOR_COUNT] = {
+        [FLOOR_HOLDS] = {CODEC_SEQUENCE_END, JOURNAL_INCARNATION_JUMP},
+        [FLOOR_ACCOUNTS] = {UINT32_MAX, JOURNAL_ACCOUNTS_JUMP},
+        [FLOOR_COUPONS] = {UINT32_MAX, JOURNAL_ACCOUNTS_JUMP},
+        [FLOOR_ORDERS] = {CODEC_SEQUENCE_END, JOURNAL_INCARNATION_JUMP},
+        [FLOOR_EVENTS] = {CODEC_SEQUENCE_END, JOURNAL_INCARNATION_JUMP},
+    };
+    struct floors floors;
 
+    for (uint32_t floor = 0; floor < FLOOR_COUNT; floor++)
+        floors.next[floor] = 1;
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (!journal_rocksdb_scan(journal, kinds[i], partition, visit_numbers, NULL, &floors))
             return files_error(error, error_size, "partition %" PRIu32 " cannot be read to its end",
                                partition);
     }
-    for (uint32_t subject = 0; subject < FLOORS; subject++) {
-        if (floors.next[subject] + jumps[subject] >= ends[subject])
+    for (uint32_t floor = 0; floor < FLOOR_COUNT; floor++) {
+        uint64_t next = floors.next[floor] + numbers[floor].jump;
+
+        if (next >= numbers[floor].end)
             return files_error(error, error_size,
                                "partition %" PRIu32 " has no numbers left for another incarnation",
                                partition);
-        floor_put(journal, partition, subject, floors.next[subject] + jumps[subject]);
+        floor_put(journal, partition, floor, next);
     }
     return 0;
 }

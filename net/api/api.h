@@ -26,6 +26,7 @@
 #include "http/http.h"
 
 struct api;
+struct gateways;
 struct outbound;
 struct mail_settings;
 
@@ -47,6 +48,7 @@ struct api_options {
     bool secure_cookies;        /* the public side is TLS: cookies are __Host- and Secure */
     bool auth_verify;           /* new addresses are verified by mail before they are good */
     bool staff_totp;            /* staff's sessions need a second factor */
+    bool private_targets;       /* webhooks may go to private addresses, and without TLS */
     const char *public_url;     /* where shoppers find the shop, or NULL: one of its origins */
     const char *shop_name;      /* what authenticators show */
     unsigned drain_deadline_ms; /* how long connections may finish when the engine drains */
@@ -56,6 +58,7 @@ struct api_options {
     /* Both NULL where nothing goes out. They outlive the shards. */
     const struct outbound *outbound; /* its counters are in /metrics */
     const struct mail_settings *mail;
+    struct gateways *gateways; /* events are read by it, its counters are in /metrics; or NULL */
 
     /* How much waits for a worker, for /metrics; NULL: not told. Any thread. */
     uint32_t (*workers_queued)(void *workers);

@@ -79,6 +79,8 @@ static void write_subject(struct writer *writer, const struct audit_walk *walk,
 
     switch ((enum audit_subject)entry->subject) {
     case AUDIT_OF_PRODUCT:
+    case AUDIT_OF_COUPON:
+    case AUDIT_OF_SETTING:
         write_json_string(writer, (const char *)entry->name, entry->name_length);
         break;
     case AUDIT_OF_SKU:
@@ -361,6 +363,14 @@ static void add_subject(struct audit_filter *filter, enum audit_subject subject,
     memcpy(added->name, name, length);
 }
 
+/* Also one that was removed. */
+static bool setting_is_named(const char *text, size_t length)
+{
+    return setting_id_parse(SETTING_TAX_RATE, text, length) != 0 ||
+           setting_id_parse(SETTING_SHIPPING_METHOD, text, length) != 0 ||
+           setting_id_parse(SETTING_WEBHOOK_ENDPOINT, text, length) != 0;
+}
+
 /* False: there is nothing of that name. */
 static bool find_subject(struct api_call *call, const char *text, size_t length,
                          struct audit_filter *filter)
@@ -397,6 +407,8 @@ static bool find_subject(struct api_call *call, const char *text, size_t length,
     product = directory_find_product(directory, text, length);
     if (product != NULL)
         add_subject(filter, AUDIT_OF_PRODUCT, product->partition, text, length);
+    if (setting_is_named(text, length))
+        add_subject(filter, AUDIT_OF_SETTING, SETTINGS_PARTITION, text, length);
     return filter->subject_count > 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/digest.h"
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
@@ -32,6 +33,26 @@ void digest_hmac_sha256(const void *key, size_t key_length, const void *bytes, s
                         uint8_t mac_out[DIGEST_SHA256_BYTES])
 {
     hmac(EVP_sha256(), key, key_length, bytes, length, mac_out, DIGEST_SHA256_BYTES);
+}
+
+void digest_hmac_sha256_parts(const void *key, size_t key_length, const struct digest_part *parts,
+                              size_t count, uint8_t mac_out[DIGEST_SHA256_BYTES])
+{
+    char hash[] = "SHA256";
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, hash, 0),
+        OSSL_PARAM_construct_end()};
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    EVP_MAC_CTX *context = mac == NULL ? NULL : EVP_MAC_CTX_new(mac);
+    size_t length = 0;
+
+    must(context != NULL && EVP_MAC_init(context, key, key_length, parameters) == 1);
+    for (size_t i = 0; i < count; i++)
+        must(EVP_MAC_update(context, parts[i].bytes, parts[i].length) == 1);
+    must(EVP_MAC_final(context, mac_out, &length, DIGEST_SHA256_BYTES) == 1 &&
+         length == DIGEST_SHA256_BYTES);
+    EVP_MAC_CTX_free(context);
+    EVP_MAC_free(mac);
 }
 
 void digest_hmac_sha1(const void *key, size_t key_length, const void *bytes, size_t length,

@@ -15,6 +15,15 @@ void digest_sha256(const void *bytes, size_t length, uint8_t digest_out[DIGEST_S
 void digest_hmac_sha256(const void *key, size_t key_length, const void *bytes, size_t length,
                         uint8_t mac_out[DIGEST_SHA256_BYTES]);
 
+/* The same, of bytes that lie apart. */
+struct digest_part {
+    const void *bytes;
+    size_t length;
+};
+
+void digest_hmac_sha256_parts(const void *key, size_t key_length, const struct digest_part *parts,
+                              size_t count, uint8_t mac_out[DIGEST_SHA256_BYTES]);
+
 /* For one-time passwords only (RFC 6238). */
 void digest_hmac_sha1(const void *key, size_t key_length, const void *bytes, size_t length,
                       uint8_t mac_out[DIGEST_SHA1_BYTES]);

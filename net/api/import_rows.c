@@ -421,7 +421,7 @@ static void check_sku_is_new(struct row *row)
 void import_rows_take(struct import_rows *rows, const struct csv_row *csv)
 {
     struct row row = {.rows = rows, .number = csv->number};
-    struct variant_draft variant = {.price_minor = -1};
+    struct variant_draft variant = {.price_minor = -1, .weight_grams = -1};
     struct product_draft *draft = &rows->draft;
 
     if (csv->error != CSV_ERROR_NONE) {
@@ -445,6 +445,8 @@ void import_rows_take(struct import_rows *rows, const struct csv_row *csv)
     if (!row.is_refused)
         variant.price_minor = read_price(&row, currency);
     variant.stock = read_count(&row, IMPORT_STOCK, 0);
+    if (row.values[IMPORT_WEIGHT].length > 0)
+        variant.weight_grams = read_count(&row, IMPORT_WEIGHT, 0);
     read_options(&row, &variant);
     if (variant.price_minor < 0 && is_first)
         refuse(&row, "price", "is missing");
@@ -459,8 +461,10 @@ void import_rows_take(struct import_rows *rows, const struct csv_row *csv)
     if (row.is_refused)
         return;
     variant.sku = row.values[IMPORT_SKU];
-    if (is_first)
+    if (is_first) {
         draft->price_minor = variant.price_minor;
+        draft->weight_grams = variant.weight_grams < 0 ? 0 : (uint32_t)variant.weight_grams;
+    }
     add_variant(&row, draft, &variant);
 }
 

@@ -28,6 +28,7 @@
     X(CURRENCY, "currency")                                                                        \
     X(STOCK, "stock")                                                                              \
     X(LIMIT, "limit_per_customer")                                                                 \
+    X(WEIGHT, "weight_grams")                                                                      \
     X(OPTION1_NAME, "option1_name")                                                                \
     X(OPTION1_VALUE, "option1_value")                                                              \
     X(OPTION2_NAME, "option2_name")                                                                \

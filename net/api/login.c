@@ -249,6 +249,84 @@ static void open_session(struct flow *flow)
     flow_call(flow, envelope, opened);
 }
 
+/* ---- the guest's cart ---- */
+
+static void submit_cart(struct flow *flow, struct command *command, pending_answer answer)
+{
+    struct api_shard *shard = flow->shard;
+    uint64_t cookie = pending_open(&shard->pending, flow->exchange_cookie, answer, flow);
+    enum outcome outcome = OUTCOME_OVERLOADED;
+    struct refusal unused;
+
+    if (cookie != 0)
+        outcome = engine_submit(shard->shard, command, cookie, &unused);
+    if (outcome == OUTCOME_PENDING)
+        return;
+    if (cookie != 0)
+        pending_cancel(&shard->pending, cookie);
+    fail(flow, outcome);
+}
+
+static void cart_dropped(struct api_shard *shard, struct http_exchange *exchange,
+                         const struct message *message, void *user)
+{
+    struct flow *flow = user;
+
+    (void)shard;
+    (void)exchange;
+    if (message->reply.outcome == OUTCOME_OK)
+        open_session(flow);
+    else
+        fail(flow, (enum outcome)message->reply.outcome);
+}
+
+/* Once it is in the customer's for good. */
+static void cart_merged(struct api_shard *shard, struct http_exchange *exchange,
+                        const struct message *message, void *user)
+{
+    struct flow *flow = user;
+    struct command command = {
+        .type = COMMAND_CART, .principal = flow->guest, .cart = {.operation = CART_DROP}};
+
+    (void)shard;
+    (void)exchange;
+    if (message->reply.outcome == OUTCOME_OK)
+        submit_cart(flow, &command, cart_dropped);
+    else
+        fail(flow, (enum outcome)message->reply.outcome);
+}
+
+static void cart_taken(struct api_shard *shard, struct http_exchange *exchange,
+                       const struct message *message, void *user)
+{
+    struct flow *flow = user;
+    const struct cart_view *cart = &message->reply.cart;
+    struct command command = {.type = COMMAND_CART_MERGE,
+                              .principal = flow->account,
+                              .cart_merge = {.guest = flow->guest, .content = &cart->content}};
+
+    (void)shard;
+    (void)exchange;
+    if (message->reply.outcome != OUTCOME_OK)
+        fail(flow, (enum outcome)message->reply.outcome);
+    else if (cart->created_wall_ms == 0)
+        open_session(flow);
+    else
+        submit_cart(flow, &command, cart_merged);
+}
+
+/* Every shard has adopted the guest, so no request of the guest's, however late, changes its cart
+ * any more: what is in it now becomes the customer's, and then it is dropped. */
+static void take_cart(struct flow *flow)
+{
+    struct command command = {
+        .type = COMMAND_CART, .principal = flow->guest, .cart = {.operation = CART_GET}};
+
+    submit_cart(flow, &command, cart_taken);
+}
+
+/* ---- the guest's holds ---- */
+
 static void adopt(struct flow *flow);
 
 static void adopted(struct api_shard *shard, struct http_exchange *exchange,
@@ -283,7 +361,7 @@ static void adopt(struct flow *flow)
     struct refusal unused;
 
     if (flow->adopt_shard == shard->api->shard_count) {
-        open_session(flow);
+        take_cart(flow);
         return;
     }
     uint64_t cookie = pending_open(&shard->pending, flow->exchange_cookie, adopted, flow);

@@ -2,7 +2,8 @@
 /* Logging in, step by step (actors/account.h):
  *
  *   find the address -> the account -> the password, on a worker -> the second factor
- *   -> enter: the guest ends -> its holds are adopted on every shard -> the session is opened
+ *   -> enter: the guest ends -> its holds are adopted on every shard -> its cart is merged, then
+ *   dropped -> the session is opened
  *   -> the session that the caller had before ends -> answered
  *
  * Each step is durable before the next, and all may be repeated: whoever loses the answer logs in

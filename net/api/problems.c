@@ -79,15 +79,36 @@ enum problem problem_of_outcome(enum outcome outcome)
         return PROBLEM_PRODUCT_EXISTS;
     case OUTCOME_SKU_TAKEN:
         return PROBLEM_SKU_TAKEN;
+    case OUTCOME_SETTING_INVALID:
+        return PROBLEM_VALIDATION_FAILED;
     case OUTCOME_EMAIL_TAKEN:
         return PROBLEM_EMAIL_TAKEN;
     case OUTCOME_TOKEN_INVALID:
         return PROBLEM_TOKEN_INVALID;
     case OUTCOME_FULL:
         return PROBLEM_ACCOUNT_FULL;
+    case OUTCOME_COUPON_EXHAUSTED:
+        return PROBLEM_COUPON_EXHAUSTED;
+    case OUTCOME_COUPON_INVALID:
+        return PROBLEM_COUPON_INVALID;
+    case OUTCOME_PAYMENT_DECLINED:
+        return PROBLEM_PAYMENT_DECLINED;
+    case OUTCOME_PAYMENT_IN_PROGRESS:
+        return PROBLEM_PAYMENT_IN_PROGRESS;
+    case OUTCOME_METHOD_REFUSED:
+    case OUTCOME_REFUND_TOO_LARGE:
+        return PROBLEM_VALIDATION_FAILED;
+    case OUTCOME_GATEWAY_UNAVAILABLE:
+        return PROBLEM_GATEWAY_UNAVAILABLE;
+    case OUTCOME_INVALID_STATE:
+    case OUTCOME_COUPON_EXISTS:
+    case OUTCOME_COUPON_IN_USE:
+        return PROBLEM_INVALID_STATE;
     case OUTCOME_STALE: /* changed again and again: nothing that the caller did wrong */
     case OUTCOME_OVERLOADED:
         return PROBLEM_OVERLOADED;
+    case OUTCOME_OTHER_CURRENCY:
+        return PROBLEM_VALIDATION_FAILED;
     case OUTCOME_STORAGE_FULL:
         return PROBLEM_STORAGE_FULL;
     case OUTCOME_OUTCOME_UNKNOWN:

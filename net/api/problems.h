@@ -32,6 +32,9 @@
       "The password is right, and this account has a second factor: repeat the login with "        \
       "`code`, "                                                                                   \
       "from the authenticator, or one of the recovery codes. Each code is good once.")             \
+    X(PAYMENT_DECLINED, "payment_declined", 402, "Payment declined",                               \
+      "The card's bank, or the payment gateway, refused this payment. Nothing was taken. The "     \
+      "order can be paid with another method until it expires.")                                   \
     X(FORBIDDEN, "forbidden", 403, "Forbidden",                                                    \
       "The caller is known, and may not do this: a shopper's session where staff are asked for, "  \
       "staff with another role, an account whose address is not verified, or a call with a "       \
@@ -86,6 +89,17 @@
     X(ACCOUNT_FULL, "account_full", 409, "Account full",                                           \
       "The account has as many of these as it can have. Remove one first.")                        \
     X(PRODUCT_EXISTS, "product_exists", 409, "Product exists", "A product with this ID exists.")   \
+    X(COUPON_EXHAUSTED, "coupon_exhausted", 409, "Coupon used up",                                 \
+      "As many orders as this coupon has uses, or as one customer may have, use it. A use that "   \
+      "an unpaid order holds comes back when that order ends.")                                    \
+    X(PRICE_CHANGED, "price_changed", 409, "Price changed",                                        \
+      "The order would come to `current_total_minor`, not to `expected_total_minor`: a price, a "  \
+      "tax or a coupon has changed since. Nothing was done; ask again with the new total.")        \
+    X(PAYMENT_IN_PROGRESS, "payment_in_progress", 409, "Payment in progress",                      \
+      "The order's payment is with the gateway right now. Ask for the order in a moment to learn " \
+      "what became of it.")                                                                        \
+    X(INVALID_STATE, "invalid_state", 409, "Invalid state",                                        \
+      "What is asked for cannot be done in the state that this is in. `detail` says why.")         \
     X(PAYLOAD_TOO_LARGE, "payload_too_large", 413, "Payload too large",                            \
       "The body is larger than this call takes: 64 KiB, for imports 64 MiB.")                      \
     X(URI_TOO_LONG, "uri_too_long", 414, "URI too long", "The request line is too long.")          \
@@ -97,6 +111,9 @@
     X(VALIDATION_FAILED, "validation_failed", 422, "Validation failed",                            \
       "The request was understood, but some of its fields are missing, unknown or out of bounds. " \
       "`errors` names each with the reason.")                                                      \
+    X(COUPON_INVALID, "coupon_invalid", 422, "Coupon invalid",                                     \
+      "There is no such coupon, or it is not, not yet or no longer valid, or does not fit this "   \
+      "cart.")                                                                                     \
     X(KEY_REUSED, "idempotency_key_reused", 422, "Idempotency key reused",                         \
       "This Idempotency-Key was used for a request with another body. Give a new request a new "   \
       "key.")                                                                                      \
@@ -124,6 +141,9 @@
       "The disk is nearly full: the server takes no new obligations, but goes on to end those "    \
       "that "                                                                                      \
       "it has. Nothing was done.")                                                                 \
+    X(GATEWAY_UNAVAILABLE, "gateway_unavailable", 503, "Payment gateway unavailable",              \
+      "The payment gateway does not answer, or asks to be left alone for a while. Nothing was "    \
+      "taken. Retry-After says how many seconds to wait.")                                         \
     X(OUTCOME_UNKNOWN, "outcome_unknown", 503, "Outcome unknown",                                  \
       "The server cannot tell whether this request had its effect. Repeat it with the same "       \
       "Idempotency-Key to learn what happened.")                                                   \

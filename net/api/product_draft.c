@@ -29,6 +29,13 @@ static int64_t variant_price(const struct product_draft *draft, uint32_t index)
     return price_minor < 0 ? draft->price_minor : price_minor;
 }
 
+static uint32_t variant_weight(const struct product_draft *draft, uint32_t index)
+{
+    int64_t weight_grams = draft->variants[index].weight_grams;
+
+    return weight_grams < 0 ? draft->weight_grams : (uint32_t)weight_grams;
+}
+
 static void write_variant(struct writer *writer, const struct product_draft *draft, uint32_t index)
 {
     const struct variant_draft *variant = &draft->variants[index];
@@ -45,6 +52,10 @@ static void write_variant(struct writer *writer, const struct product_draft *dra
     }
     write_literal(writer, "},\"price_minor\":");
     write_signed(writer, variant_price(draft, index));
+    if (variant_weight(draft, index) != 0) {
+        write_literal(writer, ",\"weight_grams\":");
+        write_unsigned(writer, variant_weight(draft, index));
+    }
     write_byte(writer, '}');
 }
 
@@ -112,6 +123,7 @@ struct product_envelope *product_draft_pack(const struct product_draft *draft, b
             copy_slice(variant->sku, sizeof(variant->sku), draft->variants[i].sku);
             variant->price_minor = variant_price(draft, i);
             variant->stock = draft->variants[i].stock;
+            variant->weight_grams = variant_weight(draft, i);
         }
     }
     writer_free(&writer);

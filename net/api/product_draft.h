@@ -25,6 +25,7 @@ struct variant_draft {
     struct slice sku;
     int64_t price_minor; /* -1: the product's */
     uint32_t stock;
+    int64_t weight_grams; /* of one unit; -1: the product's */
     uint32_t option_count;
     struct {
         struct slice name;
@@ -40,6 +41,7 @@ struct product_draft {
     struct slice category;
     struct slice brand;
     int64_t price_minor;
+    uint32_t weight_grams;       /* of one unit; 0: none, or not known */
     uint32_t limit_per_customer; /* 0: none */
     uint32_t tag_count;
     uint32_t image_count;

@@ -12,9 +12,9 @@
     X(name)                                                                                        \
     X(description)                                                                                 \
     X(price_minor) X(currency) X(category) X(brand) X(tags) X(images) X(limit_per_customer) X(sku) \
-        X(stock) X(variants)
+        X(stock) X(weight_grams) X(variants)
 /* clang-format on */
-#define VARIANT_MEMBERS(X) X(sku) X(options) X(price_minor) X(stock)
+#define VARIANT_MEMBERS(X) X(sku) X(options) X(price_minor) X(stock) X(weight_grams)
 
 enum product_member {
 #define X(name) PRODUCT_##name,
@@ -41,31 +41,6 @@ static const char *const variant_members[VARIANT_MEMBER_COUNT] = {
     VARIANT_MEMBERS(X)
 #undef X
 };
-
-/* Sorts an object's members into `values_out` (NULL: absent); notes what is unknown or twice.
- * `array` and `index` say where the object stands. */
-static void sort_members(struct validation *validation, const char *array, size_t index,
-                         const struct json_value *object, const char *const names[],
-                         unsigned name_count, const struct json_value *values_out[])
-{
-    struct json_iterator members = json_members(object);
-    const struct json_value *value;
-    struct slice name;
-
-    memset(values_out, 0, name_count * sizeof(values_out[0]));
-    while (json_next_member(&members, &name, &value)) {
-        struct field field = {.array = array, .index = index, .name = name};
-        unsigned i = 0;
-        while (i < name_count && !slice_is(name, names[i]))
-            i++;
-        if (i == name_count)
-            validation_add(validation, field, "is not known");
-        else if (values_out[i] != NULL)
-            validation_add(validation, field, "is given twice");
-        else
-            values_out[i] = value;
-    }
-}
 
 static void require(struct validation *validation, struct field field,
                     const struct json_value *value)
@@ -139,13 +114,13 @@ static void read_variant(struct validation *validation, size_t index,
 {
     const struct json_value *values[VARIANT_MEMBER_COUNT];
 
-    *variant = (struct variant_draft){.price_minor = -1};
+    *variant = (struct variant_draft){.price_minor = -1, .weight_grams = -1};
     if (json_type(object) != JSON_OBJECT) {
         validation_add(validation, ELEMENT("variants", index), "must be an object");
         return;
     }
-    sort_members(validation, "variants", index, object, variant_members, VARIANT_MEMBER_COUNT,
-                 values);
+    validation_sort_members(validation, "variants", index, object, variant_members,
+                            VARIANT_MEMBER_COUNT, values);
     require(validation, ELEMENT_FIELD("variants", index, "sku"), values[VARIANT_sku]);
     require(validation, ELEMENT_FIELD("variants", index, "stock"), values[VARIANT_stock]);
     if (values[VARIANT_sku] != NULL)
@@ -157,6 +132,9 @@ static void read_variant(struct validation *validation, size_t index,
     if (values[VARIANT_price_minor] != NULL)
         validate_integer(validation, ELEMENT_FIELD("variants", index, "price_minor"),
                          values[VARIANT_price_minor], 0, PRICE_MINOR_MAX, &variant->price_minor);
+    if (values[VARIANT_weight_grams] != NULL)
+        validate_integer(validation, ELEMENT_FIELD("variants", index, "weight_grams"),
+                         values[VARIANT_weight_grams], 0, WEIGHT_GRAMS_MAX, &variant->weight_grams);
     if (values[VARIANT_options] != NULL)
         read_options(validation, index, values[VARIANT_options], variant);
 }
@@ -192,7 +170,7 @@ static void read_single(struct validation *validation, const struct json_value *
 {
     struct variant_draft *variant = &draft->variants[0];
 
-    *variant = (struct variant_draft){.price_minor = -1};
+    *variant = (struct variant_draft){.price_minor = -1, .weight_grams = -1};
     draft->variant_count = 1;
     if (sku == NULL && stock == NULL) {
         validation_add(validation, FIELD("variants"), "is required, or `sku` and `stock`");
@@ -247,9 +225,11 @@ void product_draft_read(struct validation *validation, const struct json_value *
                         struct product_draft *draft_out)
 {
     const struct json_value *values[PRODUCT_MEMBER_COUNT];
+    int64_t weight_grams = 0;
 
     memset(draft_out, 0, offsetof(struct product_draft, variants));
-    sort_members(validation, NULL, 0, object, product_members, PRODUCT_MEMBER_COUNT, values);
+    validation_sort_members(validation, NULL, 0, object, product_members, PRODUCT_MEMBER_COUNT,
+                            values);
     require(validation, FIELD("name"), values[PRODUCT_name]);
     require(validation, FIELD("price_minor"), values[PRODUCT_price_minor]);
     require(validation, FIELD("currency"), values[PRODUCT_currency]);
@@ -263,6 +243,10 @@ void product_draft_read(struct validation *validation, const struct json_value *
         read_strings(validation, "images", values[PRODUCT_images], PRODUCT_IMAGES_MAX, 0,
                      PRODUCT_IMAGE_MAX, draft_out->images);
     read_limit(validation, values[PRODUCT_limit_per_customer], draft_out);
+    if (values[PRODUCT_weight_grams] != NULL &&
+        validate_integer(validation, FIELD("weight_grams"), values[PRODUCT_weight_grams], 0,
+                         WEIGHT_GRAMS_MAX, &weight_grams))
+        draft_out->weight_grams = (uint32_t)weight_grams;
     if (values[PRODUCT_variants] == NULL) {
         read_single(validation, values[PRODUCT_sku], values[PRODUCT_stock], draft_out);
         return;

@@ -121,8 +121,44 @@ enum api_key {
     X(GET, "/v1/admin/mails", mail_list, STAFF(SUPPORT), ADMIN, NONE, IGNORED)                     \
     X(POST, "/v1/admin/mails/{id}/replay", mail_replay, STAFF(SUPPORT), ADMIN, JSON_OR_EMPTY,      \
       OPTIONAL)                                                                                    \
+    X(POST, "/v1/admin/coupons", coupon_create, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)           \
+    X(GET, "/v1/admin/coupons", coupon_list, STAFF(CATALOGUE), ADMIN, NONE, IGNORED)               \
+    X(GET, "/v1/admin/coupons/{code}", coupon_get, STAFF(CATALOGUE), ADMIN, NONE, IGNORED)         \
+    X(PUT, "/v1/admin/coupons/{code}", coupon_replace, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)    \
+    X(PATCH, "/v1/admin/coupons/{code}", coupon_change, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)   \
+    X(DELETE, "/v1/admin/coupons/{code}", coupon_delete, STAFF(CATALOGUE), ADMIN, NONE, OPTIONAL)  \
     X(GET, "/v1/admin/customers", customer_find, STAFF(SUPPORT), ADMIN, NONE, IGNORED)             \
     X(GET, "/v1/admin/audit", audit_list, STAFF(AUDIT), ADMIN, NONE, IGNORED)                      \
+    X(GET, "/v1/shipping-methods", shipping_methods, PUBLIC, BROWSE, NONE, IGNORED)                \
+    X(GET, "/v1/admin/tax-rates", tax_rate_list, STAFF(ANY), ADMIN, NONE, IGNORED)                 \
+    X(POST, "/v1/admin/tax-rates", tax_rate_create, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)       \
+    X(GET, "/v1/admin/tax-rates/{id}", tax_rate_get, STAFF(ANY), ADMIN, NONE, IGNORED)             \
+    X(PATCH, "/v1/admin/tax-rates/{id}", tax_rate_change, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL) \
+    X(DELETE, "/v1/admin/tax-rates/{id}", tax_rate_remove, STAFF(CATALOGUE), ADMIN, NONE,          \
+      OPTIONAL)                                                                                    \
+    X(GET, "/v1/admin/shipping-methods", method_list, STAFF(ANY), ADMIN, NONE, IGNORED)            \
+    X(POST, "/v1/admin/shipping-methods", method_create, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)  \
+    X(GET, "/v1/admin/shipping-methods/{id}", method_get, STAFF(ANY), ADMIN, NONE, IGNORED)        \
+    X(PATCH, "/v1/admin/shipping-methods/{id}", method_change, STAFF(CATALOGUE), ADMIN, JSON,      \
+      OPTIONAL)                                                                                    \
+    X(DELETE, "/v1/admin/shipping-methods/{id}", method_remove, STAFF(CATALOGUE), ADMIN, NONE,     \
+      OPTIONAL)                                                                                    \
+    X(GET, "/v1/admin/webhook-endpoints", endpoint_list, STAFF(OWNER), ADMIN, NONE, IGNORED)       \
+    X(POST, "/v1/admin/webhook-endpoints", endpoint_create, STAFF(OWNER), ADMIN, JSON, OPTIONAL)   \
+    X(GET, "/v1/admin/webhook-endpoints/{id}", endpoint_get, STAFF(OWNER), ADMIN, NONE, IGNORED)   \
+    X(PATCH, "/v1/admin/webhook-endpoints/{id}", endpoint_change, STAFF(OWNER), ADMIN, JSON,       \
+      OPTIONAL)                                                                                    \
+    X(DELETE, "/v1/admin/webhook-endpoints/{id}", endpoint_remove, STAFF(OWNER), ADMIN, NONE,      \
+      OPTIONAL)                                                                                    \
+    X(POST, "/v1/admin/webhook-endpoints/{id}/rotate-secret", endpoint_rotate, STAFF(OWNER),       \
+      ADMIN, JSON_OR_EMPTY, OPTIONAL)                                                              \
+    X(GET, "/v1/cart", cart_get, SESSION, CART, NONE, IGNORED)                                     \
+    X(POST, "/v1/cart/items", cart_add, SESSION_OR_NEW, CART, JSON, OPTIONAL)                      \
+    X(PATCH, "/v1/cart/items/{sku}", cart_set, SESSION_OR_NEW, CART, JSON, OPTIONAL)               \
+    X(DELETE, "/v1/cart/items/{sku}", cart_remove, SESSION_OR_NEW, CART, NONE, OPTIONAL)           \
+    X(POST, "/v1/cart/coupon", cart_coupon_set, SESSION_OR_NEW, CART, JSON, OPTIONAL)              \
+    X(DELETE, "/v1/cart/coupon", cart_coupon_remove, SESSION_OR_NEW, CART, NONE, OPTIONAL)         \
+    X(POST, "/cart/add", cart_add_plain, SESSION_OR_NEW, CART, JSON, OPTIONAL)                     \
     X(GET, "/healthz", health, PUBLIC, OPERATIONS, NONE, IGNORED)                                  \
     X(GET, "/readyz", readiness, PUBLIC, OPERATIONS, NONE, IGNORED)                                \
     X(GET, "/metrics", metrics, PUBLIC, OPERATIONS, NONE, IGNORED)                                 \

@@ -20,7 +20,8 @@ struct stored_read {
     uint32_t limit; /* records of the page; one more is read, to see whether there is a next one */
     /* The rest is the handler's. */
     struct keyed_entry *key; /* of the creation whose result is read */
-    char etag[64];           /* what the client says that it has */
+    void *user;
+    char etag[64]; /* what the client says that it has */
     char location[256];
 };
 

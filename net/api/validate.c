@@ -96,6 +96,29 @@ bool validate_code(struct validation *validation, struct field field,
     return false;
 }
 
+void validation_sort_members(struct validation *validation, const char *array, size_t index,
+                             const struct json_value *object, const char *const names[],
+                             unsigned name_count, const struct json_value *values_out[])
+{
+    struct json_iterator members = json_members(object);
+    const struct json_value *value;
+    struct slice name;
+
+    memset(values_out, 0, name_count * sizeof(values_out[0]));
+    while (json_next_member(&members, &name, &value)) {
+        struct field field = {.array = array, .index = index, .name = name};
+        unsigned i = 0;
+        while (i < name_count && !slice_is(name, names[i]))
+            i++;
+        if (i == name_count)
+            validation_add(validation, field, "is not known");
+        else if (values_out[i] != NULL)
+            validation_add(validation, field, "is given twice");
+        else
+            values_out[i] = value;
+    }
+}
+
 bool text_to_unsigned(const char *text, size_t length, uint64_t max, uint64_t *value_out)
 {
     uint64_t value = 0;
@@ -112,6 +135,89 @@ bool text_to_unsigned(const char *text, size_t length, uint64_t max, uint64_t *v
     }
     *value_out = value;
     return true;
+}
+
+/* So many digits at `at`, within bounds; -1 if they are none. */
+static int two_or_four(const char *at, unsigned digits, int min, int max)
+{
+    int value = 0;
+
+    for (unsigned i = 0; i < digits; i++) {
+        if (at[i] < '0' || at[i] > '9')
+            return -1;
+        value = value * 10 + (at[i] - '0');
+    }
+    return value < min || value > max ? -1 : value;
+}
+
+/* Days from 1970-01-01 to a date of the Gregorian calendar; -1 if it is none. */
+static int64_t days_of(int year, int month, int day)
+{
+    static const int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
+    bool is_leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    int leaps = (year - 1) / 4 - (year - 1) / 100 + (year - 1) / 400 - 477; /* from 1970 on */
+
+    if (day > before[month] - before[month - 1] + (is_leap && month == 2))
+        return -1;
+    return (int64_t)(year - 1970) * 365 + leaps + before[month - 1] + (is_leap && month > 2) + day -
+           1;
+}
+
+/* The offset in minutes: `Z` or `+hh:mm`; false if it is neither. */
+static bool read_offset(const char *text, size_t length, int *minutes_out)
+{
+    int hours;
+    int minutes;
+
+    *minutes_out = 0;
+    if (length == 1 && (text[0] == 'Z' || text[0] == 'z'))
+        return true;
+    if (length != 6 || (text[0] != '+' && text[0] != '-') || text[3] != ':')
+        return false;
+    hours = two_or_four(text + 1, 2, 0, 23);
+    minutes = two_or_four(text + 4, 2, 0, 59);
+    if (hours < 0 || minutes < 0)
+        return false;
+    *minutes_out = (text[0] == '-' ? -1 : 1) * (hours * 60 + minutes);
+    return true;
+}
+
+bool text_to_time(const char *text, size_t length, int64_t *wall_ms_out)
+{
+    enum { HEAD = 19 }; /* 2026-11-27T18:10:00 */
+    size_t at = HEAD;
+    int64_t days = -1;
+    int milliseconds = 0;
+    int offset = 0;
+
+    if (length < HEAD + 1 || text[4] != '-' || text[7] != '-' ||
+        (text[10] != 'T' && text[10] != 't') || text[13] != ':' || text[16] != ':')
+        return false;
+    int year = two_or_four(text, 4, 1970, 9999);
+    int month = two_or_four(text + 5, 2, 1, 12);
+    int day = two_or_four(text + 8, 2, 1, 31);
+    int hour = two_or_four(text + 11, 2, 0, 23);
+    int minute = two_or_four(text + 14, 2, 0, 59);
+    int second = two_or_four(text + 17, 2, 0, 60);
+    if (year < 0 || month < 0 || day < 0 || hour < 0 || minute < 0 || second < 0)
+        return false;
+    days = days_of(year, month, day);
+    if (text[at] == '.') {
+        size_t digits = 0;
+
+        for (at++; at < length && text[at] >= '0' && text[at] <= '9'; at++, digits++)
+            if (digits < 3)
+                milliseconds += (text[at] - '0') * (digits == 0 ? 100 : digits == 1 ? 10 : 1);
+        if (digits == 0)
+            return false;
+    }
+    if (days < 0 || !read_offset(text + at, length - at, &offset))
+        return false;
+    if (second == 60)
+        second = 59;
+    *wall_ms_out =
+        (((days * 24 + hour) * 60 + minute - offset) * 60 + second) * 1000 + milliseconds;
+    return *wall_ms_out >= 0;
 }
 
 void validation_respond_one(struct http_exchange *exchange, struct field field, const char *message)

@@ -53,8 +53,18 @@ bool validate_string(struct validation *validation, struct field field,
 bool validate_code(struct validation *validation, struct field field,
                    const struct json_value *value, struct slice *code_out);
 
+/* Sorts an object's members into `values_out` (NULL: absent); notes what is unknown or twice.
+ * `array` (NULL: none) and `index` say where the object stands. */
+void validation_sort_members(struct validation *validation, const char *array, size_t index,
+                             const struct json_value *object, const char *const names[],
+                             unsigned name_count, const struct json_value *values_out[]);
+
 /* Digits without sign, from text: query parameters and columns. */
 bool text_to_unsigned(const char *text, size_t length, uint64_t max, uint64_t *value_out);
+
+/* A time of RFC 3339, section 5.6, with an offset or `Z`, from 1970 to 9999, in milliseconds since
+ * 1970; finer fractions are cut. A leap second is the last one of its minute. */
+bool text_to_time(const char *text, size_t length, int64_t *wall_ms_out);
 
 /* Answers 422 with one error. The exchange is over. */
 void validation_respond_one(struct http_exchange *exchange, struct field field,

@@ -511,6 +511,10 @@ void http_body_commit(struct http_exchange *exchange, size_t length);
 /* Answers by render_problem. */
 void http_refuse(struct http_exchange *exchange, int status, const char *code, const char *detail);
 
+/* Ends the exchange without an answer, and its connection with it, as a server that is cut off
+ * would: for testing those who call us. No answer may have been begun. */
+void http_exchange_vanish(struct http_exchange *exchange);
+
 /* Closes the connection after this answer (a hint of the handler; the layer sees to the header). */
 void http_exchange_close_after(struct http_exchange *exchange);
 

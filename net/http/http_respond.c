@@ -354,3 +354,10 @@ void http_exchange_drop(struct http_exchange *exchange)
     assert(exchange->connection->doomed);
     http_exchange_finish(exchange, HTTP_STATUS_CLIENT_GONE);
 }
+
+void http_exchange_vanish(struct http_exchange *exchange)
+{
+    assert(exchange->state == HTTP_EXCHANGE_OPEN);
+    http_connection_doom(exchange->connection, HTTP_CLOSE_FINISHED);
+    http_exchange_drop(exchange);
+}

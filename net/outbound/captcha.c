@@ -7,41 +7,9 @@
 #include <strings.h>
 
 #include "api/json.h"
+#include "outbound/form.h"
 
 /* ---- the question ---- */
-
-struct form {
-    char *target;
-    size_t size;
-    size_t length;
-};
-
-static void put(struct form *form, const char *bytes, size_t length)
-{
-    if (form->length + length <= form->size)
-        memcpy(form->target + form->length, bytes, length);
-    form->length += length;
-}
-
-/* name=value, percent-encoded but for what RFC 3986 calls unreserved. */
-static void put_field(struct form *form, const char *name, const char *value, size_t length)
-{
-    static const char unreserved[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    char code[4];
-
-    put(form, "&", form->length == 0 ? 0 : 1);
-    put(form, name, strlen(name));
-    put(form, "=", 1);
-    for (size_t i = 0; i < length; i++) {
-        if (value[i] != 0 && strchr(unreserved, value[i]) != NULL) {
-            put(form, &value[i], 1);
-        } else {
-            snprintf(code, sizeof(code), "%%%02X", (unsigned char)value[i]);
-            put(form, code, 3);
-        }
-    }
-}
 
 static void finish(struct engine_outbound *outbound)
 {
@@ -66,12 +34,12 @@ bool captcha_check_submit(struct shard *shard, struct captcha_check *check, stru
     *refusal_out = CAPTCHA_FAILED;
     if (token.length == 0 || token.length > CAPTCHA_TOKEN_MAX)
         return false;
-    put_field(&form, "secret", settings->secret, strlen(settings->secret));
-    put_field(&form, "response", token.text, token.length);
+    form_put_text(&form, "secret", settings->secret);
+    form_put(&form, "response", token.text, token.length);
     if (remote_ip != NULL)
-        put_field(&form, "remoteip", remote_ip, strlen(remote_ip));
+        form_put_text(&form, "remoteip", remote_ip);
     *refusal_out = CAPTCHA_UNAVAILABLE;
-    if (form.length > form.size)
+    if (!form_is_whole(&form))
         return false;
     check->outbound = (struct engine_outbound){
         .job = {.kind = OUTBOUND_HTTP,

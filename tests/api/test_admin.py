@@ -15,6 +15,12 @@ ADMIN_CALLS = (
     ("GET", "/v1/admin/inventory/x/ledger", None),
     ("GET", "/v1/admin/reservations", None),
     ("GET", "/v1/admin/audit", None),
+    ("POST", "/v1/admin/coupons", {"code": "NOBODYS", "kind": "free_shipping"}),
+    ("GET", "/v1/admin/coupons", None),
+    ("GET", "/v1/admin/coupons/x", None),
+    ("PUT", "/v1/admin/coupons/x", {"kind": "free_shipping"}),
+    ("PATCH", "/v1/admin/coupons/x", {"enabled": False}),
+    ("DELETE", "/v1/admin/coupons/x", None),
     ("DELETE", "/v1/admin/reservations/res_x", None),
     ("POST", "/v1/admin/reservations/res_x/convert", {}),
 )
@@ -127,6 +133,20 @@ class Products(ApiTest):
         self.assertEqual(product["tags"], [])
         self.assertIsNone(product["limit_per_customer"])
         self.assertEqual(self.guest.available(sku), 4)
+
+    def test_weights(self):
+        """A variant's own, else the product's; none is not shown."""
+        names = [f"W-{number}-{new_key()[:10]}" for number in range(3)]
+        variants = [{"sku": name, "stock": 1} for name in names]
+        variants[1]["weight_grams"], variants[2]["weight_grams"] = 1200, 0
+        body = {"name": "Pan", "price_minor": 1, "currency": "EUR", "weight_grams": 900, "variants": variants}
+        shown = self.create(body, expect=201).json()["variants"]
+        self.assertEqual([variant.get("weight_grams") for variant in shown], [900, 1200, None])
+        body["variants"] = [{"sku": names[0] + "x", "stock": 1, "weight_grams": 1000000001}]
+        for weight, field in ((-1, "weight_grams"), ("1 kg", "weight_grams"), (1.5, "weight_grams")):
+            response = self.create({**body, "weight_grams": weight}, expect=422, code="validation_failed")
+            self.assertEqual([error["field"] for error in response.json()["errors"]],
+                             [field, "variants[0].weight_grams"])
 
     def test_taken_ids_and_skus(self):
         body = self.body()

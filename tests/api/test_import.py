@@ -63,6 +63,18 @@ class Rows(ImportTest):
         self.assertEqual(product["variants"][0]["price_minor"], 1250)
         self.assertEqual(product["currency"], "EUR")
 
+    def test_weights(self):
+        unique = new_key()[:10]
+        text = "product,sku,name,price,currency,stock,weight_grams\n"
+        text += "".join(f"w-{unique},W-{unique}-{number},Pan,1,EUR,1,{weight}\n"
+                        for number, weight in enumerate(("750", "", "0", "1 kg")))
+        result = self.result(text)
+        self.assert_counts(result, created=3, rejected=1)
+        self.assertEqual(result["errors"][0]["field"], "weight_grams")
+        product = self.admin.call("GET", f"/v1/admin/products/w-{unique}", expect=200).json()
+        self.assertEqual([variant.get("weight_grams") for variant in product["variants"]], [750, 750, None])
+        self.assert_counts(self.result(text), unchanged=3, rejected=1)
+
     def test_dry_run_changes_nothing(self):
         text, skus = self.rows()
         self.assert_counts(self.result(text, "?dry_run=true"), created=3)

@@ -38,6 +38,19 @@ def new_row(*_):
     return f"sku,name,price,currency,stock\nM{new_key()[:12]},Row,1.00,EUR,1\n".encode()
 
 
+def new_tax_rate():
+    return {"country": "US", "region": new_key()[:12], "rate_bp": 725, "inclusive": False}
+
+
+def new_method():
+    table = [{"price_minor": 490}]
+    return {"name": new_key()[:12], "countries": ["DE"], "kind": "flat", "table": table, "currency": "EUR"}
+
+
+def new_endpoint():
+    return {"url": f"https://example.com/{new_key()[:12]}", "events": ["order.confirmed"]}
+
+
 def postal(person):
     return {"name": person.name, "line1": person.street, "city": "Bern", "postal_code": "3000", "country": "CH",
             "phone": person.phone}
@@ -63,6 +76,14 @@ EXPECTED = {
     "admin_reservation_list": Expect(OK, query=lambda m: f"?sku={quote(m.sku)}"),
     "admin_reservation_release": Expect(NO_CONTENT, kind="hold"),
     "admin_reservation_convert": Expect(OK, kind="hold"),
+    "cart_get": Expect(OK),
+    "cart_add": Expect(OK, body=lambda m, *_: {"sku": m.sku, "quantity": 1}),
+    # Whether it is in the caller's cart depends on what came before.
+    "cart_set": Expect((422, "validation_failed"), kind="sku", body=lambda *_: {"quantity": 0}),
+    "cart_remove": Expect(OK, kind="sku"),
+    "cart_coupon_set": Expect((422, "coupon_invalid"), body=lambda *_: {"code": "NONE"}),
+    "cart_coupon_remove": Expect(OK),
+    "cart_add_plain": Expect(OK, body=lambda m, *_: {"sku": m.sku, "qty": 1}),
     "auth_register": Expect((422, "validation_failed"), body=lambda *_: {}),
     "auth_login": Expect(
         (401, "invalid_credentials"),
@@ -103,6 +124,29 @@ EXPECTED = {
     "mail_replay": Expect(ACCEPTED, kind="mail"),
     "customer_find": Expect(OK, query=lambda m: f"?email={quote(m.owner.email)}"),
     "audit_list": Expect(OK),
+    "coupon_create": Expect(CREATED, body=lambda *_: {"code": "M" + new_key()[:12], "kind": "free_shipping"}),
+    "coupon_list": Expect(OK),
+    "coupon_get": Expect(OK, kind="coupon"),
+    "coupon_replace": Expect(OK, kind="coupon", body=lambda *_: {"kind": "percentage", "percent_bp": 500}),
+    "coupon_change": Expect(OK, kind="coupon", body=lambda *_: {"max_uses": 7}),
+    "coupon_delete": Expect(NO_CONTENT, kind="coupon"),
+    "shipping_methods": Expect(OK, query=lambda *_: "?country=DE"),
+    "tax_rate_list": Expect(OK),
+    "tax_rate_create": Expect(CREATED, body=lambda *_: new_tax_rate()),
+    "tax_rate_get": Expect(OK, kind="tax_rate"),
+    "tax_rate_change": Expect(OK, kind="tax_rate", body=lambda *_: {"rate_bp": 1}),
+    "tax_rate_remove": Expect(NO_CONTENT, kind="tax_rate"),
+    "method_list": Expect(OK),
+    "method_create": Expect(CREATED, body=lambda *_: new_method()),
+    "method_get": Expect(OK, kind="method"),
+    "method_change": Expect(OK, kind="method", body=lambda *_: {"name": "Post"}),
+    "method_remove": Expect(NO_CONTENT, kind="method"),
+    "endpoint_list": Expect(OK),
+    "endpoint_create": Expect(CREATED, body=lambda *_: new_endpoint()),
+    "endpoint_get": Expect(OK, kind="endpoint"),
+    "endpoint_change": Expect(OK, kind="endpoint", body=lambda *_: {"enabled": False}),
+    "endpoint_rotate": Expect(OK, kind="endpoint"),
+    "endpoint_remove": Expect(NO_CONTENT, kind="endpoint"),
     "altcha_challenge": Expect(OK),
     "health": Expect(OK),
     "readiness": Expect(OK),
@@ -208,12 +252,35 @@ class MatrixTest(AccountTest):
         self.assertEqual(len(found), 1)
         return Thing(found[0]["id"], None, member.marks, find)
 
+    def make_setting(self, path, body, mark):
+        made = self.admin.call("POST", path, body, expect=201).json()
+        target = f"{path}/{made['id']}"
+        return Thing(made["id"], None, (mark,), lambda: self.admin.call("GET", target).json())
+
+    def make_tax_rate(self, _):
+        body = new_tax_rate()
+        return self.make_setting("/v1/admin/tax-rates", body, body["region"])
+
+    def make_method(self, _):
+        body = new_method()
+        return self.make_setting("/v1/admin/shipping-methods", body, body["name"])
+
+    def make_endpoint(self, _):
+        body = new_endpoint()
+        return self.make_setting("/v1/admin/webhook-endpoints", body, body["url"])
+
     def make_sku(self, _):
         return Thing(self.sku, None, (), lambda: self.admin.inventory(self.sku))
 
     def make_product(self, _):
         target = f"/v1/admin/products/{self.product['id']}"
         return Thing(self.product["id"], None, (), lambda: self.admin.call("GET", target).json())
+
+    def make_coupon(self, _):
+        code = "M" + new_key()[:12].upper()
+        self.admin.call("POST", "/v1/admin/coupons", {"code": code, "kind": "free_shipping"}, expect=201)
+        target = f"/v1/admin/coupons/{code}"
+        return Thing(code, None, (code,), lambda: self.admin.call("GET", target).json())
 
     def make_code(self, _):
         return Thing("not-found")

@@ -138,6 +138,9 @@ static void start(const uint8_t sizes[2])
     fixture.options.hold_ttl_ms = 1000;
     fixture.options.hold_cap_ms = 1500;
     fixture.options.holds_max = 64;
+    fixture.options.coupons_max = 64;
+    fixture.options.coupon_rows_max = 64;
+    fixture.options.carts_max = 16;
     fixture.options.skus_max = 64;
     fixture.options.limit_rows_max = 16;
     fixture.options.requests_max = 16;

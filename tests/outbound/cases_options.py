@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server's own options of mail: what is refused at the start, and what /metrics shows."""
+"""The server's own options of mail and payments: what is refused at the start, and what /metrics shows."""
 import os
 import signal
 import subprocess
@@ -83,3 +83,60 @@ def test_a_server_with_mail_serves_and_counts_it():
         process.send_signal(signal.SIGTERM)
         wait_for("end", lambda: process.poll() is not None)
     assert process.returncode == 0, process.stderr.read()
+
+
+def secret_file(text, mode=0o600):
+    path = scratch("secret") / "file"
+    path.write_text(text)
+    os.chmod(path, mode)
+    return path
+
+
+def test_bad_options_of_payments_are_refused_and_tell_no_secret():
+    live, test = secret_file("sk_live_hidden\n"), secret_file("sk_test_hidden\n")
+    here = ("--outbound-private", "on", "--stripe-base-url", "http://127.0.0.1:9")
+    cases = [
+        (["--stripe-secret-key-file", "/no/such"], "/no/such"),
+        (["--stripe-secret-key-file", secret_file("sk_live_hidden\n", 0o604)], "chmod"),
+        (["--stripe-secret-key-file", secret_file("\n")], "first line"),
+        (["--stripe-secret-key-file", secret_file("sk live_hidden\n")], "stripe_secret_key_file"),
+        (["--stripe-secret-key-file", live, "--stripe-confirm", "on"], "test key"),
+        (["--stripe-secret-key-file", live, "--stripe-webhook-secrets-file", "/no/such"], "/no/such"),
+        (["--stripe-secret-key-file", live, "--stripe-webhook-secrets-file", secret_file("whsec_hidden", 0o604)],
+         "chmod"),
+        (["--stripe-secret-key-file", live, "--stripe-webhook-secrets-file", secret_file("whsec_hidden\na b\n")],
+         "line 2"),
+        (["--stripe-secret-key-file", live, "--stripe-webhook-secrets-file", secret_file("w_hidden\n" * 9)], "line 9"),
+        (["--stripe-secret-key-file", test, *here[2:]], "outbound_private"),
+        (["--stripe-secret-key-file", test, "--stripe-base-url", "http://gateway.test"], "in clear"),
+    ]
+    for arguments, expected in cases:
+        errors = refused(*arguments)
+        lines = [line for line in errors.splitlines() if line.startswith("stampede: ")]
+        assert len(lines) == 1 and expected in lines[0] and "hidden" not in errors, f"{arguments}: {errors}"
+
+
+def test_a_server_with_stripe_serves_and_shows_no_secret():
+    beside = scratch("store")
+    process = start("--stripe-secret-key-file", secret_file("sk_live_hidden\n"), "--stripe-webhook-secrets-file",
+                    secret_file("whsec_hidden\n\nwhsec_hidden_too\n"), data=beside / "data")
+    try:
+        line = process.stdout.readline()
+        assert line.startswith("ready http://"), line + process.stderr.read()
+        key = (beside / "data" / "admin.key").read_text().strip()
+        page = urllib.request.urlopen(urllib.request.Request(
+            line.split()[1] + "/metrics", headers={"Authorization": f"Bearer {key}"}), timeout=10).read().decode()
+        for provider in ("sandbox", "stripe"):
+            assert f'\nstampede_gateway_mismatches_total{{provider="{provider}"}} 0\n' in page, page
+        command = open(f"/proc/{process.pid}/cmdline", encoding="utf-8").read()
+        environment = open(f"/proc/{process.pid}/environ", encoding="utf-8").read()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        wait_for("end", lambda: process.poll() is not None)
+    errors = process.stderr.read()
+    assert process.returncode == 0, errors
+    assert "hidden" not in page + command + environment + errors
+    for folder, _, names in os.walk(beside / "data"):
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as file:
+                assert b"_hidden" not in file.read(), name

@@ -468,6 +468,9 @@ static int serve(char *arguments[])
     ports.outbound = outbound_port_get(driver.outbound);
     options.partitions = 16;
     options.holds_max = 1024;
+    options.coupons_max = 64;
+    options.coupon_rows_max = 64;
+    options.carts_max = 64;
     uv_sem_init(&driver.ended, 0);
     fcntl(STDIN_FILENO, F_SETFL, fcntl(STDIN_FILENO, F_GETFL) | O_NONBLOCK);
     engine = engine_create(&options, &ports);

@@ -357,6 +357,8 @@ void answers_refused(struct world *world, const struct request *request, enum ou
 {
     bool reserves = request->type == COMMAND_RESERVE;
 
+    if (request->type == COMMAND_SETTINGS)
+        shop_refused(world, request);
     if (outcome == OUTCOME_OVERLOADED) {
         world_mark(world, world->draining ? MARK_DRAIN_REFUSED : MARK_SUBMIT_OVERLOADED);
     } else if (outcome == OUTCOME_OUTCOME_UNKNOWN) {
@@ -366,6 +368,7 @@ void answers_refused(struct world *world, const struct request *request, enum ou
     } else if (outcome == OUTCOME_STORAGE_FULL) {
         if (!world->disk_full ||
             (!reserves && request->type != COMMAND_PRODUCT_PUT &&
+             request->type != COMMAND_SETTINGS &&
              (request->type != COMMAND_ACCOUNT || request->ask.call != ACCOUNT_CALL_REGISTER)))
             violation("a command was refused for a full disk that is not, or not for it");
         if (reserves && request->attempt != NONE)
@@ -399,6 +402,7 @@ static enum message_type message_of(enum command_type type)
         [COMMAND_HOLD_LIST] = MESSAGE_HOLD_LIST,
         [COMMAND_HOLDS_ADOPT] = MESSAGE_HOLDS_ADOPT,
         [COMMAND_ACCOUNT] = MESSAGE_ACCOUNT,
+        [COMMAND_SETTINGS] = MESSAGE_SETTINGS,
     };
 
     return types[type];
@@ -433,6 +437,22 @@ static void dispatch(struct world *world, const struct request *request,
     case COMMAND_ACCOUNT:
         answers_account(world, request, reply);
         break;
+    case COMMAND_SETTINGS:
+        shop_answer(world, request, reply);
+        break;
+    case COMMAND_COUPON: /* coupons.c */
+    case COMMAND_COUPON_LIST:
+    case COMMAND_COUPON_HOLD:
+    case COMMAND_COUPON_COMMIT:
+    case COMMAND_COUPON_RELEASE:
+    case COMMAND_CART: /* carts.c */
+    case COMMAND_CART_MERGE:
+    case COMMAND_CART_CLEAR:
+    case COMMAND_HOLD_BIND: /* an order's */
+    case COMMAND_HOLD_UNBIND:
+    case COMMAND_HOLD_PIN:
+    case COMMAND_ORDER:
+    case COMMAND_STOCK_RESTOCK:
     default:
         assert(false && "a request has a type");
     }
@@ -465,8 +485,16 @@ void answers_take(void *user, uint64_t cookie, const struct message *message)
     struct request *request = &world->requests[cookie % SIM_REQUESTS_MAX];
     const struct reply_body *reply = &message->reply;
 
+    if (coupons_is_cookie(cookie)) {
+        coupons_take(world, cookie, message);
+        return;
+    }
     if (mails_is_cookie(cookie)) {
         mails_take(world, cookie, message);
+        return;
+    }
+    if (carts_is_cookie(cookie)) {
+        carts_take(world, cookie, message);
         return;
     }
     check_answer(world, request, cookie, message);

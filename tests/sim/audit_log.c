@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The audit log as it is stored: each partition's chain leads from its first entry to its head, and
- * each adjustment in a ledger was entered. */
+ * each adjustment in a ledger and each change of a setting was entered. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +13,7 @@ struct log {
     uint32_t partition;
     uint64_t sequence;
     uint64_t adjustments;
+    uint64_t settings;
     uint8_t hash[AUDIT_HASH_BYTES];
 };
 
@@ -67,6 +68,8 @@ static void visit_entry(struct log *log, const struct record *record)
                   (unsigned long long)record->sequence);
     memcpy(log->hash, hash, sizeof(hash));
     log->adjustments += record->audit.act == AUDIT_STOCK_ADJUSTED;
+    log->settings +=
+        record->audit.act >= AUDIT_SETTING_CREATED && record->audit.act <= AUDIT_SETTING_REMOVED;
 }
 
 static void visit_head(struct log *log, const struct record *record)
@@ -101,5 +104,10 @@ void world_check_audit_log(struct world *world)
         if (log.adjustments != 0)
             violation("partition %u has %lld adjustments entered more than made", i,
                       (long long)log.adjustments);
+        if (i == SETTINGS_PARTITION &&
+            (log.settings < world->shop.changes || log.settings > world->shop.changes_sent))
+            violation("%llu changes of settings are entered, %llu were acknowledged and %llu sent",
+                      (unsigned long long)log.settings, (unsigned long long)world->shop.changes,
+                      (unsigned long long)world->shop.changes_sent);
     }
 }

@@ -88,7 +88,7 @@ static const char *command_name(enum command_type type)
         [COMMAND_HOLD_CONVERT] = "convert", [COMMAND_STOCK_GET] = "stock",
         [COMMAND_STOCK_ADJUST] = "adjust",  [COMMAND_PRODUCT_PUT] = "product",
         [COMMAND_HOLD_LIST] = "list",       [COMMAND_HOLDS_ADOPT] = "adopt",
-        [COMMAND_ACCOUNT] = "account",
+        [COMMAND_ACCOUNT] = "account",      [COMMAND_SETTINGS] = "settings",
     };
 
     return names[type];
@@ -110,11 +110,26 @@ static uint32_t serving_shard(const struct world *world, const struct request *r
     case COMMAND_STOCK_ADJUST:
         return engine_partition_shard(world->engine,
                                       sku_id_partition(world->books.skus[sku].sku_id));
+    case COMMAND_SETTINGS:
+        return engine_partition_shard(world->engine, SETTINGS_PARTITION);
     case COMMAND_HOLDS_ADOPT:
         return request->target;
     case COMMAND_PRODUCT_PUT: /* by several, one after the other */
     case COMMAND_HOLD_LIST:
     case COMMAND_ACCOUNT: /* when it has been loaded */
+    case COMMAND_COUPON:
+    case COMMAND_COUPON_LIST:
+    case COMMAND_COUPON_HOLD:
+    case COMMAND_COUPON_COMMIT:
+    case COMMAND_COUPON_RELEASE:
+    case COMMAND_CART: /* carts.c */
+    case COMMAND_CART_MERGE:
+    case COMMAND_CART_CLEAR:
+    case COMMAND_HOLD_BIND: /* an order's */
+    case COMMAND_HOLD_UNBIND:
+    case COMMAND_HOLD_PIN:
+    case COMMAND_ORDER:
+    case COMMAND_STOCK_RESTOCK:
     default:
         return NONE;
     }
@@ -182,6 +197,15 @@ uint32_t clients_draw_shard(struct world *world)
 struct slice clients_slice(const char *text)
 {
     return (struct slice){.text = text, .length = strlen(text)};
+}
+
+void clients_note_clock(struct world *world, uint32_t shard)
+{
+    struct sim_thread *thread = &world->shards[shard];
+
+    if (thread->has_slept)
+        thread->clock_ms = world_now(world);
+    thread->has_slept = false;
 }
 
 /* ---- reservations ---- */
@@ -509,6 +533,9 @@ void clients_act(struct world *world)
         break;
     case ACT_LEDGER:
         staff_read_ledger(world, draw_sku(world));
+        break;
+    case ACT_SETTING:
+        shop_act(world);
         break;
     case ACT_COUNT:
     default:

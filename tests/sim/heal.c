@@ -555,6 +555,8 @@ void world_heal(struct world *world)
     world->phase = PHASE_HEAL;
     profile_heal(&world->profile);
     world->dies_at_step = 0;
+    if (world->disk_full)
+        world->disk_full_step = world->step;
     world->disk_full = false;
     journal_memory_set_full(world->journal, false);
     world_release_held(world);
@@ -582,12 +584,16 @@ void world_heal(struct world *world)
     let_lapse(world);
     check_ledger(world);
     mails_heal(world, settle);
+    coupons_heal(world, settle);
+    carts_heal(world, settle);
     world_crash(world, false, true); /* what stands must be found again */
     people_check_all(world, settle);
     let_lapse(world);
     world_forget(world, settle);
+    coupons_check_end(world, settle);
     drain(world);
     check_ledger(world);
+    shop_check(world);
     mails_check_end(world);
     world_retain(world, settle);
     world_check_audit_log(world);

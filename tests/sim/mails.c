@@ -111,16 +111,6 @@ static void fill_register(struct world *world, uint32_t index, struct account_en
     person->mail = add_letter(world, index, envelope);
 }
 
-/* A shard that had slept reads the clock when it takes a request. */
-static void note_clock(struct world *world, uint32_t shard)
-{
-    struct sim_thread *thread = &world->shards[shard];
-
-    if (thread->has_slept)
-        thread->clock_ms = world_now(world);
-    thread->has_slept = false;
-}
-
 static void send(struct world *world, uint32_t index, struct account_envelope *envelope)
 {
     struct addressee *person = &world->mails.people[index];
@@ -142,7 +132,7 @@ static void send(struct world *world, uint32_t index, struct account_envelope *e
               account_call_name((enum account_call)person->call), person->mail,
               outcome_name(outcome));
     if (outcome == OUTCOME_PENDING) {
-        note_clock(world, shard);
+        clients_note_clock(world, shard);
         person->call_open = true;
         world->mails.calls_open++;
         return;
@@ -445,7 +435,7 @@ void mails_come_back(struct world *world)
     end_trip(world, trip, draw_result(world));
     engine_metrics(world->engine, &after);
     if (after.requests_submitted > before.requests_submitted)
-        note_clock(world, trip.shard);
+        clients_note_clock(world, trip.shard);
 }
 
 void mails_quiet(const struct world *world)

@@ -97,6 +97,10 @@
     X(MAIL_TWICE, "a mail was delivered again")                                                    \
     X(MAIL_GOODBYE, "the mail that told of an erasure was delivered")                              \
     X(MAIL_DEAD, "a mail was given up")                                                            \
+    X(SETTING_CHANGED, "a setting was made or changed")                                            \
+    X(SETTING_REMOVED, "a setting was removed")                                                    \
+    X(SETTING_KEPT, "the process died with a change of a setting under way that was durable")      \
+    X(SETTING_UNDONE, "the process died with a change of a setting under way that was lost")       \
     X(ALL_FORGOTTEN, "everything that had ended was forgotten past its retention")                 \
     X(REGISTERED, "an account was registered")                                                     \
     X(EMAIL_TAKEN, "an address was refused that is another's")                                     \
@@ -126,6 +130,18 @@
     X(ACCOUNTS_FOUND, "accounts were found again after the last restart")                          \
     X(GUESTS_FORGOTTEN, "guests who had become customers were forgotten past their time")          \
     X(ACCOUNTS_LAPSED, "accounts that nobody had verified were forgotten past their time")         \
+    X(COUPON_HELD, "an order held a use of a coupon")                                              \
+    X(COUPON_COMMITTED, "a use of a coupon was committed")                                         \
+    X(COUPON_RELEASED, "a use of a coupon was given back")                                         \
+    X(COUPON_ENDED_LATER, "a use of a coupon was ended by a repeat after a restart")               \
+    X(COUPON_USED_UP, "an order was refused a coupon that was used up")                            \
+    X(COUPON_CUSTOMER_LIMIT, "a customer had as many uses of a coupon as may be")                  \
+    X(COUPON_CHANGED, "an order was refused a coupon that had changed since it was priced")        \
+    X(COUPON_EXACTLY, "exactly as many uses of a coupon were committed as there were")             \
+    X(CART_MERGED, "a guest's cart came to its customer's")                                        \
+    X(CART_MERGED_AGAIN, "a merge that had been done was asked for again")                         \
+    X(CART_ADD_TOO_LATE, "a guest added to a cart that was being taken over, and was refused")     \
+    X(CART_CLEARED, "an order took out of a cart what it had ordered")                             \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {

@@ -81,6 +81,9 @@ static void check_price(struct world *world, uint32_t sku)
         violation("%s is shown at a price of %lld, not %lld", model->name,
                   (long long)atomic_load(&entry->price_minor),
                   (long long)staff_price(model, product->version));
+    if (atomic_load(&entry->weight_grams) != product->version)
+        violation("%s is shown with a weight of %u, not %u", model->name,
+                  atomic_load(&entry->weight_grams), product->version);
 }
 
 /* Whoever sleeps and was not woken has nothing to do: looking again, as it did when it fell asleep,
@@ -104,6 +107,7 @@ void oracles_step(struct world *world)
         check_price(world, world->audit_sku);
     }
     check_sleepers(world);
+    shop_step(world);
 }
 
 /* ---- counters ---- */
@@ -147,8 +151,10 @@ static void check_metrics(struct world *world)
         violation("I1: %lld units claimed, %lld resolved, %lld returned, but %llu at the gates",
                   (long long)metrics.claims_made, (long long)metrics.claims_resolved,
                   (long long)metrics.claims_returned, (unsigned long long)claimed);
-    /* What shards ask of accounts for their mails expires too, and nobody here sees it. */
-    if (world->mails.people_count == 0 &&
+    /* What shards ask of accounts for their mails expires too, and nobody here sees it; what is
+     * asked of carts and coupons neither. */
+    if (world->mails.people_count == 0 && world->coupons.slot_count == 0 &&
+        world->carts.shoppers == 0 &&
         metrics.requests_expired > (int64_t)(world->overdue + open_overdue(world)))
         violation("%lld requests were dropped as too old, %llu were",
                   (long long)metrics.requests_expired,
@@ -167,6 +173,9 @@ void oracles_audit(struct world *world)
     wrong = engine_inspect_limits(world->engine);
     if (wrong != 0)
         violation("I6: of %u products not what is held counts for limits", wrong);
+    wrong = engine_inspect_coupons(world->engine);
+    if (wrong != 0)
+        violation("I6: %u coupons disagree with their uses", wrong);
     for (uint32_t i = 0; i < world->books.sku_count; i++) {
         check_gate(world, i);
         oracles_check_sku(world, i);
@@ -215,9 +224,10 @@ static void settle_stock(struct world *world, struct sku_model *sku, uint32_t in
         violation("I2: %s is gone after a restart", sku->name);
     oracles_check_sku(world, index);
     if (!world->books.products[sku->product].vague &&
-        atomic_load(&entry->price_minor) !=
-            staff_price(sku, world->books.products[sku->product].version))
-        violation("I2: the price of %s is another after a restart", sku->name);
+        (atomic_load(&entry->price_minor) !=
+             staff_price(sku, world->books.products[sku->product].version) ||
+         atomic_load(&entry->weight_grams) != world->books.products[sku->product].version))
+        violation("I2: the price or weight of %s is another after a restart", sku->name);
     sku->stock_min = sku->stock_max = view.stock; /* now it is known */
 }
 
@@ -287,6 +297,8 @@ void oracles_restarted(struct world *world)
     if (live)
         world_mark(world, MARK_RECOVERED_HOLDS);
     check_holds(world);
+    shop_restarted(world);
+    carts_restarted(world);
     oracles_audit(world);
 }
 
@@ -369,6 +381,8 @@ void oracles_quiet(struct world *world)
     if (world->env.failed)
         return;
     mails_quiet(world);
+    coupons_quiet(world);
+    carts_quiet(world);
     if (world->read_open)
         violation("everything sleeps, and a read of stored records has no end: a wake-up was lost");
     for (uint32_t i = 0; open > 0 && i < SIM_REQUESTS_MAX; i++) {

@@ -41,6 +41,8 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     options->limit_rows_max = sim_random_chance(random, 100000) ? 8 : 4096;
     /* Ended holds stay for the retention: a small pool that keeps them long only refuses. */
     options->holds_max = 8192;
+    options->coupons_max = 256;
+    options->coupon_rows_max = 4096;
     if (options->hold_retention_ms < 5000 && sim_random_chance(random, 200000))
         options->holds_max = sim_random_range(random, 8, 48);
 }
@@ -52,7 +54,7 @@ static void draw_clients(struct profile *profile, struct sim_random *random)
         [ACT_RESERVE] = 40, [ACT_RETRY] = 20,      [ACT_OTHER_BODY] = 2, [ACT_UNKNOWN_SKU] = 1,
         [ACT_GET] = 10,     [ACT_GET_FOREIGN] = 1, [ACT_RELEASE] = 6,    [ACT_EXTEND] = 8,
         [ACT_CONVERT] = 6,  [ACT_LIST] = 1,        [ACT_STOCK_GET] = 2,  [ACT_ADJUST] = 4,
-        [ACT_PRODUCT] = 1,  [ACT_LEDGER] = 1,      [ACT_PERSON] = 18,
+        [ACT_PRODUCT] = 1,  [ACT_LEDGER] = 1,      [ACT_PERSON] = 18,    [ACT_SETTING] = 2,
     };
 
     for (uint32_t i = 0; i < ACT_COUNT; i++) {
@@ -116,6 +118,13 @@ static void draw_people(struct profile *profile, struct sim_random *random)
     profile->engine.accounts_active_max = draw_ranges(random, actives, 2);
 }
 
+/* In half of the worlds there are no coupons. */
+static void draw_coupons(struct profile *profile, struct sim_random *random)
+{
+    profile->coupons = sim_random_unless(random, 50, SIM_COUPON_SLOTS_MAX + 1);
+    profile->step_weights[STEP_COUPON] = sim_random_range(random, 2, 25);
+}
+
 static void draw_faults(struct profile *profile, struct sim_random *random)
 {
     static const uint32_t settings[][2] = {{20, 100}, {200, 2000}};
@@ -131,6 +140,24 @@ static void draw_faults(struct profile *profile, struct sim_random *random)
         profile->hold_back_steps_max = draw_ranges(random, delays, 3);
     if (sim_random_chance(random, 300000))
         profile->slow_steps_max = sim_random_range(random, 100, 3000);
+}
+
+/* In half of the worlds nobody has a cart. What is drawn here comes last. */
+static void draw_carts(struct profile *profile, struct sim_random *random)
+{
+    struct engine_options *options = &profile->engine;
+
+    profile->shoppers = sim_random_below(random, 2);
+    options->carts_max = 256;
+    /* The wall clock is set by weeks here: carts that expire are test_actors_cart's. */
+    options->cart_guest_ttl_s = options->cart_customer_ttl_s = UINT32_MAX;
+    if (profile->shoppers == 0)
+        return;
+    profile->step_weights[STEP_CART] = sim_random_range(random, 5, 30);
+    if (!sim_random_chance(random, 200000))
+        return;
+    options->carts_max = sim_random_range(random, 1, 4);
+    profile->reshard_percent = 0; /* a pool is a shard's */
 }
 
 void profile_draw(struct profile *profile, struct sim_random *random)
@@ -156,6 +183,8 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     draw_crashes(profile, random);
     draw_faults(profile, random);
     draw_people(profile, random);
+    draw_coupons(profile, random);
+    draw_carts(profile, random);
 }
 
 void profile_heal(struct profile *profile)
@@ -169,6 +198,8 @@ void profile_heal(struct profile *profile)
     profile->step_weights[STEP_CLIENT] = 0;
     profile->step_weights[STEP_PERSON] = 0;
     profile->step_weights[STEP_COURIER] = 20;
+    profile->step_weights[STEP_COUPON] = 0;
+    profile->step_weights[STEP_CART] = 0;
     profile->step_weights[STEP_DISK] = 0;
     profile->commit_delay_steps = 0;
     profile->commit_fault_parts = 0;

@@ -4,6 +4,7 @@
 #ifndef STAMPEDE_SIM_PROFILE_H
 #define STAMPEDE_SIM_PROFILE_H
 
+#include "coupons.h"
 #include "engine.h"
 #include "mails.h"
 #include "sim_random.h"
@@ -43,7 +44,9 @@ enum {
     X(SLOW)      /* the disk is slow for a while */                                                \
     X(WORK_DONE) /* a worker ends a piece of work */                                               \
     X(PERSON)    /* somebody with an account causes a mail */                                      \
-    X(COURIER)   /* the courier comes back from a mail */
+    X(COURIER)   /* the courier comes back from a mail */                                          \
+    X(COUPON)    /* staff or an order do something with a coupon */                                \
+    X(CART)      /* somebody does something with a cart */
 
 enum step_kind {
 #define X(name) STEP_##name,
@@ -68,7 +71,8 @@ enum step_kind {
     X(ADJUST)                                                                                      \
     X(PRODUCT)                                                                                     \
     X(PERSON)                                                                                      \
-    X(LEDGER)
+    X(LEDGER)                                                                                      \
+    X(SETTING)
 
 enum act {
 #define X(name) ACT_##name,
@@ -82,6 +86,8 @@ struct profile {
     uint32_t step_weights[STEP_KIND_COUNT];
     uint32_t act_weights[ACT_COUNT];
     uint32_t people; /* who get mails */
+    uint32_t coupons;
+    uint32_t shoppers; /* 0: nobody has a cart */
     uint32_t clients;
     uint32_t devices;   /* the first of them are people's, who have accounts */
     uint32_t addresses; /* of e-mail */

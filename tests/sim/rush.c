@@ -226,6 +226,9 @@ static void start(struct rush *rush, uint64_t seed)
     env_controlled_init(&rush->env, seed);
     options.partitions = 16;
     options.holds_max = 2 * RUSH_BUYERS;
+    options.coupons_max = 64;
+    options.coupon_rows_max = 64;
+    options.carts_max = 16;
     options.limit_rows_max = 64;
     options.skus_max = 8;
     options.requests_max = 64;

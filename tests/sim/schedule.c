@@ -222,6 +222,8 @@ void world_release_held(struct world *world)
 
 static void change_disk(struct world *world)
 {
+    if (world->disk_full)
+        world->disk_full_step = world->step;
     world->disk_full = !world->disk_full && sim_random_chance(&world->random, 100000);
     journal_memory_set_full(world->journal, world->disk_full);
 }
@@ -279,7 +281,9 @@ static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
         [STEP_CLIENT] = base[STEP_CLIENT],
         [STEP_DISK] = base[STEP_DISK],
         [STEP_PERSON] = world->mails.people_count > 0 ? base[STEP_PERSON] : 0,
+        [STEP_COUPON] = world->coupons.slot_count > 0 ? base[STEP_COUPON] : 0,
         [STEP_COURIER] = world->mails.carried_count > 0 ? base[STEP_COURIER] : 0,
+        [STEP_CART] = base[STEP_CART],
         [STEP_STALL] = world->profile.stall_steps_max > 0 ? 1 : 0,
         [STEP_HOLD_BACK] = world->profile.hold_back_steps_max > 0 ? 1 : 0,
     };
@@ -364,8 +368,14 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
     case STEP_PERSON:
         mails_act(world);
         break;
+    case STEP_COUPON:
+        coupons_act(world);
+        break;
     case STEP_COURIER:
         mails_come_back(world);
+        break;
+    case STEP_CART:
+        carts_act(world);
         break;
     case STEP_KIND_COUNT:
     default:

@@ -134,6 +134,7 @@ static struct product_envelope *write_product(struct world *world, uint32_t inde
 
         memcpy(variant->sku, sku->name, sizeof(variant->sku));
         variant->price_minor = staff_price(sku, request->version);
+        variant->weight_grams = request->version;
         variant->stock = (uint32_t)request->variant_values[i];
     }
     return envelope;

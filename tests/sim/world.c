@@ -163,6 +163,8 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     world->dies_at_step = 0;
     clients_restart(world);
     mails_restart(world);
+    coupons_restart(world);
+    carts_restart(world);
     books_restart(&world->books);
     people_restart(world);
 
@@ -253,7 +255,10 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     wall_start(world);
     books_init(&world->books);
     people_start(world);
+    shop_start(world);
     mails_start(world);
+    coupons_start(world);
+    carts_start(world);
     clients_restart(world);
     world->settled = true;
     start_engine(world);

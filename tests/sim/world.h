@@ -11,6 +11,7 @@
  *   wall.c       the wall clock, which may be set, and what the books make of it
  *   damage.c     what a start may find: stores that lost something or rotted
  *   mails.c      people with accounts, whose mails a courier takes
+ *   shop.c       tax rates and shipping methods, as staff know them and shards see them
  *   heal.c       no more faults: everything ends, every unit can be sold
  *   retain.c     a month later: who is forgotten
  */
@@ -18,12 +19,14 @@
 #define STAMPEDE_SIM_WORLD_H
 
 #include "books.h"
+#include "carts.h"
 #include "engine.h"
 #include "env_controlled.h"
 #include "journal_memory.h"
 #include "mails.h"
 #include "marks.h"
 #include "people.h"
+#include "shop.h"
 #include "sim_ports.h"
 #include "trace.h"
 
@@ -148,6 +151,10 @@ struct request {
 
     struct list_body list;
 
+    /* SETTINGS */
+    uint32_t setting;
+    uint32_t setting_number; /* the largest that was given when it was sent */
+
     /* ACCOUNT, HOLDS_ADOPT */
     struct account_ask ask;
 };
@@ -202,6 +209,7 @@ struct world {
     uint64_t commit_ready_step;
     uint64_t commit_seen; /* the pending commit that commit_ready_step belongs to */
     bool disk_full;
+    uint64_t disk_full_step; /* when it was last full, and is not any more */
     bool draining;
     bool commit_failed; /* the latch fell: the process will end */
     uint64_t dies_at_step;
@@ -212,8 +220,11 @@ struct world {
     bool settled; /* since the last restart: everything was idle once */
 
     struct mails_model mails;
+    struct coupons_model coupons;
+    struct carts_model carts;
     struct books books;
     struct people people;
+    struct shop_model shop;
     struct session_cache caches[SIM_SHARDS_MAX];
     bool adopt_more; /* of the adoption that was answered last */
     uint32_t adopt_next;
@@ -299,6 +310,8 @@ void clients_repeat_last(struct world *world, uint32_t device);
 /* The number of a key that this party has not used. */
 uint32_t clients_next_key(struct world *world, uint32_t party);
 struct slice clients_slice(const char *text);
+/* A shard that had slept reads the clock when it takes a request. */
+void clients_note_clock(struct world *world, uint32_t shard);
 
 /* ---- clients_hold.c ---- */
 

@@ -38,6 +38,7 @@ struct fixture {
     struct refusal refusal;
     struct outbound_port outbound;
     struct vault_port vault; /* likewise */
+    struct gateway_port gateway; /* likewise */
 };
 
 static inline struct moment fixture_now(void *self)
@@ -136,6 +137,7 @@ static inline int fixture_open(struct fixture *fixture)
         .workers = fixture->workers,
         .outbound = fixture->outbound,
         .vault = fixture->vault,
+        .gateway = fixture->gateway,
     };
     char error[256];
     int result;
@@ -155,12 +157,16 @@ static inline void fixture_create(struct fixture *fixture, uint32_t shards)
     fixture->options = engine_options_default(shards);
     fixture->options.partitions = 16;
     fixture->options.holds_max = 4096;
+    fixture->options.coupons_max = 64;
+    fixture->options.coupon_rows_max = 2048;
+    fixture->options.carts_max = 256;
     fixture->options.skus_max = 512;
     fixture->options.limit_rows_max = 512;
     fixture->options.requests_max = 256;
     fixture->options.mailbox_max = 256;
     fixture->options.batch_messages = 64;
     fixture->options.accounts_active_max = 4;
+    fixture->options.orders_live_max = 8;
     fixture->options.session_marks = 1024;
     fixture->now = (struct moment){.boot_ms = 1000000, .wall_ms = 1700000000000};
     fixture->next_cookie = 1;

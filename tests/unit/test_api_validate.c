@@ -289,12 +289,22 @@ static void every_problem_is_whole(void **state)
 
 static void every_refusal_is_told_by_its_own_code(void **state)
 {
+    /* Those that are a field's, or one of several reasons that the detail tells apart. */
+    static const char *const others[OUTCOME_COUNT] = {
+        [OUTCOME_METHOD_REFUSED] = "validation_failed",
+        [OUTCOME_REFUND_TOO_LARGE] = "validation_failed",
+        [OUTCOME_OTHER_CURRENCY] = "validation_failed",
+        [OUTCOME_COUPON_EXISTS] = "invalid_state",
+        [OUTCOME_COUPON_IN_USE] = "invalid_state",
+    };
+
     (void)state;
     for (unsigned i = 0; i < OUTCOME_COUNT; i++) {
         if (i == OUTCOME_OK || i == OUTCOME_PENDING || i == OUTCOME_STALE) /* tried again here */
             continue;
         enum problem problem = problem_of_outcome((enum outcome)i);
-        assert_string_equal(problem_entry(problem)->code, outcome_name((enum outcome)i));
+        assert_string_equal(problem_entry(problem)->code,
+                            others[i] != NULL ? others[i] : outcome_name((enum outcome)i));
     }
 }
 

@@ -126,6 +126,12 @@ static void every_mistake_gets_a_line_that_mends_it(void **state)
         {"stampede serve --cors-origins ://a", "", "scheme://host[:port]"},
         {"stampede config check --cors-origins https://*.example", "", "scheme://host[:port]"},
         {"stampede serve", "STAMPEDE_CORS_ORIGINS=x", "cors_origins has \"x\""},
+        {"stampede serve --stripe-base-url api.stripe.com", "", "stripe_base_url is \"api.stripe"},
+        {"stampede serve --stripe-base-url http://127.0.0.1:1", "", "needs outbound_private on"},
+        {"stampede serve --stripe-base-url http://api.stripe.com", "", "secret key in clear"},
+        {"stampede serve --stripe-base-url https://user@api.stripe.com", "", "give a URL"},
+        {"stampede serve --stripe-confirm on", "", "need stripe_secret_key_file"},
+        {"stampede serve --stripe-webhook-secrets-file a", "", "need stripe_secret_key_file"},
         {"stampede import", "", "no FILE given: stampede import FILE"},
         {"stampede import a b", "", "takes no argument \"b\""},
         {"stampede import a --stock all", "", "--stock is \"all\": give keep|set|add"},
@@ -392,6 +398,29 @@ static void config_check_prints_a_file_of_the_same_effect(void **state)
     options_free(&second);
 }
 
+static void a_gateway_on_this_machine_is_taken_where_private_addresses_are(void **state)
+{
+    struct options options;
+    char error[OPTION_ERROR_MAX];
+
+    (void)state;
+    assert_int_equal(read_line(&options,
+                               "stampede serve --outbound-private on --stripe-confirm on"
+                               " --stripe-secret-key-file key --sandbox off"
+                               " --stripe-base-url http://127.0.0.1:12111",
+                               "", error),
+                     OPTIONS_READY);
+    assert_string_equal(options.stripe_base_url, "http://127.0.0.1:12111");
+    assert_true(options.stripe_confirm);
+    assert_false(options.sandbox);
+    options_free(&options);
+    assert_int_equal(read_line(&options, "stampede serve", "", error), OPTIONS_READY);
+    assert_string_equal(options.stripe_base_url, "https://api.stripe.com");
+    assert_false(options.stripe_confirm);
+    assert_true(options.sandbox);
+    options_free(&options);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -406,6 +435,7 @@ int main(void)
         cmocka_unit_test(help_names_every_option_of_its_command),
         cmocka_unit_test(flags_and_variables_are_unique),
         cmocka_unit_test(config_check_prints_a_file_of_the_same_effect),
+        cmocka_unit_test(a_gateway_on_this_machine_is_taken_where_private_addresses_are),
     };
 
     return cmocka_run_group_tests(tests, make_file, remove_file);

@@ -440,10 +440,41 @@ static void ask_account(struct stream *stream)
         submit(stream, &command);
 }
 
+static void change_cart(struct stream *stream)
+{
+    uint32_t number = draw(stream, PRODUCTS * VARIANTS);
+    struct line ordered = {.sku_id = draw(stream, 64), .quantity = 1};
+    struct cart_content content = {.line_count = 1, .currency = "EUR"};
+    struct command command = {.type = COMMAND_CART};
+    char sku[32];
+
+    command.principal.bytes[0] = (uint8_t)(1 + draw(stream, CUSTOMERS));
+    if (draw(stream, 8) == 0) {
+        content.lines[0] = cart_line_make(draw(stream, 64), 1 + draw(stream, 9), 5);
+        command.type = COMMAND_CART_MERGE;
+        command.cart_merge.guest.bytes[8] = (uint8_t)(1 + draw(stream, 6));
+        command.cart_merge.content = &content;
+    } else if (draw(stream, 8) == 0) {
+        command.type = COMMAND_CART_CLEAR;
+        command.cart_clear.order = 1 + draw(stream, 9);
+        command.cart_clear.lines = &ordered;
+        command.cart_clear.line_count = 1;
+    } else {
+        snprintf(sku, sizeof(sku), "sku-%u.%u", number / VARIANTS, number % VARIANTS);
+        command.cart.operation = (enum cart_operation)draw(stream, CART_OPERATION_COUNT);
+        command.cart.sku = slice_of(sku);
+        command.cart.quantity = 1 + draw(stream, 9);
+        command.cart.coupon = slice_of("CODE");
+    }
+    submit(stream, &command);
+}
+
 static void act(struct stream *stream)
 {
     uint32_t kind = draw(stream, 100);
 
+    if (draw(stream, 8) == 0)
+        change_cart(stream);
     if (kind < 48)
         reserve(stream);
     else if (kind < 72)
@@ -525,6 +556,9 @@ static void create(struct stream *stream, uint64_t seed)
     stream->options.hold_cap_ms = 5000;
     stream->options.hold_retention_ms = 30000;
     stream->options.holds_max = 8192;
+    stream->options.coupons_max = 64;
+    stream->options.coupon_rows_max = 64;
+    stream->options.carts_max = 256;
     stream->options.skus_max = 64;
     stream->options.limit_rows_max = 4096;
     stream->options.batch_messages = 6;

@@ -124,6 +124,49 @@ static void products_are_found_and_skus_belong_to_one(void **state)
     assert_int_equal(fixture_reserve(fixture, 0, 1, "k", "nothing", 1, &reply), OUTCOME_NOT_FOUND);
 }
 
+static enum outcome put_weight(struct fixture *fixture, uint32_t weight_grams, uint8_t *result_out)
+{
+    struct product_envelope *envelope = product_envelope_create(2);
+    struct command command = {
+        .type = COMMAND_PRODUCT_PUT, .authority = AUTHORITY_STAFF, .product = envelope};
+    struct message reply;
+    enum outcome outcome;
+
+    strcpy(envelope->id, "p");
+    strcpy(envelope->currency, "EUR");
+    envelope->put_mode = PUT_UPSERT;
+    envelope->variant_count = 1;
+    strcpy(envelope->variants[0].sku, "a");
+    envelope->variants[0].weight_grams = weight_grams;
+    memcpy(envelope->document, "{}", 2);
+    outcome = fixture_do(fixture, 0, &command, &reply);
+    *result_out = reply.reply.put_result;
+    return outcome;
+}
+
+static uint32_t shown_weight(const struct fixture *fixture)
+{
+    return atomic_load(
+        &directory_find_sku(engine_inspect_directory(fixture->engine), "a", 1)->weight_grams);
+}
+
+static void a_weight_is_changed_by_itself(void **state)
+{
+    static const uint32_t weights[] = {0, 750, 2000, 0};
+    struct fixture *fixture = *state;
+    uint8_t result;
+
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(put_weight(fixture, weights[i], &result), OUTCOME_OK);
+        assert_int_equal(result, i == 0 ? PUT_CREATED : PUT_UPDATED);
+        assert_int_equal(shown_weight(fixture), weights[i]);
+        assert_int_equal(put_weight(fixture, weights[i], &result), OUTCOME_OK);
+        assert_int_equal(result, PUT_UNCHANGED);
+        assert_int_equal(fixture_crash(fixture), 0);
+        assert_int_equal(shown_weight(fixture), weights[i]);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
@@ -133,6 +176,7 @@ int main(void)
         TEST(stock_is_adjusted_with_a_ledger),
         TEST(an_adjustment_with_a_key_is_booked_once),
         TEST(products_are_found_and_skus_belong_to_one),
+        TEST(a_weight_is_changed_by_itself),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -361,6 +361,9 @@ static void an_engine_on_threads_sells_exactly_n(void **state)
     (void)state;
     options.partitions = 16;
     options.holds_max = 1 << 16;
+    options.coupons_max = 64;
+    options.coupon_rows_max = 64;
+    options.carts_max = 256;
     options.requests_max = 256;
     client.engine = engine_create(&options, &ports);
     assert_non_null(client.engine);

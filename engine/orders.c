@@ -1,0 +1,826 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of orders: finding, loading, serving calls. What their steps ask for: orders_steps.c.
+ */
+#include "orders.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine_private.h"
+#include "orders_private.h"
+
+/* ---- the table ---- */
+
+void orders_init(struct orders *orders, const struct orders_memory *memory, uint32_t count,
+                 int64_t now_ms)
+{
+    *orders = (struct orders){.slots = memory->slots,
+                              .gateways = memory->gateways,
+                              .lookups = memory->lookups,
+                              .count = count,
+                              .free = SLOT_NONE,
+                              .oldest = SLOT_NONE,
+                              .newest = SLOT_NONE,
+                              .to_serve = {SLOT_NONE, SLOT_NONE},
+                              .to_ask = {SLOT_NONE, SLOT_NONE}};
+    index_table_init(&orders->index, memory->index, count);
+    index_table_init(&orders->key_index, memory->key_index, count);
+    timers_init(&orders->timers, memory->timers, count, now_ms);
+    for (uint32_t i = 0; i < ORDER_GATEWAY_MAX; i++) {
+        orders->gateways[i].next = orders->free_gateways;
+        orders->free_gateways = &orders->gateways[i];
+    }
+}
+
+static void free_all(struct order_envelope *envelope)
+{
+    while (envelope != NULL) {
+        struct order_envelope *next = envelope->next;
+
+        envelope_free(envelope);
+        envelope = next;
+    }
+}
+
+void orders_destroy(struct orders *orders)
+{
+    for (uint32_t i = 0; i < orders->fresh; i++) {
+        struct order_slot *slot = &orders->slots[i];
+
+        free_all(slot->waiting_first);
+        free_all(slot->parked);
+        for (unsigned n = 0; slot->load != NULL && n < ORDER_PARTS; n++)
+            free(slot->load->read[n].read.result.bytes);
+        free(slot->load);
+        free(slot->subject.body);
+    }
+    for (uint32_t i = 0; i < ORDER_LOOKUPS_MAX && orders->lookups != NULL; i++) {
+        if (orders->lookups[i].envelope == NULL)
+            continue;
+        free(orders->lookups[i].read.read.result.bytes);
+        envelope_free(orders->lookups[i].envelope);
+    }
+}
+
+static uint64_t hash_of(const struct shard *shard, uint32_t partition, uint64_t sequence)
+{
+    uint64_t words[2] = {partition, sequence};
+
+    return hash_bytes(&shard->engine->table_key, words, sizeof(words));
+}
+
+static uint64_t key_hash_of(const struct shard *shard, uint32_t partition,
+                            const struct hash128 *key)
+{
+    uint64_t words[3] = {partition, key->word[0], key->word[1]};
+
+    return hash_bytes(&shard->engine->table_key, words, sizeof(words));
+}
+
+static struct order_slot *find(struct shard *shard, uint32_t partition, uint64_t sequence)
+{
+    struct orders *orders = &shard->orders;
+    uint64_t hash = hash_of(shard, partition, sequence);
+    uint32_t cursor = 0;
+    uint32_t number;
+
+    while ((number = index_table_find(&orders->index, hash, &cursor)) != SLOT_NONE)
+        if (orders->slots[number].subject.partition == partition &&
+            orders->slots[number].subject.sequence == sequence)
+            return &orders->slots[number];
+    return NULL;
+}
+
+/* A live order that this checkout made. */
+static struct order_slot *find_key(struct shard *shard, uint32_t partition,
+                                   const struct hash128 *key)
+{
+    struct orders *orders = &shard->orders;
+    uint64_t hash = key_hash_of(shard, partition, key);
+    uint32_t cursor = 0;
+    uint32_t number;
+
+    while ((number = index_table_find(&orders->key_index, hash, &cursor)) != SLOT_NONE) {
+        const struct order_subject *subject = &orders->slots[number].subject;
+
+        if (subject->partition == partition && hash128_equal(&subject->order.key, key))
+            return &orders->slots[number];
+    }
+    return NULL;
+}
+
+static void unlink_use(struct orders *orders, struct order_slot *slot)
+{
+    if (!slot->is_linked)
+        return;
+    if (slot->older != SLOT_NONE)
+        orders->slots[slot->older].newer = slot->newer;
+    else
+        orders->oldest = slot->newer;
+    if (slot->newer != SLOT_NONE)
+        orders->slots[slot->newer].older = slot->older;
+    else
+        orders->newest = slot->older;
+    slot->is_linked = false;
+}
+
+static void link_newest(struct orders *orders, struct order_slot *slot)
+{
+    uint32_t number = order_slot_number(orders, slot);
+
+    slot->older = orders->newest;
+    slot->newer = SLOT_NONE;
+    if (orders->newest != SLOT_NONE)
+        orders->slots[orders->newest].newer = number;
+    else
+        orders->oldest = number;
+    orders->newest = number;
+    slot->is_linked = true;
+}
+
+static void add_key(struct shard *shard, struct order_slot *slot)
+{
+    const struct order_subject *subject = &slot->subject;
+
+    if (slot->has_key)
+        return;
+    index_table_add(&shard->orders.key_index,
+                    key_hash_of(shard, subject->partition, &subject->order.key),
+                    order_slot_number(&shard->orders, slot));
+    slot->has_key = true;
+}
+
+static void remove_key(struct shard *shard, struct order_slot *slot)
+{
+    const struct order_subject *subject = &slot->subject;
+
+    if (!slot->has_key)
+        return;
+    index_table_remove(&shard->orders.key_index,
+                       key_hash_of(shard, subject->partition, &subject->order.key),
+                       order_slot_number(&shard->orders, slot));
+    slot->has_key = false;
+}
+
+static void forget(struct shard *shard, struct order_slot *slot)
+{
+    struct orders *orders = &shard->orders;
+    uint32_t number = order_slot_number(orders, slot);
+
+    assert(slot->waiting_first == NULL && slot->parked == NULL && slot->reads == 0 &&
+           slot->queue == ORDER_UNQUEUED);
+    remove_key(shard, slot);
+    if (slot->subject.sequence != 0)
+        index_table_remove(&orders->index,
+                           hash_of(shard, slot->subject.partition, slot->subject.sequence), number);
+    unlink_use(orders, slot);
+    timers_cancel(&orders->timers, number);
+    free(slot->subject.body);
+    slot->subject.body = NULL;
+    slot->state = ORDER_SLOT_FREE;
+    slot->turns++;
+    slot->next = orders->free;
+    orders->free = number;
+    orders->used--;
+}
+
+static bool may_leave(const struct shard *shard, const struct order_slot *slot)
+{
+    return slot->state == ORDER_SLOT_LOADED && slot->waiting_first == NULL &&
+           slot->parked == NULL && slot->queue == ORDER_UNQUEUED && !slot->is_asking &&
+           slot->write_serial <= shard->serial_returned;
+}
+
+/* NULL if all are in use. */
+static struct order_slot *take_slot(struct shard *shard)
+{
+    struct orders *orders = &shard->orders;
+    struct order_slot *slot;
+
+    for (uint32_t i = orders->oldest;
+         orders->free == SLOT_NONE && orders->fresh == orders->count && i != SLOT_NONE;
+         i = orders->slots[i].newer) {
+        if (may_leave(shard, &orders->slots[i])) {
+            forget(shard, &orders->slots[i]);
+            break;
+        }
+    }
+    if (orders->free != SLOT_NONE) {
+        slot = &orders->slots[orders->free];
+        orders->free = slot->next;
+    } else if (orders->fresh < orders->count) {
+        slot = &orders->slots[orders->fresh++];
+    } else {
+        return NULL;
+    }
+    orders->used++;
+    uint32_t turns = slot->turns;
+    memset(slot, 0, sizeof(*slot));
+    slot->turns = turns;
+    return slot;
+}
+
+/* ---- queues ---- */
+
+void order_enqueue(struct orders *orders, struct order_slot *slot, enum order_slot_queue queue)
+{
+    struct order_list *list = queue == ORDER_TO_SERVE ? &orders->to_serve : &orders->to_ask;
+    uint32_t number = order_slot_number(orders, slot);
+
+    if (slot->queue != ORDER_UNQUEUED)
+        return;
+    slot->queue = (uint8_t)queue;
+    slot->next = SLOT_NONE;
+    if (list->last != SLOT_NONE)
+        orders->slots[list->last].next = number;
+    else
+        list->first = number;
+    list->last = number;
+}
+
+struct order_slot *order_dequeue(struct orders *orders, struct order_list *list)
+{
+    struct order_slot *slot;
+
+    if (list->first == SLOT_NONE)
+        return NULL;
+    slot = &orders->slots[list->first];
+    list->first = slot->next;
+    if (list->first == SLOT_NONE)
+        list->last = SLOT_NONE;
+    slot->queue = ORDER_UNQUEUED;
+    return slot;
+}
+
+bool orders_have_work(const struct shard *shard)
+{
+    return shard->orders.to_serve.first != SLOT_NONE || shard->orders.ready != NULL;
+}
+
+/* ---- answering ---- */
+
+static void fill_reply(struct message *reply, struct order_envelope *envelope, enum outcome outcome)
+{
+    reply->partition = envelope->partition;
+    reply->shard = envelope->shard;
+    reply->cookie = envelope->cookie;
+    reply->reply.answers = MESSAGE_ORDER;
+    reply->reply.outcome = (uint8_t)outcome;
+    reply->reply.replayed = envelope->replayed;
+    reply->reply.order = envelope;
+}
+
+/* At once: nothing that is not durable is in it. */
+static void refuse(struct shard *shard, struct order_envelope *envelope, enum outcome outcome)
+{
+    struct message reply = {.size = message_size(MESSAGE_REPLY, 0), .type = MESSAGE_REPLY};
+    struct arena one = {.bytes = (uint8_t *)&reply, .used = reply.size, .capacity = reply.size};
+
+    fill_reply(&reply, envelope, outcome);
+    shard_release(shard, &one, true);
+}
+
+static void fill_view(struct order_envelope *envelope, const struct order_subject *subject)
+{
+    const struct order_body *body = subject->body;
+
+    envelope->id = (struct reservation_id){.created_ms = subject->order.created_wall_ms,
+                                           .sequence = subject->sequence,
+                                           .partition = subject->partition};
+    envelope->order = subject->order;
+    if (body == NULL)
+        return;
+    envelope->person = body->person;
+    envelope->body = body->body;
+    memcpy(envelope->text, body->text, body->body.text_length);
+}
+
+/* With the open batch: behind what it reflects. */
+static void reply(struct shard *shard, const struct order_subject *subject,
+                  struct order_envelope *envelope, enum outcome outcome)
+{
+    if (outcome != OUTCOME_NOT_FOUND && outcome != OUTCOME_KEY_REUSED &&
+        subject->order.status != ORDER_NONE)
+        fill_view(envelope, subject);
+    fill_reply(effects_message(&shard->effects, MESSAGE_REPLY, 0), envelope, outcome);
+}
+
+static void answer_parked(struct shard *shard, struct order_slot *slot)
+{
+    struct order_envelope **link = &slot->parked;
+    uint32_t replies = 0;
+
+    while (*link != NULL && replies < ORDER_REPLIES_PER_TURN) {
+        struct order_envelope *envelope = *link;
+        enum outcome outcome = order_outcome(&slot->subject, envelope);
+
+        if (outcome == OUTCOME_PENDING && shard->now.boot_ms >= envelope->deadline_boot_ms)
+            outcome = envelope->call == ORDER_CALL_CREATE ? OUTCOME_OUTCOME_UNKNOWN
+                                                          : OUTCOME_PAYMENT_IN_PROGRESS;
+        if (outcome == OUTCOME_PENDING) {
+            link = &envelope->next;
+            continue;
+        }
+        *link = envelope->next;
+        reply(shard, &slot->subject, envelope, outcome);
+        replies++;
+    }
+}
+
+/* ---- after each turn of an order ---- */
+
+struct order_context order_context_of(struct shard *shard, const struct order_subject *subject)
+{
+    struct engine *engine = shard->engine;
+    const struct gateway_port *gateway = &engine->ports.gateway;
+
+    return (struct order_context){
+        .orders = &engine->order_numbers[subject->partition],
+        .events = &engine->event_numbers[subject->partition],
+        .may_confirm =
+            gateway->confirms != NULL && gateway->confirms(gateway->self, subject->order.provider),
+    };
+}
+
+/* For its next tick, or for who has waited long enough. */
+static void set_timer(struct orders *orders, struct order_slot *slot, int64_t due_ms)
+{
+    for (const struct order_envelope *at = slot->parked; at != NULL; at = at->next)
+        if (due_ms == 0 || at->deadline_boot_ms < due_ms)
+            due_ms = at->deadline_boot_ms;
+    if (due_ms != 0)
+        timers_set(&orders->timers, order_slot_number(orders, slot), due_ms);
+    else
+        timers_cancel(&orders->timers, order_slot_number(orders, slot));
+}
+
+void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records_before)
+{
+    struct orders *orders = &shard->orders;
+    const struct order_record *order = &slot->subject.order;
+    int64_t due_ms;
+
+    if (shard->effects.records->used != records_before)
+        slot->write_serial = shard->open->serial;
+    shard_apply_effects(shard);
+    answer_parked(shard, slot);
+    if (order->status == ORDER_NONE) { /* it came to nothing, or never was */
+        if (slot->parked == NULL && slot->waiting_first == NULL && !slot->is_asking)
+            forget(shard, slot);
+        return;
+    }
+    unlink_use(orders, slot);
+    if (order_is_past(order)) {
+        remove_key(shard, slot);
+        timers_cancel(&orders->timers, order_slot_number(orders, slot));
+        link_newest(orders, slot);
+        return;
+    }
+    add_key(shard, slot);
+    due_ms = order_next_boot_ms(&slot->subject, &shard->now);
+    set_timer(orders, slot, due_ms);
+    if (order->step != STEP_WAIT && due_ms == 0 && !slot->is_asking)
+        order_enqueue(orders, slot, ORDER_TO_ASK);
+}
+
+/* ---- serving ---- */
+
+static enum outcome replay_checkout(struct order_slot *slot, struct order_envelope *envelope)
+{
+    const struct order_record *order = &slot->subject.order;
+
+    if (!hash128_equal(&order->key, &envelope->order.key))
+        return OUTCOME_NOT_FOUND; /* the record that led here is of a checkout that was undone */
+    if (order->fingerprint != envelope->order.fingerprint)
+        return OUTCOME_KEY_REUSED;
+    envelope->replayed = 1;
+    return order_outcome(&slot->subject, envelope);
+}
+
+static void park(const struct shard *shard, struct order_slot *slot,
+                 struct order_envelope *envelope)
+{
+    envelope->deadline_boot_ms = shard->now.boot_ms + ORDER_PARKED_MS;
+    envelope->next = slot->parked;
+    slot->parked = envelope;
+}
+
+static void serve(struct shard *shard, struct order_slot *slot, struct order_envelope *envelope)
+{
+    struct order_context context = order_context_of(shard, &slot->subject);
+    uint32_t records_before = shard->effects.records->used;
+    enum outcome outcome;
+
+    context.event_is_known = envelope->replayed;
+    if (envelope->call == ORDER_CALL_CREATE && slot->subject.order.status != ORDER_NONE)
+        outcome = replay_checkout(slot, envelope);
+    else
+        outcome = order_receive(&slot->subject, &context, &shard->now, envelope, &shard->effects);
+    if (outcome == OUTCOME_PENDING)
+        park(shard, slot, envelope);
+    else
+        reply(shard, &slot->subject, envelope, outcome);
+    order_settle(shard, slot, records_before);
+}
+
+/* ---- loading ---- */
+
+static void take_in(struct order_subject *subject, const struct order_load *load)
+{
+    const struct journal_read *order = &load->read[0].read;
+    const struct journal_read *body = &load->read[1].read;
+    const struct journal_read *person = &load->read[2].read;
+    const struct record *record;
+
+    if (subject->order.status == ORDER_NONE && order->count == 1)
+        order_load(subject, (const struct record *)(const void *)order->result.bytes);
+    if (body->count != 1 || subject->order.status == ORDER_NONE)
+        return;
+    record = (const struct record *)(const void *)body->result.bytes;
+    subject->body = calloc(1, sizeof(*subject->body) + record->order_body.text_length);
+    if (subject->body == NULL)
+        return;
+    subject->body->body = record->order_body;
+    memcpy(subject->body->text, (const char *)record + record_size(RECORD_ORDER_BODY, 0),
+           record->order_body.text_length);
+    if (person->count == 1)
+        subject->body->person =
+            ((const struct record *)(const void *)person->result.bytes)->order_person;
+}
+
+static void on_read(struct engine_read *read)
+{
+    struct order_slot *slot = read->user;
+    struct shard *shard = read->completion.shard;
+
+    assert(slot->state == ORDER_SLOT_LOADING && slot->reads > 0);
+    slot->failed = slot->failed || read->read.failed;
+    if (--slot->reads > 0)
+        return;
+    if (!slot->failed)
+        take_in(&slot->subject, slot->load);
+    if (slot->subject.order.status != ORDER_NONE && slot->subject.body == NULL)
+        slot->failed = true;
+    for (unsigned i = 0; i < ORDER_PARTS; i++)
+        free(slot->load->read[i].read.result.bytes);
+    free(slot->load);
+    slot->load = NULL;
+    slot->state = ORDER_SLOT_LOADED;
+    order_enqueue(&shard->orders, slot, ORDER_TO_SERVE);
+}
+
+static bool begin_read(struct shard *shard, struct order_slot *slot, unsigned which,
+                       enum record_kind kind)
+{
+    struct engine_read *read = &slot->load->read[which];
+
+    read->read.kind = kind;
+    read->read.from = (struct journal_key){.partition = slot->subject.partition,
+                                           .sequence = slot->subject.sequence};
+    read->read.to = read->read.from;
+    read->read.to.sequence++;
+    read->read.limit = 1;
+    read->done = on_read;
+    read->user = slot;
+    if (engine_read_submit(shard, read) != OUTCOME_PENDING)
+        return false;
+    slot->reads++;
+    return true;
+}
+
+/* False if nothing could be started. */
+bool order_begin_load(struct shard *shard, struct order_slot *slot)
+{
+    static const enum record_kind kinds[ORDER_PARTS] = {RECORD_ORDER_PAST, RECORD_ORDER_BODY,
+                                                        RECORD_ORDER_PERSON};
+
+    slot->load = calloc(1, sizeof(*slot->load));
+    if (slot->load == NULL)
+        return false;
+    slot->state = ORDER_SLOT_LOADING;
+    slot->reads = 0;
+    slot->failed = false;
+    for (unsigned i = 0; i < ORDER_PARTS; i++) {
+        if (begin_read(shard, slot, i, kinds[i]))
+            continue;
+        if (slot->reads > 0) {
+            slot->failed = true; /* those that were begun come back all the same */
+            return true;
+        }
+        free(slot->load);
+        slot->load = NULL;
+        slot->state = ORDER_SLOT_LOADED;
+        return false;
+    }
+    return true;
+}
+
+static void wait_for_load(struct order_slot *slot, struct order_envelope *envelope)
+{
+    envelope->next = NULL;
+    if (slot->waiting_last != NULL)
+        slot->waiting_last->next = envelope;
+    else
+        slot->waiting_first = envelope;
+    slot->waiting_last = envelope;
+}
+
+/* Finds or loads the order that a call is for, and serves it. */
+static void serve_by_sequence(struct shard *shard, struct order_envelope *envelope)
+{
+    uint32_t partition = envelope->partition;
+    struct order_slot *slot = find(shard, partition, envelope->id.sequence);
+
+    if (slot == NULL) {
+        slot = take_slot(shard);
+        if (slot == NULL) {
+            refuse(shard, envelope, OUTCOME_OVERLOADED);
+            return;
+        }
+        slot->state = ORDER_SLOT_LOADED;
+        slot->subject.partition = partition;
+        slot->subject.sequence = envelope->id.sequence;
+        index_table_add(&shard->orders.index, hash_of(shard, partition, envelope->id.sequence),
+                        order_slot_number(&shard->orders, slot));
+    }
+    if (slot->state == ORDER_SLOT_LOADED && slot->subject.body == NULL &&
+        !order_begin_load(shard, slot)) {
+        refuse(shard, envelope, OUTCOME_OVERLOADED);
+        if (slot->subject.order.status == ORDER_NONE)
+            forget(shard, slot);
+        return;
+    }
+    if (slot->state == ORDER_SLOT_LOADING || slot->waiting_first != NULL)
+        wait_for_load(slot, envelope);
+    else
+        serve(shard, slot, envelope);
+}
+
+/* ---- what a record decides about first ---- */
+
+static void on_lookup(struct engine_read *read)
+{
+    struct order_lookup *lookup = (struct order_lookup *)(void *)read;
+    struct orders *orders = &read->completion.shard->orders;
+
+    lookup->next = orders->ready;
+    orders->ready = lookup;
+}
+
+_Static_assert(offsetof(struct order_lookup, read) == 0, "on_lookup finds its owner by address");
+
+static void look_up(struct shard *shard, struct order_envelope *envelope, enum record_kind kind,
+                    const struct record_place *place)
+{
+    struct order_lookup *lookup = NULL;
+
+    for (uint32_t i = 0; i < ORDER_LOOKUPS_MAX && lookup == NULL; i++)
+        if (shard->orders.lookups[i].envelope == NULL)
+            lookup = &shard->orders.lookups[i];
+    if (lookup == NULL) {
+        refuse(shard, envelope, OUTCOME_OVERLOADED);
+        return;
+    }
+    memset(lookup, 0, sizeof(*lookup));
+    lookup->read.read.kind = kind;
+    lookup->read.read.from = (struct journal_key){
+        .partition = place->partition, .subject = place->subject, .sequence = place->sequence};
+    lookup->read.read.to = lookup->read.read.from;
+    lookup->read.read.to.sequence++;
+    lookup->read.read.limit = 1;
+    lookup->read.done = on_lookup;
+    if (engine_read_submit(shard, &lookup->read) != OUTCOME_PENDING) {
+        refuse(shard, envelope, OUTCOME_OVERLOADED);
+        return;
+    }
+    lookup->envelope = envelope;
+}
+
+/* A checkout with a key that nothing is known of. */
+static void make(struct shard *shard, struct order_envelope *envelope)
+{
+    struct order_slot *slot = take_slot(shard);
+    struct order_body *body =
+        slot == NULL ? NULL : calloc(1, sizeof(*body) + envelope->body.text_length);
+
+    if (body == NULL) {
+        if (slot != NULL)
+            forget(shard, slot);
+        refuse(shard, envelope, OUTCOME_OVERLOADED);
+        return;
+    }
+    body->person = envelope->person;
+    body->body = envelope->body;
+    memcpy(body->text, envelope->text, envelope->body.text_length);
+    slot->state = ORDER_SLOT_LOADED;
+    slot->subject.partition = envelope->partition;
+    slot->subject.body = body;
+    uint32_t records_before = shard->effects.records->used;
+    struct order_context context = order_context_of(shard, &slot->subject);
+    enum outcome outcome =
+        order_receive(&slot->subject, &context, &shard->now, envelope, &shard->effects);
+    assert(outcome == OUTCOME_PENDING);
+    (void)outcome;
+    index_table_add(&shard->orders.index,
+                    hash_of(shard, slot->subject.partition, slot->subject.sequence),
+                    order_slot_number(&shard->orders, slot));
+    park(shard, slot, envelope);
+    order_settle(shard, slot, records_before);
+}
+
+static bool is_known_event(const struct order_envelope *envelope, const struct record *record)
+{
+    return record->event_in.provider == envelope->event.provider &&
+           strcmp(record->event_in.event_id, envelope->event.event_id) == 0;
+}
+
+static void serve_lookup(struct shard *shard, struct order_lookup *lookup)
+{
+    struct order_envelope *envelope = lookup->envelope;
+    const struct journal_read *read = &lookup->read.read;
+    const struct record *record = (const struct record *)(const void *)read->result.bytes;
+    struct order_slot *slot;
+
+    lookup->envelope = NULL;
+    if (read->failed) {
+        refuse(shard, envelope, OUTCOME_OVERLOADED);
+    } else if (envelope->call == ORDER_CALL_EVENT) {
+        envelope->replayed = read->count == 1 && is_known_event(envelope, record);
+        serve_by_sequence(shard, envelope);
+    } else {
+        slot = find_key(shard, envelope->partition, &envelope->order.key);
+        if (slot != NULL) {
+            envelope->id.sequence = slot->subject.sequence;
+            serve_by_sequence(shard, envelope);
+        } else if (read->count == 1 && hash128_equal(&record->checkout.key, &envelope->order.key)) {
+            envelope->id.sequence = record->checkout.sequence;
+            serve_by_sequence(shard, envelope);
+        } else {
+            make(shard, envelope);
+        }
+    }
+    free(read->result.bytes);
+    lookup->read.read.result.bytes = NULL;
+}
+
+/* One key at a time: a second request with it comes when the first has its order. */
+static bool is_looked_up(const struct orders *orders, const struct order_envelope *envelope)
+{
+    for (uint32_t i = 0; i < ORDER_LOOKUPS_MAX; i++) {
+        const struct order_envelope *other = orders->lookups[i].envelope;
+
+        if (other != NULL && other->call == ORDER_CALL_CREATE &&
+            hash128_equal(&other->order.key, &envelope->order.key))
+            return true;
+    }
+    return false;
+}
+
+void orders_deliver(struct shard *shard, struct message *message)
+{
+    struct order_envelope *envelope = message->order.envelope;
+    struct record_place place;
+    struct order_slot *slot;
+
+    envelope->cookie = message->cookie;
+    envelope->shard = message->shard;
+    envelope->partition = message->partition;
+    envelope->deadline_boot_ms = message->deadline_boot_ms;
+    if (envelope->call == ORDER_CALL_EVENT) {
+        place = event_in_place(&envelope->event, envelope->partition);
+        look_up(shard, envelope, RECORD_EVENT_IN, &place);
+        return;
+    }
+    if (envelope->call != ORDER_CALL_CREATE) {
+        serve_by_sequence(shard, envelope);
+        return;
+    }
+    slot = find_key(shard, envelope->partition, &envelope->order.key);
+    if (slot != NULL) {
+        envelope->id.sequence = slot->subject.sequence;
+        serve_by_sequence(shard, envelope);
+    } else if (is_looked_up(&shard->orders, envelope)) {
+        refuse(shard, envelope, OUTCOME_KEY_IN_FLIGHT);
+    } else {
+        place = checkout_place(&envelope->order.key, envelope->partition);
+        look_up(shard, envelope, RECORD_CHECKOUT, &place);
+    }
+}
+
+/* ---- what has come ---- */
+
+/* False if the batch is full before all that waited is served. */
+static bool serve_waiting(struct shard *shard, struct order_slot *slot)
+{
+    bool latched = atomic_load_explicit(&shard->engine->failed, memory_order_relaxed);
+    uint32_t turns = slot->turns;
+
+    while (slot->turns == turns && slot->waiting_first != NULL) {
+        struct order_envelope *envelope = slot->waiting_first;
+
+        if (!batch_has_room(shard->open))
+            return false;
+        slot->waiting_first = envelope->next;
+        if (slot->waiting_first == NULL)
+            slot->waiting_last = NULL;
+        if (latched)
+            refuse(shard, envelope, OUTCOME_OUTCOME_UNKNOWN);
+        else if (slot->failed)
+            refuse(shard, envelope, OUTCOME_OVERLOADED);
+        else
+            serve(shard, slot, envelope);
+    }
+    return true;
+}
+
+static bool serve_slot(struct shard *shard, struct order_slot *slot)
+{
+    uint32_t turns = slot->turns;
+
+    if (slot->state != ORDER_SLOT_LOADED)
+        return true; /* it comes again when it is */
+    if (!serve_waiting(shard, slot))
+        return false;
+    if (slot->turns != turns)
+        return true;
+    if (slot->subject.order.status == ORDER_NONE) {
+        if (slot->parked == NULL && !slot->is_asking)
+            forget(shard, slot);
+        return true;
+    }
+    if (slot->is_answered) {
+        order_take_answer(shard, slot);
+        return true;
+    }
+    order_settle(shard, slot, shard->effects.records->used);
+    return true;
+}
+
+static void fire_timers(struct shard *shard)
+{
+    struct orders *orders = &shard->orders;
+    uint32_t number;
+
+    for (uint32_t n = 0;
+         n < shard->engine->options.timers_per_step && batch_has_room(shard->open) &&
+         timers_next_due(&orders->timers, shard->now.boot_ms, &number);
+         n++) {
+        struct order_slot *slot = &orders->slots[number];
+        struct order_context context = order_context_of(shard, &slot->subject);
+        uint32_t records_before = shard->effects.records->used;
+
+        if (slot->state == ORDER_SLOT_FREE)
+            continue;
+        order_tick(&slot->subject, &context, &shard->now, &shard->effects);
+        order_settle(shard, slot, records_before);
+    }
+}
+
+void orders_run(struct shard *shard)
+{
+    struct orders *orders = &shard->orders;
+    struct order_slot *slot;
+
+    if (!atomic_load_explicit(&shard->engine->failed, memory_order_relaxed))
+        fire_timers(shard);
+    while (orders->ready != NULL && batch_has_room(shard->open)) {
+        struct order_lookup *lookup = orders->ready;
+
+        orders->ready = lookup->next;
+        if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed))
+            lookup->read.read.failed = true;
+        serve_lookup(shard, lookup);
+    }
+    while (batch_has_room(shard->open) &&
+           (slot = order_dequeue(orders, &orders->to_serve)) != NULL) {
+        if (!serve_slot(shard, slot)) {
+            order_enqueue(orders, slot, ORDER_TO_SERVE);
+            return;
+        }
+    }
+}
+
+/* ---- the start ---- */
+
+bool orders_restore(struct shard *shard, const struct moment *now, const struct record *record)
+{
+    struct order_slot *slot = take_slot(shard);
+    struct order_subject *subject;
+    int64_t left_ms;
+
+    if (slot == NULL)
+        return false;
+    subject = &slot->subject;
+    slot->state = ORDER_SLOT_LOADED;
+    order_load(subject, record);
+    left_ms = subject->order.expires_wall_ms - now->wall_ms;
+    if (left_ms > (int64_t)HOLD_TTL_MS_MAX)
+        left_ms = HOLD_TTL_MS_MAX;
+    subject->expires_boot_ms = now->boot_ms + (left_ms > 0 ? left_ms : 0);
+    index_table_add(&shard->orders.index, hash_of(shard, subject->partition, subject->sequence),
+                    order_slot_number(&shard->orders, slot));
+    add_key(shard, slot);
+    if (!MUTANT(STEP_FORGOTTEN))
+        order_enqueue(&shard->orders, slot, ORDER_TO_SERVE);
+    return true;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between orders.c and orders_steps.c. */
+#ifndef STAMPEDE_ORDERS_PRIVATE_H
+#define STAMPEDE_ORDERS_PRIVATE_H
+
+#include "orders.h"
+
+enum {
+    ORDER_PARKED_MS = 25 * 1000, /* then a call is answered without its end */
+    ORDER_REPLIES_PER_TURN = 8,
+};
+
+static inline uint32_t order_slot_number(const struct orders *orders, const struct order_slot *slot)
+{
+    return (uint32_t)(slot - orders->slots);
+}
+
+/* ---- orders.c ---- */
+
+void order_enqueue(struct orders *orders, struct order_slot *slot, enum order_slot_queue queue);
+struct order_slot *order_dequeue(struct orders *orders, struct order_list *list);
+struct order_context order_context_of(struct shard *shard, const struct order_subject *subject);
+/* After a turn: effects, answers that are there by now, its next step or tick. */
+void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records_before);
+/* Body and person, of one that was restored without. */
+bool order_begin_load(struct shard *shard, struct order_slot *slot);
+
+/* ---- orders_steps.c ---- */
+
+/* The answer that came goes to the order; with a batch open. */
+void order_take_answer(struct shard *shard, struct order_slot *slot);
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What orders ask for: each step is a command to a partition or a call at the gateway, made once
+ * the record that asks for it is durable. */
+#include "orders.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine_private.h"
+#include "orders_private.h"
+
+#define OWN_COOKIE (UINT64_C(1) << 63)
+
+enum {
+    GATEWAY_TIMEOUT_MS = 15 * 1000,
+    TRIES_PER_KEY = 4, /* then a gateway that keeps its first answer is asked anew */
+};
+
+_Static_assert((int)RESULT_DONE == (int)GATEWAY_DONE &&
+                   (int)RESULT_DECLINED == (int)GATEWAY_DECLINED &&
+                   (int)RESULT_REFUSED == (int)GATEWAY_REFUSED &&
+                   (int)RESULT_UNKNOWN == (int)GATEWAY_UNKNOWN &&
+                   (int)RESULT_UNAVAILABLE == (int)GATEWAY_UNAVAILABLE,
+               "the actor's results are the port's");
+
+bool orders_is_own_cookie(uint64_t cookie)
+{
+    return (cookie & OWN_COOKIE) != 0;
+}
+
+static uint64_t cookie_of(const struct orders *orders, const struct order_slot *slot)
+{
+    return OWN_COOKIE | (uint64_t)(slot->turns & 0x7fffffffu) << 32 |
+           order_slot_number(orders, slot);
+}
+
+/* ---- answers ---- */
+
+static void take(struct shard *shard, struct order_slot *slot)
+{
+    struct orders *orders = &shard->orders;
+
+    slot->is_answered = true;
+    orders->asking--;
+    order_enqueue(orders, slot, ORDER_TO_SERVE);
+}
+
+void orders_take_reply(struct shard *shard, const struct message *reply)
+{
+    struct order_slot *slot = &shard->orders.slots[reply->cookie & UINT32_MAX];
+
+    assert((slot->turns & 0x7fffffffu) == (reply->cookie >> 32 & 0x7fffffffu) && slot->is_asking &&
+           !slot->is_answered && slot->gateway == NULL);
+    slot->outcome = reply->reply.outcome;
+    take(shard, slot);
+}
+
+/* Not now: as if it had said so. */
+static void take_refusal(struct shard *shard, struct order_slot *slot)
+{
+    slot->outcome = OUTCOME_OVERLOADED;
+    take(shard, slot);
+}
+
+static void free_gateway(struct orders *orders, struct order_gateway *gateway)
+{
+    gateway->next = orders->free_gateways;
+    orders->free_gateways = gateway;
+}
+
+/* What the gateway did not say of the amounts is what it was asked for. */
+static int64_t amount_of(const struct order_slot *slot, int64_t said_minor)
+{
+    return said_minor >= 0 ? said_minor : slot->subject.order.totals.total_minor;
+}
+
+void order_take_answer(struct shard *shard, struct order_slot *slot)
+{
+    struct order_gateway *gateway = slot->gateway;
+    struct order_context context = order_context_of(shard, &slot->subject);
+    struct order_answer answer = {.step = slot->asked_step, .outcome = slot->outcome};
+    uint32_t records_before = shard->effects.records->used;
+
+    slot->is_answered = false;
+    slot->is_asking = false;
+    slot->gateway = NULL;
+    if (gateway != NULL) {
+        answer.outcome = OUTCOME_PENDING;
+        answer.result = gateway->job.result;
+        answer.state = gateway->job.state;
+        answer.captured_minor = amount_of(slot, gateway->job.captured_minor);
+        answer.refunded_minor = gateway->job.refunded_minor;
+        answer.retry_after_s = gateway->job.retry_after_s;
+        answer.payment_id = gateway->job.payment_id;
+        answer.client_secret = gateway->job.client_secret;
+    }
+    order_answer(&slot->subject, &context, &shard->now, &answer, &shard->effects);
+    if (gateway != NULL)
+        free_gateway(&shard->orders, gateway);
+    order_settle(shard, slot, records_before);
+}
+
+/* ---- the gateway ---- */
+
+static void take_gateway(struct shard_completion *completion)
+{
+    struct order_gateway *gateway =
+        (struct order_gateway *)(void *)((char *)completion -
+                                         offsetof(struct order_gateway, completion));
+    struct shard *shard = completion->shard;
+    struct order_slot *slot = &shard->orders.slots[gateway->slot];
+
+    assert(slot->turns == gateway->turns && slot->is_asking && !slot->is_answered);
+    slot->gateway = gateway;
+    take(shard, slot);
+}
+
+/* Any thread, also before submit returns: the answer is taken in a later turn. */
+static void on_gateway(struct gateway_job *job)
+{
+    shard_complete(&((struct order_gateway *)(void *)job)->completion);
+}
+
+_Static_assert(offsetof(struct order_gateway, job) == 0, "on_gateway finds its owner by address");
+
+static const struct {
+    uint8_t operation;
+    const char *name;
+} gateway_steps[STEP_COUNT] = {
+    [STEP_PAYMENT_CREATE] = {GATEWAY_CREATE, "create"},
+    [STEP_CONFIRM] = {GATEWAY_CONFIRM, "confirm"},
+    [STEP_QUERY] = {GATEWAY_QUERY, "query"},
+    [STEP_CAPTURE] = {GATEWAY_CAPTURE, "capture"},
+    [STEP_VOID] = {GATEWAY_CANCEL, "cancel"},
+    [STEP_REFUND] = {GATEWAY_REFUND, "refund"},
+};
+
+/* The same for the same attempt. A refund's never changes: under another it would be a second
+ * one; for all others the payment's own state keeps a second from having an effect. */
+static void write_key(const struct order_slot *slot, struct gateway_job *job)
+{
+    const struct order_subject *subject = &slot->subject;
+    unsigned attempt = subject->tries / TRIES_PER_KEY;
+
+    if (subject->order.step == STEP_CONFIRM)
+        attempt = subject->order.attempts;
+    else if (subject->order.step == STEP_REFUND)
+        attempt = subject->order.refund_count;
+    snprintf(job->key, sizeof(job->key), "%s-%s-%u", job->order_id,
+             gateway_steps[subject->order.step].name, attempt);
+}
+
+static void fill_job(const struct shard *shard, const struct order_slot *slot,
+                     struct gateway_job *job)
+{
+    const struct order_subject *subject = &slot->subject;
+    const struct order_record *order = &subject->order;
+    struct reservation_id id = {.created_ms = order->created_wall_ms,
+                                .sequence = subject->sequence,
+                                .partition = subject->partition};
+
+    memset(job, 0, sizeof(*job));
+    job->provider = order->provider;
+    job->operation = gateway_steps[order->step].operation;
+    job->timeout_ms = GATEWAY_TIMEOUT_MS;
+    job->amount_minor = order->totals.total_minor;
+    if (order->step == STEP_REFUND)
+        job->amount_minor = order->refunds[order->refund_count - 1].amount_minor;
+    memcpy(job->currency, order->currency, sizeof(job->currency));
+    order_id_format(&id, &shard->engine->ports.secrets.id_key, job->order_id);
+    memcpy(job->payment_id, order->payment_id, sizeof(job->payment_id));
+    memcpy(job->method, subject->method, sizeof(job->method));
+    write_key(slot, job);
+    job->done = on_gateway;
+}
+
+/* False: not now. */
+static bool ask_gateway(struct shard *shard, struct order_slot *slot)
+{
+    struct orders *orders = &shard->orders;
+    const struct gateway_port *port = &shard->engine->ports.gateway;
+    struct order_gateway *gateway = orders->free_gateways;
+
+    if (port->submit == NULL || gateway == NULL)
+        return false;
+    orders->free_gateways = gateway->next;
+    gateway->slot = order_slot_number(orders, slot);
+    gateway->turns = slot->turns;
+    gateway->completion = (struct shard_completion){.shard = shard, .take = take_gateway};
+    fill_job(shard, slot, &gateway->job);
+    if (port->submit(port->self, &gateway->job))
+        return true;
+    free_gateway(orders, gateway);
+    return false;
+}
+
+/* ---- partitions ---- */
+
+static enum outcome ask_hold(struct shard *shard, struct order_slot *slot, enum command_type type)
+{
+    const struct order_subject *subject = &slot->subject;
+    struct command command = {.type = type,
+                              .principal = subject->order.principal,
+                              .authority = AUTHORITY_ORDER,
+                              .origin = {.caller = AUDIT_BY_SYSTEM}};
+    struct refusal refusal;
+
+    command.hold.id = subject->order.hold;
+    command.hold.order = order_number(subject->partition, subject->sequence);
+    return engine_submit(shard, &command, cookie_of(&shard->orders, slot), &refusal);
+}
+
+static enum outcome ask_coupon(struct shard *shard, struct order_slot *slot, enum command_type type)
+{
+    const struct order_subject *subject = &slot->subject;
+    const struct order_record *order = &subject->order;
+    struct command command = {.type = type, .origin = {.caller = AUDIT_BY_SYSTEM}};
+    struct coupon_use_body *body = &command.coupon_use.body;
+    struct refusal refusal;
+
+    command.coupon_use.partition = order->coupon_partition;
+    body->order = (struct reservation_id){.created_ms = order->created_wall_ms,
+                                          .sequence = subject->sequence,
+                                          .partition = subject->partition};
+    body->number = order->coupon_number;
+    body->version = order->coupon_version;
+    body->principal = order->principal;
+    body->alias_count = subject->alias_count;
+    memcpy(body->aliases, subject->aliases, subject->alias_count * sizeof(body->aliases[0]));
+    return engine_submit(shard, &command, cookie_of(&shard->orders, slot), &refusal);
+}
+
+/* The first line that is to be put back. */
+static enum outcome ask_restock(struct shard *shard, struct order_slot *slot)
+{
+    const struct order_subject *subject = &slot->subject;
+    const struct order_record *order = &subject->order;
+    struct command command = {.type = COMMAND_STOCK_RESTOCK};
+    struct refusal refusal;
+    uint32_t line = 0;
+
+    while (line < RESERVATION_LINES_MAX && order->restocking[line] == 0)
+        line++;
+    if (line == RESERVATION_LINES_MAX)
+        return OUTCOME_OK;
+    command.restock.sku_id = subject->body->body.lines[line].sku_id;
+    command.restock.quantity = order->restocking[line];
+    command.restock.key.word[0] = order_number(subject->partition, subject->sequence);
+    command.restock.key.word[1] =
+        (uint64_t)order->restocked[line] << 32 | (uint64_t)order->refund_count << 8 | line;
+    return engine_submit(shard, &command, cookie_of(&shard->orders, slot), &refusal);
+}
+
+static enum outcome ask_cart(struct shard *shard, struct order_slot *slot)
+{
+    (void)shard, (void)slot;
+    return OUTCOME_OK;
+}
+
+static enum outcome ask_partition(struct shard *shard, struct order_slot *slot)
+{
+    switch ((int)slot->subject.order.step) {
+    case STEP_BIND:
+        return ask_hold(shard, slot, COMMAND_HOLD_BIND);
+    case STEP_UNDO_BIND:
+        return ask_hold(shard, slot, COMMAND_HOLD_UNBIND);
+    case STEP_PIN:
+        return ask_hold(shard, slot, COMMAND_HOLD_PIN);
+    case STEP_CONVERT:
+        return ask_hold(shard, slot, COMMAND_HOLD_CONVERT);
+    case STEP_RELEASE:
+        return ask_hold(shard, slot, COMMAND_HOLD_RELEASE);
+    case STEP_COUPON_HOLD:
+        return ask_coupon(shard, slot, COMMAND_COUPON_HOLD);
+    case STEP_COUPON_COMMIT:
+        return ask_coupon(shard, slot, COMMAND_COUPON_COMMIT);
+    case STEP_UNDO_COUPON:
+    case STEP_COUPON_RELEASE:
+        return ask_coupon(shard, slot, COMMAND_COUPON_RELEASE);
+    case STEP_RESTOCK:
+        return ask_restock(shard, slot);
+    case STEP_CART_CLEAR:
+        return ask_cart(shard, slot);
+    default:
+        assert(false && "no step of a partition's");
+        return OUTCOME_OVERLOADED;
+    }
+}
+
+/* ---- asking ---- */
+
+static bool needs_body(enum order_step step)
+{
+    return step == STEP_RESTOCK || step == STEP_CART_CLEAR;
+}
+
+static void ask(struct shard *shard, struct order_slot *slot)
+{
+    enum order_step step = (enum order_step)slot->subject.order.step;
+    enum outcome outcome;
+
+    if (slot->is_asking || slot->state != ORDER_SLOT_LOADED ||
+        slot->subject.order.status == ORDER_NONE || step == STEP_NONE || step == STEP_WAIT ||
+        slot->subject.retry_boot_ms > shard->now.boot_ms)
+        return;
+    if (needs_body(step) && slot->subject.body == NULL) {
+        (void)order_begin_load(shard, slot); /* served, and so settled, when it is there */
+        return;
+    }
+    slot->is_asking = true;
+    slot->asked_step = (uint8_t)step;
+    slot->gateway = NULL;
+    shard->orders.asking++;
+    if (gateway_steps[step].name != NULL) {
+        if (!ask_gateway(shard, slot))
+            take_refusal(shard, slot);
+        return;
+    }
+    outcome = ask_partition(shard, slot);
+    if (outcome != OUTCOME_PENDING) {
+        slot->outcome = (uint8_t)outcome;
+        take(shard, slot);
+    }
+}
+
+void orders_ask(struct shard *shard)
+{
+    struct orders *orders = &shard->orders;
+
+    /* In the order of their writing: the first that is not durable yet ends it. */
+    while (orders->to_ask.first != SLOT_NONE &&
+           !atomic_load_explicit(&shard->engine->failed, memory_order_relaxed)) {
+        struct order_slot *slot = &orders->slots[orders->to_ask.first];
+
+        if (slot->write_serial > shard->serial_returned && !MUTANT(STEP_BEFORE_DURABLE))
+            return;
+        order_dequeue(orders, &orders->to_ask);
+        ask(shard, slot);
+    }
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a cart comes to: its lines at today's prices, and the terms that it is priced by. Private to
+ * net/api. */
+#ifndef STAMPEDE_API_CART_PRICE_H
+#define STAMPEDE_API_CART_PRICE_H
+
+#include "api/api_shard.h"
+#include "pricing.h"
+
+enum { CART_REGION_LENGTH_MAX = 64 };
+
+/* Where it goes; 0: not known. */
+struct cart_destination {
+    uint16_t country; /* pricing_country */
+    uint64_t region;  /* pricing_label */
+};
+
+/* What a cart is priced by beside its lines. What it points to is only read. */
+struct cart_terms {
+    struct cart_destination destination;
+    /* Of the cart's coupon, where it has one; NULL: there is none of this code, or it is not valid
+     * now: then nothing is taken off, and the answer says so. */
+    const struct pricing_coupon *coupon;
+    const struct pricing_tax_rate *tax_rates;
+    const struct pricing_shipping_method *shipping; /* NULL: not chosen, so free for now */
+    uint32_t tax_rate_count;
+};
+
+/* A line as it is shown. */
+struct cart_price_line {
+    const struct sku_entry *sku;
+    const struct product_label *label; /* may be NULL */
+    int64_t price_minor;               /* of one unit, now */
+    int64_t total_minor;               /* of all, before discounts */
+    bool is_priced;                    /* in the totals: it is sold in the cart's currency */
+    bool is_available;                 /* some unit can be had now */
+};
+
+struct cart_price {
+    struct cart_price_line lines[CART_LINES_MAX];
+    struct pricing_totals totals;
+    uint8_t coupon_verdict; /* enum coupon_verdict; of a coupon with a rule */
+};
+
+/* The terms of the shop for this destination: taxes and shipping. */
+void cart_terms_of_shop(const struct api_shard *shard, const struct cart_destination *destination,
+                        struct cart_terms *terms_out);
+
+/* Prices what is in a cart, by the directory as it is now, whose entries the result points to:
+ * until the caller returns to its loop. False if an amount is out of range. */
+bool cart_price_compute(const struct api_shard *shard, const struct cart_content *content,
+                        const struct cart_terms *terms, struct cart_price *price_out);
+
+/* ---- the coupon ---- */
+
+struct cart_coupon_lookup;
+/* `rule` is valid during the call; NULL with an outcome: OK: there is no such coupon, or it is not
+ * valid now; others: it could not be asked for. */
+typedef void (*cart_coupon_answer)(struct cart_coupon_lookup *lookup,
+                                   const struct pricing_coupon *rule, enum outcome outcome);
+
+/* Embedded in what its caller keeps until the answer. */
+struct cart_coupon_lookup {
+    cart_coupon_answer answer;
+};
+
+/* Asks for the rule of a coupon by its code; `lookup->answer` is called once, then or later, on
+ * this shard's thread. */
+void cart_coupon_find(struct api_shard *shard, struct slice code,
+                      struct cart_coupon_lookup *lookup);
+
+#endif

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Orders through the engine: the whole saga, what a restart takes up again, what the gateway may
+ * do in between. */
+#include "engine_fixture.h"
+
+enum { CALLS_MAX = 64, PRICE = 1999, UNITS = 2 };
+
+/* A gateway that does what it is told to, and keeps books. */
+struct till {
+    struct gateway_job calls[CALLS_MAX];
+    uint32_t count;
+    uint8_t result[GATEWAY_QUERY + 1]; /* of the next calls, by operation */
+    bool silent;                       /* has its effect, and says UNKNOWN */
+    int64_t authorised;
+    int64_t captured;
+    int64_t refunded;
+    bool is_cancelled;
+};
+
+static struct till till;
+
+static uint8_t state_of_payment(void)
+{
+    if (till.captured > 0)
+        return PAYMENT_CAPTURED;
+    if (till.is_cancelled)
+        return PAYMENT_CANCELLED;
+    return till.authorised > 0 ? PAYMENT_AUTHORISED : PAYMENT_CREATED;
+}
+
+static void have_effect(const struct gateway_job *job)
+{
+    switch ((int)job->operation) {
+    case GATEWAY_CONFIRM:
+        till.authorised = job->amount_minor;
+        break;
+    case GATEWAY_CAPTURE:
+        till.captured = till.authorised;
+        break;
+    case GATEWAY_CANCEL:
+        till.is_cancelled = till.captured == 0;
+        break;
+    case GATEWAY_REFUND:
+        till.refunded += job->amount_minor;
+        break;
+    default:
+        break;
+    }
+}
+
+static bool is_repeated(const struct gateway_job *job)
+{
+    for (uint32_t i = 0; i < till.count; i++)
+        if (strcmp(till.calls[i].key, job->key) == 0 && till.calls[i].result == GATEWAY_DONE)
+            return true;
+    return false;
+}
+
+static bool call_till(void *self, struct gateway_job *job)
+{
+    (void)self;
+    assert_true(till.count < CALLS_MAX);
+    job->result = till.result[job->operation];
+    if (job->result == GATEWAY_DONE && !is_repeated(job))
+        have_effect(job);
+    till.calls[till.count++] = *job;
+    till.calls[till.count - 1].result = job->result;
+    if (till.silent)
+        job->result = GATEWAY_UNKNOWN;
+    if (job->operation == GATEWAY_CREATE)
+        strcpy(job->payment_id, "pay_1");
+    job->state = state_of_payment();
+    job->captured_minor = till.captured;
+    job->refunded_minor = till.refunded;
+    job->done(job);
+    return true;
+}
+
+static bool has(void *self, uint8_t provider)
+{
+    (void)self;
+    return provider == PROVIDER_SANDBOX;
+}
+
+static uint32_t calls_of(enum gateway_operation operation)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < till.count; i++)
+        count += till.calls[i].operation == operation;
+    return count;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture;
+
+    memset(&till, 0, sizeof(till));
+    fixture_set_up(state);
+    fixture = *state;
+    fixture->gateway = (struct gateway_port){.submit = call_till, .has = has, .confirms = has};
+    assert_int_equal(fixture_crash(fixture), 0);
+    assert_int_equal(fixture_product(fixture, "shoe", "SHOE", 10, 0), OUTCOME_OK);
+    return 0;
+}
+
+static void settle(struct fixture *fixture)
+{
+    for (int i = 0; i < 24; i++)
+        fixture_run(fixture);
+}
+
+static struct hold_view hold_units(struct fixture *fixture, uint8_t who)
+{
+    struct message reply;
+
+    assert_int_equal(fixture_reserve(fixture, 0, who, "key", "SHOE", UNITS, &reply), OUTCOME_OK);
+    return reply.reply.hold;
+}
+
+/* Sends the call, lets all settle; the answer's outcome, PENDING if there is none. */
+static enum outcome ask(struct fixture *fixture, struct order_envelope *question)
+{
+    struct order_envelope *envelope = order_envelope_create((enum order_call)question->call);
+    struct command command = {.type = COMMAND_ORDER, .order = envelope};
+    enum outcome outcome;
+    uint64_t cookie;
+
+    *envelope = *question;
+    cookie = fixture_submit(fixture, 1, &command, &outcome);
+    if (cookie == 0) {
+        envelope_free(envelope);
+        return outcome;
+    }
+    settle(fixture);
+    if (fixture->reply_counts[cookie] != 1)
+        return OUTCOME_PENDING;
+    outcome = (enum outcome)fixture->replies[cookie].reply.outcome;
+    *question = *fixture->replies[cookie].reply.order;
+    envelope_free(fixture->replies[cookie].reply.order);
+    return outcome;
+}
+
+static struct order_envelope *checkout(struct fixture *fixture, uint8_t who,
+                                       const struct hold_view *hold, uint64_t key)
+{
+    static struct order_envelope envelope;
+
+    memset(&envelope, 0, sizeof(envelope));
+    envelope.call = ORDER_CALL_CREATE;
+    envelope.who[0] = buyer(who);
+    envelope.who_count = 1;
+    envelope.order.key.word[0] = key;
+    envelope.order.fingerprint = 7;
+    envelope.order.hold = hold->id;
+    envelope.order.expires_wall_ms = hold->deadline_wall_ms;
+    memcpy(envelope.order.currency, "EUR", 4);
+    envelope.order.provider = PROVIDER_SANDBOX;
+    envelope.order.totals =
+        (struct order_totals){.subtotal_minor = UNITS * PRICE, .total_minor = UNITS * PRICE};
+    envelope.body.line_count = 1;
+    envelope.body.lines[0] = (struct order_line){.sku_id = hold->lines[0].sku_id,
+                                                 .quantity = UNITS,
+                                                 .unit_price_minor = PRICE,
+                                                 .total_minor = UNITS * PRICE};
+    envelope.body.text_length = 5;
+    memcpy(envelope.text, "shoes", 5);
+    envelope.person.key_length = 4;
+    envelope.person.email_length = 3;
+    (void)fixture;
+    return &envelope;
+}
+
+static struct order_envelope about(const struct order_envelope *order, enum order_call call)
+{
+    return (struct order_envelope){
+        .call = (uint8_t)call, .who = {order->order.principal}, .who_count = 1, .id = order->id};
+}
+
+static struct order_envelope make_order(struct fixture *fixture, uint8_t who)
+{
+    struct hold_view hold = hold_units(fixture, who);
+    struct order_envelope *envelope = checkout(fixture, who, &hold, 100 + who);
+
+    assert_int_equal(ask(fixture, envelope), OUTCOME_OK);
+    assert_int_equal(envelope->order.status, ORDER_PENDING);
+    assert_int_equal(envelope->order.step, STEP_WAIT);
+    assert_string_equal(envelope->order.payment_id, "pay_1");
+    return *envelope;
+}
+
+static enum outcome pay(struct fixture *fixture, const struct order_envelope *order,
+                        struct order_envelope *answer_out)
+{
+    *answer_out = about(order, ORDER_CALL_CONFIRM);
+    strcpy(answer_out->method, "pm_card_visa");
+    return ask(fixture, answer_out);
+}
+
+static void an_order_is_paid_and_sold(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    assert_stock(fixture, "SHOE", 8, 2, 0);
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_CONFIRMED);
+    assert_int_equal(answer.order.captured_minor, UNITS * PRICE);
+    assert_memory_equal(answer.text, "shoes", 5);
+    assert_stock(fixture, "SHOE", 8, 0, 2);
+    assert_int_equal(till.captured, UNITS * PRICE);
+    /* Once more: the same answer, and nothing happens again. */
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_OK);
+    assert_int_equal(calls_of(GATEWAY_CAPTURE), 1);
+    /* Also after a restart, read from the journal. */
+    assert_int_equal(fixture_crash(fixture), 0);
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_CONFIRMED);
+    assert_memory_equal(answer.text, "shoes", 5);
+    answer.who[0] = buyer(2);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_NOT_FOUND);
+}
+
+static void a_checkout_s_key_makes_one_order(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct hold_view hold = {.id = order.order.hold, .lines = {{order.body.lines[0].sku_id, 2}}};
+    struct order_envelope *again = checkout(fixture, 1, &hold, 101);
+
+    assert_int_equal(ask(fixture, again), OUTCOME_OK);
+    assert_int_equal(again->replayed, 1);
+    assert_int_equal(again->id.sequence, order.id.sequence);
+    again = checkout(fixture, 1, &hold, 101);
+    again->order.fingerprint = 8;
+    assert_int_equal(ask(fixture, again), OUTCOME_KEY_REUSED);
+    again = checkout(fixture, 1, &hold, 55); /* the same hold for another order */
+    assert_int_equal(ask(fixture, again), OUTCOME_HOLD_IN_USE);
+    assert_int_equal(pay(fixture, &order, again), OUTCOME_OK);
+    assert_int_equal(fixture_crash(fixture), 0);
+    again = checkout(fixture, 1, &hold, 101);
+    assert_int_equal(ask(fixture, again), OUTCOME_OK);
+    assert_int_equal(again->replayed, 1);
+    assert_int_equal(again->order.status, ORDER_CONFIRMED);
+    again = checkout(fixture, 1, &hold, 55); /* free again: it never was */
+    assert_int_equal(ask(fixture, again), OUTCOME_HOLD_ENDED);
+}
+
+static void a_declined_card_keeps_the_hold(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    till.result[GATEWAY_CONFIRM] = GATEWAY_DECLINED;
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_PAYMENT_DECLINED);
+    assert_stock(fixture, "SHOE", 8, 2, 0);
+    till.result[GATEWAY_CONFIRM] = GATEWAY_DONE;
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_CONFIRMED);
+}
+
+static void what_is_not_paid_expires_and_gives_all_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    fixture_advance(fixture, HOLD_TTL_MS_DEFAULT + 10);
+    settle(fixture);
+    assert_stock(fixture, "SHOE", 10, 0, 0);
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_EXPIRED);
+    assert_true(till.is_cancelled);
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_INVALID_STATE);
+}
+
+static void a_capture_without_a_word_is_asked_for_until_it_is_known(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    till.result[GATEWAY_CAPTURE] = GATEWAY_UNKNOWN;
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_PENDING);
+    fixture_advance(fixture, HOLD_TTL_MS_DEFAULT + 10); /* a pinned hold does not lapse */
+    settle(fixture);
+    assert_stock(fixture, "SHOE", 8, 2, 0);
+    assert_int_equal(fixture_crash(fixture), 0);
+    till.result[GATEWAY_CAPTURE] = GATEWAY_DONE;
+    fixture_advance(fixture, 120 * 1000);
+    settle(fixture);
+    assert_stock(fixture, "SHOE", 8, 0, 2);
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_CONFIRMED);
+    assert_int_equal(till.captured, UNITS * PRICE);
+}
+
+static void a_gateway_that_is_away_undoes_the_beginning(void **state)
+{
+    struct fixture *fixture = *state;
+    struct hold_view hold = hold_units(fixture, 1);
+    struct order_envelope *envelope = checkout(fixture, 1, &hold, 9);
+
+    till.result[GATEWAY_CREATE] = GATEWAY_UNAVAILABLE;
+    assert_int_equal(ask(fixture, envelope), OUTCOME_GATEWAY_UNAVAILABLE);
+    assert_stock(fixture, "SHOE", 8, 2, 0); /* the hold is kept, and nobody's */
+    till.result[GATEWAY_CREATE] = GATEWAY_DONE;
+    envelope = checkout(fixture, 1, &hold, 9);
+    assert_int_equal(ask(fixture, envelope), OUTCOME_OK);
+    assert_int_equal(envelope->replayed, 0);
+}
+
+static void money_goes_back_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_OK);
+    answer = about(&order, ORDER_CALL_REFUND);
+    answer.authority = AUTHORITY_STAFF;
+    answer.amount_minor = PRICE;
+    answer.refund_key = 5;
+    answer.restock = 1;
+    answer.quantities[0] = 1;
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_PARTIALLY_REFUNDED);
+    assert_stock(fixture, "SHOE", 9, 0, 1);
+    answer = about(&order, ORDER_CALL_REFUND);
+    answer.authority = AUTHORITY_STAFF;
+    answer.amount_minor = PRICE;
+    answer.refund_key = 5;
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.replayed, 1);
+    assert_int_equal(till.refunded, PRICE);
+    answer = about(&order, ORDER_CALL_REFUND);
+    answer.authority = AUTHORITY_STAFF;
+    answer.amount_minor = PRICE + 1;
+    answer.refund_key = 6;
+    assert_int_equal(ask(fixture, &answer), OUTCOME_REFUND_TOO_LARGE);
+    answer.amount_minor = 0;
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_REFUNDED);
+    assert_int_equal(till.refunded, UNITS * PRICE);
+}
+
+static void a_customer_cancels_before_and_after_paying(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer = about(&order, ORDER_CALL_CANCEL);
+
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_CANCELLED);
+    assert_stock(fixture, "SHOE", 10, 0, 0);
+    memset(&till, 0, sizeof(till));
+    order = make_order(fixture, 2);
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_OK);
+    answer = about(&order, ORDER_CALL_CANCEL);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_CANCELLED);
+    assert_int_equal(till.refunded, till.captured);
+    assert_stock(fixture, "SHOE", 10, 0, 0);
+}
+
+static enum outcome tell(struct fixture *fixture, const struct order_envelope *order,
+                         const char *event, enum payment_state what, int64_t amount_minor)
+{
+    struct order_envelope envelope = about(order, ORDER_CALL_EVENT);
+
+    envelope.authority = AUTHORITY_STAFF;
+    strcpy(envelope.event.event_id, event);
+    strcpy(envelope.event.payment_id, "pay_1");
+    memcpy(envelope.event.currency, "EUR", 4);
+    envelope.event.state = (uint8_t)what;
+    envelope.event.amount_minor = amount_minor;
+    envelope.event.captured_minor = what == PAYMENT_CAPTURED ? amount_minor : 0;
+    return ask(fixture, &envelope);
+}
+
+static void an_event_counts_once_and_only_with_the_right_amount(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    till.authorised = UNITS * PRICE;
+    assert_int_equal(tell(fixture, &order, "evt_1", PAYMENT_AUTHORISED, 1), OUTCOME_OK);
+    assert_stock(fixture, "SHOE", 8, 2, 0);
+    assert_int_equal(tell(fixture, &order, "evt_2", PAYMENT_AUTHORISED, UNITS * PRICE), OUTCOME_OK);
+    assert_int_equal(tell(fixture, &order, "evt_2", PAYMENT_AUTHORISED, UNITS * PRICE), OUTCOME_OK);
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_CONFIRMED);
+    assert_int_equal(calls_of(GATEWAY_CAPTURE), 1);
+    assert_stock(fixture, "SHOE", 8, 0, 2);
+}
+
+static void money_that_comes_too_late_goes_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+
+    fixture_advance(fixture, HOLD_TTL_MS_DEFAULT + 10);
+    settle(fixture);
+    till.is_cancelled = false;
+    till.captured = UNITS * PRICE;
+    assert_int_equal(tell(fixture, &order, "evt_9", PAYMENT_CAPTURED, UNITS * PRICE), OUTCOME_OK);
+    assert_int_equal(till.refunded, UNITS * PRICE);
+    assert_stock(fixture, "SHOE", 10, 0, 0);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, fixture_tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(an_order_is_paid_and_sold),
+        TEST(a_checkout_s_key_makes_one_order),
+        TEST(a_declined_card_keeps_the_hold),
+        TEST(what_is_not_paid_expires_and_gives_all_back),
+        TEST(a_capture_without_a_word_is_asked_for_until_it_is_known),
+        TEST(a_gateway_that_is_away_undoes_the_beginning),
+        TEST(money_goes_back_once),
+        TEST(a_customer_cancels_before_and_after_paying),
+        TEST(an_event_counts_once_and_only_with_the_right_amount),
+        TEST(money_that_comes_too_late_goes_back),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
