@@ -32,8 +32,8 @@
     X(FULL, "account_full")                 /* no room for one more of an account's own things */  \
     X(COUPON_EXHAUSTED, "coupon_exhausted")                                                        \
     X(COUPON_INVALID, "coupon_invalid") /* not, not yet or no longer to be used */                 \
-    X(COUPON_EXISTS, "coupon_exists")                                                              \
-    X(COUPON_IN_USE, "coupon_in_use") /* more of it is used than what it is to be changed to */    \
+    X(COUPON_EXISTS, "invalid_state")                                                              \
+    X(COUPON_IN_USE, "invalid_state") /* more of it is used than what it is to be changed to */    \
     X(SETTING_INVALID, "validation_failed") /* the envelope says which field */                    \
     X(OTHER_CURRENCY, "other_currency")     /* than that of what is in the cart */                 \
     X(OVERLOADED, "overloaded")                                                                    \

@@ -253,8 +253,18 @@ static enum outcome ask_restock(struct shard *shard, struct order_slot *slot)
 
 static enum outcome ask_cart(struct shard *shard, struct order_slot *slot)
 {
-    (void)shard, (void)slot;
-    return OUTCOME_OK;
+    const struct order_subject *subject = &slot->subject;
+    struct command command = {.type = COMMAND_CART_CLEAR, .principal = subject->order.principal};
+    struct line lines[RESERVATION_LINES_MAX];
+    struct refusal refusal;
+
+    for (uint32_t i = 0; i < subject->body->body.line_count; i++)
+        lines[i] = (struct line){.sku_id = subject->body->body.lines[i].sku_id,
+                                 .quantity = subject->body->body.lines[i].quantity};
+    command.cart_clear.order = order_number(subject->partition, subject->sequence);
+    command.cart_clear.lines = lines;
+    command.cart_clear.line_count = subject->body->body.line_count;
+    return engine_submit(shard, &command, cookie_of(&shard->orders, slot), &refusal);
 }
 
 static enum outcome ask_partition(struct shard *shard, struct order_slot *slot)

@@ -173,8 +173,8 @@ static int load_partitions(struct engine *engine, char *error, size_t error_size
         if (recovery.contradiction) {
             snprintf(error, error_size,
                      "partition %u can't be restored: its records contradict each other (see "
-                     "`stampede check`), or are more than holds_max or carts_max allows: raise "
-                     "that",
+                     "`stampede check`), or are more than holds_max, carts_max, coupons_max or "
+                     "coupon_rows_max allows: raise that",
                      partition);
             return -1;
         }

@@ -204,6 +204,7 @@ static enum check_result audit(struct check *check, const struct data_folder *fo
         check_accounts_partition(check, i);
         check_settings_partition(check, i);
         check_carts_partition(check, i);
+        check_coupons_partition(check, i);
     }
     check_names(check);
     check_links(check);

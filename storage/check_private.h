@@ -2,7 +2,8 @@
 /* What the files of the audit share: check.c (opening, verdict), check_partition.c (what is true
  * within a partition), check_limits.c (what a customer may have), check_keys.c (one key, one
  * effect), check_audit.c (the audit log's chains), check_links.c (reservations over several
- * partitions), check_accounts.c. The arithmetic here is deliberately not the actors'. */
+ * partitions), check_accounts.c, check_coupons.c. The arithmetic here is deliberately not the
+ * actors'. */
 #ifndef STAMPEDE_CHECK_PRIVATE_H
 #define STAMPEDE_CHECK_PRIVATE_H
 
@@ -135,6 +136,11 @@ void check_links(struct check *check);
 void check_carts_partition(struct check *check, uint32_t partition);
 /* Compares them with the catalogue, after all partitions. */
 void check_carts(struct check *check);
+
+/* ---- check_coupons.c ---- */
+
+/* Counts one partition's uses of coupons. */
+void check_coupons_partition(struct check *check, uint32_t partition);
 
 /* ---- check_accounts.c ---- */
 

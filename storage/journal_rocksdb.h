@@ -65,6 +65,7 @@ uint64_t journal_rocksdb_last_commit(const struct journal_rocksdb *journal);
 /* Numbers that a new incarnation leaves out in each partition. */
 #define JOURNAL_INCARNATION_JUMP (UINT64_C(1) << 32)
 #define JOURNAL_ACCOUNTS_JUMP    (UINT64_C(1) << 20) /* likewise, of account numbers */
+#define JOURNAL_COUPONS_JUMP     (UINT64_C(1) << 20) /* likewise, of coupons */
 
 /* Begins the next incarnation, durably: what follows the newest commit in here may have been
  * acknowledged once and be lost, so every partition's next number is raised by

@@ -68,6 +68,7 @@ static bool visit_numbers(void *arg, const struct record *record)
         number = record->counter.ledger_sequence + 1;
     if (record->kind == RECORD_FLOOR) {
         subject = record->subject;
+        assert(subject < FLOORS); /* codec.c refuses others */
         number = record->floor.next_sequence;
     }
     if (floors->next[subject] < number)
@@ -103,7 +104,7 @@ static int floor_raise(struct journal_rocksdb *journal, uint32_t partition, char
     } numbers[FLOOR_COUNT] = {
         [FLOOR_HOLDS] = {CODEC_SEQUENCE_END, JOURNAL_INCARNATION_JUMP},
         [FLOOR_ACCOUNTS] = {UINT32_MAX, JOURNAL_ACCOUNTS_JUMP},
-        [FLOOR_COUPONS] = {UINT32_MAX, JOURNAL_ACCOUNTS_JUMP},
+        [FLOOR_COUPONS] = {UINT32_MAX, JOURNAL_COUPONS_JUMP},
         [FLOOR_ORDERS] = {CODEC_SEQUENCE_END, JOURNAL_INCARNATION_JUMP},
         [FLOOR_EVENTS] = {CODEC_SEQUENCE_END, JOURNAL_INCARNATION_JUMP},
     };

@@ -15,7 +15,7 @@ enum session_check {
 };
 
 enum {
-    SESSION_ASKED_MAX = 3, /* a session that changes faster than it is asked for */
+    SESSION_ASKED_MAX = 16, /* as often a customer may change the account beside one request */
     CSRF_TOKEN_LENGTH = 2 * MAC_BYTES,
 };
 

@@ -89,6 +89,7 @@ static inline void people_fill_mail(uint64_t *random, struct account_envelope *e
 {
     if (people_draw(random, 2) == 0)
         return;
+    envelope->mail = row_number_of(test_random(random));
     envelope->mail_template = 1;
     envelope->sealed_mail_length = (uint16_t)(1 + people_draw(random, 200));
     people_fill(envelope->sealed_mail_length, envelope->sealed_mail, envelope->sealed_mail_length);
@@ -134,8 +135,12 @@ static inline void people_fill_call(uint64_t *random, const struct people *peopl
         envelope->purpose = TOKEN_RESET;
         people_fill_register(envelope);
         break;
-    case ACCOUNT_CALL_NAME_SET:
     case ACCOUNT_CALL_ADDRESS_ADD:
+        envelope->id++; /* 0 is none */
+        envelope->sealed_length = (uint16_t)(1 + people_draw(random, SEALED_NAME_MAX));
+        people_fill(envelope->sealed_length, envelope->sealed, envelope->sealed_length);
+        break;
+    case ACCOUNT_CALL_NAME_SET:
     case ACCOUNT_CALL_ADDRESS_SET:
         envelope->sealed_length = (uint16_t)(1 + people_draw(random, SEALED_NAME_MAX));
         people_fill(envelope->sealed_length, envelope->sealed, envelope->sealed_length);

@@ -289,13 +289,11 @@ static void every_problem_is_whole(void **state)
 
 static void every_refusal_is_told_by_its_own_code(void **state)
 {
-    /* Those that are a field's, or one of several reasons that the detail tells apart. */
+    /* Those that are a field's. */
     static const char *const others[OUTCOME_COUNT] = {
         [OUTCOME_METHOD_REFUSED] = "validation_failed",
         [OUTCOME_REFUND_TOO_LARGE] = "validation_failed",
         [OUTCOME_OTHER_CURRENCY] = "validation_failed",
-        [OUTCOME_COUPON_EXISTS] = "invalid_state",
-        [OUTCOME_COUPON_IN_USE] = "invalid_state",
     };
 
     (void)state;
@@ -305,6 +303,54 @@ static void every_refusal_is_told_by_its_own_code(void **state)
         enum problem problem = problem_of_outcome((enum outcome)i);
         assert_string_equal(problem_entry(problem)->code,
                             others[i] != NULL ? others[i] : outcome_name((enum outcome)i));
+    }
+}
+
+static void times_from_text(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t wall_ms; /* -1: none */
+    } cases[] = {
+        {"1970-01-01T00:00:00Z", 0},
+        {"1970-01-01T00:00:00.001z", 1},
+        {"2000-02-29T12:00:00Z", 951825600000},
+        {"2000-03-01T00:00:00Z", 951868800000},
+        {"2026-11-27T18:10:00Z", 1795803000000},
+        {"2026-11-27t20:10:00.5+02:00", 1795803000500},
+        {"2026-11-27T16:40:00.123456-01:30", 1795803000123},
+        {"2016-12-31T23:59:60Z", 1483228799000}, /* a leap second */
+        {"2100-03-01T00:00:00Z", 4107542400000}, /* 2100 is no leap year */
+        {"9999-12-31T23:59:59.999Z", 253402300799999},
+        {"1970-01-01T00:30:00+01:00", -1}, /* before 1970 */
+        {"1969-12-31T23:59:59Z", -1},
+        {"2100-02-29T00:00:00Z", -1},
+        {"2026-02-29T00:00:00Z", -1},
+        {"2026-04-31T00:00:00Z", -1},
+        {"2026-13-01T00:00:00Z", -1},
+        {"2026-00-01T00:00:00Z", -1},
+        {"2026-01-00T00:00:00Z", -1},
+        {"2026-01-01T24:00:00Z", -1},
+        {"2026-01-01T00:60:00Z", -1},
+        {"2026-01-01T00:00:61Z", -1},
+        {"2026-01-01T00:00:00", -1},
+        {"2026-01-01T00:00:00.Z", -1},
+        {"2026-01-01T00:00:00+24:00", -1},
+        {"2026-01-01T00:00:00+0200", -1},
+        {"2026-01-01T00:00:00Zx", -1},
+        {"2026-01-01 00:00:00Z", -1},
+        {"2026-01-01", -1},
+        {"+026-01-01T00:00:00Z", -1},
+        {"", -1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t wall_ms = 0;
+        bool is_time = text_to_time(cases[i].text, strlen(cases[i].text), &wall_ms);
+
+        if (is_time != (cases[i].wall_ms >= 0) || (is_time && wall_ms != cases[i].wall_ms))
+            fail_msg("%s: %d, %lld", cases[i].text, is_time, (long long)wall_ms);
     }
 }
 
@@ -319,6 +365,7 @@ int main(void)
         cmocka_unit_test(integers_from_json),
         cmocka_unit_test(strings_count_characters),
         cmocka_unit_test(unsigned_numbers_from_text),
+        cmocka_unit_test(times_from_text),
         cmocka_unit_test(products_are_packed_with_their_document),
         cmocka_unit_test(a_product_beyond_its_bound_is_not_packed),
         cmocka_unit_test(every_problem_is_whole),

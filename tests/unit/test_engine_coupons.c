@@ -349,6 +349,33 @@ static void rows_are_bounded(void **state)
     assert_int_equal(hold(fixture, &coupon, 4, 1), OUTCOME_OK);
 }
 
+static void only_so_many_are_looked_for_at_once(void **state)
+{
+    enum { ASKED = COUPON_LOOKUPS_MAX + 8 };
+    struct fixture *fixture = *state;
+    struct coupon_view coupon = create(fixture, "C", 0, 0);
+    uint64_t cookies[ASKED];
+    uint32_t counts[OUTCOME_COUNT] = {0};
+    enum outcome outcome;
+
+    for (int round = 0; round < 2; round++) { /* what was looked for leaves its place */
+        memset(counts, 0, sizeof(counts));
+        for (uint32_t i = 0; i < ASKED; i++) {
+            struct command command = use_command(&coupon, COMMAND_COUPON_COMMIT, 1 + i, 1);
+
+            cookies[i] = fixture_submit(fixture, 0, &command, &outcome);
+            assert_int_equal(outcome, OUTCOME_PENDING);
+        }
+        fixture_run(fixture);
+        for (uint32_t i = 0; i < ASKED; i++) {
+            assert_int_equal(fixture->reply_counts[cookies[i]], 1);
+            counts[fixture->replies[cookies[i]].reply.outcome]++;
+        }
+        assert_int_equal(counts[OUTCOME_STALE], COUPON_LOOKUPS_MAX); /* never held */
+        assert_int_equal(counts[OUTCOME_OVERLOADED], ASKED - COUPON_LOOKUPS_MAX);
+    }
+}
+
 static void a_list_is_in_order(void **state)
 {
     struct fixture *fixture = *state;
@@ -475,17 +502,12 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_set_up, fixture_tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(a_use_is_held_committed_and_counted),
-        TEST(what_cannot_follow_is_refused),
-        TEST(the_journal_knows_what_memory_forgot),
-        TEST(a_customer_has_so_many_and_guests_count),
-        TEST(only_a_valid_coupon_is_held),
-        TEST(definitions_are_kept),
-        TEST(a_deleted_coupon_ends_what_it_began),
-        TEST(rows_are_bounded),
-        TEST(a_list_is_in_order),
-        TEST(a_thousand_race_for_a_hundred),
-        cmocka_unit_test(codes_are_read_in_either_case),
+        TEST(a_use_is_held_committed_and_counted),  TEST(what_cannot_follow_is_refused),
+        TEST(the_journal_knows_what_memory_forgot), TEST(a_customer_has_so_many_and_guests_count),
+        TEST(only_a_valid_coupon_is_held),          TEST(definitions_are_kept),
+        TEST(a_deleted_coupon_ends_what_it_began),  TEST(rows_are_bounded),
+        TEST(only_so_many_are_looked_for_at_once),  TEST(a_list_is_in_order),
+        TEST(a_thousand_race_for_a_hundred),        cmocka_unit_test(codes_are_read_in_either_case),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
