@@ -68,7 +68,7 @@ static bool visit_numbers(void *arg, const struct record *record)
         number = record->counter.ledger_sequence + 1;
     if (record->kind == RECORD_FLOOR) {
         subject = record->subject;
-        assert(subject < FLOORS); /* codec.c refuses others */
+        assert(subject < FLOOR_COUNT); /* codec.c refuses others */
         number = record->floor.next_sequence;
     }
     if (floors->next[subject] < number)
