@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a hold or a cart to a paid order: what it costs, who may see it, and what happens when things go wrong."""
+import hashlib
 import json
 import os
 import socket
@@ -46,6 +47,18 @@ def put_in_cart(client, sku, quantity=1):
 
 def statuses(order):
     return [entry["status"] for entry in order["timeline"]]
+
+
+def token_of(server, order):
+    """What an order's mails carry (net/api/order_view.c): a MAC of its ID under the store's secret."""
+    with open(os.path.join(server.data, "secret.key"), "rb") as handle:
+        secret = handle.read()
+    return hashlib.blake2b(b"\x05order" + order["id"].encode(), key=secret, digest_size=16).hexdigest()
+
+
+def figure(server, name):
+    text = server.anonymous().call("GET", "/metrics", expect=200).body.decode()
+    return int(next(line.split()[-1] for line in text.splitlines() if line.startswith(name + " ")))
 
 
 def fields_of(response):
@@ -162,6 +175,18 @@ class Orders(CheckoutTest):
         look(self.guest, {"id": forged}, expect=404, code="not_found")
         check_out(other, purchase({"id": order["reservation_id"]}), expect=404, code="not_found")
         self.assertEqual(look(self.guest, order, expect=200).json()["status"], "pending_payment")
+
+    def test_by_the_token_of_its_mails(self):
+        mine, other = (self.order(self.guest, self.admin.create_sku(3)) for _ in range(2))
+        token = token_of(self.server, mine)
+        anybody = self.server.anonymous()
+        shown = anybody.call("GET", f"/v1/orders/{mine['id']}?token={token}", expect=200).json()
+        self.assertEqual((shown["id"], shown["email"]), (mine["id"], mine["email"]))
+        self.assertNotIn("client_secret", shown["payment"])
+        anybody.call("GET", f"/orders/{mine['id']}?token={token}", expect=200)
+        anybody.call("GET", f"/v1/orders/{other['id']}?token={token}", expect=404, code="not_found")
+        self.server.guest().call("GET", f"/v1/orders/{mine['id']}?token={token}", expect=200)
+        self.guest.call("GET", f"/v1/orders/{mine['id']}?colour=red", expect=422, code="validation_failed")
 
     def test_cancelled_before_and_after_it_is_paid(self):
         sku = self.admin.create_sku(5)
@@ -307,6 +332,22 @@ class Coupons(CheckoutTest):
         for code in ("", "A B", "A" * 41, 7):
             self.assertEqual(fields_of(check_out(self.guest, purchase(hold, coupon=code), expect=422)), {"coupon"})
         self.assertEqual(self.guest.reservation(hold["id"]).json()["status"], "held")
+
+    def test_figures_move(self):
+        server = Server()
+        self.admin, guest = server.admin(), server.guest()
+        names = ("uses_held", "uses_committed_total", "uses_released_total", "uses_refused_total")
+        figures = lambda: tuple(figure(server, f"stampede_coupon_{name}") for name in names)
+        self.assertEqual(figures(), (0, 0, 0, 0))
+        sku, code = self.admin.create_sku(9), self.coupon(max_uses=1)
+        order = self.order(guest, sku, coupon=code)
+        check_out(guest, purchase(guest.hold(sku), coupon=code), expect=409)
+        wait_until(lambda: figures() == (1, 0, 0, 1), 5, "one is held, one refused")
+        guest.call("POST", f"/v1/orders/{order['id']}/cancel", {}, expect=200)
+        wait_until(lambda: figures() == (0, 0, 1, 1), 5, "it is released")
+        pay(guest, self.order(guest, sku, coupon=code), expect=200)
+        wait_until(lambda: figures() == (0, 1, 1, 1), 5, "it is committed")
+        self.assertEqual(server.stop(), 0)
 
     def test_twenty_at_once_for_five_uses(self):
         sku, code = self.admin.create_sku(100), self.coupon(max_uses=5)
