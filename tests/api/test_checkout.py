@@ -364,6 +364,34 @@ class Coupons(CheckoutTest):
         self.assertEqual(self.uses(code), {"held": 0, "committed": 5})
 
 
+class Figures(CheckoutTest):
+    def test_checkouts_by_outcome(self):
+        server = Server()
+        self.admin, guest = server.admin(), server.guest()
+        sku = self.admin.create_sku(2)
+        hold, key, code = guest.hold(sku), new_key(), self.coupon(max_uses=1)
+        body = purchase(hold, coupon=code)
+        steps = (
+            ("invalid", lambda: check_out(guest, purchase(hold, email="nobody"), expect=422)),
+            ("invalid", lambda: check_out(guest, purchase(hold, shipping_method="shm_9"), expect=422)),
+            ("price_changed", lambda: check_out(guest, purchase(hold, expected_total_minor=1), expect=409)),
+            ("coupon_refused", lambda: check_out(guest, purchase(hold, coupon="NONE"), expect=422)),
+            ("created", lambda: check_out(guest, body, key=key, expect=201)),
+            ("replayed", lambda: check_out(guest, body, key=key, expect=201)),
+            ("hold_refused", lambda: check_out(guest, purchase(hold), expect=409)),
+            ("invalid", lambda: check_out(guest, purchase(hold), key=key, expect=422)),
+            ("coupon_refused", lambda: check_out(guest, purchase(guest.hold(sku), coupon=code), expect=409)),
+            ("stock_refused", lambda: (put_in_cart(guest, sku), check_out(guest, purchase(), expect=409))),
+        )
+        for result, step in steps:
+            name = f'stampede_checkouts_total{{result="{result}"}}'
+            before = figure(server, name)
+            step()
+            self.assertEqual(figure(server, name), before + 1, result)
+        self.assertEqual(figure(server, 'stampede_checkouts_total{result="failed"}'), 0)
+        self.assertEqual(server.stop(), 0)
+
+
 class Keys(CheckoutTest):
     def test_a_repeat_is_the_first_answer_whatever_became_of_it(self):
         sku, key = self.admin.create_sku(5), new_key()
@@ -376,6 +404,8 @@ class Keys(CheckoutTest):
             self.assertEqual(again.body, first.body)
             self.assertEqual(again.header("idempotent-replayed"), "true")
             self.assertEqual(again.header("location"), first.header("location"))
+        spaced = json.dumps(dict(reversed(body.items())), indent=2).encode()
+        self.assertEqual(check_out(self.guest, spaced, key=key, expect=201).body, first.body, "the same, said otherwise")
         other = {**body, "email": new_email()}
         check_out(self.guest, other, key=key, expect=422, code="idempotency_key_reused")
         self.assertEqual(len(self.guest.pages("/v1/orders")), 1)
