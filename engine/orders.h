@@ -14,6 +14,7 @@
 enum {
     ORDER_LOOKUPS_MAX = 128, /* under way, a shard */
     ORDER_GATEWAY_MAX = 256, /* calls at the gateway, a shard */
+    ORDER_ASKS_MAX = 256,    /* calls at partitions, a shard */
     ORDER_PARTS = 3,         /* an order, its body, its person */
 };
 
@@ -87,6 +88,8 @@ struct orders {
     uint32_t oldest;
     uint32_t newest;
     uint32_t asking;            /* steps under way */
+    uint32_t in_flight;         /* of them, asked of partitions */
+    uint64_t left_serial;       /* the newest that a slot had written that is not here any more */
     struct order_list to_serve; /* loaded, or answered */
     struct order_list to_ask;
 };
