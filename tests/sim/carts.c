@@ -6,7 +6,7 @@
 #include "inspect.h"
 #include "violation.h"
 
-#define CARTS_COOKIE (1ULL << 62)
+#define CARTS_COOKIE (1ULL << 61)
 
 enum { HEAL_ROUNDS_MAX = 400, SMALL_POOL = 64 };
 
