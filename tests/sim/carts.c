@@ -6,13 +6,13 @@
 #include "inspect.h"
 #include "violation.h"
 
-#define CARTS_COOKIE (1ULL << 61)
+#define CARTS_COOKIE (1ULL << 62)
 
 enum { HEAL_ROUNDS_MAX = 400, SMALL_POOL = 64 };
 
 bool carts_is_cookie(uint64_t cookie)
 {
-    return (cookie & CARTS_COOKIE) != 0 && !mails_is_cookie(cookie);
+    return (cookie & CARTS_COOKIE) != 0;
 }
 
 static bool is_guest(uint32_t cart)

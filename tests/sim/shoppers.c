@@ -8,7 +8,7 @@
 #include "violation.h"
 #include "world.h"
 
-#define SHOPPERS_COOKIE (1ULL << 60)
+#define SHOPPERS_COOKIE (1ULL << 59)
 
 enum {
     RECENT_HOLDS = 8,
@@ -20,7 +20,7 @@ enum {
 
 bool shoppers_is_cookie(uint64_t cookie)
 {
-    return (cookie & SHOPPERS_COOKIE) != 0 && cookie < 2 * SHOPPERS_COOKIE;
+    return (cookie & SHOPPERS_COOKIE) != 0;
 }
 
 struct principal shoppers_person(uint32_t who)
