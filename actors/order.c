@@ -420,9 +420,12 @@ static void confirm(const struct order_turn *turn)
     order_begin_step(turn, turn->subject->order.from_cart ? STEP_CART_CLEAR : STEP_NONE);
 }
 
+/* A pinned hold ends by its order's word only: one that is not known any more was converted, and
+ * forgotten before the answer came. */
 static void convert_answered(const struct order_turn *turn, enum outcome outcome)
 {
-    if (outcome != OUTCOME_OK) /* a pin that did not hold; the money goes back */
+    if (outcome != OUTCOME_OK &&
+        outcome != OUTCOME_NOT_FOUND) /* a pin that did not hold; the money goes back */
         order_give_up(turn, ORDER_PAYMENT_FAILED);
     else if (turn->subject->order.coupon[0] != '\0')
         order_begin_step(turn, STEP_COUPON_COMMIT);

@@ -411,13 +411,30 @@ static void park(const struct shard *shard, struct order_slot *slot,
 static void make_anew(struct shard *shard, struct order_envelope *envelope);
 static void look_up_event(struct shard *shard, struct order_envelope *envelope);
 
-/* The same event may have been taken in since it was looked for: no record tells of that yet. */
+static void note_event(struct order_slot *slot, const struct order_envelope *envelope)
+{
+    if (slot->event_count >= ORDER_EVENTS_KEPT)
+        slot->dropped_serial = slot->write_serial;
+    slot->events[slot->event_count++ % ORDER_EVENTS_KEPT] =
+        event_in_place(&envelope->event, envelope->partition);
+}
+
+/* The same event may have been taken in since it was looked for, and no record told of that. */
+static bool was_taken(const struct order_slot *slot, const struct order_envelope *envelope)
+{
+    struct record_place place = event_in_place(&envelope->event, envelope->partition);
+
+    for (uint32_t i = 0; i < ORDER_EVENTS_KEPT && i < slot->event_count; i++)
+        if (slot->events[i].subject == place.subject && slot->events[i].sequence == place.sequence)
+            return true;
+    return false;
+}
+
 static bool must_look_again(const struct shard *shard, const struct order_slot *slot,
                             const struct order_envelope *envelope)
 {
-    return envelope->call == ORDER_CALL_EVENT && !envelope->replayed &&
-           (slot->write_serial > envelope->looked_serial ||
-            shard->orders.left_serial > envelope->looked_serial);
+    return slot->dropped_serial > envelope->looked_serial ||
+           shard->orders.left_serial > envelope->looked_serial;
 }
 
 static void serve(struct shard *shard, struct order_slot *slot, struct order_envelope *envelope)
@@ -426,9 +443,13 @@ static void serve(struct shard *shard, struct order_slot *slot, struct order_env
         make_anew(shard, envelope);
         return;
     }
-    if (must_look_again(shard, slot, envelope)) {
-        look_up_event(shard, envelope);
-        return;
+    if (envelope->call == ORDER_CALL_EVENT && !envelope->replayed) {
+        if (was_taken(slot, envelope)) {
+            envelope->replayed = 1;
+        } else if (must_look_again(shard, slot, envelope)) {
+            look_up_event(shard, envelope);
+            return;
+        }
     }
     struct order_context context = order_context_of(shard, &slot->subject);
     uint32_t records_before = shard->effects.records->used;
@@ -439,6 +460,8 @@ static void serve(struct shard *shard, struct order_slot *slot, struct order_env
         outcome = replay_checkout(slot, envelope);
     else
         outcome = order_receive(&slot->subject, &context, &shard->now, envelope, &shard->effects);
+    if (envelope->call == ORDER_CALL_EVENT && outcome == OUTCOME_OK && !envelope->replayed)
+        note_event(slot, envelope);
     if (outcome == OUTCOME_PENDING)
         park(shard, slot, envelope);
     else
