@@ -331,7 +331,7 @@ static void do_call(struct world *world, struct sim_gateway_call *call)
     job->captured_minor = job->refunded_minor = 0;
     if (call->mischief == CALL_UNAVAILABLE) {
         job->result = GATEWAY_UNAVAILABLE;
-        job->retry_after_s = sim_random_unless(&world->random, 80, 3);
+        job->retry_after_s = sim_random_unless(&world->random, 95, 3);
     } else if (call->mischief == CALL_REFUSED) {
         refuse(world, job);
     } else if (call->mischief != CALL_LOST) {
@@ -393,6 +393,10 @@ static void check_durable(struct world *world, const struct gateway_job *job)
 
 static bool submit(void *self, struct gateway_job *job)
 {
+    static const uint32_t mischiefs[CALL_MISCHIEFS] = {
+        [CALL_LOST] = 25,        [CALL_ANSWER_LOST] = 30, [CALL_SILENT] = 2,
+        [CALL_UNAVAILABLE] = 20, [CALL_REFUSED] = 20,
+    };
     struct world *world = self;
     struct sim_gateway *gateway = &world->gateway;
     struct sim_gateway_call *call = NULL;
@@ -411,7 +415,7 @@ static bool submit(void *self, struct gateway_job *job)
     call->asked.done = NULL;
     gateway->call_count++;
     if (!calm && sim_random_chance(&world->random, MISCHIEF_PARTS))
-        call->mischief = (uint8_t)sim_random_range(&world->random, 1, CALL_MISCHIEFS - 1);
+        call->mischief = (uint8_t)sim_random_weighted(&world->random, mischiefs, CALL_MISCHIEFS);
     if (!calm && call->mischief != CALL_SILENT &&
         sim_random_chance(&world->random, AT_ONCE_PARTS)) {
         do_call(world, call);
@@ -529,12 +533,14 @@ void sim_gateway_act(struct world *world)
     uint32_t drawn = sim_random_below(&world->random, 100);
     bool calm = world->phase == PHASE_HEAL;
 
-    if (world->gateway.call_count > 0 && (calm || drawn < 60))
+    if (world->gateway.call_count > 0 && (calm || drawn < 55))
         go_on_with_call(world);
-    else if (!calm && drawn < 75)
-        move_by_itself(world);
-    else if (!calm && drawn < 77)
+    else if (calm)
+        return;
+    else if (drawn % 40 == 0)
         sim_events_add_false(world);
-    else if (!calm)
+    else if (drawn % 3 == 0)
+        move_by_itself(world);
+    else
         sim_events_tell(world);
 }

@@ -128,12 +128,29 @@ static void draw_coupons(struct profile *profile, struct sim_random *random)
 /* In half of the worlds nobody orders. */
 static void draw_shoppers(struct profile *profile, struct sim_random *random)
 {
-    profile->orders = sim_random_unless(random, 50, 2);
-    profile->step_weights[STEP_SHOPPER] = sim_random_range(random, 5, 30);
-    profile->step_weights[STEP_GATEWAY] = sim_random_range(random, 5, 30);
+    profile->orders = sim_random_below(random, 2);
+    profile->step_weights[STEP_SHOPPER] = sim_random_range(random, 10, 40);
+    profile->step_weights[STEP_GATEWAY] = sim_random_range(random, 15, 60);
     profile->engine.orders_live_max = 1024;
     if (profile->reshard_percent == 0 && sim_random_chance(random, 300000))
         profile->engine.orders_live_max = sim_random_range(random, 4, 40);
+    /* An order takes many steps: in most worlds there is time and room for them. */
+    if (profile->orders == 0 || sim_random_chance(random, 200000))
+        return;
+    if (profile->tick_max_ms > 5)
+        profile->tick_max_ms = sim_random_range(random, 1, 5);
+    if (profile->engine.hold_ttl_ms < 2000) {
+        profile->engine.hold_ttl_ms = sim_random_range(random, 1000, 6000);
+        profile->engine.hold_cap_ms = 2 * profile->engine.hold_ttl_ms;
+        profile->jump_max_ms = 2 * (int64_t)profile->engine.hold_ttl_ms;
+    }
+    profile->engine.requests_max += 200;
+    profile->engine.mailbox_max += 16;
+    if (profile->step_weights[STEP_CLOCK] < 10)
+        profile->step_weights[STEP_CLOCK] += 10;
+    profile->step_weights[STEP_READ_DONE] = 25;
+    if (profile->engine.request_timeout_ms < 50)
+        profile->engine.request_timeout_ms += 50;
 }
 
 static void draw_faults(struct profile *profile, struct sim_random *random)

@@ -12,10 +12,10 @@
 
 enum {
     RECENT_HOLDS = 8,
-    RECENT_ORDERS = 16,
+    RECENT_ORDERS = 20,
     ORDERS_KEPT_BACK = 100, /* for healing */
     AHEAD_TTLS_MAX = 3,     /* nobody waits longer for the last moment */
-    DAY_MS = 24 * 3600 * 1000,
+    RACE_MS = 60,           /* and two ticks: what the one or the other takes to come */
 };
 
 bool shoppers_is_cookie(uint64_t cookie)
@@ -508,7 +508,7 @@ static void pay(struct world *world, uint32_t index)
 
 bool shoppers_is_expiring(struct world *world, const struct reservation_id *id)
 {
-    int64_t window_ms = 2 * (int64_t)world->profile.tick_max_ms + 5;
+    int64_t window_ms = 2 * (int64_t)world->profile.tick_max_ms + RACE_MS;
     struct record *record = &world->shoppers.record;
     int64_t left_ms;
 
@@ -518,53 +518,106 @@ bool shoppers_is_expiring(struct world *world, const struct reservation_id *id)
     return left_ms >= -window_ms && left_ms <= window_ms;
 }
 
-/* Pays at the last moment, or waits for it when it has paid. */
+/* Whoever has little time left pays now, most of them. */
+static void pay_in_time(struct world *world, int64_t left_ms_max)
+{
+    struct shoppers_model *shoppers = &world->shoppers;
+    uint32_t first =
+        shoppers->order_count < RECENT_ORDERS ? 0 : shoppers->order_count - RECENT_ORDERS;
+
+    for (uint32_t i = first; i < shoppers->order_count; i++) {
+        const struct shop_order *order = &shoppers->orders[i];
+
+        if (order->state == SHOP_PLACED && order->status == ORDER_PENDING &&
+            time_left(world, order) <= left_ms_max && sim_random_chance(&world->random, 800000))
+            pay(world, i);
+    }
+}
+
+/* They pay at the last moment, or wait for it when they have paid. */
 static void race(struct world *world, uint32_t index)
 {
+    static const uint32_t offs_ms[] = {5, 50, 150};
     const struct shop_order *order = &world->shoppers.orders[index];
     int64_t left_ms = time_left(world, order);
-    int64_t off_ms = sim_random_below(&world->random, 4);
-    bool pays_first = sim_random_chance(&world->random, 500000);
+    int64_t off_ms = sim_random_below(&world->random, offs_ms[sim_random_below(&world->random, 3)]);
+    bool pays_first = sim_random_chance(&world->random, 300000);
 
-    if (order->status != ORDER_PENDING || left_ms <= off_ms ||
-        left_ms > AHEAD_TTLS_MAX * (int64_t)world->profile.engine.hold_ttl_ms)
+    if (left_ms > AHEAD_TTLS_MAX * (int64_t)world->profile.engine.hold_ttl_ms)
         return;
     if (pays_first)
         pay(world, index);
-    world_advance_clock(world, left_ms - off_ms);
-    if (!pays_first)
+    if (left_ms > off_ms)
+        world_advance_clock(world, left_ms - off_ms);
+    pay_in_time(world, off_ms + 50);
+}
+
+static void act_on_pending(struct world *world, uint32_t index, uint32_t drawn)
+{
+    if (drawn < 45)
         pay(world, index);
+    else if (drawn < 60)
+        race(world, index);
+    else if (drawn < 75)
+        shoppers_call(world, index, ORDER_CALL_GET, NONE);
+    else if (drawn < 83)
+        shoppers_call(world, index, ORDER_CALL_CANCEL, NONE);
+    else if (drawn < 88)
+        release_hold(world, world->shoppers.orders[index].hold);
+    else if (drawn < 91)
+        refund(world, index);
+    else
+        shoppers_checkout(world, index);
 }
 
 static void act_on_order(struct world *world, uint32_t index)
 {
-    static const enum order_call staff[] = {ORDER_CALL_FULFIL, ORDER_CALL_FULFIL,
-                                            ORDER_CALL_DELIVER};
     const struct shop_order *order = &world->shoppers.orders[index];
     uint32_t drawn = sim_random_below(&world->random, 100);
 
     if (order->state == SHOP_NEVER)
         return;
-    if (order->state == SHOP_ASKED || drawn < 6) {
-        shoppers_checkout(world, index);
-        return;
-    }
-    if (drawn < 30)
-        pay(world, index);
-    else if (drawn < 55)
-        race(world, index);
-    else if (drawn < 63)
+    if (order->state == SHOP_ASKED) {
+        if (order->open == 0 || drawn < 15)
+            shoppers_checkout(world, index);
+    } else if (order->status == ORDER_PENDING) {
+        act_on_pending(world, index, drawn);
+    } else if (drawn < 20) {
         shoppers_call(world, index, ORDER_CALL_GET, NONE);
-    else if (drawn < 71)
+    } else if (drawn < 30) {
         shoppers_call(world, index, ORDER_CALL_CANCEL, NONE);
-    else if (drawn < 80)
-        shoppers_call(world, index, staff[sim_random_below(&world->random, 3)], NONE);
-    else if (drawn < 94)
+    } else if (drawn < 46) {
+        shoppers_call(world, index, ORDER_CALL_FULFIL, NONE);
+    } else if (drawn < 56) {
+        shoppers_call(world, index, ORDER_CALL_DELIVER, NONE);
+    } else if (drawn < 86) {
         refund(world, index);
-    else if (drawn < 96)
+    } else if (drawn < 90) {
         shoppers_call(world, index, ORDER_CALL_FORGET, NONE);
-    else
-        release_hold(world, order->hold);
+    } else if (drawn < 95) {
+        pay(world, index);
+    } else {
+        shoppers_checkout(world, index);
+    }
+}
+
+/* One of the newest, and sooner one that is to be paid yet. */
+static uint32_t draw_order(struct world *world)
+{
+    const struct shoppers_model *shoppers = &world->shoppers;
+    uint32_t recent = shoppers->order_count < RECENT_ORDERS ? shoppers->order_count : RECENT_ORDERS;
+    uint32_t index = 0;
+
+    for (uint32_t tries = 0; tries < 3; tries++) {
+        const struct shop_order *order;
+
+        index = shoppers->order_count - 1 - sim_random_below(&world->random, recent);
+        order = &shoppers->orders[index];
+        if (order->state == SHOP_ASKED ||
+            (order->state == SHOP_PLACED && order->status == ORDER_PENDING))
+            break;
+    }
+    return index;
 }
 
 static bool set_up(struct world *world)
@@ -588,7 +641,6 @@ void shoppers_act(struct world *world)
     uint32_t coupon = sim_random_below(&world->random, SIM_SHOP_COUPONS);
     uint32_t who = sim_random_below(&world->random, SIM_SHOPPERS);
     uint32_t holds = shoppers->hold_count < RECENT_HOLDS ? shoppers->hold_count : RECENT_HOLDS;
-    uint32_t orders = shoppers->order_count < RECENT_ORDERS ? shoppers->order_count : RECENT_ORDERS;
 
     if (!set_up(world))
         return;
@@ -596,13 +648,13 @@ void shoppers_act(struct world *world)
         put_coupon(world, coupon);
         return;
     }
-    if (drawn < 18) {
+    if (drawn < 25) {
         if (shoppers->order_count < SIM_SHOP_ORDERS_MAX - ORDERS_KEPT_BACK)
             shoppers_reserve(world, who);
-    } else if (drawn < 40 && holds > 0) {
+    } else if (drawn < 50 && holds > 0) {
         if (shoppers->order_count < SIM_SHOP_ORDERS_MAX - ORDERS_KEPT_BACK)
             new_order(world, shoppers->hold_count - 1 - sim_random_below(&world->random, holds));
-    } else if (orders > 0) {
-        act_on_order(world, shoppers->order_count - 1 - sim_random_below(&world->random, orders));
+    } else if (shoppers->order_count > 0) {
+        act_on_order(world, draw_order(world));
     }
 }
