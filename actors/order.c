@@ -287,7 +287,11 @@ void order_is_paid(const struct order_turn *turn, enum payment_state state, int6
     order->payment_state = (uint8_t)state;
     if (state == PAYMENT_CAPTURED)
         order->captured_minor = captured_minor;
-    order_begin_step(turn, MUTANT(PIN_SKIPPED) ? STEP_CAPTURE : STEP_PIN);
+    if (state == PAYMENT_CAPTURED && captured_minor != order->totals.total_minor &&
+        !MUTANT(AMOUNT_UNCHECKED))
+        order_give_up(turn, ORDER_PAYMENT_FAILED);
+    else
+        order_begin_step(turn, MUTANT(PIN_SKIPPED) ? STEP_CAPTURE : STEP_PIN);
 }
 
 void order_give_up(const struct order_turn *turn, enum order_status goal)
@@ -519,6 +523,10 @@ static void refund_answered(const struct order_turn *turn, const struct order_an
     bool is_owed = order->goal != ORDER_NONE; /* by the shop: it is asked for until it is done */
 
     assert(order->refund_count > 0 && refund->state == REFUND_ASKED);
+    /* An earlier try may have done it without a word: then the gateway says so by the amount. */
+    if (result == RESULT_REFUSED && answer->state == PAYMENT_CAPTURED &&
+        answer->refunded_minor >= order->refunded_minor + refund->amount_minor)
+        result = RESULT_DONE;
     if (result == RESULT_UNKNOWN || result == RESULT_UNAVAILABLE ||
         (result != RESULT_DONE && is_owed)) {
         later(turn, answer->retry_after_s);

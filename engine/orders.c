@@ -307,7 +307,8 @@ static void reply(struct shard *shard, const struct order_subject *subject,
     fill_reply(effects_message(&shard->effects, MESSAGE_REPLY, 0), envelope, outcome);
 }
 
-static void answer_parked(struct shard *shard, struct order_slot *slot)
+/* False: the others' turn comes. */
+static bool answer_parked(struct shard *shard, struct order_slot *slot)
 {
     struct order_envelope **link = &slot->parked;
     uint32_t replies = 0;
@@ -327,6 +328,7 @@ static void answer_parked(struct shard *shard, struct order_slot *slot)
         reply(shard, &slot->subject, envelope, outcome);
         replies++;
     }
+    return *link == NULL;
 }
 
 /* ---- after each turn of an order ---- */
@@ -365,7 +367,8 @@ void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records
     if (shard->effects.records->used != records_before)
         slot->write_serial = shard->open->serial;
     shard_apply_effects(shard);
-    answer_parked(shard, slot);
+    if (!answer_parked(shard, slot))
+        order_enqueue(orders, slot, ORDER_TO_SERVE);
     if (order->status == ORDER_NONE) { /* it came to nothing, or never was */
         remove_key(shard, slot);
         if (slot->parked == NULL && slot->waiting_first == NULL && !slot->is_asking)
@@ -810,11 +813,6 @@ static bool serve_slot(struct shard *shard, struct order_slot *slot)
         return false;
     if (slot->turns != turns)
         return true;
-    if (slot->subject.order.status == ORDER_NONE) {
-        if (slot->parked == NULL && !slot->is_asking)
-            forget(shard, slot);
-        return true;
-    }
     if (slot->is_answered) {
         order_take_answer(shard, slot);
         return true;
