@@ -35,8 +35,9 @@
 #include "order_state.h"
 
 #define ORDER_CALLS(X)                                                                             \
-    X(CREATE) /* `order`, `body`, `text`, `person`: PENDING; answered when it waits for payment */ \
-    X(GET)    /* all of it */                                                                      \
+    X(CREATE)  /* `order`, `body`, `text`, `person`: PENDING; answered when it waits for payment.  \
+                  Without lines it makes nothing: what has its key made before? NOT_FOUND */       \
+    X(GET)     /* all of it; by its number alone where the ID's time is 0 */                       \
     X(CONFIRM) /* with `method`; PAYMENT_DECLINED, METHOD_REFUSED: it can be tried again */        \
     X(CANCEL)  /* before fulfilment; what is paid goes back */                                     \
     X(EVENT)   /* of the gateway: `event`; answered when it is stored */                           \

@@ -423,7 +423,8 @@ static enum outcome forget(const struct order_turn *turn)
 
 static bool may_ask(const struct order_subject *subject, const struct order_envelope *envelope)
 {
-    if (envelope->id.created_ms != subject->order.created_wall_ms)
+    if (envelope->id.created_ms != subject->order.created_wall_ms &&
+        (envelope->call != ORDER_CALL_GET || envelope->id.created_ms != 0))
         return false;
     if (envelope->authority == AUTHORITY_STAFF)
         return true;

@@ -327,6 +327,7 @@ static bool create_engine(struct service *service)
 
     storage_ports_get(service->storage, &ports.journal, &ports.watermark, &ports.secrets);
     ports.outbound = outbound_port_get(service->outbound.outbound);
+    ports.gateway = gateways_port(service->outbound.gateways);
     ports.vault = storage_vault_get(service->storage);
     ports.workers = env_real_workers_port(service->workers);
     ports.gateway = gateways_port(service->outbound.gateways);

@@ -461,6 +461,11 @@ uint32_t engine_mark(const struct engine *engine, const struct principal *princi
     return session_mark_read(engine->marks, principal);
 }
 
+const struct gateway_port *engine_gateway(const struct engine *engine)
+{
+    return &engine->ports.gateway;
+}
+
 const struct vault_port *engine_vault(const struct engine *engine)
 {
     return &engine->ports.vault;

@@ -363,6 +363,7 @@ void engine_cart_id(const struct engine *engine, const struct principal *princip
                     int64_t created_wall_ms, char text_out[CART_ID_LENGTH + 1]);
 const struct secrets_port *engine_secrets(const struct engine *engine);
 const struct vault_port *engine_vault(const struct engine *engine);
+const struct gateway_port *engine_gateway(const struct engine *engine);
 struct moment engine_now(const struct engine *engine);
 
 /* ---- state of the whole ---- */

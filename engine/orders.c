@@ -655,6 +655,8 @@ static void serve_lookup(struct shard *shard, struct order_lookup *lookup)
         } else if (read->count == 1 && hash128_equal(&record->checkout.key, &envelope->order.key)) {
             envelope->id.sequence = record->checkout.sequence;
             serve_by_sequence(shard, envelope);
+        } else if (envelope->body.line_count == 0) { /* only asks what its key has made */
+            refuse(shard, envelope, OUTCOME_NOT_FOUND);
         } else {
             make(shard, envelope);
         }

@@ -499,7 +499,7 @@ static enum outcome submit_order(struct shard *shard, const struct command *comm
 
     if (partition >= engine->options.partitions)
         return OUTCOME_NOT_FOUND;
-    if (envelope->call == ORDER_CALL_CREATE &&
+    if (envelope->call == ORDER_CALL_CREATE && envelope->body.line_count > 0 &&
         engine->ports.journal.is_full(engine->ports.journal.self))
         return OUTCOME_STORAGE_FULL;
     target = engine_shard_of(engine, partition);

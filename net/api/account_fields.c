@@ -2,6 +2,7 @@
 #include "api/account_fields.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api/private_data.h"
@@ -295,16 +296,33 @@ static void check_address_field(struct validation *validation, unsigned i, struc
         *text_out = text;
 }
 
+/* `prefix` "": the body's own. The name is in `buffer`. */
+static struct field address_field_name(const char *prefix, struct slice name,
+                                       char buffer[VALIDATION_FIELD_LENGTH_MAX + 1])
+{
+    int length;
+
+    if (prefix[0] == '\0')
+        return (struct field){.name = name};
+    length =
+        snprintf(buffer, VALIDATION_FIELD_LENGTH_MAX + 1, "%s.%.*s", prefix,
+                 (int)(name.length < VALIDATION_FIELD_LENGTH_MAX ? name.length : 0), name.text);
+    if (length > VALIDATION_FIELD_LENGTH_MAX || name.length >= VALIDATION_FIELD_LENGTH_MAX)
+        return (struct field){.name = {prefix, strlen(prefix)}};
+    return (struct field){.name = {buffer, (size_t)length}};
+}
+
 static void read_address_members(struct validation *validation, const struct json_value *object,
-                                 struct slice texts_out[ADDRESS_FIELDS])
+                                 const char *prefix, struct slice texts_out[ADDRESS_FIELDS])
 {
     struct json_iterator members = json_members(object);
+    char buffer[VALIDATION_FIELD_LENGTH_MAX + 1];
     const struct json_value *value;
     struct slice name;
     unsigned seen = 0;
 
     while (json_next_member(&members, &name, &value)) {
-        struct field field = {.name = name};
+        struct field field = address_field_name(prefix, name, buffer);
         unsigned i = 0;
         while (i < ADDRESS_FIELDS && !slice_is(name, address_fields[i].name))
             i++;
@@ -317,29 +335,30 @@ static void read_address_members(struct validation *validation, const struct jso
         seen |= i < ADDRESS_FIELDS ? 1u << i : 0;
     }
     for (unsigned i = 0; i < ADDRESS_FIELDS; i++) {
+        struct slice known = {address_fields[i].name, strlen(address_fields[i].name)};
+
         if (address_fields[i].is_required && (seen & 1u << i) == 0)
-            validation_add(
-                validation,
-                (struct field){.name = {address_fields[i].name, strlen(address_fields[i].name)}},
-                "is required");
+            validation_add(validation, address_field_name(prefix, known, buffer), "is required");
     }
 }
 
-bool account_address_read(struct api_call *call, struct flow *flow)
+/* Writes the address as JSON; its length, 0 after having noted what is wrong. */
+static size_t read_address(struct validation *validation, const struct json_value *object,
+                           const char *prefix, struct slice texts[ADDRESS_FIELDS],
+                           char json_out[ADDRESS_LENGTH_MAX])
 {
     /* As JSON every byte may take two: control characters are not let in. */
     enum { JSON_MAX = 2 * 4 * (100 + 150 + 150 + 100 + 80 + 20 + 2 + 32) + ADDRESS_FIELDS * 20 };
-    struct slice texts[ADDRESS_FIELDS] = {{0}};
-    const struct json_value *object;
-    struct validation validation;
+    static const struct slice line1 = {"line1", 5};
+    char buffer[VALIDATION_FIELD_LENGTH_MAX + 1];
+    unsigned errors = validation->count;
     char json[JSON_MAX];
     struct writer writer = writer_fixed(json, sizeof(json));
 
-    if (!request_object(call, &object))
-        return false;
-    validation_init(&validation);
-    read_address_members(&validation, object, texts);
-    for (unsigned i = 0; i < ADDRESS_FIELDS && validation.count == 0; i++) {
+    read_address_members(validation, object, prefix, texts);
+    if (validation->count > errors)
+        return 0;
+    for (unsigned i = 0; i < ADDRESS_FIELDS; i++) {
         write_literal(&writer, ",\"");
         write_text(&writer, address_fields[i].name);
         write_literal(&writer, "\":");
@@ -348,15 +367,50 @@ bool account_address_read(struct api_call *call, struct flow *flow)
         else
             write_literal(&writer, "null");
     }
-    if (validation.count == 0 && writer_length(&writer) > ADDRESS_LENGTH_MAX)
-        validation_add(&validation, FIELD("line1"), "is too long, together with the other fields");
-    if (validation.count > 0) {
-        validation_respond(&validation, call->exchange);
-        return false;
+    if (writer_length(&writer) > ADDRESS_LENGTH_MAX) {
+        validation_add(validation, address_field_name(prefix, line1, buffer),
+                       "is too long, together with the other fields");
+        return 0;
     }
-    flow->text_length = writer_length(&writer);
-    memcpy(flow->text, json, flow->text_length);
-    return true;
+    memcpy(json_out, json, writer_length(&writer));
+    return writer_length(&writer);
+}
+
+bool account_address_read(struct api_call *call, struct flow *flow)
+{
+    struct slice texts[ADDRESS_FIELDS] = {{0}};
+    const struct json_value *object;
+    struct validation validation;
+
+    if (!request_object(call, &object))
+        return false;
+    validation_init(&validation);
+    flow->text_length = read_address(&validation, object, "", texts, flow->text);
+    if (flow->text_length > 0)
+        return true;
+    validation_respond(&validation, call->exchange);
+    return false;
+}
+
+void account_address_parse(struct validation *validation, const struct json_value *value,
+                           const char *prefix, struct postal_address *address_out)
+{
+    enum { REGION = 4, COUNTRY = 6 };
+    struct slice texts[ADDRESS_FIELDS] = {{0}};
+
+    address_out->length = 0;
+    if (json_type(value) != JSON_OBJECT) {
+        validation_add(validation, (struct field){.name = {prefix, strlen(prefix)}},
+                       "must be an object");
+        return;
+    }
+    address_out->length = read_address(validation, value, prefix, texts, address_out->json);
+    if (address_out->length == 0)
+        return;
+    assert(strcmp(address_fields[REGION].name, "region") == 0 &&
+           strcmp(address_fields[COUNTRY].name, "country") == 0 && texts[COUNTRY].length == 2);
+    memcpy(address_out->country, texts[COUNTRY].text, sizeof(address_out->country));
+    address_out->region = texts[REGION];
 }
 
 struct account_envelope *account_registration(struct flow *flow, enum account_role role)

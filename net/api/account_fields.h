@@ -49,4 +49,15 @@ struct account_envelope *account_registration(struct flow *flow, enum account_ro
  * flow has not ended. Within the handler. */
 bool account_address_read(struct api_call *call, struct flow *flow);
 
+/* One that stands in a member of the body, called `prefix`: into `address_out`, or errors noted by
+ * `prefix.field`. */
+struct postal_address {
+    char json[ADDRESS_LENGTH_MAX]; /* without its braces */
+    size_t length;
+    char country[2];
+    struct slice region; /* of the request's body; empty: none */
+};
+void account_address_parse(struct validation *validation, const struct json_value *value,
+                           const char *prefix, struct postal_address *address_out);
+
 #endif

@@ -28,6 +28,8 @@ static bool check_nobody(struct api_call *call)
     case CALLER_SESSION_OR_NEW:
         session_start(call, token);
         return true;
+    case CALLER_SESSION_OR_NONE:
+        return true;
     case CALLER_SESSION:
         return refuse(call, "Start a session with POST /v1/sessions.");
     case CALLER_CUSTOMER:

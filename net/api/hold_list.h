@@ -26,4 +26,8 @@ void api_change_answer(struct api_shard *shard, struct http_exchange *exchange,
 void api_release_answer(struct api_shard *shard, struct http_exchange *exchange,
                         const struct message *message, void *user);
 
+/* Answers with why nothing was held; also of a checkout's lines. The exchange is over. */
+void respond_not_reserved(struct api_shard *shard, struct http_exchange *exchange,
+                          const struct reply_body *reply);
+
 #endif

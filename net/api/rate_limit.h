@@ -27,6 +27,8 @@
     X(RESERVE, "reserve", 30, 300, 1200, 10)                                                       \
     X(HOLDS, "holds", 60, 600, 2400, 10)                                                           \
     X(CART, "cart", 60, 600, 2400, 10)                                                             \
+    X(CHECKOUT, "checkout", 30, 300, 1200, 10)                                                     \
+    X(ORDERS, "orders", 60, 600, 2400, 10)                                                         \
     X(AUTH, "auth", 30, 60, 240, 60)                                                               \
     X(CHALLENGE, "challenge", 0, 120, 480, 60)                                                     \
     X(ACCOUNT, "account", 60, 600, 2400, 60)                                                       \

@@ -8,6 +8,7 @@
 #include "api/hold_list.h"
 #include "api/hold_view.h"
 #include "api/keyed.h"
+#include "api/order_flow.h"
 #include "api/request.h"
 
 /* ---- the body ---- */
@@ -300,8 +301,8 @@ static void refuse_now(struct api_call *call, const struct command *command, enu
 }
 
 /* Refused by the owner: the reply has the lines. */
-static void refuse_later(struct api_shard *shard, struct http_exchange *exchange,
-                         const struct reply_body *reply)
+void respond_not_reserved(struct api_shard *shard, struct http_exchange *exchange,
+                          const struct reply_body *reply)
 {
     const struct directory *directory = shard_directory(shard->shard);
     enum outcome outcome = (enum outcome)reply->outcome;
@@ -340,7 +341,7 @@ static void reservation_answer(struct api_shard *shard, struct http_exchange *ex
     if (reply->outcome == OUTCOME_OK)
         respond_created_hold(shard, exchange, &reply->hold, reply->replayed);
     else
-        refuse_later(shard, exchange, reply);
+        respond_not_reserved(shard, exchange, reply);
 }
 
 /* What a repeated key must ask for again: the lines, whatever the body's spacing, order of members
@@ -397,6 +398,18 @@ static void hold_answer(struct api_shard *shard, struct http_exchange *exchange,
         respond_outcome(exchange, (enum outcome)message->reply.outcome);
 }
 
+/* Of a hold that an order has, whose ID is told. */
+static void refuse_change(struct api_shard *shard, struct http_exchange *exchange,
+                          const struct reply_body *reply, struct keyed_entry *entry)
+{
+    if (reply->outcome != OUTCOME_HOLD_IN_USE || reply->hold.order == 0 || exchange == NULL) {
+        keyed_refuse(shard, entry, exchange, (enum outcome)reply->outcome);
+        return;
+    }
+    keyed_drop(shard, entry);
+    respond_hold_in_use(shard, exchange, reply->hold.order);
+}
+
 void api_change_answer(struct api_shard *shard, struct http_exchange *exchange,
                        const struct message *message, void *user)
 {
@@ -405,7 +418,7 @@ void api_change_answer(struct api_shard *shard, struct http_exchange *exchange,
     if (message->reply.outcome == OUTCOME_OK)
         keyed_answer_hold(shard, user, exchange, &message->reply.hold);
     else
-        keyed_refuse(shard, user, exchange, (enum outcome)message->reply.outcome);
+        refuse_change(shard, exchange, &message->reply, user);
 }
 
 /* A release repeated is released; what lapsed or was sold cannot be. */
@@ -415,7 +428,7 @@ void api_release_answer(struct api_shard *shard, struct http_exchange *exchange,
     const struct reply_body *reply = &message->reply;
 
     if (reply->outcome != OUTCOME_OK)
-        keyed_refuse(shard, user, exchange, (enum outcome)reply->outcome);
+        refuse_change(shard, exchange, reply, user);
     else if (reply->hold.state != HOLD_RELEASED)
         keyed_refuse(shard, user, exchange, OUTCOME_HOLD_ENDED);
     else

@@ -21,11 +21,12 @@
 
 /* There is no "default": 0 is nobody, and no name of the table's column gives it. */
 enum api_caller {
-    CALLER_PUBLIC = 1,     /* anyone; a session is neither asked for nor looked at */
-    CALLER_SESSION,        /* a guest or an account: 401 without */
-    CALLER_SESSION_OR_NEW, /* without a session a guest's is made and handed out */
-    CALLER_CUSTOMER,       /* whoever has logged in, staff too: 401 for guests */
-    CALLER_STAFF,          /* the admin key, or staff of one of the roles: 403 for others */
+    CALLER_PUBLIC = 1,      /* anyone; a session is neither asked for nor looked at */
+    CALLER_SESSION,         /* a guest or an account: 401 without */
+    CALLER_SESSION_OR_NEW,  /* without a session a guest's is made and handed out */
+    CALLER_SESSION_OR_NONE, /* anyone; a session is looked at where there is one */
+    CALLER_CUSTOMER,        /* whoever has logged in, staff too: 401 for guests */
+    CALLER_STAFF,           /* the admin key, or staff of one of the roles: 403 for others */
 };
 
 /* Sets of roles, for STAFF(…) in the table's column. The admin key counts as an owner. */
@@ -46,11 +47,12 @@ struct api_access {
 };
 
 /* The table's column as an initialiser's two values. */
-#define ACCESS_PUBLIC         CALLER_PUBLIC, ROLES_NONE
-#define ACCESS_SESSION        CALLER_SESSION, ROLES_NONE
-#define ACCESS_SESSION_OR_NEW CALLER_SESSION_OR_NEW, ROLES_NONE
-#define ACCESS_CUSTOMER       CALLER_CUSTOMER, ROLES_NONE
-#define ACCESS_STAFF(set)     CALLER_STAFF, ROLES_##set
+#define ACCESS_PUBLIC          CALLER_PUBLIC, ROLES_NONE
+#define ACCESS_SESSION         CALLER_SESSION, ROLES_NONE
+#define ACCESS_SESSION_OR_NEW  CALLER_SESSION_OR_NEW, ROLES_NONE
+#define ACCESS_SESSION_OR_NONE CALLER_SESSION_OR_NONE, ROLES_NONE
+#define ACCESS_CUSTOMER        CALLER_CUSTOMER, ROLES_NONE
+#define ACCESS_STAFF(set)      CALLER_STAFF, ROLES_##set
 
 enum api_body {
     BODY_NONE,
@@ -73,6 +75,14 @@ enum api_key {
     X(DELETE, "/v1/reservations/{id}", reservation_release, SESSION_OR_NEW, HOLDS, NONE, OPTIONAL) \
     X(POST, "/v1/reservations/{id}/extend", reservation_extend, SESSION_OR_NEW, HOLDS,             \
       JSON_OR_EMPTY, OPTIONAL)                                                                     \
+    X(POST, "/v1/checkout", checkout, SESSION, CHECKOUT, JSON, REQUIRED)                           \
+    X(POST, "/checkout", checkout_plain, SESSION, CHECKOUT, JSON, REQUIRED)                        \
+    X(POST, "/v1/payments/confirm", payment_confirm, SESSION, CHECKOUT, JSON, OPTIONAL)            \
+    X(POST, "/payment/confirm", payment_confirm_plain, SESSION, CHECKOUT, JSON, OPTIONAL)          \
+    X(GET, "/v1/orders", order_list, SESSION, ORDERS, NONE, IGNORED)                               \
+    X(GET, "/v1/orders/{id}", order_get, SESSION_OR_NONE, ORDERS, NONE, IGNORED)                   \
+    X(GET, "/orders/{id}", order_get_plain, SESSION_OR_NONE, ORDERS, NONE, IGNORED)                \
+    X(POST, "/v1/orders/{id}/cancel", order_cancel, SESSION, ORDERS, JSON_OR_EMPTY, OPTIONAL)      \
     X(GET, "/v1/skus/availability", availability_list, PUBLIC, BROWSE, NONE, IGNORED)              \
     X(GET, "/v1/skus/{sku}/availability", availability_get, PUBLIC, BROWSE, NONE, IGNORED)         \
     X(GET, "/v1/products/{id}", product_get, PUBLIC, BROWSE, NONE, IGNORED)                        \

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A call about orders: an order, or several things of which it is made, are asked one after the
+ * other. Everything of the request that is needed later is in the flow; it outlives the exchange,
+ * so that what was begun ends whether the client waits or not.
+ *
+ *     handler -> order_flow_start -> order_flow_ask | order_flow_submit -> step -> ...
+ *             -> order_flow_respond | order_flow_refuse | order_flow_end
+ *
+ * Each step is called with the outcome of what it waited for, on the shard's thread, and either
+ * asks for one more thing or ends the flow, as its last act. Private to net/api. */
+#ifndef STAMPEDE_API_ORDER_FLOW_H
+#define STAMPEDE_API_ORDER_FLOW_H
+
+#include "api/api_shard.h"
+#include "api/order_view.h"
+#include "api/problems.h"
+
+struct order_flow;
+typedef void (*order_step)(struct order_flow *flow, enum outcome outcome);
+
+/* Embedded, as its first member, in what a call needs beside it. */
+struct order_flow {
+    struct api_shard *shard;
+    uint64_t exchange_cookie;
+    order_step next;
+    void (*release)(struct order_flow *flow); /* frees what is beside it; may be NULL */
+
+    /* Who asks: the caller and, of a customer, the guests that it was. */
+    struct principal who[1 + ACCOUNT_ALIASES_MAX];
+    uint8_t who_count;
+    enum authority authority;
+    struct origin origin;
+
+    /* The order of the path or the body. */
+    struct reservation_id id;
+    enum order_shape shape; /* that it is answered in */
+
+    const struct message *reply;   /* in a step only: what was answered; NULL: refused at once */
+    struct order_envelope *answer; /* the newest about an order, or NULL */
+};
+
+/* A flow of this call, in zeroed memory of `size` bytes; NULL: refused already. */
+struct order_flow *order_flow_start(struct api_call *call, size_t size);
+
+/* The order that a text names, into flow->id; false if it is none of this store's. */
+bool order_flow_read_id(struct order_flow *flow, const char *text, size_t length);
+
+/* The flow of a call on the order of the path's {id}, in the shape that the caller may see; NULL:
+ * refused already. */
+struct order_flow *order_flow_start_path(struct api_call *call, size_t size);
+
+/* An envelope about flow->id, by whoever asks; NULL: no memory, which order_flow_ask takes. */
+struct order_envelope *order_flow_envelope(const struct order_flow *flow, enum order_call call);
+
+/* Asks an order, then calls `next`; takes the envelope. The answer is in flow->answer. */
+void order_flow_ask(struct order_flow *flow, struct order_envelope *envelope, order_step next);
+
+/* Submits any other command, as the caller, then calls `next`. An envelope in its reply is the
+ * step's to free. */
+void order_flow_submit(struct order_flow *flow, struct command *command, order_step next);
+
+/* The client's exchange, or NULL: it has gone. */
+struct http_exchange *order_flow_exchange(const struct order_flow *flow);
+
+/* Answers with the order of flow->answer in the flow's shape, and ends the flow. 201 tells its
+ * place, too. */
+void order_flow_respond(struct order_flow *flow, int status);
+/* A step for order_flow_ask: 200 with the order, or the refusal. */
+void order_flow_respond_200(struct order_flow *flow, enum outcome outcome);
+void order_flow_refuse(struct order_flow *flow, enum outcome outcome);
+void order_flow_problem(struct order_flow *flow, enum problem problem, const char *detail);
+/* 422 with one error. */
+void order_flow_invalid(struct order_flow *flow, const char *field, const char *message);
+/* 409 `hold_in_use` with the ID of the order that the caller's hold belongs to, by its number
+ * (order_number). */
+void order_flow_hold_in_use(struct order_flow *flow, uint64_t number);
+
+/* Ends it without an answer. */
+void order_flow_end(struct order_flow *flow);
+
+/* The same for a call that has no flow. The exchange is over, by then or later. */
+void respond_hold_in_use(struct api_shard *shard, struct http_exchange *exchange, uint64_t number);
+
+#endif
