@@ -242,8 +242,9 @@ struct refusal {
 };
 
 /* Submits a command at the caller's shard. PENDING: the answer comes by the shard's reply callback
- * with this cookie (never before this returns). Anything else: refused, nothing happened, and
- * `refusal_out` says more for some outcomes. Never blocks, takes no lock and no heap. */
+ * with this cookie, whose highest bit is the engine's own and 0 here (never before this returns).
+ * Anything else: refused, nothing happened, and `refusal_out` says more for some outcomes. Never
+ * blocks, takes no lock and no heap. */
 enum outcome engine_submit(struct shard *shard, const struct command *command, uint64_t cookie,
                            struct refusal *refusal_out);
 

@@ -40,7 +40,9 @@ static void coupon_known(struct cart_coupon_lookup *lookup, const struct pricing
 
     cart_terms_of_shop(later->shard, &later->destination, &terms);
     terms.coupon = rule;
-    if (outcome == OUTCOME_OK)
+    terms.coupon_outcome = outcome;
+    if (outcome == OUTCOME_OK || outcome == OUTCOME_COUPON_INVALID ||
+        outcome == OUTCOME_COUPON_EXHAUSTED)
         respond_cart(later->shard, later->entry, exchange, &later->view, &terms);
     else
         keyed_refuse(later->shard, later->entry, exchange, outcome);
@@ -149,7 +151,26 @@ static void get_answer(struct api_shard *shard, struct http_exchange *exchange,
     free(user);
 }
 
-/* `country` and `region` of the query. False after having noted what is wrong. */
+/* A shipping method by its ID. */
+static void read_method(struct api_call *call, struct validation *validation,
+                        struct cart_destination *destination)
+{
+    char id[SETTING_ID_LENGTH_MAX + 2];
+    int length = http_query_parameter(call->exchange, "shipping_method", 0, id, sizeof(id));
+
+    if (length == HTTP_ABSENT)
+        return;
+    if (length > 0)
+        destination->method = setting_id_parse(SETTING_SHIPPING_METHOD, id, (size_t)length);
+    if (destination->method == 0 ||
+        settings_find_method(shard_settings(call->shard->shard), destination->method) == NULL)
+        validation_add(validation, FIELD("shipping_method"), "is not a shipping method");
+    else if (destination->country == 0)
+        validation_add(validation, FIELD("country"), "is required beside `shipping_method`");
+}
+
+/* `country`, `region` and `shipping_method` of the query. False after having noted what is wrong.
+ */
 static bool read_destination(struct api_call *call, struct validation *validation,
                              struct cart_destination *destination_out)
 {
@@ -158,7 +179,8 @@ static bool read_destination(struct api_call *call, struct validation *validatio
     int length;
 
     *destination_out = (struct cart_destination){0};
-    request_check_query(call, validation, (const char *const[]){"country", "region", NULL}, NULL);
+    request_check_query(call, validation,
+                        (const char *const[]){"country", "region", "shipping_method", NULL}, NULL);
     length = http_query_parameter(call->exchange, "country", 0, country, sizeof(country));
     if (length != HTTP_ABSENT) {
         if (length > 0)
@@ -174,6 +196,7 @@ static bool read_destination(struct api_call *call, struct validation *validatio
             validation_add(validation, FIELD("region"), "must have 1 to %d bytes",
                            (int)CART_REGION_LENGTH_MAX);
     }
+    read_method(call, validation, destination_out);
     return validation->count == 0;
 }
 
@@ -302,7 +325,8 @@ static void code_known(struct cart_coupon_lookup *lookup, const struct pricing_c
     struct coupon_set *set = (struct coupon_set *)(void *)lookup;
     struct http_exchange *exchange = exchange_of(set->shard, set->exchange_cookie);
 
-    if (outcome == OUTCOME_OK && rule == NULL) {
+    (void)rule;
+    if (outcome == OUTCOME_COUPON_INVALID) {
         keyed_drop(set->shard, set->entry);
         if (exchange != NULL)
             problem_respond(exchange, PROBLEM_COUPON_INVALID,

@@ -13,6 +13,7 @@ enum { CART_REGION_LENGTH_MAX = 64 };
 struct cart_destination {
     uint16_t country; /* pricing_country */
     uint64_t region;  /* pricing_label */
+    uint32_t method;  /* number of the shipping method that was chosen; 0: the cheapest */
 };
 
 /* What a cart is priced by beside its lines. What it points to is only read. */
@@ -21,9 +22,8 @@ struct cart_terms {
     /* Of the cart's coupon, where it has one; NULL: there is none of this code, or it is not valid
      * now: then nothing is taken off, and the answer says so. */
     const struct pricing_coupon *coupon;
-    const struct pricing_tax_rate *tax_rates;
-    const struct pricing_shipping_method *shipping; /* NULL: not chosen, so free for now */
-    uint32_t tax_rate_count;
+    enum outcome coupon_outcome;          /* why there is no rule: COUPON_INVALID, _EXHAUSTED */
+    const struct settings_view *settings; /* tax rates and shipping methods */
 };
 
 /* A line as it is shown. */
@@ -40,9 +40,11 @@ struct cart_price {
     struct cart_price_line lines[CART_LINES_MAX];
     struct pricing_totals totals;
     uint8_t coupon_verdict; /* enum coupon_verdict; of a coupon with a rule */
+    uint32_t method;        /* number of the shipping method in the totals; 0: none goes there */
 };
 
-/* The terms of the shop for this destination: taxes and shipping. */
+/* The terms of the shop for this destination: taxes and shipping; valid until the caller returns to
+ * its loop. */
 void cart_terms_of_shop(const struct api_shard *shard, const struct cart_destination *destination,
                         struct cart_terms *terms_out);
 
@@ -54,8 +56,8 @@ bool cart_price_compute(const struct api_shard *shard, const struct cart_content
 /* ---- the coupon ---- */
 
 struct cart_coupon_lookup;
-/* `rule` is valid during the call; NULL with an outcome: OK: there is no such coupon, or it is not
- * valid now; others: it could not be asked for. */
+/* OK: the rule, valid during the call. Others, without: COUPON_INVALID, there is no such coupon, or
+ * it is not valid now; COUPON_EXHAUSTED, all its uses are taken; or it could not be asked for. */
 typedef void (*cart_coupon_answer)(struct cart_coupon_lookup *lookup,
                                    const struct pricing_coupon *rule, enum outcome outcome);
 

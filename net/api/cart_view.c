@@ -64,6 +64,10 @@ static void write_totals(struct writer *writer, const struct pricing_totals *tot
     write_signed(writer, totals->shipping_minor);
     write_literal(writer, ",\"tax_minor\":");
     write_signed(writer, totals->tax_minor);
+    if (totals->tax_included_minor != 0) {
+        write_literal(writer, ",\"tax_included_minor\":");
+        write_signed(writer, totals->tax_included_minor);
+    }
     write_literal(writer, ",\"total_minor\":");
     write_signed(writer, totals->total_minor);
     write_literal(writer, ",\"currency\":");
@@ -84,7 +88,9 @@ static const char *coupon_problem(const struct cart_terms *terms, const struct c
     };
 
     if (terms->coupon == NULL)
-        return "coupon_invalid: there is no such coupon, or it is not valid now";
+        return terms->coupon_outcome == OUTCOME_COUPON_EXHAUSTED
+                   ? "coupon_exhausted: all its uses are taken"
+                   : "coupon_invalid: there is no such coupon, or it is not valid now";
     if (price->coupon_verdict == COUPON_VERDICT_APPLIED ||
         price->coupon_verdict == COUPON_VERDICT_SHIPPING_PENDING)
         return NULL;
@@ -109,6 +115,20 @@ static void write_coupon(struct writer *writer, const struct cart_content *conte
     write_json_string(writer, problem, strlen(problem));
 }
 
+/* Where a destination was given: what `shipping_minor` is the price of. */
+static void write_shipping_method(struct writer *writer, uint32_t method)
+{
+    char id[SETTING_ID_LENGTH_MAX + 1];
+
+    write_literal(writer, ",\"shipping_method\":");
+    if (method == 0) {
+        write_literal(writer, "null");
+        return;
+    }
+    setting_id_format(SETTING_SHIPPING_METHOD, method, id);
+    write_json_string(writer, id, strlen(id));
+}
+
 static void write_cart(struct writer *writer, const struct api_shard *shard,
                        const struct cart_view *view, const struct cart_terms *terms,
                        const struct cart_price *price)
@@ -131,6 +151,8 @@ static void write_cart(struct writer *writer, const struct api_shard *shard,
         write_line(writer, &view->content.lines[i], &price->lines[i]);
     }
     write_totals(writer, &price->totals, view->content.currency);
+    if (terms->destination.country != 0)
+        write_shipping_method(writer, price->method);
     write_coupon(writer, &view->content, terms, price);
     write_literal(writer, ",\"updated_at\":");
     if (exists)

@@ -69,7 +69,7 @@ def verdict(route, who):
     unknown = (401, "unauthenticated")
     if route.caller == "PUBLIC":
         return None
-    if route.caller == "SESSION":
+    if route.caller in ("SESSION", "SESSION_OR_NONE"):  # without one a token, which no probe has
         return None if who == "guest" or is_person else unknown
     if route.caller == "SESSION_OR_NEW":
         return None if who in ("guest", "nobody") or is_person else unknown

@@ -118,6 +118,7 @@ def collect(pattern, is_full):
 
 # Codes that no test here can provoke, and why.
 NOT_PROVOKED_HERE = {
+    "coupon_exhausted": "needs an order that holds the last use: tests/unit/test_engine_coupons.c provokes it",
     "internal_error": "would be a bug",
     "outcome_unknown": "needs a failing disk: tests/unit and tests/sim provoke it",
 }

@@ -56,6 +56,17 @@ def postal(person):
             "phone": person.phone}
 
 
+def purchase(hold_id):
+    address = {"name": "Buyer", "line1": f"Lane {new_key()[:8]}", "city": "Bern", "postal_code": "3000", "country": "CH"}
+    return {"reservation_id": hold_id, "email": new_email(), "shipping_address": address, "shipping_method": "shm_1",
+            "payment": {"provider": "sandbox"}}
+
+
+def payment(order_id):
+    return {"order_id": order_id, "payment_method": "pm_card_visa"}
+
+
+USED_UP = ("admin_reservation_convert", "checkout", "checkout_plain", "order_cancel")
 EXPECTED = {
     "session_create": Expect(CREATED),
     "reservation_create": Expect(CREATED, body=lambda m, *_: {"sku": m.sku, "quantity": 1}),
@@ -63,6 +74,14 @@ EXPECTED = {
     "reservation_get": Expect(OK, NOT_FOUND, "hold"),
     "reservation_release": Expect(NO_CONTENT, NOT_FOUND, "hold"),
     "reservation_extend": Expect(OK, NOT_FOUND, "hold"),
+    "checkout": Expect(CREATED, NOT_FOUND, "hold", body=lambda m, *rest: purchase(rest[1].name)),
+    "checkout_plain": Expect(CREATED, NOT_FOUND, "hold", body=lambda m, *rest: purchase(rest[1].name)),
+    "payment_confirm": Expect(OK, NOT_FOUND, "order", body=lambda m, *rest: payment(rest[1].name)),
+    "payment_confirm_plain": Expect(OK, NOT_FOUND, "order", body=lambda m, *rest: payment(rest[1].name)),
+    "order_list": Expect(OK),
+    "order_get": Expect(OK, NOT_FOUND, "order"),
+    "order_get_plain": Expect(OK, NOT_FOUND, "order"),
+    "order_cancel": Expect(OK, NOT_FOUND, "order"),
     "availability_list": Expect(OK, query=lambda m: f"?sku={quote(m.sku)}"),
     "availability_get": Expect(OK, kind="sku"),
     "product_get": Expect(OK, kind="product"),
@@ -221,6 +240,12 @@ class MatrixTest(AccountTest):
         look = lambda: owner.reservation(hold["id"]).json()
         return Thing(hold["id"], owner, (hold["id"],), look)
 
+    def make_order(self, owner):
+        body = purchase(owner.hold(self.sku)["id"])
+        order = owner.call("POST", "/v1/checkout", body, key=new_key(), expect=201).json()
+        look = lambda: owner.call("GET", f"/v1/orders/{order['id']}", expect=200).json()
+        return Thing(order["id"], owner, (order["id"], body["email"], body["shipping_address"]["line1"]), look)
+
     def make_address(self, owner):
         address = owner.call("POST", "/v1/me/addresses", postal(owner), expect=201).json()
         target = f"/v1/me/addresses/{address['id']}"
@@ -285,7 +310,7 @@ class MatrixTest(AccountTest):
     def make_code(self, _):
         return Thing("not-found")
 
-    OWNED = {"hold": ("guest", "owner"), "address": ("owner",), "session": ("owner",)}
+    OWNED = {"hold": ("guest", "owner"), "address": ("owner",), "session": ("owner",), "order": ("guest", "owner")}
 
     def thing(self, kind, owner):
         """One that is there; the same again until it is used up."""
@@ -335,7 +360,7 @@ class MatrixTest(AccountTest):
         self.assert_no_leak(route, caller, thing, is_own, f"{target} {body}", response, head)
         if thing is None:
             return
-        if is_own and (route.method == "DELETE" or route.name == "admin_reservation_convert"):
+        if is_own and (route.method == "DELETE" or route.name in USED_UP):
             self.things = {key: kept for key, kept in self.things.items() if kept is not thing}
         elif thing.seen is not None and not (is_own and not route.is_read):
             now, before = thing.look(), thing.seen

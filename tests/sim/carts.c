@@ -12,7 +12,7 @@ enum { HEAL_ROUNDS_MAX = 400, SMALL_POOL = 64 };
 
 bool carts_is_cookie(uint64_t cookie)
 {
-    return (cookie & CARTS_COOKIE) != 0 && !mails_is_cookie(cookie);
+    return (cookie & CARTS_COOKIE) != 0;
 }
 
 static bool is_guest(uint32_t cart)

@@ -7,7 +7,7 @@
 #include "violation.h"
 #include "world.h"
 
-#define COUPONS_COOKIE (1ULL << 62)
+#define COUPONS_COOKIE (1ULL << 61)
 
 enum {
     NO_BOOK = SIM_COUPON_BOOKS_MAX,

@@ -6,7 +6,7 @@
 #include "violation.h"
 #include "world.h"
 
-#define MAILS_COOKIE (1ULL << 63)
+#define MAILS_COOKIE (1ULL << 60)
 
 enum {
     BACKOFF_MIN_MS = 45 * 1000, /* three quarters of the shortest */
