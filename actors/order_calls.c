@@ -409,10 +409,10 @@ static enum outcome refund(const struct order_turn *turn, struct order_envelope 
         envelope->replayed = 1;
         return refund_outcome(order, envelope->refund_key);
     }
-    if (order->step != STEP_NONE)
-        return OUTCOME_PAYMENT_IN_PROGRESS;
     if (order->confirmed_wall_ms == 0 || order->status == ORDER_CANCELLED)
         return OUTCOME_INVALID_STATE;
+    if (order->step != STEP_NONE)
+        return OUTCOME_PAYMENT_IN_PROGRESS;
     if (amount_minor <= 0 || amount_minor > left_minor)
         return OUTCOME_REFUND_TOO_LARGE;
     if (order->refund_count == ORDER_REFUNDS_MAX - 1 && amount_minor != left_minor)

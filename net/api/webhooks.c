@@ -12,6 +12,7 @@
 struct webhook {
     struct order_flow flow; /* first */
     uint8_t provider;
+    uint8_t kind; /* enum gateway_event_kind */
     char event_id[PAYMENT_ID_MAX + 1];
 };
 
@@ -28,15 +29,15 @@ static void acknowledge(struct http_exchange *exchange)
         http_respond(exchange, 200, "application/json", "{}", 2);
 }
 
-/* Money that is not what the order is about: somebody should look. */
-static void log_mismatch(const struct webhook *webhook)
+/* Money that is not where the order says it is: somebody should look. */
+static void log_event(const struct webhook *webhook, const char *what)
 {
     const struct engine *engine = webhook->flow.shard->api->engine;
     char id[RESERVATION_ID_LENGTH + 1];
     struct log_line line;
 
     order_id_format(&webhook->flow.id, &engine_secrets(engine)->id_key, id);
-    log_begin(&line, LOG_WARNING, "payment_event_mismatched", engine_now(engine).wall_ms);
+    log_begin(&line, LOG_WARNING, what, engine_now(engine).wall_ms);
     log_text(&line, "provider", payment_provider_name((enum payment_provider)webhook->provider));
     log_text(&line, "event", webhook->event_id);
     log_text(&line, "order", id);
@@ -54,9 +55,11 @@ static void taken(struct order_flow *flow, enum outcome outcome)
         counted = WEBHOOK_REPEATED;
     } else if (outcome == OUTCOME_OK && flow->answer->event.effect == EVENT_MISMATCHED) {
         counted = WEBHOOK_MISMATCHED;
-        log_mismatch(webhook);
+        log_event(webhook, "payment_event_mismatched");
     } else if (outcome == OUTCOME_OK) {
         counted = WEBHOOK_STORED;
+        if (webhook->kind == GATEWAY_EVENT_REFUND_FAILED)
+            log_event(webhook, "payment_refund_failed");
     }
     count(flow->shard, webhook->provider, counted);
     if (counted == WEBHOOK_UNAVAILABLE) {
@@ -86,6 +89,7 @@ static void take(struct api_call *call, uint8_t provider, const struct gateway_e
     }
     webhook->flow.authority = AUTHORITY_STAFF; /* by its signature */
     webhook->provider = provider;
+    webhook->kind = event->kind;
     memcpy(webhook->event_id, event->event_id, sizeof(webhook->event_id));
     if (event->payment_id[0] == '\0' ||
         !order_flow_read_id(&webhook->flow, event->order_id, strlen(event->order_id))) {
