@@ -330,7 +330,6 @@ static bool create_engine(struct service *service)
     ports.gateway = gateways_port(service->outbound.gateways);
     ports.vault = storage_vault_get(service->storage);
     ports.workers = env_real_workers_port(service->workers);
-    ports.gateway = gateways_port(service->outbound.gateways);
     service->engine = engine_create(&options, &ports);
     if (service->engine == NULL)
         complain("not enough memory: lower holds_max, carts_max, skus_max or shards");

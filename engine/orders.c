@@ -305,12 +305,13 @@ static void reply(struct shard *shard, const struct order_subject *subject,
     fill_reply(effects_message(&shard->effects, MESSAGE_REPLY, 0), envelope, outcome);
 }
 
-static void answer_parked(struct shard *shard, struct order_slot *slot)
+/* False: there are more than one turn may answer. */
+static bool answer_parked(struct shard *shard, struct order_slot *slot)
 {
     struct order_envelope **link = &slot->parked;
     uint32_t replies = 0;
 
-    while (*link != NULL && replies < ORDER_REPLIES_PER_TURN) {
+    while (*link != NULL) {
         struct order_envelope *envelope = *link;
         enum outcome outcome = order_outcome(&slot->subject, envelope);
 
@@ -321,10 +322,12 @@ static void answer_parked(struct shard *shard, struct order_slot *slot)
             link = &envelope->next;
             continue;
         }
+        if (replies++ == ORDER_REPLIES_PER_TURN)
+            return false;
         *link = envelope->next;
         reply(shard, &slot->subject, envelope, outcome);
-        replies++;
     }
+    return true;
 }
 
 /* ---- after each turn of an order ---- */
@@ -350,8 +353,6 @@ static void set_timer(struct orders *orders, struct order_slot *slot, int64_t du
             due_ms = at->deadline_boot_ms;
     if (due_ms != 0)
         timers_set(&orders->timers, order_slot_number(orders, slot), due_ms);
-    else
-        timers_cancel(&orders->timers, order_slot_number(orders, slot));
 }
 
 void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records_before)
@@ -359,13 +360,17 @@ void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records
     struct orders *orders = &shard->orders;
     const struct order_record *order = &slot->subject.order;
     int64_t due_ms;
+    bool is_more;
 
     if (shard->effects.records->used != records_before)
         slot->write_serial = shard->open->serial;
     if (shard->effects.audit_count > 0)
         audit_chain_seal(shard, slot->subject.partition, records_before);
     shard_apply_effects(shard);
-    answer_parked(shard, slot);
+    is_more = !answer_parked(shard, slot);
+    timers_cancel(&orders->timers, order_slot_number(orders, slot));
+    if (is_more) /* and then goes on */
+        timers_set(&orders->timers, order_slot_number(orders, slot), shard->now.boot_ms + 1);
     if (order->status == ORDER_NONE) { /* it came to nothing, or never was */
         if (slot->parked == NULL && slot->waiting_first == NULL && !slot->is_asking)
             forget(shard, slot);
@@ -374,13 +379,13 @@ void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records
     unlink_use(orders, slot);
     if (order_is_past(order)) {
         remove_key(shard, slot);
-        timers_cancel(&orders->timers, order_slot_number(orders, slot));
         link_newest(orders, slot);
         return;
     }
     add_key(shard, slot);
     due_ms = order_next_boot_ms(&slot->subject, &shard->now);
-    set_timer(orders, slot, due_ms);
+    if (!is_more)
+        set_timer(orders, slot, due_ms);
     if (order->step != STEP_WAIT && due_ms == 0 && !slot->is_asking)
         order_enqueue(orders, slot, ORDER_TO_ASK);
 }

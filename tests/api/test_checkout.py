@@ -577,6 +577,10 @@ class Crashes(CheckoutTest):
         self.assertEqual((books["sold"], books["reserved"], books["available"]), (2, 0, 3))
         self.assertEqual([entry["id"] for entry in self.guest.pages("/v1/orders")], [order["id"]])
         wait_until(lambda: self.guest.call("GET", "/v1/cart").json()["items"] == [], 5, "the cart is cleared")
+        cancelled = self.guest.call("POST", f"/v1/orders/{order['id']}/cancel", {}, expect=200).json()
+        self.crash()
+        self.assertEqual(look(self.guest, order, expect=200).json(), cancelled)
+        self.assertEqual(self.admin.available(sku), 5)
 
     def test_crashes_while_orders_are_paid(self):
         sku = self.admin.create_sku(1000)
