@@ -327,12 +327,12 @@ static enum outcome move(const struct order_turn *turn, enum order_status status
 {
     struct order_record *order = &turn->subject->order;
 
-    if (is_busy(order))
-        return OUTCOME_PAYMENT_IN_PROGRESS;
     if (order->status == status)
         return OUTCOME_OK;
     if (!order_may_become((enum order_status)order->status, status))
         return OUTCOME_INVALID_STATE;
+    if (is_busy(order))
+        return OUTCOME_PAYMENT_IN_PROGRESS;
     order_set_status(turn, status);
     order_persist(turn);
     return OUTCOME_OK;
