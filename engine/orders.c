@@ -366,6 +366,8 @@ void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records
 
     if (shard->effects.records->used != records_before)
         slot->write_serial = shard->open->serial;
+    if (shard->effects.audit_count > 0)
+        audit_chain_seal(shard, slot->subject.partition, records_before);
     shard_apply_effects(shard);
     is_more = !answer_parked(shard, slot);
     timers_cancel(&orders->timers, order_slot_number(orders, slot));
