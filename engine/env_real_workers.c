@@ -3,22 +3,28 @@
 
 #include <assert.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <uv.h>
 
-/* A queue under one lock: work takes milliseconds, so nobody waits for it long. */
+enum { LOCK_TRIES = 1000 }; /* some microseconds; whoever runs holds it for less */
+
+/* A queue under one lock, of which no shard ever waits for a worker: that one runs only where
+ * nobody else has anything to do, and may be preempted for long wherever it is. So submit gives up
+ * soon when a lock is not free, and what is there is told by a semaphore, whose post waits for
+ * nobody; a condition's signal waits for threads that it woke before and that have not run yet. */
 struct env_real_workers {
     uv_mutex_t lock;
-    uv_cond_t wake;
+    uv_sem_t ready;     /* as often as there is work in the queue */
     struct work *first; /* by `next`, in the order of submission */
     struct work *last;
-    uint32_t queued;
+    _Atomic uint32_t queued; /* written under the lock */
     uint32_t queue_max;
-    bool stopping;
-    uint32_t running; /* threads that were started */
+    _Atomic bool stopping; /* written under the lock */
+    uint32_t running;      /* threads that were started */
     uv_thread_t threads[WORKERS_MAX];
 };
 
@@ -40,10 +46,10 @@ static struct work *take(struct env_real_workers *workers)
 {
     struct work *work = NULL;
 
+    uv_sem_wait(&workers->ready);
     uv_mutex_lock(&workers->lock);
-    while (workers->first == NULL && !workers->stopping)
-        uv_cond_wait(&workers->wake, &workers->lock);
     if (!workers->stopping) {
+        assert(workers->first != NULL);
         work = workers->first;
         workers->first = work->next;
         if (workers->first == NULL)
@@ -66,13 +72,22 @@ static void run_worker(void *arg)
     }
 }
 
+static bool try_lock(struct env_real_workers *workers)
+{
+    for (int i = 0; i < LOCK_TRIES; i++)
+        if (uv_mutex_trylock(&workers->lock) == 0)
+            return true;
+    return false;
+}
+
 static bool submit(void *self, struct work *work)
 {
     struct env_real_workers *workers = self;
     bool is_taken = false;
 
     work->next = NULL;
-    uv_mutex_lock(&workers->lock);
+    if (!try_lock(workers))
+        return false;
     if (!workers->stopping && workers->queued < workers->queue_max) {
         if (workers->last != NULL)
             workers->last->next = work;
@@ -84,7 +99,7 @@ static bool submit(void *self, struct work *work)
     }
     uv_mutex_unlock(&workers->lock);
     if (is_taken)
-        uv_cond_signal(&workers->wake);
+        uv_sem_post(&workers->ready);
     return is_taken;
 }
 
@@ -106,18 +121,12 @@ uint32_t env_real_workers_default(void)
 
 uint32_t env_real_workers_queued(struct env_real_workers *workers)
 {
-    uv_mutex_lock(&workers->lock);
-    uint32_t queued = workers->queued;
-    uv_mutex_unlock(&workers->lock);
-    return queued;
+    return atomic_load(&workers->queued);
 }
 
 bool env_real_workers_are_stopping(struct env_real_workers *workers)
 {
-    uv_mutex_lock(&workers->lock);
-    bool is_stopping = workers->stopping;
-    uv_mutex_unlock(&workers->lock);
-    return is_stopping;
+    return atomic_load(&workers->stopping);
 }
 
 struct env_real_workers *env_real_workers_create(uint32_t threads, uint32_t queue_max)
@@ -133,7 +142,7 @@ struct env_real_workers *env_real_workers_create(uint32_t threads, uint32_t queu
         free(workers);
         return NULL;
     }
-    if (uv_cond_init(&workers->wake) != 0) {
+    if (uv_sem_init(&workers->ready, 0) != 0) {
         uv_mutex_destroy(&workers->lock);
         free(workers);
         return NULL;
@@ -152,7 +161,8 @@ void env_real_workers_stop(struct env_real_workers *workers)
     uv_mutex_lock(&workers->lock);
     workers->stopping = true;
     uv_mutex_unlock(&workers->lock);
-    uv_cond_broadcast(&workers->wake);
+    for (uint32_t i = 0; i < workers->running; i++)
+        uv_sem_post(&workers->ready);
     while (workers->running > 0)
         uv_thread_join(&workers->threads[--workers->running]);
 }
@@ -160,7 +170,7 @@ void env_real_workers_stop(struct env_real_workers *workers)
 void env_real_workers_destroy(struct env_real_workers *workers)
 {
     env_real_workers_stop(workers);
-    uv_cond_destroy(&workers->wake);
+    uv_sem_destroy(&workers->ready);
     uv_mutex_destroy(&workers->lock);
     free(workers);
 }
