@@ -10,21 +10,19 @@
 #include <unistd.h>
 #include <uv.h>
 
-enum { LOCK_TRIES = 1000 }; /* some microseconds; whoever runs holds it for less */
-
-/* A queue under one lock, of which no shard ever waits for a worker: that one runs only where
- * nobody else has anything to do, and may be preempted for long wherever it is. So submit gives up
- * soon when a lock is not free, and what is there is told by a semaphore, whose post waits for
- * nobody; a condition's signal waits for threads that it woke before and that have not run yet. */
+/* A shard never waits for a worker: that one runs only where nobody else has anything to do, and
+ * may be preempted for long wherever it is. So shards push without a lock, and what is there is
+ * told by a semaphore, whose post waits for nobody (a condition's signal waits for threads that it
+ * woke before and that have not run yet). The lock is between workers. */
 struct env_real_workers {
+    struct work *_Atomic pushed; /* by `next`, the last first */
+    uv_sem_t ready;              /* as often as there is work, pushed or in line */
     uv_mutex_t lock;
-    uv_sem_t ready;     /* as often as there is work in the queue */
-    struct work *first; /* by `next`, in the order of submission */
-    struct work *last;
-    _Atomic uint32_t queued; /* written under the lock */
+    struct work *first; /* in line: by `next`, in the order of submission */
+    _Atomic uint32_t queued;
     uint32_t queue_max;
-    _Atomic bool stopping; /* written under the lock */
-    uint32_t running;      /* threads that were started */
+    _Atomic bool stopping;
+    uint32_t running; /* threads that were started */
     uv_thread_t threads[WORKERS_MAX];
 };
 
@@ -41,22 +39,39 @@ static void lower_priority(void)
         (void)setpriority(PRIO_PROCESS, (id_t)thread, WORKERS_NICE);
 }
 
+/* All that was pushed, the first first. */
+static struct work *take_pushed(struct env_real_workers *workers)
+{
+    /* Acquire: with the release in submit. All at once, so no ABA. */
+    struct work *pushed = atomic_exchange_explicit(&workers->pushed, NULL, memory_order_acquire);
+    struct work *first = NULL;
+
+    while (pushed != NULL) {
+        struct work *next = pushed->next;
+
+        pushed->next = first;
+        first = pushed;
+        pushed = next;
+    }
+    return first;
+}
+
 /* The next piece of work, waiting for one; NULL at the end. */
 static struct work *take(struct env_real_workers *workers)
 {
     struct work *work = NULL;
 
     uv_sem_wait(&workers->ready);
+    if (atomic_load(&workers->stopping))
+        return NULL;
     uv_mutex_lock(&workers->lock);
-    if (!workers->stopping) {
-        assert(workers->first != NULL);
-        work = workers->first;
-        workers->first = work->next;
-        if (workers->first == NULL)
-            workers->last = NULL;
-        workers->queued--;
-    }
+    if (workers->first == NULL)
+        workers->first = take_pushed(workers);
+    work = workers->first;
+    assert(work != NULL); /* pushed before the semaphore was posted */
+    workers->first = work->next;
     uv_mutex_unlock(&workers->lock);
+    atomic_fetch_sub(&workers->queued, 1);
     return work;
 }
 
@@ -72,35 +87,22 @@ static void run_worker(void *arg)
     }
 }
 
-static bool try_lock(struct env_real_workers *workers)
-{
-    for (int i = 0; i < LOCK_TRIES; i++)
-        if (uv_mutex_trylock(&workers->lock) == 0)
-            return true;
-    return false;
-}
-
 static bool submit(void *self, struct work *work)
 {
     struct env_real_workers *workers = self;
-    bool is_taken = false;
 
-    work->next = NULL;
-    if (!try_lock(workers))
+    if (atomic_load(&workers->stopping))
         return false;
-    if (!workers->stopping && workers->queued < workers->queue_max) {
-        if (workers->last != NULL)
-            workers->last->next = work;
-        else
-            workers->first = work;
-        workers->last = work;
-        workers->queued++;
-        is_taken = true;
+    if (atomic_fetch_add(&workers->queued, 1) >= workers->queue_max) {
+        atomic_fetch_sub(&workers->queued, 1);
+        return false;
     }
-    uv_mutex_unlock(&workers->lock);
-    if (is_taken)
-        uv_sem_post(&workers->ready);
-    return is_taken;
+    work->next = atomic_load_explicit(&workers->pushed, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&workers->pushed, &work->next, work,
+                                                  memory_order_release, memory_order_relaxed))
+        ;
+    uv_sem_post(&workers->ready);
+    return true;
 }
 
 struct worker_port env_real_workers_port(struct env_real_workers *workers)
@@ -158,9 +160,7 @@ struct env_real_workers *env_real_workers_create(uint32_t threads, uint32_t queu
 
 void env_real_workers_stop(struct env_real_workers *workers)
 {
-    uv_mutex_lock(&workers->lock);
-    workers->stopping = true;
-    uv_mutex_unlock(&workers->lock);
+    atomic_store(&workers->stopping, true);
     for (uint32_t i = 0; i < workers->running; i++)
         uv_sem_post(&workers->ready);
     while (workers->running > 0)
