@@ -304,6 +304,24 @@ static void ended_looked_up(struct order_flow *flow, enum outcome outcome)
     }
 }
 
+/* Why nothing was held; of a reply only the lines that it has were sent. */
+static void keep_reply(struct checkout *checkout, enum outcome outcome)
+{
+    const struct message *message = checkout->flow.reply;
+    struct reply_body *kept = &checkout->refusal.reply;
+
+    memset(kept, 0, sizeof(*kept));
+    if (message != NULL) {
+        memcpy(kept, &message->reply,
+               offsetof(struct reply_body, hold.lines) +
+                   message->reply.hold.line_count * sizeof(kept->hold.lines[0]));
+        return;
+    }
+    kept->outcome = (uint8_t)outcome;
+    kept->hold.line_count = (uint8_t)checkout->line_count;
+    memcpy(kept->hold.lines, checkout->lines, checkout->line_count * sizeof(checkout->lines[0]));
+}
+
 static void lines_held(struct order_flow *flow, enum outcome outcome)
 {
     struct checkout *checkout = checkout_of(flow);
@@ -325,14 +343,7 @@ static void lines_held(struct order_flow *flow, enum outcome outcome)
         return;
     }
     checkout->refusal.kind = REFUSAL_NOT_RESERVED;
-    if (hold != NULL) {
-        checkout->refusal.reply = flow->reply->reply;
-    } else {
-        memset(&checkout->refusal.reply, 0, sizeof(checkout->refusal.reply));
-        checkout->refusal.reply.outcome = (uint8_t)outcome;
-        checkout->refusal.reply.hold.line_count = (uint8_t)checkout->line_count;
-        memcpy(checkout->refusal.reply.hold.lines, checkout->lines, sizeof(checkout->lines));
-    }
+    keep_reply(checkout, outcome);
     refuse(checkout);
 }
 

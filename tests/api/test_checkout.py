@@ -245,8 +245,8 @@ class Prices(CheckoutTest):
         admin, guest = server.admin(), server.guest()
         rate = {"country": "DE", "rate_bp": 1900, "inclusive": True}
         rate = admin.call("POST", "/v1/admin/tax-rates", rate, expect=201).json()
-        admin.call("POST", "/v1/admin/tax-rates", {"country": "US", "region": "CA", "rate_bp": 725, "inclusive": False},
-                   expect=201)
+        californias = {"country": "US", "region": "CA", "rate_bp": 725, "inclusive": False}
+        admin.call("POST", "/v1/admin/tax-rates", californias, expect=201)
         admin.call("DELETE", "/v1/admin/shipping-methods/shm_1", expect=204)
         parcel = {"name": "Parcel", "countries": ["DE", "US"], "kind": "flat", "currency": "EUR",
                   "table": [{"price_minor": 490}]}
@@ -405,7 +405,7 @@ class Keys(CheckoutTest):
             self.assertEqual(again.header("idempotent-replayed"), "true")
             self.assertEqual(again.header("location"), first.header("location"))
         spaced = json.dumps(dict(reversed(body.items())), indent=2).encode()
-        self.assertEqual(check_out(self.guest, spaced, key=key, expect=201).body, first.body, "the same, said otherwise")
+        self.assertEqual(check_out(self.guest, spaced, key=key, expect=201).body, first.body, "said otherwise")
         other = {**body, "email": new_email()}
         check_out(self.guest, other, key=key, expect=422, code="idempotency_key_reused")
         self.assertEqual(len(self.guest.pages("/v1/orders")), 1)
