@@ -288,6 +288,7 @@ static void scratch_init(struct call_scratch *scratch)
     scratch->caller_is_charged = false;
     scratch->challenge = CHALLENGE_UNKNOWN;
     scratch->asked = 0;
+    scratch->export = NULL;
 }
 
 void dispatch_exchange(struct http_exchange *exchange, void *user)

@@ -84,6 +84,8 @@ enum api_key {
     X(GET, "/orders/{id}", order_get_plain, SESSION_OR_NONE, ORDERS, NONE, IGNORED)                \
     X(POST, "/v1/orders/{id}/cancel", order_cancel, SESSION, ORDERS, JSON_OR_EMPTY, OPTIONAL)      \
     X(POST, "/v1/webhooks/{provider}", webhook, PUBLIC, WEBHOOKS, JSON, IGNORED)                   \
+    X(GET, "/v1/admin/orders", admin_order_list, STAFF(HOLDS), ADMIN, NONE, IGNORED)               \
+    X(GET, "/v1/admin/orders/export", admin_order_export, STAFF(ORDERS), ADMIN, NONE, IGNORED)     \
     X(GET, "/v1/admin/orders/{id}", admin_order_get, STAFF(HOLDS), ADMIN, NONE, IGNORED)           \
     X(POST, "/v1/admin/orders/{id}/fulfil", admin_order_fulfil, STAFF(ORDERS), ADMIN,              \
       JSON_OR_EMPTY, OPTIONAL)                                                                     \

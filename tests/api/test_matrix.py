@@ -85,6 +85,8 @@ EXPECTED = {
     "order_get_plain": Expect(OK, NOT_FOUND, "order"),
     "order_cancel": Expect(OK, NOT_FOUND, "order"),
     "webhook": Expect(NOT_FOUND, kind="code", body=lambda *_: {}),
+    "admin_order_list": Expect(OK, query=lambda *_: "?limit=1"),
+    "admin_order_export": Expect(OK, query=lambda *_: "?format=csv&status=delivered"),
     "admin_order_get": Expect(OK, kind="order"),
     # The order is not paid: there is nothing to send and nothing to give back.
     "admin_order_fulfil": Expect((409, "invalid_state"), kind="order", body=lambda *_: {}),

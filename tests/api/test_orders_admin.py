@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What staff does with orders, and what payment gateways tell of them."""
 import base64
+import csv
 import hashlib
 import hmac
+import io
 import json
 import os
 import re
+import socket
 import subprocess
 import time
 import urllib.parse
@@ -493,3 +496,179 @@ class Rates(WebhookTest):
         self.assertIn('"webhooks-address";q=3000;w=10', policy)
         for _ in range(700):
             self.tell(b"{}")
+
+
+class OwnShop(StaffTest):
+    """A shop of its own, so that all of its orders are known."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server()
+        cls.made = []
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+
+    def is_quiet(self):
+        text = self.server.anonymous().call("GET", "/metrics").body.decode()
+        return re.search(r"^stampede_account_calls_open (\d+)$", text, re.M)[1] == "0"
+
+
+class Lists(OwnShop):
+    def setUp(self):
+        super().setUp()
+        if self.made:
+            return
+        sku, other = self.admin.create_sku(500), self.admin.create_sku(500)
+        for index in range(12):  # of as many callers, so that many partitions have some
+            guest = self.server.guest()
+            hold = guest.reserve_items((sku, 1), (other, 2), expect=201).json()
+            order = check_out(guest, purchase(hold), expect=201).json()
+            if index % 3 == 0:
+                order = pay(guest, order, expect=200).json()
+            elif index % 3 == 1:
+                order = guest.call("POST", f"/v1/orders/{order['id']}/cancel", {}, expect=200).json()
+            self.made.append(order)
+
+    def listed(self, query=""):
+        return self.admin.pages(f"/v1/admin/orders?{query}")
+
+    def ids(self, orders):
+        return sorted(order["id"] for order in orders)
+
+    def test_all_of_them_page_by_page(self):
+        wanted = self.ids(self.made)
+        for limit in (1, 5, 100):
+            self.assertEqual(self.ids(self.listed(f"limit={limit}")), wanted, limit)
+        shown = {order["id"]: order for order in self.listed()}
+        for order in self.made:
+            self.assertEqual(shown[order["id"]], self.see(order))
+
+    def test_newest_first_in_a_partition(self):
+        guest, sku = self.server.guest(), self.admin.create_sku(500)
+        mine = []
+        for _ in range(3):
+            mine.append(self.order(guest, sku)["id"])
+        try:
+            listed = [order["id"] for order in self.listed("limit=2") if order["id"] in mine]
+            self.assertEqual(listed, mine[::-1])
+        finally:
+            for name in mine:
+                self.made.append(guest.call("POST", f"/v1/orders/{name}/cancel", {}, expect=200).json())
+
+    def test_by_status_and_by_name(self):
+        for status in ("pending_payment", "confirmed", "cancelled", "refunded"):
+            wanted = self.ids(order for order in self.made if order["status"] == status)
+            self.assertEqual(self.ids(self.listed(f"status={status}&limit=3")), wanted, status)
+        order = self.made[0]
+        for query in (order["id"], order["email"], order["email"].upper(), f" {order['email']} "):
+            found = self.listed("q=" + urllib.parse.quote(query))
+            self.assertEqual(self.ids(found), [order["id"]], query)
+        self.assertEqual(self.listed(f"q={order['id']}&status=cancelled"), [])
+        self.assertEqual(self.ids(self.listed(f"q={order['id']}&status=confirmed")), [order["id"]])
+        self.assertEqual(self.listed("q=nobody@example.org"), [])
+
+    def test_wrong_questions(self):
+        for query, field in (("status=none", "status"), ("status=", "status"), ("q=ord_x", "q"), ("q=", "q"),
+                             ("limit=0", "limit"), ("cursor=x", "cursor"), ("cursor=99999.1", "cursor"),
+                             ("cursor=1.x", "cursor"), ("page=2", "page")):
+            answer = self.admin.call("GET", f"/v1/admin/orders?{query}", expect=422, code="validation_failed")
+            self.wrong(answer, field)
+        for query, field in (("format=xml", "format"), ("status=x", "status"), ("limit=1", "limit")):
+            answer = self.admin.call("GET", f"/v1/admin/orders/export?{query}", expect=422, code="validation_failed")
+            self.wrong(answer, field)
+
+    def test_exports(self):
+        answer = self.admin.call("GET", "/v1/admin/orders/export?format=ndjson", expect=200)
+        self.assertEqual(answer.header("content-type"), "application/x-ndjson")
+        self.assertIn("orders.ndjson", answer.header("content-disposition"))
+        rows = {row["order_id"]: row for row in map(json.loads, answer.body.decode().splitlines())}
+        self.assertEqual(sorted(rows), self.ids(self.made))
+        expected = set()
+        for order in self.made:
+            row = rows[order["id"]]
+            head = (order["totals"]["total_minor"], "EUR", order["status"], order["created_at"])
+            self.assertEqual((row["total_amount"], row["currency"], row["status"], row["created_at"]), head)
+            lines = [(item["product_id"], item["sku"], item["quantity"], item["unit_price_minor"])
+                     for item in order["items"]]
+            self.assertEqual([tuple(item[name] for name in ("product_id", "sku", "qty", "price"))
+                              for item in row["items"]], lines)
+            expected |= {tuple(map(str, (order["id"], row["user_id"], *head, *line))) for line in lines}
+        for order in self.made:
+            self.assertNotIn(order["email"], answer.body.decode())
+        answer = self.admin.call("GET", "/v1/admin/orders/export?format=csv", expect=200)
+        self.assertEqual(answer.header("content-type"), "text/csv; charset=utf-8")
+        table = list(csv.reader(io.StringIO(answer.body.decode())))
+        self.assertEqual(table[0], "order_id,user_id,total_amount,currency,status,created_at,product_id,sku,qty,price".split(","))
+        self.assertEqual({tuple(row) for row in table[1:]}, expected)
+        self.assertEqual(len(table) - 1, len(expected))
+        some = self.admin.call("GET", "/v1/admin/orders/export?format=csv&status=confirmed", expect=200).body.decode()
+        self.assertEqual({row[4] for row in list(csv.reader(io.StringIO(some)))[1:]}, {"confirmed"})
+        none = self.admin.call("GET", "/v1/admin/orders/export?status=delivered", expect=200)
+        self.assertEqual(none.body, b"")
+
+    def test_a_reader_who_leaves(self):
+        """The server goes on, and forgets what it was exporting."""
+        for _ in range(20):
+            with self.server.wire() as wire:
+                head = f"GET /v1/admin/orders/export HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.server.admin_key}\r\n\r\n"
+                wire.socket.sendall(head.encode())
+
+        wait_until(self.is_quiet, 5, "nothing is under way")
+        self.assertEqual(self.ids(self.listed()), self.ids(self.made))
+
+
+class SlowReaders(OwnShop):
+    slow = True
+
+    def ask(self, target):
+        """A connection that has asked for it, with hardly any room for the answer."""
+        plug = socket.socket()
+        plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        plug.settimeout(20)
+        plug.connect(self.server.address)
+        plug.sendall(f"GET {target} HTTP/1.0\r\nHost: x\r\nAuthorization: Bearer {self.server.admin_key}\r\n\r\n".encode())
+        return plug
+
+    def test_a_slow_reader_gets_all(self):
+        """More than fits anywhere: the export waits for its reader, and may lose it."""
+        skus = self.admin.create_product(stock=100000, skus=20)
+        guest = self.server.guest()
+        wanted = 1500
+        for _ in range(wanted):
+            hold = guest.reserve_items(*((sku, 1) for sku in skus), expect=201).json()
+            order = check_out(guest, purchase(hold), expect=201).json()
+            pay(guest, order, expect=200)
+        with self.ask("/v1/admin/orders/export?status=confirmed") as gone:
+            time.sleep(0.5)
+            self.assertFalse(self.is_quiet(), "it waits")
+            gone.recv(1000)
+        wait_until(self.is_quiet, 10, "it has noticed that nobody reads")
+        with self.ask("/v1/admin/orders/export?status=confirmed") as slow:
+            time.sleep(0.5)
+            self.assertFalse(self.is_quiet(), "it waits")
+            answer = b""
+            while piece := slow.recv(1 << 16):
+                answer += piece
+        body = answer.split(b"\r\n\r\n", 1)[1].decode()
+        orders = [json.loads(line) for line in body.splitlines()]
+        full = [order for order in orders if len(order["items"]) == 20]
+        self.assertEqual(len({order["order_id"] for order in full}), wanted)
+        self.assertEqual(len(orders), len({order["order_id"] for order in orders}))
+        wait_until(self.is_quiet, 5, "nothing is under way")
+
+
+class Accounts(StaffTest):
+    def test_a_customers_order_names_the_customer(self):
+        from test_accounts import register
+        server = Server("--auth-verify", "off")
+        try:
+            admin, ann = server.admin(), register(server)
+            sku = admin.create_sku(5)
+            order = check_out(ann, purchase(ann.hold(sku)), expect=201).json()
+            text = admin.call("GET", "/v1/admin/orders/export", expect=200).body.decode()
+            row = json.loads(text)
+            self.assertEqual((row["order_id"], row["user_id"]), (order["id"], ann.id))
+        finally:
+            server.stop()
