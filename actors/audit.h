@@ -67,7 +67,11 @@ struct moment;
     X(SETTING_CREATED, "setting_created") /* after: a tax rate's basis points, a row's version */  \
     X(SETTING_CHANGED, "setting_changed") /* the same, before and after */                         \
     X(SETTING_REMOVED, "setting_removed") /* before: the same */                                   \
-    X(SECRET_ROTATED, "secret_rotated")   /* of a webhook endpoint */
+    X(SECRET_ROTATED, "secret_rotated")   /* of a webhook endpoint */                              \
+    X(ORDER_FULFILLED, "order_fulfilled") /* by staff; its statuses, before and after */           \
+    X(ORDER_DELIVERED, "order_delivered")                                                          \
+    X(ORDER_REFUNDED, "order_refunded")   /* asked for; after: the amount in minor units */        \
+    X(ORDER_CANCELLED, "order_cancelled") /* asked for; before: its status */
 
 enum audit_act {
 #define X(name, text) AUDIT_##name,
@@ -102,7 +106,8 @@ enum audit_caller {
     X(RESERVATION, "reservation") /* sequence and time of creation: 8 bytes each */                \
     X(ACCOUNT, "account")         /* its principal: 16 bytes */                                    \
     X(COUPON, "coupon")           /* its code, as text */                                          \
-    X(SETTING, "setting")         /* its ID, as text */
+    X(SETTING, "setting")         /* its ID, as text */                                            \
+    X(ORDER, "order")             /* sequence and time of creation: 8 bytes each */
 
 enum audit_subject {
 #define X(name, text) AUDIT_OF_##name,

@@ -64,7 +64,14 @@ struct payment_event {
     char currency[4];
     int64_t amount_minor;
     int64_t captured_minor;
+    uint8_t effect; /* enum event_effect: the answer's, unless it is replayed */
 };
+
+/* The key that a refund is known by: of the hashes of its Idempotency-Key and of its body. The same
+ * key with another body is KEY_REUSED. Never 0. */
+uint64_t order_refund_key(uint64_t key_hash, uint64_t body_hash);
+/* Whether the order has a refund by the Idempotency-Key of this one, whatever its body. */
+bool order_has_refund(const struct order_record *order, uint64_t key);
 
 /* A call and its answer; from order_envelope_create (engine.h), zeroed. */
 struct order_envelope {
@@ -72,6 +79,7 @@ struct order_envelope {
     struct order_envelope *next;
     uint64_t cookie;
     int64_t deadline_boot_ms;
+    uint64_t looked_serial; /* what was durable when it was looked for, surely */
     uint16_t shard;
     uint16_t partition;
     struct origin origin;
@@ -88,7 +96,8 @@ struct order_envelope {
     char tracking[TRACKING_LENGTH_MAX + 1];
     int64_t amount_minor;
     uint32_t quantities[RESERVATION_LINES_MAX];
-    uint64_t refund_key; /* hash of the Idempotency-Key */
+    uint64_t refund_key; /* of the Idempotency-Key and the body: order_refund_key */
+    char reason[REFUND_REASON_MAX + 1];
     uint8_t restock;
 
     /* CREATE: the order; otherwise the answer, for OK and wherever there is an order. */

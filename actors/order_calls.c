@@ -104,6 +104,8 @@ static enum outcome create(struct order_turn *turn, struct order_envelope *envel
     order->status = ORDER_NONE;
     order->step = STEP_NONE;
     left_ms = order->expires_wall_ms - turn->moment->wall_ms;
+    if (left_ms > (int64_t)HOLD_TTL_MS_MAX) /* the wall clock was set back meanwhile */
+        left_ms = HOLD_TTL_MS_MAX;
     subject->expires_boot_ms = turn->moment->boot_ms + (left_ms > 0 ? left_ms : 0);
     envelope->id = (struct reservation_id){.created_ms = order->created_wall_ms,
                                            .sequence = subject->sequence,
@@ -291,7 +293,7 @@ static enum event_effect apply_event(const struct order_turn *turn,
     }
 }
 
-enum outcome order_take_event(const struct order_turn *turn, const struct payment_event *event)
+enum outcome order_take_event(const struct order_turn *turn, struct payment_event *event)
 {
     struct order_subject *subject = turn->subject;
     struct record_place place = event_in_place(event, subject->partition);
@@ -301,6 +303,7 @@ enum outcome order_take_event(const struct order_turn *turn, const struct paymen
     if (turn->context->event_is_known && !MUTANT(EVENT_TWICE))
         return OUTCOME_OK;
     effect = apply_event(turn, event);
+    event->effect = (uint8_t)effect;
     if (effect == EVENT_APPLIED)
         order_persist(turn);
     record = effects_record(turn->effects, RECORD_EVENT_IN, subject->partition, 0, 0);
@@ -326,12 +329,12 @@ static enum outcome move(const struct order_turn *turn, enum order_status status
 {
     struct order_record *order = &turn->subject->order;
 
-    if (is_busy(order))
-        return OUTCOME_PAYMENT_IN_PROGRESS;
     if (order->status == status)
         return OUTCOME_OK;
     if (!order_may_become((enum order_status)order->status, status))
         return OUTCOME_INVALID_STATE;
+    if (is_busy(order))
+        return OUTCOME_PAYMENT_IN_PROGRESS;
     order_set_status(turn, status);
     order_persist(turn);
     return OUTCOME_OK;
@@ -341,26 +344,47 @@ static enum outcome fulfil(const struct order_turn *turn, const struct order_env
 {
     struct order_record *order = &turn->subject->order;
     struct order_record before = *order;
+    bool is_corrected = false;
     enum outcome outcome;
 
     if (order->fulfilled_wall_ms == 0)
         order->fulfilled_wall_ms = turn->moment->wall_ms;
     if (envelope->tracking[0] != '\0') {
+        is_corrected = strcmp(order->carrier, envelope->carrier) != 0 ||
+                       strcmp(order->tracking, envelope->tracking) != 0;
         memcpy(order->carrier, envelope->carrier, sizeof(order->carrier));
         memcpy(order->tracking, envelope->tracking, sizeof(order->tracking));
     }
     outcome = move(turn, envelope->tracking[0] != '\0' ? ORDER_SHIPPED : ORDER_FULFILLING);
     if (outcome != OUTCOME_OK)
         *order = before;
+    else if (before.status == ORDER_SHIPPED && is_corrected)
+        order_persist(turn);
     return outcome;
 }
 
+enum { REFUND_KEY_BITS = 48 }; /* of a refund's key: of the Idempotency-Key; the others: the body */
+
+uint64_t order_refund_key(uint64_t key_hash, uint64_t body_hash)
+{
+    uint64_t key = key_hash & ((UINT64_C(1) << REFUND_KEY_BITS) - 1);
+
+    return (key == 0 ? 1 : key) | body_hash << REFUND_KEY_BITS;
+}
+
+/* Whatever its body was. */
 static const struct order_refund *find_refund(const struct order_record *order, uint64_t key)
 {
     for (uint32_t i = 0; i < order->refund_count; i++)
-        if (order->refunds[i].key == key && key != 0)
+        if (order->refunds[i].key != 0 && key != 0 &&
+            (order->refunds[i].key ^ key) << (64 - REFUND_KEY_BITS) == 0)
             return &order->refunds[i];
     return NULL;
+}
+
+bool order_has_refund(const struct order_record *order, uint64_t key)
+{
+    return find_refund(order, key) != NULL;
 }
 
 static enum outcome refund_outcome(const struct order_record *order, uint64_t key)
@@ -379,14 +403,18 @@ static enum outcome refund(const struct order_turn *turn, struct order_envelope 
     int64_t left_minor = order->captured_minor - order->refunded_minor;
     int64_t amount_minor = envelope->amount_minor == 0 ? left_minor : envelope->amount_minor;
 
-    if (find_refund(order, envelope->refund_key) != NULL && !MUTANT(REFUND_TWICE)) {
+    const struct order_refund *earlier = find_refund(order, envelope->refund_key);
+
+    if (earlier != NULL && !MUTANT(REFUND_TWICE)) {
+        if (earlier->key != envelope->refund_key)
+            return OUTCOME_KEY_REUSED;
         envelope->replayed = 1;
         return refund_outcome(order, envelope->refund_key);
     }
-    if (order->step != STEP_NONE)
-        return OUTCOME_PAYMENT_IN_PROGRESS;
     if (order->confirmed_wall_ms == 0 || order->status == ORDER_CANCELLED)
         return OUTCOME_INVALID_STATE;
+    if (order->step != STEP_NONE)
+        return OUTCOME_PAYMENT_IN_PROGRESS;
     if (amount_minor <= 0 || amount_minor > left_minor)
         return OUTCOME_REFUND_TOO_LARGE;
     if (order->refund_count == ORDER_REFUNDS_MAX - 1 && amount_minor != left_minor)
@@ -397,6 +425,8 @@ static enum outcome refund(const struct order_turn *turn, struct order_envelope 
     if (envelope->restock)
         memcpy(order->restocking, envelope->quantities, sizeof(order->restocking));
     order_begin_refund(turn, amount_minor, envelope->refund_key, envelope->restock);
+    memcpy(order->refunds[order->refund_count - 1].reason, envelope->reason,
+           sizeof(envelope->reason));
     order_persist(turn);
     return OUTCOME_PENDING;
 }
@@ -434,6 +464,62 @@ static bool may_ask(const struct order_subject *subject, const struct order_enve
     return false;
 }
 
+/* Enters in the audit log what staff has just done, if it is something that is entered there. */
+static void enter(const struct order_turn *turn, const struct order_envelope *envelope,
+                  enum order_status before)
+{
+    static const uint8_t acts[ORDER_CALL_COUNT] = {[ORDER_CALL_FULFIL] = AUDIT_ORDER_FULFILLED,
+                                                   [ORDER_CALL_DELIVER] = AUDIT_ORDER_DELIVERED,
+                                                   [ORDER_CALL_REFUND] = AUDIT_ORDER_REFUNDED,
+                                                   [ORDER_CALL_CANCEL] = AUDIT_ORDER_CANCELLED};
+    const struct order_subject *subject = turn->subject;
+    const struct order_record *order = &subject->order;
+    struct audit_record *entry;
+    uint8_t name[16];
+
+    if (acts[envelope->call] == 0 || !origin_is_staff(&envelope->origin))
+        return;
+    for (unsigned i = 0; i < 8; i++) {
+        name[i] = (uint8_t)(subject->sequence >> (56 - 8 * i));
+        name[8 + i] = (uint8_t)((uint64_t)order->created_wall_ms >> (56 - 8 * i));
+    }
+    entry = audit_add(turn->effects, subject->partition, turn->moment, &envelope->origin,
+                      (enum audit_act)acts[envelope->call], AUDIT_OF_ORDER, name, sizeof(name));
+    if (envelope->call == ORDER_CALL_REFUND) {
+        audit_set_number(&entry->after, order->refunds[order->refund_count - 1].amount_minor);
+        return;
+    }
+    audit_set_word(&entry->before, order_status_name(before));
+    if (envelope->call != ORDER_CALL_CANCEL)
+        audit_set_word(&entry->after, order_status_name((enum order_status)order->status));
+}
+
+static enum outcome receive(struct order_turn *turn, struct order_envelope *envelope)
+{
+    switch ((int)envelope->call) {
+    case ORDER_CALL_GET:
+        return OUTCOME_OK;
+    case ORDER_CALL_CONFIRM:
+        return confirm(turn, envelope);
+    case ORDER_CALL_CANCEL:
+        return cancel(turn);
+    case ORDER_CALL_EVENT:
+        return order_take_event(turn, &envelope->event);
+    case ORDER_CALL_FULFIL:
+        return fulfil(turn, envelope);
+    case ORDER_CALL_DELIVER:
+        return move(turn, ORDER_DELIVERED);
+    case ORDER_CALL_REFUND:
+        return refund(turn, envelope);
+    case ORDER_CALL_FORGET:
+        return forget(turn);
+    case ORDER_CALL_CREATE:
+    case ORDER_CALL_COUNT:
+    default:
+        return OUTCOME_NOT_FOUND;
+    }
+}
+
 enum outcome order_receive(struct order_subject *subject, const struct order_context *context,
                            const struct moment *moment, struct order_envelope *envelope,
                            struct effects *effects)
@@ -443,33 +529,19 @@ enum outcome order_receive(struct order_subject *subject, const struct order_con
                               .moment = moment,
                               .effects = effects,
                               .was_past = order_is_past(&subject->order)};
+    enum order_status before = (enum order_status)subject->order.status;
+    enum outcome outcome;
+    size_t used;
 
     if (envelope->call == ORDER_CALL_CREATE)
         return create(&turn, envelope);
-    if (subject->order.status == ORDER_NONE || !may_ask(subject, envelope))
+    if (before == ORDER_NONE || !may_ask(subject, envelope))
         return OUTCOME_NOT_FOUND;
-    switch ((int)envelope->call) {
-    case ORDER_CALL_GET:
-        return OUTCOME_OK;
-    case ORDER_CALL_CONFIRM:
-        return confirm(&turn, envelope);
-    case ORDER_CALL_CANCEL:
-        return cancel(&turn);
-    case ORDER_CALL_EVENT:
-        return order_take_event(&turn, &envelope->event);
-    case ORDER_CALL_FULFIL:
-        return fulfil(&turn, envelope);
-    case ORDER_CALL_DELIVER:
-        return move(&turn, ORDER_DELIVERED);
-    case ORDER_CALL_REFUND:
-        return refund(&turn, envelope);
-    case ORDER_CALL_FORGET:
-        return forget(&turn);
-    case ORDER_CALL_CREATE:
-    case ORDER_CALL_COUNT:
-    default:
-        return OUTCOME_NOT_FOUND;
-    }
+    used = effects->records->used;
+    outcome = receive(&turn, envelope);
+    if (effects->records->used != used)
+        enter(&turn, envelope, before);
+    return outcome;
 }
 
 /* ---- how a call ends that had to wait ---- */

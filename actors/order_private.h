@@ -35,6 +35,6 @@ uint64_t order_take_number(const struct order_turn *turn, struct order_numbers *
 
 /* ---- order_calls.c ---- */
 
-enum outcome order_take_event(const struct order_turn *turn, const struct payment_event *event);
+enum outcome order_take_event(const struct order_turn *turn, struct payment_event *event);
 
 #endif

@@ -111,6 +111,7 @@ struct order_refund {
     uint64_t key;  /* hash of its Idempotency-Key; 0: by the shop itself */
     uint8_t state; /* enum refund_state */
     uint8_t restock;
+    char reason[REFUND_REASON_MAX + 1]; /* as staff gave it */
 };
 
 struct order_record {

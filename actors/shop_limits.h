@@ -75,6 +75,7 @@ enum {
     ORDER_TEXT_MAX = 8 * 1024, /* what the outer layers keep of names, prices' reasons, shipping */
     ORDER_TIMELINE_MAX = 16,   /* further changes are not refused, only not listed */
     ORDER_REFUNDS_MAX = 8,
+    REFUND_REASON_MAX = 80,
     CARRIER_LENGTH_MAX = 40,
     TRACKING_LENGTH_MAX = 64,
     ORDERS_LIVE_MAX = 32768, /* in memory, a shard */

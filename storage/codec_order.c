@@ -34,6 +34,7 @@ static void run_payment(struct run *run, struct order_record *order)
         run_64(run, &order->refunds[i].key);
         run_8(run, &order->refunds[i].state, REFUND_REFUSED);
         run_8(run, &order->refunds[i].restock, 1);
+        run_text(run, order->refunds[i].reason, sizeof(order->refunds[i].reason));
     }
 }
 

@@ -20,6 +20,7 @@
 
 struct api_shard;
 struct import;
+struct order_export;
 struct keyed_table;
 struct keyed_entry;
 
@@ -104,6 +105,7 @@ struct pending pending_take(struct pending_table *table, uint64_t cookie);
 /* What stays with an exchange while its request is deferred, and behind its handler's back. */
 struct call_scratch {
     struct import *import;
+    struct order_export *export;
     /* Not charged again when the request is resumed. */
     struct rate_verdict address_verdict;
     struct rate_verdict network_verdict;

@@ -98,6 +98,13 @@ static void write_subject(struct writer *writer, const struct audit_walk *walk,
         engine_reservation_id(engine, &reservation, id);
         write_json_string(writer, id, RESERVATION_ID_LENGTH);
         break;
+    case AUDIT_OF_ORDER:
+        reservation = (struct reservation_id){.sequence = number_of(entry->name, 8),
+                                              .created_ms = (int64_t)number_of(entry->name + 8, 8),
+                                              .partition = partition};
+        order_id_format(&reservation, &engine_secrets(engine)->id_key, id);
+        write_json_string(writer, id, RESERVATION_ID_LENGTH);
+        break;
     case AUDIT_OF_ACCOUNT:
     case AUDIT_SUBJECT_COUNT:
     default:
@@ -390,12 +397,14 @@ static bool find_subject(struct api_call *call, const char *text, size_t length,
             add_subject(filter, AUDIT_OF_ACCOUNT, partition, account.bytes, sizeof(account.bytes));
         return filter->subject_count > 0;
     }
-    if (reservation_id_parse(text, length, &secrets->id_key, &reservation)) {
+    bool is_order = order_id_parse(text, length, &secrets->id_key, &reservation);
+    if (is_order || reservation_id_parse(text, length, &secrets->id_key, &reservation)) {
         for (unsigned i = 0; i < 8; i++) {
             name[i] = (uint8_t)(reservation.sequence >> (56 - 8 * i));
             name[8 + i] = (uint8_t)((uint64_t)reservation.created_ms >> (56 - 8 * i));
         }
-        add_subject(filter, AUDIT_OF_RESERVATION, reservation.partition, name, sizeof(name));
+        add_subject(filter, is_order ? AUDIT_OF_ORDER : AUDIT_OF_RESERVATION, reservation.partition,
+                    name, sizeof(name));
         return true;
     }
     sku = directory_find_sku(directory, text, length);

@@ -373,7 +373,7 @@ static bool is_in_header(const struct http_exchange *exchange, enum http_header 
     return card_number_in(value.data, value.length, coding);
 }
 
-bool card_number_in_request(struct http_exchange *exchange)
+bool card_number_in_request(struct http_exchange *exchange, bool with_body)
 {
     struct http_slice path = http_exchange_path(exchange);
     struct http_slice query = http_exchange_query(exchange);
@@ -387,5 +387,6 @@ bool card_number_in_request(struct http_exchange *exchange)
            is_in_header(exchange, HTTP_HEADER_IDEMPOTENCY_KEY, CARD_NUMBER_PLAIN) ||
            is_in_header(exchange, HTTP_HEADER_USER_AGENT, CARD_NUMBER_PLAIN) ||
            is_in_header(exchange, HTTP_HEADER_REFERER, CARD_NUMBER_PERCENT | CARD_NUMBER_PLUS) ||
-           card_number_in(body.data, body.length, CARD_NUMBER_PERCENT | CARD_NUMBER_JSON);
+           (with_body &&
+            card_number_in(body.data, body.length, CARD_NUMBER_PERCENT | CARD_NUMBER_JSON));
 }

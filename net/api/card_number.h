@@ -42,9 +42,10 @@ enum card_number_coding {
  * that looks like one. */
 bool card_number_in(const char *text, size_t length, unsigned coding);
 
-/* Whether there is one in what is used or kept of a request: its target, body (not a streamed one:
- * imports look at each value), Idempotency-Key, User-Agent, Referer and X-Request-Id. Within the
- * handler. One that was found in the request ID is no longer there: it is not in the answer. */
-bool card_number_in_request(struct http_exchange *exchange);
+/* Whether there is one in what is used or kept of a request: its target, body (if it is to be
+ * looked at; not a streamed one: imports look at each value), Idempotency-Key, User-Agent, Referer
+ * and X-Request-Id. Within the handler. One that was found in the request ID is no longer there: it
+ * is not in the answer. */
+bool card_number_in_request(struct http_exchange *exchange, bool with_body);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "api/problems.h"
 #include "api/routes.h"
+#include "payment_state.h"
 
 /* The statuses that this server sends (and 499: the client left); others count as the last. */
 /* clang-format off */
@@ -82,6 +83,24 @@ enum challenge_result {
     CHALLENGE_UNKNOWN = CHALLENGE_RESULT_COUNT, /* not asked for yet */
 };
 
+/* What became of an event that came to a webhook of a gateway's. */
+#define WEBHOOK_OUTCOMES(X)                                                                        \
+    X(STORED, "stored")                                                                            \
+    X(REPEATED, "repeated")     /* stored before */                                                \
+    X(MISMATCHED, "mismatched") /* stored; of another payment, amount or currency: no effect */    \
+    X(NOT_OURS, "not_ours")     /* of no order here */                                             \
+    X(UNREADABLE, "unreadable")                                                                    \
+    X(FORGED, "forged")                                                                            \
+    X(STALE, "stale")                                                                              \
+    X(UNAVAILABLE, "unavailable") /* not taken: the gateway will try again */
+
+enum webhook_outcome {
+#define X(name, text) WEBHOOK_##name,
+    WEBHOOK_OUTCOMES(X)
+#undef X
+        WEBHOOK_OUTCOME_COUNT
+};
+
 struct api_counters {
     /* Row ROUTE_COUNT: what matched no route. */
     _Atomic uint64_t requests[ROUTE_COUNT + 1][STATUS_COUNT];
@@ -103,6 +122,7 @@ struct api_counters {
     _Atomic uint64_t challenges[CHALLENGE_RESULT_COUNT];
     _Atomic uint64_t workers_refused; /* what no worker could take */
     _Atomic uint64_t throttled;       /* of those: by throttle.h */
+    _Atomic uint64_t webhooks[PROVIDER_COUNT][WEBHOOK_OUTCOME_COUNT];
 };
 
 static inline void counter_add(_Atomic uint64_t *counter, uint64_t value)

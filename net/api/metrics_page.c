@@ -524,6 +524,28 @@ static void write_gateways(struct writer *writer, const struct api *api)
     }
 }
 
+static void write_webhooks(struct writer *writer, const struct api *api)
+{
+    static const char *const outcomes[WEBHOOK_OUTCOME_COUNT] = {
+#define X(name, text) [WEBHOOK_##name] = text,
+        WEBHOOK_OUTCOMES(X)
+#undef X
+    };
+
+    write_type(writer, "webhooks_in_total", "counter", "Events that came from payment gateways");
+    for (unsigned i = 0; i < PROVIDER_COUNT * WEBHOOK_OUTCOME_COUNT; i++) {
+        unsigned provider = i / WEBHOOK_OUTCOME_COUNT;
+        unsigned outcome = i % WEBHOOK_OUTCOME_COUNT;
+        const char *labels[4] = {"outcome", outcomes[outcome]};
+        uint64_t count = 0;
+
+        for (uint32_t n = 0; n < api->shard_count; n++)
+            count += counter_read(&api->shards[n].counters.webhooks[provider][outcome]);
+        if (count > 0)
+            write_provider(writer, "webhooks_in_total", provider, labels, (int64_t)count);
+    }
+}
+
 void api_metrics(struct api_call *call)
 {
     const struct api *api = call->shard->api;
@@ -542,6 +564,7 @@ void api_metrics(struct api_call *call)
     write_http(&writer, api);
     write_outbound(&writer, api);
     write_gateways(&writer, api);
+    write_webhooks(&writer, api);
     if (writer.failed)
         respond_outcome(call->exchange, OUTCOME_OVERLOADED);
     else

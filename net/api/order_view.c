@@ -186,7 +186,8 @@ static void write_shipping(struct writer *writer, const struct order_record *ord
     }
 }
 
-static void write_refunds(struct writer *writer, const struct order_record *order)
+static void write_refunds(struct writer *writer, const struct order_record *order,
+                          enum order_shape shape)
 {
     static const char *const states[] = {
         [REFUND_ASKED] = "pending", [REFUND_DONE] = "succeeded", [REFUND_REFUSED] = "failed"};
@@ -203,6 +204,8 @@ static void write_refunds(struct writer *writer, const struct order_record *orde
         write_boolean(writer, refund->restock != 0);
         write_literal(writer, ",\"at\":");
         write_json_time(writer, refund->wall_ms);
+        if (shape == ORDER_SHAPE_STAFF)
+            write_text_member(writer, "reason", refund->reason);
         write_byte(writer, '}');
     }
     write_byte(writer, ']');
@@ -323,7 +326,7 @@ bool write_order(struct writer *writer, struct api_shard *shard,
         write_json_time(writer, order->expires_wall_ms);
     }
     if (shape != ORDER_SHAPE_CREATED)
-        write_refunds(writer, order);
+        write_refunds(writer, order, shape);
     write_timeline(writer, order, shape);
     if (shape == ORDER_SHAPE_STAFF)
         write_staff_members(writer, envelope);

@@ -21,6 +21,10 @@
     X(KEY_REQUIRED, "idempotency_key_required", 400, "Idempotency-Key required",                   \
       "This call needs an Idempotency-Key header: a name of 1 to 255 characters that the caller "  \
       "gives to this one attempt, so that repeating it after a lost answer has no second effect.") \
+    X(INVALID_SIGNATURE, "invalid_signature", 400, "Invalid signature",                            \
+      "The event is not signed by a secret that this shop shares with the payment gateway, or "    \
+      "its signature is not of now: it may be forged, repeated by somebody else, or a clock is "   \
+      "wrong. Nothing of it was read.")                                                            \
     X(UNAUTHENTICATED, "unauthenticated", 401, "Not authenticated",                                \
       "There is no session, or its token is malformed, expired or not of this server. Start one "  \
       "with POST /v1/sessions, or log in with POST /v1/auth/login. Calls under /v1/admin take "    \

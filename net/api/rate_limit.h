@@ -33,6 +33,7 @@
     X(CHALLENGE, "challenge", 0, 120, 480, 60)                                                     \
     X(ACCOUNT, "account", 60, 600, 2400, 60)                                                       \
     X(BROWSE, "browse", 0, 600, 2400, 10)                                                          \
+    X(WEBHOOKS, "webhooks", 0, 3000, 12000, 10)                                                    \
     X(ADMIN, "admin", 1500, 3000, 12000, 60)
 
 enum route_class {

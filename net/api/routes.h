@@ -83,6 +83,18 @@ enum api_key {
     X(GET, "/v1/orders/{id}", order_get, SESSION_OR_NONE, ORDERS, NONE, IGNORED)                   \
     X(GET, "/orders/{id}", order_get_plain, SESSION_OR_NONE, ORDERS, NONE, IGNORED)                \
     X(POST, "/v1/orders/{id}/cancel", order_cancel, SESSION, ORDERS, JSON_OR_EMPTY, OPTIONAL)      \
+    X(POST, "/v1/webhooks/{provider}", webhook, PUBLIC, WEBHOOKS, JSON, IGNORED)                   \
+    X(GET, "/v1/admin/orders", admin_order_list, STAFF(HOLDS), ADMIN, NONE, IGNORED)               \
+    X(GET, "/v1/admin/orders/export", admin_order_export, STAFF(ORDERS), ADMIN, NONE, IGNORED)     \
+    X(GET, "/v1/admin/orders/{id}", admin_order_get, STAFF(HOLDS), ADMIN, NONE, IGNORED)           \
+    X(POST, "/v1/admin/orders/{id}/fulfil", admin_order_fulfil, STAFF(ORDERS), ADMIN,              \
+      JSON_OR_EMPTY, OPTIONAL)                                                                     \
+    X(POST, "/v1/admin/orders/{id}/deliver", admin_order_deliver, STAFF(ORDERS), ADMIN,            \
+      JSON_OR_EMPTY, OPTIONAL)                                                                     \
+    X(POST, "/v1/admin/orders/{id}/refund", admin_order_refund, STAFF(ORDERS), ADMIN, JSON,        \
+      REQUIRED)                                                                                    \
+    X(POST, "/v1/admin/orders/{id}/cancel", admin_order_cancel, STAFF(ORDERS), ADMIN,              \
+      JSON_OR_EMPTY, OPTIONAL)                                                                     \
     X(GET, "/v1/skus/availability", availability_list, PUBLIC, BROWSE, NONE, IGNORED)              \
     X(GET, "/v1/skus/{sku}/availability", availability_get, PUBLIC, BROWSE, NONE, IGNORED)         \
     X(GET, "/v1/products/{id}", product_get, PUBLIC, BROWSE, NONE, IGNORED)                        \

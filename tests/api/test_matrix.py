@@ -67,7 +67,8 @@ def payment(order_id):
     return {"order_id": order_id, "payment_method": "pm_card_visa"}
 
 
-USED_UP = ("admin_reservation_convert", "checkout", "checkout_plain", "order_cancel")
+REFUND = {"restock": True, "reason": "matrix"}
+USED_UP = ("admin_reservation_convert", "checkout", "checkout_plain", "order_cancel", "admin_order_cancel")
 EXPECTED = {
     "session_create": Expect(CREATED),
     "reservation_create": Expect(CREATED, body=lambda m, *_: {"sku": m.sku, "quantity": 1}),
@@ -83,6 +84,15 @@ EXPECTED = {
     "order_get": Expect(OK, NOT_FOUND, "order"),
     "order_get_plain": Expect(OK, NOT_FOUND, "order"),
     "order_cancel": Expect(OK, NOT_FOUND, "order"),
+    "webhook": Expect(NOT_FOUND, kind="code", body=lambda *_: {}),
+    "admin_order_list": Expect(OK, query=lambda *_: "?limit=1"),
+    "admin_order_export": Expect(OK, query=lambda *_: "?format=csv&status=delivered"),
+    "admin_order_get": Expect(OK, kind="order"),
+    # The order is not paid: there is nothing to send and nothing to give back.
+    "admin_order_fulfil": Expect((409, "invalid_state"), kind="order", body=lambda *_: {}),
+    "admin_order_deliver": Expect((409, "invalid_state"), kind="order"),
+    "admin_order_refund": Expect((409, "invalid_state"), kind="order", body=lambda *_: REFUND),
+    "admin_order_cancel": Expect(OK, kind="order"),
     "availability_list": Expect(OK, query=lambda m: f"?sku={quote(m.sku)}"),
     "availability_get": Expect(OK, kind="sku"),
     "product_get": Expect(OK, kind="product"),
@@ -177,7 +187,7 @@ EXPECTED = {
 }
 # Where staff see private data of customers and of each other.
 PRIVATE_FOR_STAFF = {"staff_create", "staff_list", "staff_get", "staff_change", "mail_list", "customer_find"}
-NAMES = ("id", "sku", "code")
+NAMES = ("id", "sku", "code", "provider")
 
 
 @dataclass

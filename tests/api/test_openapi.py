@@ -8,7 +8,7 @@ import harness
 from harness import ROOT, ApiTest
 from wire import Response
 
-PARAMETER = {"sku": "NO-SUCH-SKU", "id": "res_nothing", "code": "not-found"}
+PARAMETER = {"sku": "NO-SUCH-SKU", "id": "res_nothing", "code": "not-found", "provider": "nobody"}
 
 
 def outline(text):

@@ -44,6 +44,7 @@ static inline void random_payment(random_source source, uint64_t *seed, struct o
         order->refunds[i].key = source(seed);
         order->refunds[i].state = (uint8_t)random_below(source, seed, REFUND_REFUSED + 1);
         order->refunds[i].restock = (uint8_t)random_below(source, seed, 2);
+        random_name(source, seed, order->refunds[i].reason, REFUND_REASON_MAX);
     }
 }
 

@@ -118,7 +118,7 @@ static void random_value(uint64_t *seed, struct audit_value *value)
 
 static void random_entry(uint64_t *seed, struct record *record)
 {
-    static const uint8_t lengths[AUDIT_SUBJECT_COUNT] = {0, 4, 16, 16, 0};
+    static const uint8_t lengths[AUDIT_SUBJECT_COUNT] = {0, 4, 16, 16, [AUDIT_OF_ORDER] = 16};
     struct audit_record *entry = &record->audit;
     char name[PRODUCT_ID_LENGTH_MAX + 1] = "";
 
