@@ -4,10 +4,11 @@ import hashlib
 import json
 import os
 import socket
+import subprocess
 import threading
 import time
 
-from harness import ApiTest, Client, Server, fresh_path, in_threads, new_key, wait_until
+from harness import SETTINGS, ApiTest, Client, Server, fresh_path, in_threads, new_key, wait_until
 from stored import files_with
 from test_accounts import PASSWORD, new_email
 
@@ -735,6 +736,52 @@ class Gateways(CheckoutTest):
         self.assertEqual(self.guest.pages("/v1/orders"), [])
         refused = check_out(self.guest, purchase(), expect=422)
         self.assertEqual(fields_of(refused), {"payment.provider"})
+
+
+class Stripe(CheckoutTest):
+    """Through `stampede gateway`, in the shapes of Stripe's API."""
+
+    @classmethod
+    def setUpClass(cls):
+        key_file = fresh_path("stripe-key")
+        with open(key_file, "w", encoding="utf-8") as handle:
+            handle.write("sk_test_checkout\n")
+        os.chmod(key_file, 0o600)
+        command = [SETTINGS.binary, "gateway", "--listen", "127.0.0.1:0", "--ledger", fresh_path("ledger"),
+                   "--secret", "sk_test_checkout"]
+        cls.gateway = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        url = cls.gateway.stdout.readline().split()[-1]
+        cls.server = Server("--stripe-secret-key-file", key_file, "--stripe-base-url", url,
+                            "--outbound-private", "on", "--stripe-confirm", "on")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+        cls.gateway.kill()
+        cls.gateway.wait()
+        cls.gateway.stdout.close()
+        audit = cls.server.check()
+        if audit.returncode != 0:
+            raise AssertionError(f"check: {audit.stdout} {audit.stderr}")
+
+    def test_paid_and_given_back(self):
+        sku, key = self.admin.create_sku(5), new_key()
+        body = purchase(self.guest.hold(sku, 2), payment={"provider": "stripe"})
+        first = check_out(self.guest, body, key=key, expect=201)
+        order = first.json()
+        secret = order["payment"]["client_secret"]
+        self.assertTrue(secret.startswith(order["payment"]["id"] + "_secret_"))
+        pay(self.guest, order, DECLINED, expect=402, code="payment_declined")
+        self.assertEqual(fields_of(pay(self.guest, order, "pm_no_such_method", expect=422)), {"payment_method"})
+        paid = pay(self.guest, order, expect=200).json()
+        self.assertEqual((paid["status"], paid["payment"]["captured_minor"]), ("confirmed", 3998))
+        self.assertEqual(check_out(self.guest, body, key=key, expect=201).body, first.body)
+        target = f"/v1/orders/{order['id']}?token={token_of(self.server, order)}"
+        shown = self.server.anonymous().call("GET", target, expect=200)
+        self.assertNotIn(secret, shown.body.decode(), "what pays is its buyer's alone")
+        done = self.guest.call("POST", f"/v1/orders/{order['id']}/cancel", {}, expect=200).json()
+        self.assertEqual((done["status"], done["payment"]["refunded_minor"]), ("cancelled", 3998))
+        self.assertEqual(self.admin.available(sku), 5)
 
 
 class Private(CheckoutTest):
