@@ -83,7 +83,7 @@
     X(AUDIT, audit)                                                                                \
     X(AUDIT_HEAD, audit_head)                                                                      \
     X(ORDER, order)                                                                                \
-    X(ORDER_PAST, order)                                                                           \
+    X(ORDER_PAST, order_past)                                                                      \
     X(ORDER_BODY, order_body)                                                                      \
     X(ORDER_PERSON, order_person)                                                                  \
     X(ORDER_OF, order_of)                                                                          \
@@ -109,7 +109,8 @@ static inline bool record_is_history(enum record_kind kind)
     return kind == RECORD_LEDGER || kind == RECORD_ACCOUNT || kind == RECORD_ACCOUNT_KEY ||
            kind == RECORD_EMAIL || kind == RECORD_COUPON_PAST || kind == RECORD_AUDIT ||
            kind == RECORD_ORDER_PAST || kind == RECORD_ORDER_BODY || kind == RECORD_ORDER_PERSON ||
-           kind == RECORD_ORDER_OF || kind == RECORD_CHECKOUT || kind == RECORD_EVENT_IN || kind == RECORD_EVENT_OUT;
+           kind == RECORD_ORDER_OF || kind == RECORD_CHECKOUT || kind == RECORD_EVENT_IN ||
+           kind == RECORD_EVENT_OUT;
 }
 
 /* A hold's life (design.md I5); allowed successors stand in inventory_hold.c. */
@@ -359,6 +360,7 @@ struct record {
         struct audit_record audit;
         struct audit_head_record audit_head;
         struct order_record order;
+        struct order_record order_past; /* one and the same: a kind's name is its member's */
         struct order_body_record order_body;
         struct order_person_record order_person;
         struct order_of_record order_of;
