@@ -198,18 +198,21 @@ static enum check_result audit(struct check *check, const struct data_folder *fo
 {
     check->partitions = journal_rocksdb_identity(check->journal).partitions;
     check->floors = calloc(check->partitions, sizeof(*check->floors));
-    check->out_of_memory = check->floors == NULL;
+    check->order_floors = calloc(check->partitions, sizeof(*check->order_floors));
+    check->out_of_memory = check->floors == NULL || check->order_floors == NULL;
     for (uint32_t i = 0; i < check->partitions && !check->out_of_memory; i++) {
         check_partition(check, i);
         check_accounts_partition(check, i);
         check_settings_partition(check, i);
         check_carts_partition(check, i);
         check_coupons_partition(check, i);
+        check_orders_partition(check, i);
     }
     check_names(check);
     check_links(check);
     check_accounts(check);
     check_carts(check);
+    check_orders(check);
     check_watermark(check, folder);
     check_secrets(check, folder);
     enum check_result result = verdict(check, error, error_size);
@@ -218,6 +221,7 @@ static enum check_result audit(struct check *check, const struct data_folder *fo
     check_vector_free(&check->links);
     check_vector_free(&check->wrapping_keys);
     free(check->floors);
+    free(check->order_floors);
     return result;
 }
 

@@ -33,6 +33,10 @@ struct check {
     uint64_t vault_key_id;         /* that wraps now; 0: not known */
     struct vector wrapping_keys;   /* struct check_wrapping_key: others that wrap data keys */
     uint64_t *floors;              /* of each partition; 0: none */
+    uint64_t *order_floors;        /* likewise, of orders' numbers */
+    struct vector orders;          /* struct check_order, ascending */
+    struct vector order_holds;     /* struct check_order_hold, ascending */
+    struct vector order_uses;      /* struct check_order_use */
     struct vector names;           /* uint64_t: hashes of SKUs, over all partitions */
     struct vector promises;        /* struct check_link: what owners say of other partitions */
     struct vector links;           /* struct check_link: what those partitions have */
@@ -136,6 +140,20 @@ void check_links(struct check *check);
 void check_carts_partition(struct check *check, uint32_t partition);
 /* Compares them with the catalogue, after all partitions. */
 void check_carts(struct check *check);
+
+/* ---- check_orders.c ---- */
+
+struct check_order_use {
+    uint64_t order;
+    uint32_t partition; /* the coupon's */
+    uint32_t coupon;
+    bool is_committed;
+};
+
+/* Reads one partition's orders, holds and uses of coupons; in ascending order of partitions. */
+void check_orders_partition(struct check *check, uint32_t partition);
+/* Compares them, after all partitions. */
+void check_orders(struct check *check);
 
 /* ---- check_coupons.c ---- */
 

@@ -59,10 +59,9 @@ struct shop_order {
     uint8_t state;   /* enum shop_order_state */
     uint8_t provider;
     uint8_t from_cart;
-    bool is_unsure; /* a CREATE had no answer */
-    bool is_forgotten;
     uint8_t refund_count;
     struct shop_refund refunds[SIM_SHOP_REFUNDS_MAX];
+    uint64_t unsure_step; /* when a CREATE last ended without a word */
     /* As it was last shown. */
     uint64_t seen_step;
     int64_t captured_minor;

@@ -179,6 +179,8 @@ static void take_checkout(struct world *world, const struct shop_ask *ask, enum 
         shoppers_see(world, ask->index, &envelope->order, ask);
         return;
     }
+    if (outcome == OUTCOME_OUTCOME_UNKNOWN)
+        order->unsure_step = world->step;
     if (outcome == OUTCOME_OVERLOADED || outcome == OUTCOME_OUTCOME_UNKNOWN ||
         outcome == OUTCOME_KEY_IN_FLIGHT)
         return;
@@ -192,7 +194,7 @@ static void take_checkout(struct world *world, const struct shop_ask *ask, enum 
         world_mark(world, MARK_CHECKOUT_COUPON_REFUSED);
     if (outcome == OUTCOME_GATEWAY_UNAVAILABLE)
         world_mark(world, MARK_CHECKOUT_UNDONE);
-    if (order->open == 0 && order->state == SHOP_ASKED)
+    if (order->open == 0 && order->state == SHOP_ASKED && ask->step > order->unsure_step)
         order->state = SHOP_NEVER;
 }
 
