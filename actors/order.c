@@ -7,7 +7,8 @@
 enum {
     STEP_RETRY_MS = 50,
     STEP_RETRY_MS_MAX = 60 * 1000,
-    POLL_MS = 15 * 1000, /* the first time that a payment is asked after */
+    PARTITION_RETRY_MS_MAX = 1000, /* one of our own was only busy */
+    POLL_MS = 15 * 1000,           /* the first time that a payment is asked after */
     POLL_MS_MAX = 300 * 1000,
     CAPTURE_TRIES_MAX = 20, /* that the gateway refuses although it is authorised */
 };
@@ -151,20 +152,27 @@ void order_begin_step(const struct order_turn *turn, enum order_step step)
     turn->subject->retry_boot_ms = 0;
 }
 
-/* No word yet, or not now: the same again, a little later. */
-static void later(const struct order_turn *turn, uint32_t retry_after_s)
+/* Not now: the same again, a little later. */
+static void later_within(const struct order_turn *turn, int64_t delay_ms_max,
+                         uint32_t retry_after_s)
 {
     struct order_subject *subject = turn->subject;
     int64_t delay_ms = STEP_RETRY_MS;
 
-    for (uint32_t i = 0; i < subject->tries && delay_ms < STEP_RETRY_MS_MAX; i++)
+    for (uint32_t i = 0; i < subject->tries && delay_ms < delay_ms_max; i++)
         delay_ms *= 2;
     if (delay_ms < retry_after_s * 1000LL)
         delay_ms = retry_after_s * 1000LL;
-    if (delay_ms > STEP_RETRY_MS_MAX)
-        delay_ms = STEP_RETRY_MS_MAX;
+    if (delay_ms > delay_ms_max)
+        delay_ms = delay_ms_max;
     subject->tries++;
     subject->retry_boot_ms = turn->moment->boot_ms + delay_ms;
+}
+
+/* The gateway gave no word yet, or could not. */
+static void later(const struct order_turn *turn, uint32_t retry_after_s)
+{
+    later_within(turn, STEP_RETRY_MS_MAX, retry_after_s);
 }
 
 /* A partition that could not be asked, or whose answer is not known, is asked again. */
@@ -279,7 +287,11 @@ void order_is_paid(const struct order_turn *turn, enum payment_state state, int6
     order->payment_state = (uint8_t)state;
     if (state == PAYMENT_CAPTURED)
         order->captured_minor = captured_minor;
-    order_begin_step(turn, MUTANT(PIN_SKIPPED) ? STEP_CAPTURE : STEP_PIN);
+    if (state == PAYMENT_CAPTURED && captured_minor != order->totals.total_minor &&
+        !MUTANT(AMOUNT_UNCHECKED))
+        order_give_up(turn, ORDER_PAYMENT_FAILED);
+    else
+        order_begin_step(turn, MUTANT(PIN_SKIPPED) ? STEP_CAPTURE : STEP_PIN);
 }
 
 void order_give_up(const struct order_turn *turn, enum order_status goal)
@@ -412,9 +424,12 @@ static void confirm(const struct order_turn *turn)
     order_begin_step(turn, turn->subject->order.from_cart ? STEP_CART_CLEAR : STEP_NONE);
 }
 
+/* A pinned hold ends by its order's word only: one that is not known any more was converted, and
+ * forgotten before the answer came. */
 static void convert_answered(const struct order_turn *turn, enum outcome outcome)
 {
-    if (outcome != OUTCOME_OK) /* a pin that did not hold; the money goes back */
+    if (outcome != OUTCOME_OK &&
+        outcome != OUTCOME_NOT_FOUND) /* a pin that did not hold; the money goes back */
         order_give_up(turn, ORDER_PAYMENT_FAILED);
     else if (turn->subject->order.coupon[0] != '\0')
         order_begin_step(turn, STEP_COUPON_COMMIT);
@@ -430,8 +445,8 @@ static void void_answered(const struct order_turn *turn, const struct order_answ
     enum order_result result = (enum order_result)answer->result;
     bool has_word = result == RESULT_DONE || result == RESULT_REFUSED;
 
-    if (!has_word || (result == RESULT_REFUSED && (answer->state == PAYMENT_AUTHORISED ||
-                                                   answer->state == PAYMENT_PROCESSING))) {
+    if (!has_word || (result == RESULT_REFUSED && answer->state != PAYMENT_NONE &&
+                      answer->state != PAYMENT_CANCELLED && answer->state != PAYMENT_CAPTURED)) {
         later(turn, answer->retry_after_s);
         return;
     }
@@ -508,6 +523,10 @@ static void refund_answered(const struct order_turn *turn, const struct order_an
     bool is_owed = order->goal != ORDER_NONE; /* by the shop: it is asked for until it is done */
 
     assert(order->refund_count > 0 && refund->state == REFUND_ASKED);
+    /* An earlier try may have done it without a word: then the gateway says so by the amount. */
+    if (result == RESULT_REFUSED && answer->state == PAYMENT_CAPTURED &&
+        answer->refunded_minor >= order->refunded_minor + refund->amount_minor)
+        result = RESULT_DONE;
     if (result == RESULT_UNKNOWN || result == RESULT_UNAVAILABLE ||
         (result != RESULT_DONE && is_owed)) {
         later(turn, answer->retry_after_s);
@@ -639,7 +658,7 @@ void order_answer(struct order_subject *subject, const struct order_context *con
     if (answer->outcome == OUTCOME_PENDING)
         take_result(&turn, answer);
     else if (is_no_word((enum outcome)answer->outcome))
-        later(&turn, 0);
+        later_within(&turn, PARTITION_RETRY_MS_MAX, 0);
     else
         take_outcome(&turn, (enum outcome)answer->outcome);
     if (subject->order.status != ORDER_NONE &&
@@ -649,9 +668,8 @@ void order_answer(struct order_subject *subject, const struct order_context *con
 
 /* ---- time ---- */
 
-static bool is_polled(const struct order_subject *subject, const struct order_context *context)
+static bool is_polled(const struct order_subject *subject)
 {
-    (void)context;
     return subject->order.provider != PROVIDER_SANDBOX && subject->order.payment_id[0] != '\0';
 }
 
@@ -669,7 +687,7 @@ void order_tick(struct order_subject *subject, const struct order_context *conte
     if (moment->boot_ms >= subject->expires_boot_ms) {
         order_give_up(&turn, ORDER_EXPIRED);
         order_persist(&turn);
-    } else if (is_polled(subject, context) && moment->boot_ms >= subject->retry_boot_ms) {
+    } else if (is_polled(subject) && moment->boot_ms >= subject->retry_boot_ms) {
         uint32_t tries = subject->tries;
 
         order_begin_step(&turn, STEP_QUERY);
@@ -680,12 +698,13 @@ void order_tick(struct order_subject *subject, const struct order_context *conte
 
 int64_t order_next_boot_ms(const struct order_subject *subject, const struct moment *moment)
 {
+    int64_t due_ms = subject->expires_boot_ms;
+
     if (order_is_past(&subject->order))
         return 0;
     if (subject->order.step != STEP_WAIT)
         return subject->retry_boot_ms > moment->boot_ms ? subject->retry_boot_ms : 0;
-    return subject->order.provider != PROVIDER_SANDBOX &&
-                   subject->retry_boot_ms < subject->expires_boot_ms
-               ? subject->retry_boot_ms
-               : subject->expires_boot_ms;
+    if (is_polled(subject) && subject->retry_boot_ms < due_ms)
+        due_ms = subject->retry_boot_ms;
+    return due_ms > 0 ? due_ms : 1; /* after a restart: at once */
 }

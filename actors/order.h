@@ -79,6 +79,7 @@ struct order_envelope {
     struct order_envelope *next;
     uint64_t cookie;
     int64_t deadline_boot_ms;
+    uint64_t looked_serial; /* what was durable when it was looked for, surely */
     uint16_t shard;
     uint16_t partition;
     struct origin origin;

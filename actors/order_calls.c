@@ -104,6 +104,8 @@ static enum outcome create(struct order_turn *turn, struct order_envelope *envel
     order->status = ORDER_NONE;
     order->step = STEP_NONE;
     left_ms = order->expires_wall_ms - turn->moment->wall_ms;
+    if (left_ms > (int64_t)HOLD_TTL_MS_MAX) /* the wall clock was set back meanwhile */
+        left_ms = HOLD_TTL_MS_MAX;
     subject->expires_boot_ms = turn->moment->boot_ms + (left_ms > 0 ? left_ms : 0);
     envelope->id = (struct reservation_id){.created_ms = order->created_wall_ms,
                                            .sequence = subject->sequence,

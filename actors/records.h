@@ -29,10 +29,10 @@
  *   COUPON_PAST  the same; a use that was committed; never deleted
  *   CART      (partition, subject, sequence) = from its principal; what they have in their cart
  *   AUDIT     subject 0, sequence = its number in the partition's chain: who did what; never
- * deleted AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
+ *             deleted
+ *   AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
  *   SETTING   partition 0; subject = enum setting_kind, sequence = the row's number in it; tax
- * rates, shipping methods, webhook endpoints, and what all of them need
- *
+ *             rates, shipping methods, webhook endpoints, and what all of them need
  *   ORDER     sequence = the order's; one that lives: a step or its expiry is pending
  *   ORDER_PAST  the same sequence; one with which nothing is pending
  *   ORDER_BODY, ORDER_PERSON  the same sequence: see order_state.h

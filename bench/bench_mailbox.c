@@ -5,7 +5,7 @@
  *
  *   mailbox/KIND/throughput/N  messages a second, full speed, whoever waits yields
  *   mailbox/KIND/wake/N        from the send to the receipt by a consumer that sleeps:
- * uv_async_send and a loop for the rings, as in the engine; a condition variable for the mutex
+ * an eventfd and a loop for the rings, as in the engine; a condition variable for the mutex
  * queue */
 #include <ck_ring.h>
 #include <pthread.h>
@@ -18,6 +18,7 @@
 #include <uv.h>
 
 #include "bench.h"
+#include "env_real_wake.h"
 #include "gate.h"
 #include "mailbox.h"
 
@@ -277,7 +278,7 @@ struct wake {
     struct queue *queue;
     struct bench_samples *samples;
     uv_loop_t loop;
-    uv_async_t async;
+    struct env_real_wake eventfd;
     bool is_mutex;
     uint64_t expected; /* messages over all producers */
     _Atomic uint64_t received;
@@ -302,13 +303,13 @@ static void wake_take(struct wake *wake)
     }
 }
 
-static void on_async(uv_async_t *async)
+static void on_eventfd(void *user)
 {
-    struct wake *wake = async->data;
+    struct wake *wake = user;
 
     wake_take(wake);
     if (atomic_load(&wake->received) == wake->expected)
-        uv_close((uv_handle_t *)async, NULL);
+        uv_close((uv_handle_t *)&wake->eventfd.poll, NULL);
 }
 
 static void pause_ns(long ns)
@@ -330,7 +331,7 @@ static void *wake_often(void *arg)
         if (wake->is_mutex)
             pthread_cond_signal(&queue->filled);
         else
-            uv_async_send(&wake->async);
+            env_real_wake_send(&wake->eventfd);
         while (atomic_load(&wake->received_of[waker->index]) <= i)
             sched_yield();
     }
@@ -364,8 +365,8 @@ static uint64_t wake_latency(void *arg, uint64_t operations)
     wake->expected = operations / queue->producers * queue->producers;
     atomic_store(&wake->received, 0);
     uv_loop_init(&wake->loop);
-    uv_async_init(&wake->loop, &wake->async, on_async);
-    wake->async.data = wake;
+    if (env_real_wake_begin(&wake->eventfd, &wake->loop, on_eventfd, wake) != 0)
+        bench_fail("no loop for the receiver");
     started_ns = bench_now_ns();
     for (uint32_t i = 0; i < queue->producers; i++) {
         atomic_store(&wake->received_of[i], 0);
@@ -375,13 +376,14 @@ static uint64_t wake_latency(void *arg, uint64_t operations)
     }
     if (wake->is_mutex) {
         wait_by_condition(wake);
-        uv_close((uv_handle_t *)&wake->async, NULL);
+        uv_close((uv_handle_t *)&wake->eventfd.poll, NULL);
     }
     uv_run(&wake->loop, UV_RUN_DEFAULT);
     started_ns = bench_now_ns() - started_ns;
     for (uint32_t i = 0; i < queue->producers; i++)
         pthread_join(threads[i], NULL);
     uv_loop_close(&wake->loop);
+    env_real_wake_end(&wake->eventfd);
     queue->kind->close(queue);
     return started_ns;
 }

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "env_real_wake.h"
 #include "env_real_workers.h"
 
 enum {
@@ -24,10 +25,10 @@ struct shard_thread {
     struct shard *shard;
     uv_thread_t thread;
     uv_loop_t loop;
-    uv_async_t wake;      /* a message came in */
-    uv_check_t check;     /* after the loop looked for I/O: the shard's turn */
-    uv_prepare_t prepare; /* before it blocks */
-    uv_idle_t busy;       /* active while there is more to do: the loop does not block */
+    struct env_real_wake wake; /* a message came in */
+    uv_check_t check;          /* after the loop looked for I/O: the shard's turn */
+    uv_prepare_t prepare;      /* before it blocks */
+    uv_idle_t busy;            /* active while there is more to do: the loop does not block */
     uv_timer_t deadline;
     bool drain_seen;
     bool stop_seen;
@@ -94,7 +95,7 @@ static void wake_shard(void *self, uint32_t index)
 {
     struct env_real *env = self;
 
-    uv_async_send(&env->threads[index].wake);
+    env_real_wake_send(&env->threads[index].wake);
 }
 
 static void wake_committer(void *self)
@@ -219,11 +220,6 @@ static void on_idle(uv_idle_t *idle)
     (void)idle; /* its being active is what keeps the loop from blocking */
 }
 
-static void on_wake(uv_async_t *async)
-{
-    (void)async; /* the turn is taken after the loop looked for I/O */
-}
-
 static void on_deadline(uv_timer_t *timer)
 {
     (void)timer;
@@ -249,7 +245,7 @@ static void look_at_shutdown(struct shard_thread *thread)
     if (atomic_load(&env->stopping) && !thread->stop_seen) {
         thread->stop_seen = true;
         env->hooks.on_stop(env->hooks.user, thread->shard);
-        close_handle((uv_handle_t *)&thread->wake, NULL);
+        close_handle((uv_handle_t *)&thread->wake.poll, NULL);
         close_handle((uv_handle_t *)&thread->check, NULL);
         close_handle((uv_handle_t *)&thread->prepare, NULL);
         close_handle((uv_handle_t *)&thread->busy, NULL);
@@ -323,8 +319,9 @@ static int start_shard(struct env_real *env, uint32_t index)
     thread->shard = engine_shard(env->engine, index);
     if (uv_loop_init(&thread->loop) != 0)
         return -1;
-    /* Before any thread runs: another shard may wake this one at once. */
-    if (uv_async_init(&thread->loop, &thread->wake, on_wake) != 0)
+    /* Before any thread runs: another shard may wake this one at once. The turn is taken after the
+     * loop looked for I/O, of which this is a part. */
+    if (env_real_wake_begin(&thread->wake, &thread->loop, NULL, NULL) != 0)
         return -1;
     return 0;
 }
@@ -381,7 +378,7 @@ static bool is_drained(const struct env_real *env)
 static void wake_all(struct env_real *env)
 {
     for (uint32_t i = 0; i < env->shards; i++)
-        uv_async_send(&env->threads[i].wake);
+        env_real_wake_send(&env->threads[i].wake);
 }
 
 void env_real_stop(struct env_real *env, uint32_t deadline_ms)
@@ -408,6 +405,8 @@ void env_real_stop(struct env_real *env, uint32_t deadline_ms)
     wake_all(env);
     for (uint32_t i = 0; i < env->shards; i++)
         uv_thread_join(&env->threads[i].thread);
-    for (uint32_t i = 0; i < env->shards; i++)
+    for (uint32_t i = 0; i < env->shards; i++) {
         uv_loop_close(&env->threads[i].loop);
+        env_real_wake_end(&env->threads[i].wake);
+    }
 }

@@ -3,21 +3,25 @@
 
 #include <assert.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <uv.h>
 
-/* A queue under one lock: work takes milliseconds, so nobody waits for it long. */
+/* A shard never waits for a worker: that one runs only where nobody else has anything to do, and
+ * may be preempted for long wherever it is. So shards push without a lock, and what is there is
+ * told by a semaphore, whose post waits for nobody (a condition's signal waits for threads that it
+ * woke before and that have not run yet). The lock is between workers. */
 struct env_real_workers {
+    struct work *_Atomic pushed; /* by `next`, the last first */
+    uv_sem_t ready;              /* as often as there is work, pushed or in line */
     uv_mutex_t lock;
-    uv_cond_t wake;
-    struct work *first; /* by `next`, in the order of submission */
-    struct work *last;
-    uint32_t queued;
+    struct work *first; /* in line: by `next`, in the order of submission */
+    _Atomic uint32_t queued;
     uint32_t queue_max;
-    bool stopping;
+    _Atomic bool stopping;
     uint32_t running; /* threads that were started */
     uv_thread_t threads[WORKERS_MAX];
 };
@@ -35,22 +39,39 @@ static void lower_priority(void)
         (void)setpriority(PRIO_PROCESS, (id_t)thread, WORKERS_NICE);
 }
 
+/* All that was pushed, the first first. */
+static struct work *take_pushed(struct env_real_workers *workers)
+{
+    /* Acquire: with the release in submit. All at once, so no ABA. */
+    struct work *pushed = atomic_exchange_explicit(&workers->pushed, NULL, memory_order_acquire);
+    struct work *first = NULL;
+
+    while (pushed != NULL) {
+        struct work *next = pushed->next;
+
+        pushed->next = first;
+        first = pushed;
+        pushed = next;
+    }
+    return first;
+}
+
 /* The next piece of work, waiting for one; NULL at the end. */
 static struct work *take(struct env_real_workers *workers)
 {
     struct work *work = NULL;
 
+    uv_sem_wait(&workers->ready);
+    if (atomic_load(&workers->stopping))
+        return NULL;
     uv_mutex_lock(&workers->lock);
-    while (workers->first == NULL && !workers->stopping)
-        uv_cond_wait(&workers->wake, &workers->lock);
-    if (!workers->stopping) {
-        work = workers->first;
-        workers->first = work->next;
-        if (workers->first == NULL)
-            workers->last = NULL;
-        workers->queued--;
-    }
+    if (workers->first == NULL)
+        workers->first = take_pushed(workers);
+    work = workers->first;
+    assert(work != NULL); /* pushed before the semaphore was posted */
+    workers->first = work->next;
     uv_mutex_unlock(&workers->lock);
+    atomic_fetch_sub(&workers->queued, 1);
     return work;
 }
 
@@ -69,23 +90,19 @@ static void run_worker(void *arg)
 static bool submit(void *self, struct work *work)
 {
     struct env_real_workers *workers = self;
-    bool is_taken = false;
 
-    work->next = NULL;
-    uv_mutex_lock(&workers->lock);
-    if (!workers->stopping && workers->queued < workers->queue_max) {
-        if (workers->last != NULL)
-            workers->last->next = work;
-        else
-            workers->first = work;
-        workers->last = work;
-        workers->queued++;
-        is_taken = true;
+    if (atomic_load(&workers->stopping))
+        return false;
+    if (atomic_fetch_add(&workers->queued, 1) >= workers->queue_max) {
+        atomic_fetch_sub(&workers->queued, 1);
+        return false;
     }
-    uv_mutex_unlock(&workers->lock);
-    if (is_taken)
-        uv_cond_signal(&workers->wake);
-    return is_taken;
+    work->next = atomic_load_explicit(&workers->pushed, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&workers->pushed, &work->next, work,
+                                                  memory_order_release, memory_order_relaxed))
+        ;
+    uv_sem_post(&workers->ready);
+    return true;
 }
 
 struct worker_port env_real_workers_port(struct env_real_workers *workers)
@@ -106,18 +123,12 @@ uint32_t env_real_workers_default(void)
 
 uint32_t env_real_workers_queued(struct env_real_workers *workers)
 {
-    uv_mutex_lock(&workers->lock);
-    uint32_t queued = workers->queued;
-    uv_mutex_unlock(&workers->lock);
-    return queued;
+    return atomic_load(&workers->queued);
 }
 
 bool env_real_workers_are_stopping(struct env_real_workers *workers)
 {
-    uv_mutex_lock(&workers->lock);
-    bool is_stopping = workers->stopping;
-    uv_mutex_unlock(&workers->lock);
-    return is_stopping;
+    return atomic_load(&workers->stopping);
 }
 
 struct env_real_workers *env_real_workers_create(uint32_t threads, uint32_t queue_max)
@@ -133,7 +144,7 @@ struct env_real_workers *env_real_workers_create(uint32_t threads, uint32_t queu
         free(workers);
         return NULL;
     }
-    if (uv_cond_init(&workers->wake) != 0) {
+    if (uv_sem_init(&workers->ready, 0) != 0) {
         uv_mutex_destroy(&workers->lock);
         free(workers);
         return NULL;
@@ -149,10 +160,9 @@ struct env_real_workers *env_real_workers_create(uint32_t threads, uint32_t queu
 
 void env_real_workers_stop(struct env_real_workers *workers)
 {
-    uv_mutex_lock(&workers->lock);
-    workers->stopping = true;
-    uv_mutex_unlock(&workers->lock);
-    uv_cond_broadcast(&workers->wake);
+    atomic_store(&workers->stopping, true);
+    for (uint32_t i = 0; i < workers->running; i++)
+        uv_sem_post(&workers->ready);
     while (workers->running > 0)
         uv_thread_join(&workers->threads[--workers->running]);
 }
@@ -160,7 +170,7 @@ void env_real_workers_stop(struct env_real_workers *workers)
 void env_real_workers_destroy(struct env_real_workers *workers)
 {
     env_real_workers_stop(workers);
-    uv_cond_destroy(&workers->wake);
+    uv_sem_destroy(&workers->ready);
     uv_mutex_destroy(&workers->lock);
     free(workers);
 }

@@ -201,6 +201,8 @@ static struct order_slot *take_slot(struct shard *shard)
          orders->free == SLOT_NONE && orders->fresh == orders->count && i != SLOT_NONE;
          i = orders->slots[i].newer) {
         if (may_leave(shard, &orders->slots[i])) {
+            if (orders->left_serial < orders->slots[i].write_serial)
+                orders->left_serial = orders->slots[i].write_serial;
             forget(shard, &orders->slots[i]);
             break;
         }
@@ -372,6 +374,7 @@ void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records
     if (is_more) /* and then goes on */
         timers_set(&orders->timers, order_slot_number(orders, slot), shard->now.boot_ms + 1);
     if (order->status == ORDER_NONE) { /* it came to nothing, or never was */
+        remove_key(shard, slot);
         if (slot->parked == NULL && slot->waiting_first == NULL && !slot->is_asking)
             forget(shard, slot);
         return;
@@ -412,17 +415,60 @@ static void park(const struct shard *shard, struct order_slot *slot,
     slot->parked = envelope;
 }
 
+static void make_anew(struct shard *shard, struct order_envelope *envelope);
+static void look_up_event(struct shard *shard, struct order_envelope *envelope);
+
+static void note_event(struct order_slot *slot, const struct order_envelope *envelope)
+{
+    if (slot->event_count >= ORDER_EVENTS_KEPT)
+        slot->dropped_serial = slot->write_serial;
+    slot->events[slot->event_count++ % ORDER_EVENTS_KEPT] =
+        event_in_place(&envelope->event, envelope->partition);
+}
+
+/* The same event may have been taken in since it was looked for, and no record told of that. */
+static bool was_taken(const struct order_slot *slot, const struct order_envelope *envelope)
+{
+    struct record_place place = event_in_place(&envelope->event, envelope->partition);
+
+    for (uint32_t i = 0; i < ORDER_EVENTS_KEPT && i < slot->event_count; i++)
+        if (slot->events[i].subject == place.subject && slot->events[i].sequence == place.sequence)
+            return true;
+    return false;
+}
+
+static bool must_look_again(const struct shard *shard, const struct order_slot *slot,
+                            const struct order_envelope *envelope)
+{
+    return slot->dropped_serial > envelope->looked_serial ||
+           shard->orders.left_serial > envelope->looked_serial;
+}
+
 static void serve(struct shard *shard, struct order_slot *slot, struct order_envelope *envelope)
 {
+    if (envelope->call == ORDER_CALL_CREATE && slot->subject.order.status == ORDER_NONE) {
+        make_anew(shard, envelope);
+        return;
+    }
+    if (envelope->call == ORDER_CALL_EVENT && !envelope->replayed) {
+        if (was_taken(slot, envelope)) {
+            envelope->replayed = 1;
+        } else if (must_look_again(shard, slot, envelope)) {
+            look_up_event(shard, envelope);
+            return;
+        }
+    }
     struct order_context context = order_context_of(shard, &slot->subject);
     uint32_t records_before = shard->effects.records->used;
     enum outcome outcome;
 
     context.event_is_known = envelope->replayed;
-    if (envelope->call == ORDER_CALL_CREATE && slot->subject.order.status != ORDER_NONE)
+    if (envelope->call == ORDER_CALL_CREATE)
         outcome = replay_checkout(slot, envelope);
     else
         outcome = order_receive(&slot->subject, &context, &shard->now, envelope, &shard->effects);
+    if (envelope->call == ORDER_CALL_EVENT && outcome == OUTCOME_OK && !envelope->replayed)
+        note_event(slot, envelope);
     if (outcome == OUTCOME_PENDING)
         park(shard, slot, envelope);
     else
@@ -600,7 +646,15 @@ static void look_up(struct shard *shard, struct order_envelope *envelope, enum r
         refuse(shard, envelope, OUTCOME_OVERLOADED);
         return;
     }
+    envelope->looked_serial = shard->serial_returned;
     lookup->envelope = envelope;
+}
+
+static void look_up_event(struct shard *shard, struct order_envelope *envelope)
+{
+    struct record_place place = event_in_place(&envelope->event, envelope->partition);
+
+    look_up(shard, envelope, RECORD_EVENT_IN, &place);
 }
 
 /* A checkout with a key that nothing is known of. */
@@ -633,6 +687,20 @@ static void make(struct shard *shard, struct order_envelope *envelope)
                     order_slot_number(&shard->orders, slot));
     park(shard, slot, envelope);
     order_settle(shard, slot, records_before);
+}
+
+/* The order that a key led to came to nothing meanwhile: the key is free again, unless another has
+ * it by now. */
+static void make_anew(struct shard *shard, struct order_envelope *envelope)
+{
+    struct order_slot *slot = find_key(shard, envelope->partition, &envelope->order.key);
+
+    if (slot == NULL) {
+        make(shard, envelope);
+        return;
+    }
+    envelope->id.sequence = slot->subject.sequence;
+    serve_by_sequence(shard, envelope);
 }
 
 static bool is_known_event(const struct order_envelope *envelope, const struct record *record)
@@ -696,8 +764,7 @@ void orders_deliver(struct shard *shard, struct message *message)
     envelope->partition = message->partition;
     envelope->deadline_boot_ms = message->deadline_boot_ms;
     if (envelope->call == ORDER_CALL_EVENT) {
-        place = event_in_place(&envelope->event, envelope->partition);
-        look_up(shard, envelope, RECORD_EVENT_IN, &place);
+        look_up_event(shard, envelope);
         return;
     }
     if (envelope->call != ORDER_CALL_CREATE) {
@@ -752,11 +819,6 @@ static bool serve_slot(struct shard *shard, struct order_slot *slot)
         return false;
     if (slot->turns != turns)
         return true;
-    if (slot->subject.order.status == ORDER_NONE) {
-        if (slot->parked == NULL && !slot->is_asking)
-            forget(shard, slot);
-        return true;
-    }
     if (slot->is_answered) {
         order_take_answer(shard, slot);
         return true;
@@ -815,6 +877,7 @@ bool orders_restore(struct shard *shard, const struct moment *now, const struct 
 {
     struct order_slot *slot = take_slot(shard);
     struct order_subject *subject;
+    int64_t given_ms;
     int64_t left_ms;
 
     if (slot == NULL)
@@ -822,7 +885,11 @@ bool orders_restore(struct shard *shard, const struct moment *now, const struct 
     subject = &slot->subject;
     slot->state = ORDER_SLOT_LOADED;
     order_load(subject, record);
+    /* As for holds: no more than it was given at first, wherever the wall clock stands. */
+    given_ms = subject->order.expires_wall_ms - subject->order.created_wall_ms;
     left_ms = subject->order.expires_wall_ms - now->wall_ms;
+    if (left_ms > given_ms)
+        left_ms = given_ms;
     if (left_ms > (int64_t)HOLD_TTL_MS_MAX)
         left_ms = HOLD_TTL_MS_MAX;
     subject->expires_boot_ms = now->boot_ms + (left_ms > 0 ? left_ms : 0);

@@ -14,6 +14,8 @@
 enum {
     ORDER_LOOKUPS_MAX = 128, /* under way, a shard */
     ORDER_GATEWAY_MAX = 256, /* calls at the gateway, a shard */
+    ORDER_EVENTS_KEPT = 8,   /* an order's */
+    ORDER_ASKS_MAX = 256,    /* calls at partitions, a shard */
     ORDER_PARTS = 3,         /* an order, its body, its person */
 };
 
@@ -28,7 +30,11 @@ struct order_slot {
     struct order_envelope *waiting_last;
     struct order_envelope *parked; /* whose answer is not there yet */
     uint64_t write_serial;         /* of the batch that holds what it wrote last */
-    uint32_t older;                /* by use, of those that may leave */
+    /* The newest events that it took in: no record may tell of them yet. */
+    struct record_place events[ORDER_EVENTS_KEPT];
+    uint64_t dropped_serial; /* what it had written when it last dropped one of them */
+    uint32_t event_count;    /* ever; a ring */
+    uint32_t older;          /* by use, of those that may leave */
     uint32_t newer;
     uint32_t next;  /* in its queue, or of the free */
     uint32_t turns; /* of its life: answers of an earlier one are not heard */
@@ -87,6 +93,8 @@ struct orders {
     uint32_t oldest;
     uint32_t newest;
     uint32_t asking;            /* steps under way */
+    uint32_t in_flight;         /* of them, asked of partitions */
+    uint64_t left_serial;       /* the newest that a slot had written that is not here any more */
     struct order_list to_serve; /* loaded, or answered */
     struct order_list to_ask;
 };

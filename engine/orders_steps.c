@@ -51,6 +51,7 @@ void orders_take_reply(struct shard *shard, const struct message *reply)
 
     assert((slot->turns & 0x7fffffffu) == (reply->cookie >> 32 & 0x7fffffffu) && slot->is_asking &&
            !slot->is_answered && slot->gateway == NULL);
+    shard->orders.in_flight--;
     slot->outcome = reply->reply.outcome;
     take(shard, slot);
 }
@@ -327,7 +328,9 @@ static void ask(struct shard *shard, struct order_slot *slot)
         return;
     }
     outcome = ask_partition(shard, slot);
-    if (outcome != OUTCOME_PENDING) {
+    if (outcome == OUTCOME_PENDING) {
+        shard->orders.in_flight++;
+    } else {
         slot->outcome = (uint8_t)outcome;
         take(shard, slot);
     }

@@ -13,6 +13,16 @@
 
 /* ---- sending ---- */
 
+/* What orders ask has room of its own: the calls that wait for that may have taken all other. */
+static bool has_room_for_answer(const struct shard *shard, uint64_t cookie)
+{
+    uint32_t own = shard->orders.in_flight;
+
+    return orders_is_own_cookie(cookie)
+               ? own < ORDER_ASKS_MAX
+               : shard->in_flight - own < shard->engine->options.requests_max;
+}
+
 struct message *begin_request(struct shard *shard, uint32_t target, enum message_type type,
                               uint32_t lines, uint64_t cookie)
 {
@@ -20,7 +30,7 @@ struct message *begin_request(struct shard *shard, uint32_t target, enum message
     struct message *message =
         mailbox_begin(engine_mailbox(engine, shard->index, target), MESSAGE_CLASS_REQUEST);
 
-    if (message == NULL || shard->in_flight >= engine->options.requests_max) {
+    if (message == NULL || !has_room_for_answer(shard, cookie)) {
         metric_add(&shard->metrics.requests_overloaded, 1);
         return NULL;
     }

@@ -2,8 +2,9 @@
 /* Accounts: whose an address is, what an account needs to be read, who a guest became.
  *
  *   an account that is not erased   has its key, and its address says that it is this account's
- *   an erased one                   has no key, but the one of its last mail, as long as that is
- * there an address                      is of an account that says so too, now or when a change of
+ *   an erased one                   has no key, but the one of its last mail, as long as there is
+ *                                   that mail
+ *   an address                      is of an account that says so too, now or when a change of
  *                                   address ends (unfinished), or did until one (unfinished)
  *   a key, a guest, a mail          belong to an account that there is
  *   a number                        is below the one that is given next */
@@ -209,6 +210,11 @@ void check_accounts_partition(struct check *check, uint32_t partition)
         if (!account->is_erased && !account->has_key)
             check_broken(check,
                          "the key of account %" PRIu32 " of partition %" PRIu32 " is missing",
+                         (uint32_t)account->name, partition);
+        if (account->is_erased && account->has_last_mail && !account->has_goodbye_key)
+            check_broken(check,
+                         "the key of the last mail of account %" PRIu32 " of partition %" PRIu32
+                         ", which is erased, is missing",
                          (uint32_t)account->name, partition);
         if (account->has_goodbye_key && !account->has_last_mail)
             check_broken(check,

@@ -175,7 +175,7 @@ static void remove_code_used(struct flow *flow, enum outcome outcome)
         flow_refuse(flow, outcome);
     } else if (!flow->is_right) {
         flow_invalid(flow, "code", "is wrong, was used before, or is not of now");
-    } else if (account_open_email(flow)) {
+    } else {
         envelope = flow_envelope(flow, ACCOUNT_CALL_TOTP_SET);
         if (envelope != NULL) {
             envelope->credentials = flow->credentials;
@@ -191,7 +191,7 @@ static void remove_proven(struct flow *flow, enum outcome outcome)
     (void)outcome;
     if (flow->answer->view.totp_length == 0)
         flow_respond(flow, 204);
-    else
+    else if (account_open_email(flow)) /* before the code is spent */
         login_use_code(flow, remove_code_used);
 }
 

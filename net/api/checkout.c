@@ -24,6 +24,49 @@ static struct checkout *checkout_of(struct order_flow *flow)
     return (struct checkout *)(void *)flow;
 }
 
+/* ---- ends ---- */
+
+static enum checkout_result result_of(enum outcome outcome)
+{
+    switch ((int)outcome) {
+    case OUTCOME_KEY_REUSED:
+        return CHECKOUT_INVALID;
+    case OUTCOME_COUPON_EXHAUSTED:
+    case OUTCOME_COUPON_INVALID:
+        return CHECKOUT_COUPON_REFUSED;
+    case OUTCOME_NOT_FOUND:
+    case OUTCOME_HOLD_ENDED:
+    case OUTCOME_HOLD_IN_USE:
+        return CHECKOUT_HOLD_REFUSED;
+    case OUTCOME_SOLD_OUT:
+    case OUTCOME_INSUFFICIENT_STOCK:
+    case OUTCOME_LIMIT_REACHED:
+        return CHECKOUT_STOCK_REFUSED;
+    case OUTCOME_GATEWAY_UNAVAILABLE:
+        return CHECKOUT_GATEWAY_DOWN;
+    default:
+        return CHECKOUT_FAILED;
+    }
+}
+
+static void count(const struct checkout *checkout, enum checkout_result result)
+{
+    counter_add(&checkout->flow.shard->counters.checkouts[result], 1);
+}
+
+/* With the order of flow.answer. */
+static void succeed(struct checkout *checkout)
+{
+    count(checkout, checkout->flow.answer->replayed ? CHECKOUT_REPLAYED : CHECKOUT_CREATED);
+    order_flow_respond(&checkout->flow, 201);
+}
+
+static void fail(struct checkout *checkout, enum outcome outcome)
+{
+    count(checkout, result_of(outcome));
+    order_flow_refuse(&checkout->flow, outcome);
+}
+
 /* ---- what a key has made before ---- */
 
 /* Asks for what the key of who[looked_up] has made: a CREATE without lines makes nothing. */
@@ -58,37 +101,59 @@ static void respond_price_changed(const struct checkout *checkout, struct http_e
     problem_end(exchange, &writer);
 }
 
+static enum checkout_result refusal_result(const struct checkout_refusal *refusal)
+{
+    switch (refusal->kind) {
+    case REFUSAL_OUTCOME:
+        return result_of(refusal->outcome);
+    case REFUSAL_INVALID:
+        return CHECKOUT_INVALID;
+    case REFUSAL_COUPON:
+        return CHECKOUT_COUPON_REFUSED;
+    case REFUSAL_PRICE:
+        return CHECKOUT_PRICE_CHANGED;
+    case REFUSAL_HOLD_IN_USE:
+        return CHECKOUT_HOLD_REFUSED;
+    case REFUSAL_NOT_RESERVED:
+        return result_of((enum outcome)refusal->reply.outcome);
+    case REFUSAL_NONE:
+        break;
+    }
+    return CHECKOUT_FAILED;
+}
+
 static void respond_refused(struct checkout *checkout)
 {
     const struct checkout_refusal *refusal = &checkout->refusal;
     struct order_flow *flow = &checkout->flow;
     struct http_exchange *exchange = order_flow_exchange(flow);
 
+    count(checkout, refusal_result(refusal));
     switch (refusal->kind) {
-    case CHECKOUT_REFUSED:
+    case REFUSAL_OUTCOME:
         if (refusal->outcome == OUTCOME_HOLD_ENDED)
             order_flow_problem(flow, PROBLEM_HOLD_ENDED, "This hold has ended.");
         else
             order_flow_refuse(flow, refusal->outcome);
         return;
-    case CHECKOUT_INVALID:
+    case REFUSAL_INVALID:
         order_flow_invalid(flow, refusal->field, refusal->message);
         return;
-    case CHECKOUT_COUPON:
+    case REFUSAL_COUPON:
         order_flow_problem(flow, PROBLEM_COUPON_INVALID, refusal->message);
         return;
-    case CHECKOUT_HOLD_IN_USE:
+    case REFUSAL_HOLD_IN_USE:
         order_flow_hold_in_use(flow, refusal->order);
         return;
-    case CHECKOUT_PRICE:
+    case REFUSAL_PRICE:
         if (exchange != NULL)
             respond_price_changed(checkout, exchange);
         break;
-    case CHECKOUT_NOT_RESERVED:
+    case REFUSAL_NOT_RESERVED:
         if (exchange != NULL)
             respond_not_reserved(flow->shard, exchange, &refusal->reply);
         break;
-    case CHECKOUT_NOT_REFUSED:
+    case REFUSAL_NONE:
         assert(false && "refused for nothing");
     }
     order_flow_end(flow);
@@ -96,25 +161,27 @@ static void respond_refused(struct checkout *checkout)
 
 static void refusal_looked_up(struct order_flow *flow, enum outcome outcome)
 {
+    struct checkout *checkout = checkout_of(flow);
+
     if (outcome == OUTCOME_OK)
-        order_flow_respond(flow, 201);
+        succeed(checkout);
     else if (outcome == OUTCOME_NOT_FOUND)
-        respond_refused(checkout_of(flow));
+        respond_refused(checkout);
     else
-        order_flow_refuse(flow, outcome);
+        fail(checkout, outcome);
 }
 
 /* With checkout->refusal set; the last act of a step. */
 static void refuse(struct checkout *checkout)
 {
-    assert(checkout->refusal.kind != CHECKOUT_NOT_REFUSED);
+    assert(checkout->refusal.kind != REFUSAL_NONE);
     checkout->looked_up = 0;
     look_up(checkout, refusal_looked_up);
 }
 
 static void refuse_outcome(struct checkout *checkout, enum outcome outcome)
 {
-    checkout->refusal.kind = CHECKOUT_REFUSED;
+    checkout->refusal.kind = REFUSAL_OUTCOME;
     checkout->refusal.outcome = outcome;
     refuse(checkout);
 }
@@ -150,8 +217,8 @@ static void respond_not_created(struct checkout *checkout, enum outcome outcome)
     struct command command = {.type = COMMAND_HOLD_GET,
                               .reservation_id = {.text = text, .length = RESERVATION_ID_LENGTH}};
 
-    if (outcome ==
-        OUTCOME_HOLD_IN_USE) { /* which the hold knows, and the order that lost does not */
+    count(checkout, result_of(outcome));
+    if (outcome == OUTCOME_HOLD_IN_USE) { /* by which order, the hold knows */
         engine_reservation_id(flow->shard->api->engine, &checkout->hold, text);
         order_flow_submit(flow, &command, refused_hold_seen);
     } else if (outcome == OUTCOME_HOLD_ENDED || outcome == OUTCOME_NOT_FOUND) {
@@ -173,7 +240,7 @@ static void not_created_released(struct order_flow *flow, enum outcome outcome)
 static void replayed_released(struct order_flow *flow, enum outcome outcome)
 {
     (void)outcome;
-    order_flow_respond(flow, 201);
+    succeed(checkout_of(flow));
 }
 
 static bool is_same_hold(const struct reservation_id *a, const struct reservation_id *b)
@@ -200,7 +267,7 @@ static void created(struct order_flow *flow, enum outcome outcome)
         !is_same_hold(&checkout->hold, &flow->answer->order.hold))
         release_hold(checkout, replayed_released);
     else if (outcome == OUTCOME_OK)
-        order_flow_respond(flow, 201);
+        succeed(checkout);
     else if (may_release(checkout, outcome)) {
         checkout->refusal.outcome = outcome;
         release_hold(checkout, not_created_released);
@@ -228,13 +295,31 @@ static void ended_looked_up(struct order_flow *flow, enum outcome outcome)
     struct checkout *checkout = checkout_of(flow);
 
     if (outcome == OUTCOME_OK) {
-        order_flow_respond(flow, 201);
+        succeed(checkout);
     } else if (outcome == OUTCOME_NOT_FOUND) {
         checkout->attempt++;
         hold_lines(checkout);
     } else {
-        order_flow_refuse(flow, outcome);
+        fail(checkout, outcome);
     }
+}
+
+/* Why nothing was held; of a reply only the lines that it has were sent. */
+static void keep_reply(struct checkout *checkout, enum outcome outcome)
+{
+    const struct message *message = checkout->flow.reply;
+    struct reply_body *kept = &checkout->refusal.reply;
+
+    memset(kept, 0, sizeof(*kept));
+    if (message != NULL) {
+        memcpy(kept, &message->reply,
+               offsetof(struct reply_body, hold.lines) +
+                   message->reply.hold.line_count * sizeof(kept->hold.lines[0]));
+        return;
+    }
+    kept->outcome = (uint8_t)outcome;
+    kept->hold.line_count = (uint8_t)checkout->line_count;
+    memcpy(kept->hold.lines, checkout->lines, checkout->line_count * sizeof(checkout->lines[0]));
 }
 
 static void lines_held(struct order_flow *flow, enum outcome outcome)
@@ -257,15 +342,8 @@ static void lines_held(struct order_flow *flow, enum outcome outcome)
         create(checkout);
         return;
     }
-    checkout->refusal.kind = CHECKOUT_NOT_RESERVED;
-    if (hold != NULL) {
-        checkout->refusal.reply = flow->reply->reply;
-    } else {
-        memset(&checkout->refusal.reply, 0, sizeof(checkout->refusal.reply));
-        checkout->refusal.reply.outcome = (uint8_t)outcome;
-        checkout->refusal.reply.hold.line_count = (uint8_t)checkout->line_count;
-        memcpy(checkout->refusal.reply.hold.lines, checkout->lines, sizeof(checkout->lines));
-    }
+    checkout->refusal.kind = REFUSAL_NOT_RESERVED;
+    keep_reply(checkout, outcome);
     refuse(checkout);
 }
 
@@ -371,7 +449,7 @@ static void cart_known(struct order_flow *flow, enum outcome outcome)
     }
     cart = &flow->reply->reply.cart.content;
     if (cart->line_count == 0) {
-        checkout->refusal.kind = CHECKOUT_INVALID;
+        checkout->refusal.kind = REFUSAL_INVALID;
         checkout->refusal.field = "items";
         checkout->refusal.message = "are none: the cart is empty, and no reservation_id is given";
         refuse(checkout);
@@ -402,7 +480,7 @@ static void hold_known(struct order_flow *flow, enum outcome outcome)
         return;
     }
     if (hold->order != 0) {
-        checkout->refusal.kind = CHECKOUT_HOLD_IN_USE;
+        checkout->refusal.kind = REFUSAL_HOLD_IN_USE;
         refuse(checkout);
         return;
     }
@@ -433,9 +511,9 @@ static void guest_looked_up(struct order_flow *flow, enum outcome outcome)
     struct checkout *checkout = checkout_of(flow);
 
     if (outcome == OUTCOME_OK) {
-        order_flow_respond(flow, 201);
+        succeed(checkout);
     } else if (outcome != OUTCOME_NOT_FOUND) {
-        order_flow_refuse(flow, outcome);
+        fail(checkout, outcome);
     } else if (checkout->looked_up + 1u < flow->who_count) {
         checkout->looked_up++;
         look_up(checkout, guest_looked_up);

@@ -9,13 +9,13 @@
 
 /* Why it is refused, kept until it is known that its key has not made an order before. */
 enum checkout_refusal_kind {
-    CHECKOUT_NOT_REFUSED,
-    CHECKOUT_REFUSED,      /* `outcome` */
-    CHECKOUT_INVALID,      /* 422: `field`, `message` */
-    CHECKOUT_COUPON,       /* 422 coupon_invalid: `message` */
-    CHECKOUT_PRICE,        /* 409 price_changed: `total_minor` */
-    CHECKOUT_HOLD_IN_USE,  /* 409: `order` */
-    CHECKOUT_NOT_RESERVED, /* `reply` */
+    REFUSAL_NONE,
+    REFUSAL_OUTCOME,      /* `outcome` */
+    REFUSAL_INVALID,      /* 422: `field`, `message` */
+    REFUSAL_COUPON,       /* 422 coupon_invalid: `message` */
+    REFUSAL_PRICE,        /* 409 price_changed: `total_minor` */
+    REFUSAL_HOLD_IN_USE,  /* 409: `order` */
+    REFUSAL_NOT_RESERVED, /* `reply` */
 };
 
 struct checkout_refusal {

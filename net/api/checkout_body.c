@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/checkout.h"
+#include "api/password.h"
 #include "api/request.h"
 #include "outbound/mail.h"
 
@@ -223,13 +224,39 @@ static void release(struct order_flow *flow)
 
     envelope_free(checkout->rule);
     envelope_free(checkout->order);
-    memset(&checkout->address, 0, sizeof(checkout->address));
+    password_wipe(checkout->email, sizeof(checkout->email));
+    password_wipe(&checkout->address, sizeof(checkout->address));
+}
+
+/* What a repeated key must ask for again, whatever the body's spacing, the order of its members, or
+ * a proof beside them. */
+static uint64_t fingerprint(const struct checkout *checkout)
+{
+    char text[EMAIL_LENGTH_MAX + ADDRESS_LENGTH_MAX + COUPON_CODE_MAX + RESERVATION_ID_LENGTH + 80];
+    struct writer writer = writer_fixed(text, sizeof(text));
+    uint64_t hash;
+
+    write_text(&writer, checkout->email);
+    write_byte(&writer, '\n');
+    write_bytes(&writer, checkout->address.json, checkout->address.length);
+    write_byte(&writer, '\n');
+    write_unsigned(&writer, checkout->method);
+    write_byte(&writer, '\n');
+    write_text(&writer, checkout->coupon);
+    write_byte(&writer, '\n');
+    write_unsigned(&writer, checkout->provider);
+    write_byte(&writer, '\n');
+    write_signed(&writer, checkout->has_expected ? checkout->expected_minor : -1);
+    write_byte(&writer, '\n');
+    write_text(&writer, checkout->hold_text);
+    hash = hash_bytes(&engine_secrets(checkout->flow.shard->api->engine)->key_key, text,
+                      writer_length(&writer));
+    password_wipe(text, sizeof(text));
+    return hash;
 }
 
 struct checkout *checkout_read(struct api_call *call)
 {
-    const struct secrets_port *secrets = engine_secrets(call->shard->api->engine);
-    struct http_slice body = http_exchange_body(call->exchange);
     const struct json_value *object;
     struct validation validation;
     struct checkout *checkout;
@@ -244,11 +271,13 @@ struct checkout *checkout_read(struct api_call *call)
     checkout->from_cart = true;
     checkout->key_length = call->key.length;
     memcpy(checkout->key, call->key.text, call->key.length);
-    checkout->fingerprint = hash_bytes(&secrets->key_key, body.data, body.length);
     validation_init(&validation);
     read_members(call, checkout, &validation, object);
-    if (validation.count == 0)
+    if (validation.count == 0) {
+        checkout->fingerprint = fingerprint(checkout);
         return checkout;
+    }
+    counter_add(&call->shard->counters.checkouts[CHECKOUT_INVALID], 1);
     validation_respond(&validation, call->exchange);
     order_flow_end(&checkout->flow);
     return NULL;

@@ -13,14 +13,14 @@ _Static_assert(HEAD_TEXT_MAX + RESERVATION_LINES_MAX * LINE_TEXT_MAX <= ORDER_TE
 
 static bool refuse(struct checkout *checkout, enum outcome outcome)
 {
-    checkout->refusal.kind = CHECKOUT_REFUSED;
+    checkout->refusal.kind = REFUSAL_OUTCOME;
     checkout->refusal.outcome = outcome;
     return false;
 }
 
 static bool refuse_field(struct checkout *checkout, const char *field, const char *message)
 {
-    checkout->refusal.kind = CHECKOUT_INVALID;
+    checkout->refusal.kind = REFUSAL_INVALID;
     checkout->refusal.field = field;
     checkout->refusal.message = message;
     return false;
@@ -28,7 +28,7 @@ static bool refuse_field(struct checkout *checkout, const char *field, const cha
 
 static bool refuse_coupon(struct checkout *checkout, const char *message)
 {
-    checkout->refusal.kind = CHECKOUT_COUPON;
+    checkout->refusal.kind = REFUSAL_COUPON;
     checkout->refusal.message = message;
     return false;
 }
@@ -344,7 +344,7 @@ bool checkout_price(struct checkout *checkout)
         !coupon_is_valid(checkout) || !compute(checkout, settings, &priced))
         return false;
     if (checkout->has_expected && checkout->expected_minor != priced.result.totals.total_minor) {
-        checkout->refusal.kind = CHECKOUT_PRICE;
+        checkout->refusal.kind = REFUSAL_PRICE;
         checkout->refusal.total_minor = priced.result.totals.total_minor;
         return false;
     }

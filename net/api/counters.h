@@ -49,6 +49,25 @@ enum login_result {
         LOGIN_RESULT_COUNT
 };
 
+/* What became of a checkout. */
+#define CHECKOUT_RESULTS(X)                                                                        \
+    X(CREATED, "created")                                                                          \
+    X(REPLAYED, "replayed") /* its key had made the order before */                                \
+    X(INVALID, "invalid")                                                                          \
+    X(PRICE_CHANGED, "price_changed")                                                              \
+    X(COUPON_REFUSED, "coupon_refused")                                                            \
+    X(HOLD_REFUSED, "hold_refused")   /* ended, in another order, or not the caller's */           \
+    X(STOCK_REFUSED, "stock_refused") /* the cart could not be held */                             \
+    X(GATEWAY_DOWN, "gateway_unavailable")                                                         \
+    X(FAILED, "failed") /* overload and the like */
+
+enum checkout_result {
+#define X(name, text) CHECKOUT_##name,
+    CHECKOUT_RESULTS(X)
+#undef X
+        CHECKOUT_RESULT_COUNT
+};
+
 /* What became of calls that a proof was demanded of (challenge.h). */
 #define CHALLENGE_RESULTS(X)                                                                       \
     X(SOLVED, "solved")                                                                            \
@@ -95,6 +114,7 @@ struct api_counters {
     _Atomic uint64_t session_misses;
     _Atomic uint64_t csrf_refused;
     _Atomic uint64_t logins[LOGIN_RESULT_COUNT];
+    _Atomic uint64_t checkouts[CHECKOUT_RESULT_COUNT];
     _Atomic uint64_t passwords_waiting; /* a gauge: for a worker, or with one */
     _Atomic uint64_t flows;             /* a gauge: calls about accounts under way */
     _Atomic uint64_t rate_limited[CLASS_COUNT];

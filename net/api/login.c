@@ -485,6 +485,18 @@ static void rehashed(struct flow *flow, enum outcome outcome)
         fail(flow, outcome);
 }
 
+/* False: the flow has ended. Before anything is done that no answer could tell of: a code spent, a
+ * session opened, a guest's holds taken over. */
+static bool is_readable(struct flow *flow)
+{
+    struct api_shard *shard = flow->shard;
+
+    if (account_open_email(flow))
+        return true;
+    counter_add(&shard->counters.logins[LOGIN_FAILED], 1);
+    return false;
+}
+
 static void verified(struct flow *flow, enum outcome outcome)
 {
     struct account_envelope *envelope;
@@ -498,6 +510,8 @@ static void verified(struct flow *flow, enum outcome outcome)
         flow_problem(flow, PROBLEM_FORBIDDEN,
                      "The e-mail address is not verified yet: follow the link in the mail. "
                      "Registering again sends another.");
+    } else if (!is_readable(flow)) {
+        return;
     } else if (flow->is_made) {
         envelope = flow_envelope(flow, ACCOUNT_CALL_PASSWORD_REHASH);
         if (envelope != NULL) {

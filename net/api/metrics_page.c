@@ -287,6 +287,30 @@ static void write_abuse(struct writer *writer, const struct api *api)
                  (int64_t)workers_refused);
 }
 
+/* ---- checkouts ---- */
+
+static void write_checkouts(struct writer *writer, const struct api *api)
+{
+    static const char *const results[CHECKOUT_RESULT_COUNT] = {
+#define X(name, text) [CHECKOUT_##name] = (text),
+        CHECKOUT_RESULTS(X)
+#undef X
+    };
+
+    write_type(writer, "checkouts_total", "counter", "Checkouts, by what became of them");
+    for (unsigned result = 0; result < CHECKOUT_RESULT_COUNT; result++) {
+        uint64_t count = 0;
+
+        for (uint32_t i = 0; i < api->shard_count; i++)
+            count += counter_read(&api->shards[i].counters.checkouts[result]);
+        write_literal(writer, "stampede_checkouts_total{result=\"");
+        write_text(writer, results[result]);
+        write_literal(writer, "\"} ");
+        write_unsigned(writer, count);
+        write_byte(writer, '\n');
+    }
+}
+
 /* ---- accounts ---- */
 
 static void write_accounts(struct writer *writer, const struct api *api)
@@ -302,6 +326,7 @@ static void write_accounts(struct writer *writer, const struct api *api)
     uint64_t waiting = 0;
     int64_t flows = 0;
 
+    write_checkouts(writer, api);
     write_type(writer, "logins_total", "counter", "Logins, by what became of them");
     for (unsigned result = 0; result < LOGIN_RESULT_COUNT; result++) {
         uint64_t count = 0;

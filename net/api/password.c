@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/common_passwords.h"
+#include "api/password_memory.h"
 
 _Static_assert(PASSWORD_HASH_LENGTH + 1 == crypto_pwhash_STRBYTES, "libsodium's string");
 
@@ -162,8 +163,11 @@ bool password_hash(const char *password, size_t length, char hash_out[PASSWORD_H
 {
     assert(length <= PASSWORD_BYTES_MAX);
     sodium_ready();
-    return crypto_pwhash_str_alg(hash_out, password, length, PASSWORD_PASSES, PASSWORD_MEMORY_BYTES,
-                                 crypto_pwhash_ALG_ARGON2ID13) == 0;
+    password_memory_lend();
+    bool is_done = crypto_pwhash_str_alg(hash_out, password, length, PASSWORD_PASSES,
+                                         PASSWORD_MEMORY_BYTES, crypto_pwhash_ALG_ARGON2ID13) == 0;
+    (void)password_memory_return();
+    return is_done;
 }
 
 bool password_verify(const char *password, size_t length, const char *hash)
@@ -180,7 +184,10 @@ bool password_verify(const char *password, size_t length, const char *hash)
     if (!is_possible)
         hash = dummy_hash;
     memcpy(text, hash, strlen(hash));
-    return crypto_pwhash_str_verify(text, password, length) == 0 && is_possible;
+    password_memory_lend();
+    bool is_same = crypto_pwhash_str_verify(text, password, length) == 0;
+    (void)password_memory_return();
+    return is_same && is_possible;
 }
 
 bool password_needs_rehash(const char *hash)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Passwords: what may be one, and their hashes (argon2id by libsodium).
  *
- * Hashing takes PASSWORD_MEMORY_BYTES and some 13 ms of CPU a call: on a worker's thread only
+ * Hashing takes PASSWORD_MEMORY_BYTES and some 7 ms of CPU a call: on a worker's thread only
  * (engine_work_submit), whose number bounds both. Pure but for that; any thread. Passwords are
  * taken as the UTF-8 that came, neither trimmed nor folded. They are not normalised (NFC) either:
  * the browsers and keyboards that a customer uses send composed characters, and a table of
@@ -18,9 +18,8 @@ enum {
     PASSWORD_CHARACTERS_ADVISED = 15, /* say so where one is chosen */
     PASSWORD_BYTES_MAX = 256,
     PASSWORD_HASH_LENGTH = 127, /* PHC string at most, without the terminating zero */
-    /* ASVS 5.0, appendix C, has two passes over 19 MiB for as good as one over 46: they take half
-     * the CPU, of which most is the kernel's for the pages, while it holds the process's lock on
-     * its memory. */
+    /* ASVS 5.0, appendix C, has two passes over 19 MiB for as good as one over 46, and they leave
+     * more of the caches to the shards. */
     PASSWORD_MEMORY_BYTES = 19 << 20,
     PASSWORD_PASSES = 2,
 };

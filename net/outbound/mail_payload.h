@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a mail's record holds, in clear: to whom, and what its template is filled with. Whoever
  * enqueues a mail writes one, seals it under the customer's key and for its number
- * (api/private_data.h)
- * and gives it to a call of the account's actor:
+ * (api/private_data.h) and gives it to a call of the account's actor:
  *
  *     struct mail_payload payload = {.to = …, .token = …, .valid_for_s = 24 * 3600};
  *     uint8_t bytes[MAIL_PAYLOAD_MAX];

@@ -250,6 +250,28 @@ class Damage(AccountTest):
         self.assertIn("private_field_damaged", self.server.output())
         self.assertEqual(self.admin.call("GET", f"/v1/admin/customers?email={wanted}", expect=200).json()["data"], [])
 
+    def test_without_its_key_nobody_logs_in_and_no_code_is_spent(self):
+        """No session is opened that its owner is not told of."""
+        ann = self.pair()[0]
+        secret = ann.call("POST", "/v1/me/totp", expect=200).json()["secret"]
+        confirm = {"secret": secret, "code": totp(secret, int(time.time()) // 30), "password": PASSWORD}
+        codes = ann.call("POST", "/v1/me/totp/confirm", confirm, expect=200).json()["recovery_codes"]
+        self.server.kill()
+        whole = wrapped_key(self.server.data, ann)
+        broken = whole[:40] + bytes((whole[40] ^ 0x80,)) + whole[41:]
+        self.change(ann, whole, broken)
+        self.server.restart()
+        ann.connection = None
+        for code in (totp(secret, int(time.time()) // 30 + 1), codes[0]):
+            login = {"email": ann.email, "password": PASSWORD, "code": code}
+            Client(self.server).call("POST", "/v1/auth/login", login, expect=500, code="private_data_unreadable")
+            removal = {"password": PASSWORD, "code": code}
+            ann.call("DELETE", "/v1/me/totp", removal, expect=500, code="private_data_unreadable")
+        self.assertEqual(len(ann.call("GET", "/v1/me/sessions", expect=200).json()["data"]), 1)
+        entries = self.admin.pages(f"/v1/admin/audit?subject={ann.id}")
+        self.assertNotIn("recovery_code_used", [entry["act"] for entry in entries])
+
+
 class Rows(AccountTest):
     """The same within one account: what was sealed for one of its rows opens in none of the others."""
 

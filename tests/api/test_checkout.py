@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a hold or a cart to a paid order: what it costs, who may see it, and what happens when things go wrong."""
+import hashlib
 import json
 import os
 import socket
+import subprocess
 import threading
 import time
 
-from harness import ApiTest, Client, Server, fresh_path, in_threads, new_key, wait_until
+from harness import SETTINGS, ApiTest, Client, Server, fresh_path, in_threads, new_key, wait_until
 from stored import files_with
 from test_accounts import PASSWORD, new_email
 
@@ -46,6 +48,18 @@ def put_in_cart(client, sku, quantity=1):
 
 def statuses(order):
     return [entry["status"] for entry in order["timeline"]]
+
+
+def token_of(server, order):
+    """What an order's mails carry (net/api/order_view.c): a MAC of its ID under the store's secret."""
+    with open(os.path.join(server.data, "secret.key"), "rb") as handle:
+        secret = handle.read()
+    return hashlib.blake2b(b"\x05order" + order["id"].encode(), key=secret, digest_size=16).hexdigest()
+
+
+def figure(server, name):
+    text = server.anonymous().call("GET", "/metrics", expect=200).body.decode()
+    return int(next(line.split()[-1] for line in text.splitlines() if line.startswith(name + " ")))
 
 
 def fields_of(response):
@@ -163,6 +177,18 @@ class Orders(CheckoutTest):
         check_out(other, purchase({"id": order["reservation_id"]}), expect=404, code="not_found")
         self.assertEqual(look(self.guest, order, expect=200).json()["status"], "pending_payment")
 
+    def test_by_the_token_of_its_mails(self):
+        mine, other = (self.order(self.guest, self.admin.create_sku(3)) for _ in range(2))
+        token = token_of(self.server, mine)
+        anybody = self.server.anonymous()
+        shown = anybody.call("GET", f"/v1/orders/{mine['id']}?token={token}", expect=200).json()
+        self.assertEqual((shown["id"], shown["email"]), (mine["id"], mine["email"]))
+        self.assertNotIn("client_secret", shown["payment"])
+        anybody.call("GET", f"/orders/{mine['id']}?token={token}", expect=200)
+        anybody.call("GET", f"/v1/orders/{other['id']}?token={token}", expect=404, code="not_found")
+        self.server.guest().call("GET", f"/v1/orders/{mine['id']}?token={token}", expect=200)
+        self.guest.call("GET", f"/v1/orders/{mine['id']}?colour=red", expect=422, code="validation_failed")
+
     def test_cancelled_before_and_after_it_is_paid(self):
         sku = self.admin.create_sku(5)
         unpaid, paid = self.order(self.guest, sku, 2), self.order(self.guest, sku, 3)
@@ -220,8 +246,8 @@ class Prices(CheckoutTest):
         admin, guest = server.admin(), server.guest()
         rate = {"country": "DE", "rate_bp": 1900, "inclusive": True}
         rate = admin.call("POST", "/v1/admin/tax-rates", rate, expect=201).json()
-        admin.call("POST", "/v1/admin/tax-rates", {"country": "US", "region": "CA", "rate_bp": 725, "inclusive": False},
-                   expect=201)
+        californias = {"country": "US", "region": "CA", "rate_bp": 725, "inclusive": False}
+        admin.call("POST", "/v1/admin/tax-rates", californias, expect=201)
         admin.call("DELETE", "/v1/admin/shipping-methods/shm_1", expect=204)
         parcel = {"name": "Parcel", "countries": ["DE", "US"], "kind": "flat", "currency": "EUR",
                   "table": [{"price_minor": 490}]}
@@ -308,6 +334,22 @@ class Coupons(CheckoutTest):
             self.assertEqual(fields_of(check_out(self.guest, purchase(hold, coupon=code), expect=422)), {"coupon"})
         self.assertEqual(self.guest.reservation(hold["id"]).json()["status"], "held")
 
+    def test_figures_move(self):
+        server = Server()
+        self.admin, guest = server.admin(), server.guest()
+        names = ("uses_held", "uses_committed_total", "uses_released_total", "uses_refused_total")
+        figures = lambda: tuple(figure(server, f"stampede_coupon_{name}") for name in names)
+        self.assertEqual(figures(), (0, 0, 0, 0))
+        sku, code = self.admin.create_sku(9), self.coupon(max_uses=1)
+        order = self.order(guest, sku, coupon=code)
+        check_out(guest, purchase(guest.hold(sku), coupon=code), expect=409)
+        wait_until(lambda: figures() == (1, 0, 0, 1), 5, "one is held, one refused")
+        guest.call("POST", f"/v1/orders/{order['id']}/cancel", {}, expect=200)
+        wait_until(lambda: figures() == (0, 0, 1, 1), 5, "it is released")
+        pay(guest, self.order(guest, sku, coupon=code), expect=200)
+        wait_until(lambda: figures() == (0, 1, 1, 1), 5, "it is committed")
+        self.assertEqual(server.stop(), 0)
+
     def test_twenty_at_once_for_five_uses(self):
         sku, code = self.admin.create_sku(100), self.coupon(max_uses=5)
 
@@ -323,6 +365,34 @@ class Coupons(CheckoutTest):
         self.assertEqual(self.uses(code), {"held": 0, "committed": 5})
 
 
+class Figures(CheckoutTest):
+    def test_checkouts_by_outcome(self):
+        server = Server()
+        self.admin, guest = server.admin(), server.guest()
+        sku = self.admin.create_sku(2)
+        hold, key, code = guest.hold(sku), new_key(), self.coupon(max_uses=1)
+        body = purchase(hold, coupon=code)
+        steps = (
+            ("invalid", lambda: check_out(guest, purchase(hold, email="nobody"), expect=422)),
+            ("invalid", lambda: check_out(guest, purchase(hold, shipping_method="shm_9"), expect=422)),
+            ("price_changed", lambda: check_out(guest, purchase(hold, expected_total_minor=1), expect=409)),
+            ("coupon_refused", lambda: check_out(guest, purchase(hold, coupon="NONE"), expect=422)),
+            ("created", lambda: check_out(guest, body, key=key, expect=201)),
+            ("replayed", lambda: check_out(guest, body, key=key, expect=201)),
+            ("hold_refused", lambda: check_out(guest, purchase(hold), expect=409)),
+            ("invalid", lambda: check_out(guest, purchase(hold), key=key, expect=422)),
+            ("coupon_refused", lambda: check_out(guest, purchase(guest.hold(sku), coupon=code), expect=409)),
+            ("stock_refused", lambda: (put_in_cart(guest, sku), check_out(guest, purchase(), expect=409))),
+        )
+        for result, step in steps:
+            name = f'stampede_checkouts_total{{result="{result}"}}'
+            before = figure(server, name)
+            step()
+            self.assertEqual(figure(server, name), before + 1, result)
+        self.assertEqual(figure(server, 'stampede_checkouts_total{result="failed"}'), 0)
+        self.assertEqual(server.stop(), 0)
+
+
 class Keys(CheckoutTest):
     def test_a_repeat_is_the_first_answer_whatever_became_of_it(self):
         sku, key = self.admin.create_sku(5), new_key()
@@ -335,6 +405,8 @@ class Keys(CheckoutTest):
             self.assertEqual(again.body, first.body)
             self.assertEqual(again.header("idempotent-replayed"), "true")
             self.assertEqual(again.header("location"), first.header("location"))
+        spaced = json.dumps(dict(reversed(body.items())), indent=2).encode()
+        self.assertEqual(check_out(self.guest, spaced, key=key, expect=201).body, first.body, "said otherwise")
         other = {**body, "email": new_email()}
         check_out(self.guest, other, key=key, expect=422, code="idempotency_key_reused")
         self.assertEqual(len(self.guest.pages("/v1/orders")), 1)
@@ -664,6 +736,52 @@ class Gateways(CheckoutTest):
         self.assertEqual(self.guest.pages("/v1/orders"), [])
         refused = check_out(self.guest, purchase(), expect=422)
         self.assertEqual(fields_of(refused), {"payment.provider"})
+
+
+class Stripe(CheckoutTest):
+    """Through `stampede gateway`, in the shapes of Stripe's API."""
+
+    @classmethod
+    def setUpClass(cls):
+        key_file = fresh_path("stripe-key")
+        with open(key_file, "w", encoding="utf-8") as handle:
+            handle.write("sk_test_checkout\n")
+        os.chmod(key_file, 0o600)
+        command = [SETTINGS.binary, "gateway", "--listen", "127.0.0.1:0", "--ledger", fresh_path("ledger"),
+                   "--secret", "sk_test_checkout"]
+        cls.gateway = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        url = cls.gateway.stdout.readline().split()[-1]
+        cls.server = Server("--stripe-secret-key-file", key_file, "--stripe-base-url", url,
+                            "--outbound-private", "on", "--stripe-confirm", "on")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+        cls.gateway.kill()
+        cls.gateway.wait()
+        cls.gateway.stdout.close()
+        audit = cls.server.check()
+        if audit.returncode != 0:
+            raise AssertionError(f"check: {audit.stdout} {audit.stderr}")
+
+    def test_paid_and_given_back(self):
+        sku, key = self.admin.create_sku(5), new_key()
+        body = purchase(self.guest.hold(sku, 2), payment={"provider": "stripe"})
+        first = check_out(self.guest, body, key=key, expect=201)
+        order = first.json()
+        secret = order["payment"]["client_secret"]
+        self.assertTrue(secret.startswith(order["payment"]["id"] + "_secret_"))
+        pay(self.guest, order, DECLINED, expect=402, code="payment_declined")
+        self.assertEqual(fields_of(pay(self.guest, order, "pm_no_such_method", expect=422)), {"payment_method"})
+        paid = pay(self.guest, order, expect=200).json()
+        self.assertEqual((paid["status"], paid["payment"]["captured_minor"]), ("confirmed", 3998))
+        self.assertEqual(check_out(self.guest, body, key=key, expect=201).body, first.body)
+        target = f"/v1/orders/{order['id']}?token={token_of(self.server, order)}"
+        shown = self.server.anonymous().call("GET", target, expect=200)
+        self.assertNotIn(secret, shown.body.decode(), "what pays is its buyer's alone")
+        done = self.guest.call("POST", f"/v1/orders/{order['id']}/cancel", {}, expect=200).json()
+        self.assertEqual((done["status"], done["payment"]["refunded_minor"]), ("cancelled", 3998))
+        self.assertEqual(self.admin.available(sku), 5)
 
 
 class Private(CheckoutTest):

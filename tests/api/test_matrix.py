@@ -57,7 +57,8 @@ def postal(person):
 
 
 def purchase(hold_id):
-    address = {"name": "Buyer", "line1": f"Lane {new_key()[:8]}", "city": "Bern", "postal_code": "3000", "country": "CH"}
+    address = {"name": "Buyer", "line1": f"Lane {new_key()[:8]}", "city": "Bern", "postal_code": "3000",
+               "country": "CH"}
     return {"reservation_id": hold_id, "email": new_email(), "shipping_address": address, "shipping_method": "shm_1",
             "payment": {"provider": "sandbox"}}
 

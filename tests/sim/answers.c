@@ -485,6 +485,10 @@ void answers_take(void *user, uint64_t cookie, const struct message *message)
     struct request *request = &world->requests[cookie % SIM_REQUESTS_MAX];
     const struct reply_body *reply = &message->reply;
 
+    if (shoppers_is_cookie(cookie)) {
+        shoppers_take(world, cookie, message);
+        return;
+    }
     if (coupons_is_cookie(cookie)) {
         coupons_take(world, cookie, message);
         return;

@@ -415,6 +415,7 @@ void coupons_check_end(struct world *world, void (*settle)(struct world *))
     }
     for (uint32_t i = 0; i < coupons->order_count; i++)
         committed += coupons->orders[i].state == USE_COMMITTED;
+    committed += shoppers_committed_uses(world);
     if (journal_memory_count(world->journal, RECORD_COUPON_PAST) != committed ||
         journal_memory_count(world->journal, RECORD_COUPON_USE) != 0)
         violation("%u uses of coupons were committed, and others are stored", committed);

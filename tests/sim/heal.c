@@ -567,6 +567,7 @@ void world_heal(struct world *world)
 
     settle(world);
     people_heal(world, settle);
+    shoppers_heal(world, settle);
     ask_holds(world);
     list_holds(world);
     check_exactly(world);
@@ -588,6 +589,7 @@ void world_heal(struct world *world)
     carts_heal(world, settle);
     world_crash(world, false, true); /* what stands must be found again */
     people_check_all(world, settle);
+    shoppers_check_end(world);
     let_lapse(world);
     world_forget(world, settle);
     coupons_check_end(world, settle);

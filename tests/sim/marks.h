@@ -142,6 +142,30 @@
     X(CART_MERGED_AGAIN, "a merge that had been done was asked for again")                         \
     X(CART_ADD_TOO_LATE, "a guest added to a cart that was being taken over, and was refused")     \
     X(CART_CLEARED, "an order took out of a cart what it had ordered")                             \
+    X(ORDER_CONFIRMED, "an order was confirmed")                                                   \
+    X(ORDER_EXPIRED, "an order expired")                                                           \
+    X(ORDER_CANCELLED, "an order was cancelled before it was paid")                                \
+    X(ORDER_CANCELLED_PAID, "a paid order was cancelled")                                          \
+    X(ORDER_FAILED, "an order's payment failed")                                                   \
+    X(ORDER_DELIVERED, "an order was delivered")                                                   \
+    X(ORDER_REFUNDED, "an order was refunded, in part or all of it")                               \
+    X(CHECKOUT_REPLAYED, "a checkout's key was repeated")                                          \
+    X(CHECKOUT_UNDONE, "a checkout was undone as the gateway would not create its payment")        \
+    X(CHECKOUT_COUPON_REFUSED, "a checkout was refused a coupon that was used up")                 \
+    X(HOLD_IN_USE, "a hold of one order was refused to another")                                   \
+    X(REFUND_REPLAYED, "a refund's key was repeated")                                              \
+    X(PAYMENT_CAPTURED, "a payment was captured")                                                  \
+    X(PAYMENT_VOIDED, "what was authorised was given back")                                        \
+    X(PAYMENT_REFUNDED, "what was captured was refunded")                                          \
+    X(GATEWAY_REPEATED, "the gateway was asked again under a key")                                 \
+    X(GATEWAY_SILENT, "the gateway did what it was asked, and did not say so")                     \
+    X(GATEWAY_GHOST, "a call reached the gateway after its process had died")                      \
+    X(EVENT_APPLIED, "a gateway's event moved an order")                                           \
+    X(EVENT_AGAIN, "a gateway's event was told again")                                             \
+    X(EVENT_FALSE, "an event of another amount, currency or payment was told")                     \
+    X(EXPIRY_RACE, "an order was paid in the moment in which it expired")                          \
+    X(RACE_WON, "and was confirmed")                                                               \
+    X(RACE_LOST, "and was not, and the money went back")                                           \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {

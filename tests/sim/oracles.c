@@ -147,6 +147,7 @@ static void check_metrics(struct world *world)
 
         claimed += entry == NULL ? 0 : gate_claimed(&entry->gate);
     }
+    claimed += shoppers_claimed(world);
     if (metrics.claims_made - metrics.claims_resolved - metrics.claims_returned != (int64_t)claimed)
         violation("I1: %lld units claimed, %lld resolved, %lld returned, but %llu at the gates",
                   (long long)metrics.claims_made, (long long)metrics.claims_resolved,
@@ -154,7 +155,7 @@ static void check_metrics(struct world *world)
     /* What shards ask of accounts for their mails expires too, and nobody here sees it; what is
      * asked of carts and coupons neither. */
     if (world->mails.people_count == 0 && world->coupons.slot_count == 0 &&
-        world->carts.shoppers == 0 &&
+        world->carts.shoppers == 0 && world->profile.orders == 0 &&
         metrics.requests_expired > (int64_t)(world->overdue + open_overdue(world)))
         violation("%lld requests were dropped as too old, %llu were",
                   (long long)metrics.requests_expired,
@@ -299,6 +300,7 @@ void oracles_restarted(struct world *world)
     check_holds(world);
     shop_restarted(world);
     carts_restarted(world);
+    shoppers_check_restarted(world);
     oracles_audit(world);
 }
 

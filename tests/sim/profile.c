@@ -37,7 +37,7 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     options->retention_steady_ms = sim_random_below(random, 200);
     options->audit_period_ms = sim_random_range(random, 10, 5000);
     options->session_marks = 1u << sim_random_below(random, 7);
-    options->skus_max = SIM_SKUS_MAX + SIM_THIEVES + SIM_CONTESTS;
+    options->skus_max = SIM_SKUS_MAX + SIM_THIEVES + SIM_CONTESTS + SIM_SHOP_SKUS;
     options->limit_rows_max = sim_random_chance(random, 100000) ? 8 : 4096;
     /* Ended holds stay for the retention: a small pool that keeps them long only refuses. */
     options->holds_max = 8192;
@@ -125,6 +125,34 @@ static void draw_coupons(struct profile *profile, struct sim_random *random)
     profile->step_weights[STEP_COUPON] = sim_random_range(random, 2, 25);
 }
 
+/* In half of the worlds nobody orders. */
+static void draw_shoppers(struct profile *profile, struct sim_random *random)
+{
+    profile->orders = sim_random_below(random, 2);
+    profile->step_weights[STEP_SHOPPER] = sim_random_range(random, 10, 40);
+    profile->step_weights[STEP_GATEWAY] = sim_random_range(random, 15, 60);
+    profile->engine.orders_live_max = 1024;
+    if (profile->reshard_percent == 0 && sim_random_chance(random, 300000))
+        profile->engine.orders_live_max = sim_random_range(random, 4, 40);
+    /* An order takes many steps: in most worlds there is time and room for them. */
+    if (profile->orders == 0 || sim_random_chance(random, 200000))
+        return;
+    if (profile->tick_max_ms > 5)
+        profile->tick_max_ms = sim_random_range(random, 1, 5);
+    if (profile->engine.hold_ttl_ms < 2000) {
+        profile->engine.hold_ttl_ms = sim_random_range(random, 1000, 6000);
+        profile->engine.hold_cap_ms = 2 * profile->engine.hold_ttl_ms;
+        profile->jump_max_ms = 2 * (int64_t)profile->engine.hold_ttl_ms;
+    }
+    profile->engine.requests_max += 200;
+    profile->engine.mailbox_max += 16;
+    if (profile->step_weights[STEP_CLOCK] < 10)
+        profile->step_weights[STEP_CLOCK] += 10;
+    profile->step_weights[STEP_READ_DONE] = 25;
+    if (profile->engine.request_timeout_ms < 50)
+        profile->engine.request_timeout_ms += 50;
+}
+
 static void draw_faults(struct profile *profile, struct sim_random *random)
 {
     static const uint32_t settings[][2] = {{20, 100}, {200, 2000}};
@@ -185,6 +213,7 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     draw_people(profile, random);
     draw_coupons(profile, random);
     draw_carts(profile, random);
+    draw_shoppers(profile, random);
 }
 
 void profile_heal(struct profile *profile)
@@ -200,6 +229,8 @@ void profile_heal(struct profile *profile)
     profile->step_weights[STEP_COURIER] = 20;
     profile->step_weights[STEP_COUPON] = 0;
     profile->step_weights[STEP_CART] = 0;
+    profile->step_weights[STEP_SHOPPER] = 0;
+    profile->step_weights[STEP_GATEWAY] = 20;
     profile->step_weights[STEP_DISK] = 0;
     profile->commit_delay_steps = 0;
     profile->commit_fault_parts = 0;

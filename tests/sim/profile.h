@@ -7,6 +7,7 @@
 #include "coupons.h"
 #include "engine.h"
 #include "mails.h"
+#include "shoppers.h"
 #include "sim_random.h"
 
 enum {
@@ -46,7 +47,9 @@ enum {
     X(PERSON)    /* somebody with an account causes a mail */                                      \
     X(COURIER)   /* the courier comes back from a mail */                                          \
     X(COUPON)    /* staff or an order do something with a coupon */                                \
-    X(CART)      /* somebody does something with a cart */
+    X(CART)      /* somebody does something with a cart */                                         \
+    X(SHOPPER)   /* somebody orders, pays, cancels, ships or refunds */                            \
+    X(GATEWAY)   /* a call at the gateway goes on, or it does something by itself */
 
 enum step_kind {
 #define X(name) STEP_##name,
@@ -88,6 +91,7 @@ struct profile {
     uint32_t people; /* who get mails */
     uint32_t coupons;
     uint32_t shoppers; /* 0: nobody has a cart */
+    uint32_t orders;   /* 0: nobody orders */
     uint32_t clients;
     uint32_t devices;   /* the first of them are people's, who have accounts */
     uint32_t addresses; /* of e-mail */

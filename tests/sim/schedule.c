@@ -248,8 +248,8 @@ bool world_is_busy(const struct world *world)
         if (world->shards[i].stalled_until > world->step || shard_is_ready(world, i))
             return true;
     return committer_is_ready(world) || journal_memory_pending(world->journal) != 0 ||
-           world->mails.carried_count > 0 || journal_memory_reads_pending(world->journal) != 0 ||
-           world->workers.count > 0;
+           world->mails.carried_count > 0 || sim_gateway_is_busy(world) ||
+           journal_memory_reads_pending(world->journal) != 0 || world->workers.count > 0;
 }
 
 /* A crash that is drawn may come a little later: what becomes durable until then may be lost. */
@@ -268,6 +268,13 @@ static bool crash_is_due(struct world *world)
     return false;
 }
 
+/* In healing it does what it is asked, and nothing by itself. */
+static bool may_act_at_gateway(const struct world *world)
+{
+    return sim_gateway_is_busy(world) ||
+           (world->phase == PHASE_SALE && world->gateway.payment_count > 0);
+}
+
 static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
 {
     const uint32_t *base = world->profile.step_weights;
@@ -282,6 +289,8 @@ static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
         [STEP_DISK] = base[STEP_DISK],
         [STEP_PERSON] = world->mails.people_count > 0 ? base[STEP_PERSON] : 0,
         [STEP_COUPON] = world->coupons.slot_count > 0 ? base[STEP_COUPON] : 0,
+        [STEP_SHOPPER] = world->profile.orders > 0 ? base[STEP_SHOPPER] : 0,
+        [STEP_GATEWAY] = may_act_at_gateway(world) ? base[STEP_GATEWAY] : 0,
         [STEP_COURIER] = world->mails.carried_count > 0 ? base[STEP_COURIER] : 0,
         [STEP_CART] = base[STEP_CART],
         [STEP_STALL] = world->profile.stall_steps_max > 0 ? 1 : 0,
@@ -370,6 +379,12 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
         break;
     case STEP_COUPON:
         coupons_act(world);
+        break;
+    case STEP_SHOPPER:
+        shoppers_act(world);
+        break;
+    case STEP_GATEWAY:
+        sim_gateway_act(world);
         break;
     case STEP_COURIER:
         mails_come_back(world);

@@ -83,6 +83,7 @@ struct engine *world_create_engine(struct world *world, struct journal_memory *j
         .secrets = world->secrets,
         .vault = sim_vault_port(world->vault),
         .workers = sim_workers_port(&world->workers),
+        .gateway = sim_gateway_port(world),
     };
     struct engine *engine = engine_create(&world->profile.engine, &ports);
 
@@ -165,6 +166,8 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     mails_restart(world);
     coupons_restart(world);
     carts_restart(world);
+    shoppers_restart(world);
+    sim_gateway_restart(world);
     books_restart(&world->books);
     people_restart(world);
 
@@ -259,6 +262,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     mails_start(world);
     coupons_start(world);
     carts_start(world);
+    shoppers_start(world);
     clients_restart(world);
     world->settled = true;
     start_engine(world);

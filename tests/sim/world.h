@@ -12,6 +12,8 @@
  *   damage.c     what a start may find: stores that lost something or rotted
  *   mails.c      people with accounts, whose mails a courier takes
  *   shop.c       tax rates and shipping methods, as staff know them and shards see them
+ *   shoppers.c   orders, and who pays for them
+ *   gateway.c    who moves the money, outside of the process
  *   heal.c       no more faults: everything ends, every unit can be sold
  *   retain.c     a month later: who is forgotten
  */
@@ -22,11 +24,13 @@
 #include "carts.h"
 #include "engine.h"
 #include "env_controlled.h"
+#include "gateway.h"
 #include "journal_memory.h"
 #include "mails.h"
 #include "marks.h"
 #include "people.h"
 #include "shop.h"
+#include "shoppers.h"
 #include "sim_ports.h"
 #include "trace.h"
 
@@ -222,6 +226,8 @@ struct world {
     struct mails_model mails;
     struct coupons_model coupons;
     struct carts_model carts;
+    struct shoppers_model shoppers;
+    struct sim_gateway gateway;
     struct books books;
     struct people people;
     struct shop_model shop;

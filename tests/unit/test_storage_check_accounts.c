@@ -117,6 +117,19 @@ static void plant_goodbye(void)
     mail->mail.sealed_length = 1;
 }
 
+static void plant_goodbye_without_key(void)
+{
+    struct record *mail;
+    struct account_record *gone = account(MARY);
+
+    gone->state = ACCOUNT_ERASED;
+    gone->goodbye = 1;
+    key_of(MARY)->operation = RECORD_DELETE;
+    mail = place(RECORD_MAIL, MARY);
+    mail->sequence = 1;
+    mail->mail.sealed_length = 1;
+}
+
 static void plant_goodbye_of_a_customer(void)
 {
     key_of(PAUL)->sequence = 1;
@@ -175,6 +188,7 @@ static void test_accounts(void **state)
         {plant_key_of_erased, CHECK_BROKEN, "account 1 of partition 1 is erased, but its key"},
         {plant_goodbye, CHECK_OK, "2 unfinished"},
         {plant_goodbye_without_mail, CHECK_BROKEN, "the key of its last mail is there without it"},
+        {plant_goodbye_without_key, CHECK_BROKEN, "the key of the last mail of account 1 of"},
         {plant_goodbye_of_a_customer, CHECK_BROKEN, "last mail, and is not erased"},
         {plant_lost_address, CHECK_BROKEN, "the address of account 2 of partition 1 is not known"},
         {plant_stolen_address, CHECK_BROKEN,

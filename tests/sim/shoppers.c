@@ -1,0 +1,660 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shoppers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "inspect.h"
+#include "violation.h"
+#include "world.h"
+
+#define SHOPPERS_COOKIE (1ULL << 59)
+
+enum {
+    RECENT_HOLDS = 8,
+    RECENT_ORDERS = 20,
+    ORDERS_KEPT_BACK = 100, /* for healing */
+    AHEAD_TTLS_MAX = 3,     /* nobody waits longer for the last moment */
+    RACE_MS = 60,           /* and two ticks: what the one or the other takes to come */
+};
+
+bool shoppers_is_cookie(uint64_t cookie)
+{
+    return (cookie & SHOPPERS_COOKIE) != 0;
+}
+
+struct principal shoppers_person(uint32_t who)
+{
+    struct principal principal;
+    uint64_t words[2] = {hash_word(0x5b0b + who), hash_word(0x5b0b5b0b + 3ULL * who)};
+
+    memcpy(principal.bytes, words, sizeof(principal.bytes));
+    return principal;
+}
+
+void shoppers_start(struct world *world)
+{
+    struct shoppers_model *shoppers = &world->shoppers;
+
+    for (uint32_t i = 0; i < SIM_SHOP_SKUS; i++) {
+        snprintf(shoppers->skus[i], sizeof(shoppers->skus[i]), "shop-%u", i);
+        shoppers->stock[i] = i == 0 ? sim_random_range(&world->random, 3, 20)
+                                    : sim_random_range(&world->random, 20, 1500);
+        shoppers->sku_ids[i] = UINT32_MAX;
+    }
+}
+
+void shoppers_restart(struct world *world)
+{
+    struct shoppers_model *shoppers = &world->shoppers;
+
+    shoppers->asks_open = 0;
+    shoppers->product_open = false;
+    for (uint32_t i = 0; i < SIM_SHOP_ASKS_MAX; i++)
+        shoppers->asks[i].is_open = false;
+    for (uint32_t i = 0; i < shoppers->order_count; i++)
+        shoppers->orders[i].open = 0;
+}
+
+uint64_t shoppers_claimed(const struct world *world)
+{
+    uint64_t claimed = 0;
+
+    for (uint32_t i = 0; i < SIM_SHOP_SKUS; i++) {
+        const char *sku = world->shoppers.skus[i];
+        const struct sku_entry *entry =
+            directory_find_sku(engine_inspect_directory(world->engine), sku, strlen(sku));
+
+        claimed += entry == NULL ? 0 : gate_claimed(&entry->gate);
+    }
+    return claimed;
+}
+
+uint32_t shoppers_find(const struct world *world, const struct reservation_id *id)
+{
+    for (uint32_t i = world->shoppers.order_count; i > 0; i--) {
+        const struct reservation_id *other = &world->shoppers.orders[i - 1].id;
+
+        if (other->sequence == id->sequence && other->partition == id->partition &&
+            other->created_ms == id->created_ms)
+            return i - 1;
+    }
+    return NONE;
+}
+
+void shoppers_not_found(const struct world *world, const struct reservation_id *id)
+{
+    uint32_t index = shoppers_find(world, id);
+
+    if (index != NONE && world->shoppers.orders[index].state == SHOP_PLACED)
+        violation("I2: an order that was acknowledged is not found");
+}
+
+/* ---- sending ---- */
+
+struct shop_ask *shoppers_take_ask(struct world *world, enum shop_act act, uint32_t index,
+                                   uint64_t *cookie_out)
+{
+    for (uint32_t i = 0; i < SIM_SHOP_ASKS_MAX; i++) {
+        struct shop_ask *ask = &world->shoppers.asks[i];
+
+        if (ask->is_open)
+            continue;
+        *ask = (struct shop_ask){
+            .step = world->step, .act = (uint8_t)act, .index = index, .refund = NONE};
+        *cookie_out = SHOPPERS_COOKIE | i;
+        return ask;
+    }
+    return NULL;
+}
+
+enum outcome shoppers_submit(struct world *world, uint32_t shard, const struct command *command,
+                             struct shop_ask *ask, uint64_t cookie)
+{
+    struct shard *target = clients_enter_shard(world, shard);
+    struct refusal refusal;
+    enum outcome outcome;
+
+    world->in_submit = true;
+    outcome = engine_submit(target, command, cookie, &refusal);
+    world->in_submit = false;
+    trace_add(&world->trace, TRACE_SUBMIT, (uint64_t)command->type << 32 | outcome, cookie);
+    if (outcome == OUTCOME_PENDING) {
+        clients_note_clock(world, shard);
+        ask->is_open = true;
+        world->shoppers.asks_open++;
+    }
+    return outcome;
+}
+
+static void put_product(struct world *world, uint32_t index)
+{
+    struct product_envelope *product = product_envelope_create(2);
+    struct command command = {
+        .type = COMMAND_PRODUCT_PUT, .authority = AUTHORITY_STAFF, .product = product};
+    uint32_t shard = clients_draw_shard(world);
+    uint64_t cookie;
+    struct shop_ask *ask = shoppers_take_ask(world, SHOP_PRODUCT, index, &cookie);
+
+    assert(product != NULL);
+    snprintf(product->id, sizeof(product->id), "shop-product-%u", index);
+    snprintf(product->currency, sizeof(product->currency), "EUR");
+    product->variant_count = 1;
+    memcpy(product->variants[0].sku, world->shoppers.skus[index], SKU_LENGTH_MAX + 1);
+    product->variants[0].stock = world->shoppers.stock[index];
+    product->variants[0].price_minor = 1000 + index;
+    memcpy(product->document, "{}", 2);
+    if (shard == NONE || ask == NULL ||
+        shoppers_submit(world, shard, &command, ask, cookie) != OUTCOME_PENDING)
+        envelope_free(product);
+    else
+        world->shoppers.product_open = true;
+}
+
+static void put_coupon(struct world *world, uint32_t index)
+{
+    struct coupon_envelope *envelope = coupon_envelope_create(
+        sim_random_chance(&world->random, 500000) ? COUPON_CALL_CREATE : COUPON_CALL_GET);
+    struct coupon_definition *definition = &envelope->view.definition;
+    struct command command = {.type = COMMAND_COUPON,
+                              .authority = AUTHORITY_STAFF,
+                              .origin = {.caller = AUDIT_BY_ADMIN_KEY},
+                              .coupon = envelope};
+    uint32_t shard = clients_draw_shard(world);
+    uint64_t cookie;
+    struct shop_ask *ask = shoppers_take_ask(world, SHOP_COUPON, index, &cookie);
+
+    snprintf(definition->code, sizeof(definition->code), "SHOP-%u", index);
+    definition->rule.kind = COUPON_PERCENTAGE;
+    definition->rule.percent_bp = 1000;
+    definition->max_uses = index == 0 ? sim_random_range(&world->random, 1, 12) : 0;
+    definition->max_uses_per_customer = index == 0 ? 0 : 3;
+    if (shard == NONE || ask == NULL ||
+        shoppers_submit(world, shard, &command, ask, cookie) != OUTCOME_PENDING)
+        envelope_free(envelope);
+}
+
+void shoppers_reserve(struct world *world, uint32_t who)
+{
+    struct shoppers_model *shoppers = &world->shoppers;
+    struct shop_hold *hold = &shoppers->holds[shoppers->hold_count];
+    struct command command = {.type = COMMAND_RESERVE, .principal = shoppers_person(who)};
+    struct command_line lines[2];
+    uint32_t shard = clients_draw_shard(world);
+    uint32_t first = sim_random_below(&world->random, SIM_SHOP_SKUS);
+    struct shop_ask *ask;
+    uint64_t cookie;
+    char key[32];
+
+    if (shard == NONE || shoppers->hold_count == SIM_SHOP_HOLDS_MAX ||
+        (ask = shoppers_take_ask(world, SHOP_RESERVE, shoppers->hold_count, &cookie)) == NULL)
+        return;
+    *hold = (struct shop_hold){.principal = command.principal, .who = who, .order = NONE};
+    hold->line_count = (uint8_t)sim_random_range(&world->random, 1, 2);
+    for (uint32_t i = 0; i < hold->line_count; i++) {
+        uint32_t sku = (first + i) % SIM_SHOP_SKUS;
+
+        if (shoppers->sku_ids[sku] == UINT32_MAX)
+            return;
+        hold->lines[i] = (struct line){.sku_id = shoppers->sku_ids[sku],
+                                       .quantity = sim_random_range(&world->random, 1, 2)};
+        lines[i] =
+            (struct command_line){clients_slice(shoppers->skus[sku]), hold->lines[i].quantity};
+    }
+    snprintf(key, sizeof(key), "shop-hold-%u", shoppers->hold_count);
+    command.reserve.key = clients_slice(key);
+    command.reserve.body = clients_slice(key);
+    command.reserve.lines = lines;
+    command.reserve.line_count = hold->line_count;
+    if (shoppers_submit(world, shard, &command, ask, cookie) == OUTCOME_PENDING)
+        shoppers->hold_count++;
+}
+
+/* The customer's own release, of what may be an order's by now. */
+static void release_hold(struct world *world, uint32_t index)
+{
+    const struct shop_hold *hold = &world->shoppers.holds[index];
+    char id[RESERVATION_ID_LENGTH + 1];
+    struct command command = {.type = COMMAND_HOLD_RELEASE, .principal = hold->principal};
+    uint32_t shard = clients_draw_shard(world);
+    struct shop_ask *ask;
+    uint64_t cookie;
+
+    if (shard == NONE || hold->id.sequence == 0 ||
+        (ask = shoppers_take_ask(world, SHOP_HOLD_RELEASE, index, &cookie)) == NULL)
+        return;
+    engine_reservation_id(world->engine, &hold->id, id);
+    command.reservation_id = clients_slice(id);
+    shoppers_submit(world, shard, &command, ask, cookie);
+}
+
+/* ---- orders ---- */
+
+static int64_t price_of(const struct world *world, uint32_t sku_id)
+{
+    for (uint32_t i = 0; i < SIM_SHOP_SKUS; i++)
+        if (world->shoppers.sku_ids[i] == sku_id)
+            return 1000 + i;
+    violation("a line is of no SKU of the shoppers'");
+}
+
+static void draw_totals(struct world *world, const struct shop_hold *hold, bool has_coupon,
+                        struct order_totals *totals)
+{
+    for (uint32_t i = 0; i < hold->line_count; i++)
+        totals->subtotal_minor += price_of(world, hold->lines[i].sku_id) * hold->lines[i].quantity;
+    if (has_coupon)
+        totals->discount_minor = totals->subtotal_minor / 10;
+    if (has_coupon && sim_random_chance(&world->random, 300000)) {
+        totals->discount_minor = totals->subtotal_minor;
+    } else {
+        totals->shipping_minor = sim_random_unless(&world->random, 50, 600);
+        totals->tax_minor = sim_random_unless(&world->random, 50, 300);
+    }
+    totals->total_minor = totals->subtotal_minor - totals->discount_minor + totals->shipping_minor +
+                          totals->tax_minor;
+}
+
+static void fill_body(const struct world *world, const struct shop_order *order,
+                      struct order_envelope *envelope)
+{
+    const struct shop_hold *hold = &world->shoppers.holds[order->hold];
+    int64_t discount_minor = order->totals.discount_minor;
+
+    envelope->body.line_count = hold->line_count;
+    for (uint32_t i = 0; i < hold->line_count; i++) {
+        struct order_line *line = &envelope->body.lines[i];
+
+        line->sku_id = hold->lines[i].sku_id;
+        line->quantity = hold->lines[i].quantity;
+        line->unit_price_minor = price_of(world, line->sku_id);
+        line->total_minor = line->unit_price_minor * line->quantity;
+        line->discount_minor =
+            discount_minor < line->total_minor ? discount_minor : line->total_minor;
+        discount_minor -= line->discount_minor;
+        line->total_minor -= line->discount_minor;
+    }
+    envelope->body.text_length = 2 + order->hold % 40;
+    memset(envelope->text, 'a', envelope->body.text_length);
+    envelope->person.key_length = 4;
+    envelope->person.email_length = 3;
+    envelope->person.address_length = 5;
+}
+
+/* No longer than a hold may live, wherever the wall clock stands by now. */
+static void set_expiry(struct world *world, struct shop_order *order)
+{
+    order->expires_wall_ms = world_wall_ms(world) + world->profile.engine.hold_cap_ms;
+    if (order->expires_wall_ms > world->shoppers.holds[order->hold].deadline_wall_ms)
+        order->expires_wall_ms = world->shoppers.holds[order->hold].deadline_wall_ms;
+    if (sim_random_chance(&world->random, 300000))
+        order->expires_wall_ms -= sim_random_below(&world->random, 10);
+}
+
+static void fill_checkout(const struct world *world, const struct shop_order *order,
+                          struct order_envelope *envelope)
+{
+    const struct shop_hold *hold = &world->shoppers.holds[order->hold];
+    struct order_record *record = &envelope->order;
+
+    envelope->authority = AUTHORITY_PRINCIPAL;
+    envelope->who_count = 1;
+    envelope->who[0] = hold->principal;
+    record->key = order->key;
+    record->fingerprint = order->hold;
+    record->expires_wall_ms = order->expires_wall_ms;
+    record->from_cart = order->from_cart;
+    record->hold = hold->id;
+    record->totals = order->totals;
+    record->provider = order->provider;
+    memcpy(record->currency, "EUR", 4);
+    if (order->coupon != NONE) {
+        const struct coupon_view *coupon = &world->shoppers.coupons[order->coupon].view;
+
+        memcpy(record->coupon, coupon->definition.code, sizeof(record->coupon));
+        record->coupon_partition = coupon->partition;
+        record->coupon_number = coupon->number;
+        record->coupon_version = coupon->version;
+    }
+    fill_body(world, order, envelope);
+}
+
+/* What is known of it now: no answer may fall behind. */
+static void note_known(const struct shop_order *order, struct shop_ask *ask)
+{
+    ask->is_placed = order->state == SHOP_PLACED;
+    ask->status = order->status;
+    ask->timeline_count = order->timeline_count;
+    ask->captured_minor = order->captured_minor;
+    ask->refunded_minor = order->refunded_minor;
+}
+
+void shoppers_checkout(struct world *world, uint32_t index)
+{
+    struct shop_order *order = &world->shoppers.orders[index];
+    struct order_envelope *envelope = order_envelope_create(ORDER_CALL_CREATE);
+    struct command command = {.type = COMMAND_ORDER, .order = envelope};
+    uint32_t shard = clients_draw_shard(world);
+    uint64_t cookie;
+    struct shop_ask *ask = shoppers_take_ask(world, SHOP_ORDER, index, &cookie);
+    enum outcome outcome = OUTCOME_OVERLOADED;
+
+    assert(envelope != NULL);
+    if (order->state == SHOP_ASKED)
+        set_expiry(world, order);
+    fill_checkout(world, order, envelope);
+    if (ask != NULL) {
+        ask->call = ORDER_CALL_CREATE;
+        note_known(order, ask);
+    }
+    if (shard != NONE && ask != NULL)
+        outcome = shoppers_submit(world, shard, &command, ask, cookie);
+    world_log(world, "shopper %u checks out hold %u as order %u: %s", order->who, order->hold,
+              index, outcome_name(outcome));
+    if (outcome == OUTCOME_PENDING)
+        order->open++;
+    else
+        envelope_free(envelope);
+}
+
+static void new_order(struct world *world, uint32_t hold_index)
+{
+    struct shoppers_model *shoppers = &world->shoppers;
+    uint32_t index = shoppers->order_count;
+    struct shop_order *order = &shoppers->orders[index];
+    struct shop_hold *hold = &shoppers->holds[hold_index];
+    uint32_t coupon = sim_random_below(&world->random, 2 * SIM_SHOP_COUPONS);
+
+    if (hold->id.sequence == 0 || index == SIM_SHOP_ORDERS_MAX)
+        return;
+    /* A hold is asked for by one order, or now and then by a second one. */
+    if (hold->checkouts > 0 && !sim_random_chance(&world->random, 150000))
+        return;
+    *order = (struct shop_order){.who = hold->who, .hold = hold_index, .coupon = NONE};
+    order->key.word[0] = hash_word(world->seed * 5 + index);
+    order->key.word[1] = hash_word(order->key.word[0] + index);
+    order->provider =
+        sim_random_chance(&world->random, 500000) ? PROVIDER_SANDBOX : PROVIDER_STRIPE;
+    order->from_cart = sim_random_chance(&world->random, 400000);
+    if (coupon < SIM_SHOP_COUPONS && shoppers->coupons[coupon].is_known)
+        order->coupon = coupon;
+    draw_totals(world, hold, order->coupon != NONE, &order->totals);
+    hold->checkouts++;
+    shoppers->order_count++;
+    shoppers_checkout(world, index);
+}
+
+static void fill_refund(struct world *world, const struct shop_order *order, uint32_t refund,
+                        struct order_envelope *envelope)
+{
+    const struct shop_hold *hold = &world->shoppers.holds[order->hold];
+
+    envelope->refund_key = order->refunds[refund].key;
+    envelope->amount_minor = order->refunds[refund].amount_minor;
+    envelope->restock = envelope->refund_key % 2 == 0;
+    for (uint32_t i = 0; i < hold->line_count && envelope->restock; i++)
+        envelope->quantities[i] =
+            (uint32_t)(envelope->refund_key >> (8 + 8 * i)) % (hold->lines[i].quantity + 1);
+}
+
+void shoppers_call(struct world *world, uint32_t index, enum order_call call, uint32_t refund)
+{
+    static const char *const methods[] = {"ok", "ok", "ok", "declined", "refused", "slow"};
+    struct shop_order *order = &world->shoppers.orders[index];
+    struct order_envelope *envelope = order_envelope_create(call);
+    struct command command = {
+        .type = COMMAND_ORDER, .origin = {.caller = AUDIT_BY_ADMIN_KEY}, .order = envelope};
+    uint32_t shard = clients_draw_shard(world);
+    uint64_t cookie;
+    struct shop_ask *ask = shoppers_take_ask(world, SHOP_ORDER, index, &cookie);
+    enum outcome outcome = OUTCOME_OVERLOADED;
+
+    assert(envelope != NULL);
+    envelope->id = order->id;
+    envelope->authority = call == ORDER_CALL_FULFIL || call == ORDER_CALL_DELIVER ||
+                                  call == ORDER_CALL_REFUND || call == ORDER_CALL_FORGET
+                              ? AUTHORITY_STAFF
+                              : AUTHORITY_PRINCIPAL;
+    envelope->who_count = 1;
+    envelope->who[0] = world->shoppers.holds[order->hold].principal;
+    if (call == ORDER_CALL_CONFIRM)
+        snprintf(envelope->method, sizeof(envelope->method), "%s",
+                 world->phase == PHASE_HEAL ? "ok" : methods[sim_random_below(&world->random, 6)]);
+    if (call == ORDER_CALL_FULFIL && sim_random_chance(&world->random, 500000))
+        snprintf(envelope->tracking, sizeof(envelope->tracking), "T%u", index);
+    if (call == ORDER_CALL_REFUND)
+        fill_refund(world, order, refund, envelope);
+    if (ask != NULL) {
+        ask->call = (uint8_t)call;
+        ask->refund = refund;
+        ask->is_refunded = refund != NONE && order->refunds[refund].was_done;
+        note_known(order, ask);
+    }
+    if (shard != NONE && ask != NULL)
+        outcome = shoppers_submit(world, shard, &command, ask, cookie);
+    world_log(world, "order %u: %s: %s", index, order_call_name(call), outcome_name(outcome));
+    if (outcome != OUTCOME_PENDING)
+        envelope_free(envelope);
+}
+
+void shoppers_tell_event(struct world *world, uint32_t index)
+{
+    struct sim_event *event = &world->gateway.events[index];
+    struct order_envelope *envelope = order_envelope_create(ORDER_CALL_EVENT);
+    struct command command = {.type = COMMAND_ORDER, .order = envelope};
+    uint32_t shard = clients_draw_shard(world);
+    uint64_t cookie;
+    struct shop_ask *ask = shoppers_take_ask(world, SHOP_EVENT, index, &cookie);
+    enum outcome outcome = OUTCOME_OVERLOADED;
+
+    assert(envelope != NULL);
+    envelope->id = event->order;
+    envelope->authority = AUTHORITY_STAFF;
+    envelope->event = event->event;
+    if (shard != NONE && ask != NULL)
+        outcome = shoppers_submit(world, shard, &command, ask, cookie);
+    world_log(world, "gateway tells %s of %s: %s%s: %s", event->event.event_id,
+              event->event.payment_id, payment_state_name((enum payment_state)event->event.state),
+              event->is_false ? ", false" : "", outcome_name(outcome));
+    if (outcome == OUTCOME_PENDING)
+        event->open++;
+    else
+        envelope_free(envelope);
+}
+
+/* ---- what they do ---- */
+
+static void refund(struct world *world, uint32_t index)
+{
+    struct shoppers_model *shoppers = &world->shoppers;
+    struct shop_order *order = &shoppers->orders[index];
+    uint32_t number = sim_random_below(&world->random, SIM_SHOP_REFUNDS_MAX);
+
+    if (number >= order->refund_count) { /* a new one */
+        number = order->refund_count;
+        if (number == SIM_SHOP_REFUNDS_MAX)
+            return;
+        order->refunds[number] =
+            (struct shop_refund){.key = hash_word(++shoppers->next_refund),
+                                 .amount_minor = sim_random_chance(&world->random, 300000)
+                                                     ? 0
+                                                     : 1 + sim_random_below(&world->random, 1200)};
+        order->refund_count++;
+    }
+    shoppers_call(world, index, ORDER_CALL_REFUND, number);
+}
+
+/* How long it has until it expires, by the wall clock; 0: it has no time. */
+static int64_t time_left(const struct world *world, const struct shop_order *order)
+{
+    int64_t left_ms = order->expires_wall_ms - world_wall_ms(world);
+
+    return left_ms > 0 ? left_ms : 0;
+}
+
+static void pay(struct world *world, uint32_t index)
+{
+    const struct shop_order *order = &world->shoppers.orders[index];
+    uint32_t payment;
+
+    if (order->provider == PROVIDER_SANDBOX) {
+        shoppers_call(world, index, ORDER_CALL_CONFIRM, NONE);
+        return;
+    }
+    payment = sim_gateway_find(world, &order->id);
+    if (payment != NONE)
+        sim_gateway_pay(world, payment);
+}
+
+bool shoppers_is_expiring(struct world *world, const struct reservation_id *id)
+{
+    int64_t window_ms = 2 * (int64_t)world->profile.tick_max_ms + RACE_MS;
+    struct record *record = &world->shoppers.record;
+    int64_t left_ms;
+
+    if (!journal_memory_find(world->journal, RECORD_ORDER, id->partition, 0, id->sequence, record))
+        return false;
+    left_ms = record->order.expires_wall_ms - world_wall_ms(world);
+    return left_ms >= -window_ms && left_ms <= window_ms;
+}
+
+/* Whoever has little time left pays now, most of them. */
+static void pay_in_time(struct world *world, int64_t left_ms_max)
+{
+    struct shoppers_model *shoppers = &world->shoppers;
+    uint32_t first =
+        shoppers->order_count < RECENT_ORDERS ? 0 : shoppers->order_count - RECENT_ORDERS;
+
+    for (uint32_t i = first; i < shoppers->order_count; i++) {
+        const struct shop_order *order = &shoppers->orders[i];
+
+        if (order->state == SHOP_PLACED && order->status == ORDER_PENDING &&
+            time_left(world, order) <= left_ms_max && sim_random_chance(&world->random, 800000))
+            pay(world, i);
+    }
+}
+
+/* They pay at the last moment, or wait for it when they have paid. */
+static void race(struct world *world, uint32_t index)
+{
+    static const uint32_t offs_ms[] = {5, 50, 150};
+    const struct shop_order *order = &world->shoppers.orders[index];
+    int64_t left_ms = time_left(world, order);
+    int64_t off_ms = sim_random_below(&world->random, offs_ms[sim_random_below(&world->random, 3)]);
+    bool pays_first = sim_random_chance(&world->random, 300000);
+
+    if (left_ms > AHEAD_TTLS_MAX * (int64_t)world->profile.engine.hold_ttl_ms)
+        return;
+    if (pays_first)
+        pay(world, index);
+    if (left_ms > off_ms)
+        world_advance_clock(world, left_ms - off_ms);
+    pay_in_time(world, off_ms + 50);
+}
+
+static void act_on_pending(struct world *world, uint32_t index, uint32_t drawn)
+{
+    if (drawn < 45)
+        pay(world, index);
+    else if (drawn < 60)
+        race(world, index);
+    else if (drawn < 75)
+        shoppers_call(world, index, ORDER_CALL_GET, NONE);
+    else if (drawn < 83)
+        shoppers_call(world, index, ORDER_CALL_CANCEL, NONE);
+    else if (drawn < 88)
+        release_hold(world, world->shoppers.orders[index].hold);
+    else if (drawn < 91)
+        refund(world, index);
+    else
+        shoppers_checkout(world, index);
+}
+
+static void act_on_order(struct world *world, uint32_t index)
+{
+    const struct shop_order *order = &world->shoppers.orders[index];
+    uint32_t drawn = sim_random_below(&world->random, 100);
+
+    if (order->state == SHOP_NEVER)
+        return;
+    if (order->state == SHOP_ASKED) {
+        if (order->open == 0 || drawn < 15)
+            shoppers_checkout(world, index);
+    } else if (order->status == ORDER_PENDING) {
+        act_on_pending(world, index, drawn);
+    } else if (drawn < 20) {
+        shoppers_call(world, index, ORDER_CALL_GET, NONE);
+    } else if (drawn < 30) {
+        shoppers_call(world, index, ORDER_CALL_CANCEL, NONE);
+    } else if (drawn < 46) {
+        shoppers_call(world, index, ORDER_CALL_FULFIL, NONE);
+    } else if (drawn < 56) {
+        shoppers_call(world, index, ORDER_CALL_DELIVER, NONE);
+    } else if (drawn < 86) {
+        refund(world, index);
+    } else if (drawn < 90) {
+        shoppers_call(world, index, ORDER_CALL_FORGET, NONE);
+    } else if (drawn < 95) {
+        pay(world, index);
+    } else {
+        shoppers_checkout(world, index);
+    }
+}
+
+/* One of the newest, and sooner one that is to be paid yet. */
+static uint32_t draw_order(struct world *world)
+{
+    const struct shoppers_model *shoppers = &world->shoppers;
+    uint32_t recent = shoppers->order_count < RECENT_ORDERS ? shoppers->order_count : RECENT_ORDERS;
+    uint32_t index = 0;
+
+    for (uint32_t tries = 0; tries < 3; tries++) {
+        const struct shop_order *order;
+
+        index = shoppers->order_count - 1 - sim_random_below(&world->random, recent);
+        order = &shoppers->orders[index];
+        if (order->state == SHOP_ASKED ||
+            (order->state == SHOP_PLACED && order->status == ORDER_PENDING))
+            break;
+    }
+    return index;
+}
+
+static bool set_up(struct world *world)
+{
+    struct shoppers_model *shoppers = &world->shoppers;
+
+    for (uint32_t i = 0; i < SIM_SHOP_SKUS; i++) {
+        if (shoppers->sku_ids[i] != UINT32_MAX)
+            continue;
+        if (!shoppers->product_open)
+            put_product(world, i);
+        return false;
+    }
+    return true;
+}
+
+void shoppers_act(struct world *world)
+{
+    struct shoppers_model *shoppers = &world->shoppers;
+    uint32_t drawn = sim_random_below(&world->random, 100);
+    uint32_t coupon = sim_random_below(&world->random, SIM_SHOP_COUPONS);
+    uint32_t who = sim_random_below(&world->random, SIM_SHOPPERS);
+    uint32_t holds = shoppers->hold_count < RECENT_HOLDS ? shoppers->hold_count : RECENT_HOLDS;
+
+    if (!set_up(world))
+        return;
+    if (!shoppers->coupons[coupon].is_known) {
+        put_coupon(world, coupon);
+        return;
+    }
+    if (drawn < 25) {
+        if (shoppers->order_count < SIM_SHOP_ORDERS_MAX - ORDERS_KEPT_BACK)
+            shoppers_reserve(world, who);
+    } else if (drawn < 50 && holds > 0) {
+        if (shoppers->order_count < SIM_SHOP_ORDERS_MAX - ORDERS_KEPT_BACK)
+            new_order(world, shoppers->hold_count - 1 - sim_random_below(&world->random, holds));
+    } else if (shoppers->order_count > 0) {
+        act_on_order(world, draw_order(world));
+    }
+}
