@@ -15,7 +15,7 @@ enum {
     RECENT_ORDERS = 20,
     ORDERS_KEPT_BACK = 100, /* for healing */
     AHEAD_TTLS_MAX = 3,     /* nobody waits longer for the last moment */
-    RACE_MS = 60,           /* and two ticks: what the one or the other takes to come */
+    RACE_MS = 75,           /* and two ticks: what the one or the other takes to come */
 };
 
 bool shoppers_is_cookie(uint64_t cookie)
@@ -537,7 +537,7 @@ static void pay_in_time(struct world *world, int64_t left_ms_max)
 /* They pay at the last moment, or wait for it when they have paid. */
 static void race(struct world *world, uint32_t index)
 {
-    static const uint32_t offs_ms[] = {5, 50, 150};
+    static const uint32_t offs_ms[] = {5, 40, 70};
     const struct shop_order *order = &world->shoppers.orders[index];
     int64_t left_ms = time_left(world, order);
     int64_t off_ms = sim_random_below(&world->random, offs_ms[sim_random_below(&world->random, 3)]);
@@ -554,9 +554,9 @@ static void race(struct world *world, uint32_t index)
 
 static void act_on_pending(struct world *world, uint32_t index, uint32_t drawn)
 {
-    if (drawn < 45)
+    if (drawn < 32)
         pay(world, index);
-    else if (drawn < 60)
+    else if (drawn < 66)
         race(world, index);
     else if (drawn < 75)
         shoppers_call(world, index, ORDER_CALL_GET, NONE);
