@@ -331,6 +331,7 @@ static void end_trip(struct world *world, struct carried trip, enum courier_resu
     letter->delivered = (uint16_t)(letter->delivered + (result == COURIER_DELIVERED));
     letter->given_up = result == COURIER_REFUSED ||
                        (result == COURIER_LATER && trip.mail->attempts + 1 >= MAIL_ATTEMPTS_MAX);
+    letter->was_refused = letter->was_refused || letter->given_up;
     letter->settled = letter->settled || letter->given_up;
     if (result == COURIER_LATER)
         letter->not_before_ms += BACKOFF_MIN_MS;
@@ -470,7 +471,7 @@ static bool is_done(const struct world *world, const struct letter *letter)
     if (is_stored)
         return record.mail.state == MAIL_DEAD;
     return !is_owed(world, letter) || letter->delivered > 0 ||
-           (letter->says_goodbye && letter->given_up);
+           (letter->says_goodbye && letter->was_refused);
 }
 
 static uint32_t count_undone(const struct world *world)
