@@ -76,28 +76,31 @@ bool pricing_currency_is_valid(const char currency[4])
     return currency[3] == '\0';
 }
 
-static enum pricing_error check_input(const struct pricing_input *input)
+static bool is_in_range(const struct pricing_input *input)
 {
     if (!pricing_currency_is_valid(input->currency) || input->line_count < 1 ||
         input->line_count > PRICING_LINES_MAX || input->coupon_count > PRICING_COUPONS_MAX)
-        return PRICING_INVALID;
+        return false;
     for (uint32_t i = 0; i < input->line_count; i++) {
         const struct pricing_line *line = &input->lines[i];
 
         if (line->unit_price_minor < 0 || line->quantity < 1 || line->quantity > QUANTITY_MAX)
-            return PRICING_INVALID;
+            return false;
     }
     for (uint32_t c = 0; c < input->coupon_count; c++) {
         if (!pricing_coupon_is_valid(&input->coupons[c]))
-            return PRICING_INVALID;
+            return false;
     }
-    if (input->shipping != NULL && !pricing_shipping_is_valid(input->shipping))
-        return PRICING_INVALID;
+    return input->shipping == NULL || pricing_shipping_is_valid(input->shipping);
+}
+
+static bool is_of_one_currency(const struct pricing_input *input)
+{
     for (uint32_t i = 0; i < input->line_count; i++) {
         if (memcmp(input->lines[i].currency, input->currency, sizeof(input->currency)) != 0)
-            return PRICING_CURRENCY;
+            return false;
     }
-    return PRICING_OK;
+    return true;
 }
 
 /* ---- the steps; each is false where an amount does not fit ---- */
@@ -175,14 +178,12 @@ enum pricing_error pricing_compute(const struct pricing_input *input,
                                    struct pricing_result *result_out)
 {
     struct pricing_work work = {.input = input, .result = result_out};
-    enum pricing_error error;
 
     memset(result_out, 0, sizeof(*result_out));
-    error = check_input(input);
-    if (error == PRICING_OK && !pricing_choose_rates(&work))
-        error = PRICING_INVALID;
-    if (error != PRICING_OK)
-        return error;
+    if (!is_in_range(input) || !pricing_choose_rates(&work))
+        return PRICING_INVALID;
+    if (!is_of_one_currency(input))
+        return PRICING_CURRENCY;
     if (!add_up_lines(&work))
         goto overflow;
     pricing_apply_coupons(&work);

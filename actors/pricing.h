@@ -263,7 +263,8 @@ struct pricing_result {
 /* Prices all of it. On any but PRICING_OK the result is all zero. A shipping method that does not
  * fit, or a coupon that does not apply, is no error: their verdicts say so (a checkout asks
  * pricing_shipping_stands). Rules out of range (from settings that were not validated) are
- * PRICING_INVALID. Lines, coupons and rates are not retained. */
+ * PRICING_INVALID; of tax rates only the destination's are looked at. Lines, coupons and rates are
+ * not retained. */
 enum pricing_error pricing_compute(const struct pricing_input *input,
                                    struct pricing_result *result_out);
 

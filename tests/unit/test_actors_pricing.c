@@ -168,6 +168,20 @@ static void a_free_unit_is_neither_bought_nor_given_again(void **state)
     assert_int_equal(result.coupons[1].verdict, COUPON_VERDICT_NOTHING_LEFT);
 }
 
+static void free_units_come_before_what_is_off_the_rest(void **state)
+{
+    (void)state;
+    /* Two at 10: one is free at its price, 10 % and then 1.00 are off the other. */
+    add_line(1000, 2, RUNNER, SHOES);
+    add_fixed(100);
+    add_percentage(1000);
+    add_buy_get(1, 1);
+    expect_totals(2000, 1200, 0, 0, 800);
+    assert_int_equal(result.coupons[0].discount_minor, 100);
+    assert_int_equal(result.coupons[1].discount_minor, 100);
+    assert_int_equal(result.coupons[2].discount_minor, 1000);
+}
+
 static void a_scope_is_products_or_categories(void **state)
 {
     (void)state;
@@ -381,6 +395,8 @@ static void what_is_out_of_range_is_refused(void **state)
     REFUSED(method.currency[2], 'r');
     memcpy(lines[0].currency, "USD", 4);
     expect_all_zero(PRICING_CURRENCY);
+    rates[0].rate_bp++; /* ranges first: they are a fault of the shop's, not of the cart's */
+    expect_all_zero(PRICING_INVALID);
 #undef REFUSED
 }
 
@@ -475,6 +491,7 @@ int main(void)
         T(percentages_follow_one_another),
         T(the_cheapest_units_are_free),
         T(a_free_unit_is_neither_bought_nor_given_again),
+        T(free_units_come_before_what_is_off_the_rest),
         T(a_scope_is_products_or_categories),
         T(the_minimum_is_of_the_whole_cart_before_discounts),
         T(amounts_of_another_currency_do_not_count),

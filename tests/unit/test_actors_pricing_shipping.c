@@ -65,6 +65,10 @@ static void weight_is_of_all_units(void **state)
     expect_shipping(SHIPPING_VERDICT_BEYOND_TABLE, 0, 0);
     method.free_over_minor = 1; /* nobody carries it for nothing either */
     expect_shipping(SHIPPING_VERDICT_BEYOND_TABLE, 0, 0);
+    lines[1].weight_grams = UINT32_C(1) << 31; /* twice that is more than 32 bits */
+    lines[1].quantity = 2;
+    lines[0].weight_grams = 0;
+    expect_shipping(SHIPPING_VERDICT_BEYOND_TABLE, 0, 0);
     /* The heaviest cart there can be. */
     for (uint32_t i = 2; i < PRICING_LINES_MAX; i++)
         add_line(0, 1, TEE, SHIRTS);
