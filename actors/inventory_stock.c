@@ -54,9 +54,8 @@ static void write_off_units(struct inventory *inventory, const struct moment *mo
 }
 
 /* They were sold, and come back to be sold again. Precondition: so many were. */
-static void restock_units(struct inventory *inventory, const struct moment *moment,
-                          struct sku *sku, uint32_t quantity, const char *reason,
-                          struct effects *effects)
+static void restock_units(struct inventory *inventory, const struct moment *moment, struct sku *sku,
+                          uint32_t quantity, const char *reason, struct effects *effects)
 {
     sku->sold -= quantity;
     sku_moves(sku, GATE_CREDIT, quantity, effects);

@@ -13,8 +13,8 @@
 #include "inventory.h"
 #include "mailbox.h"
 #include "mails.h"
-#include "orders.h"
 #include "mutants.h"
+#include "orders.h"
 #include "rounds.h"
 #include "session_marks.h"
 #include "settings_host.h"
@@ -144,9 +144,9 @@ struct engine {
     size_t memory_bytes;
     struct hash_key table_key;
     struct session_marks *marks;
-    uint32_t *next_account;                /* by partition; used by its shard alone */
-    uint32_t *next_coupon;                 /* likewise */
-    struct order_numbers *order_numbers;   /* likewise */
+    uint32_t *next_account;              /* by partition; used by its shard alone */
+    uint32_t *next_coupon;               /* likewise */
+    struct order_numbers *order_numbers; /* likewise */
     struct order_numbers *event_numbers;
     struct audit_head_record *audit_heads; /* likewise: of what is durable or on its way there */
 

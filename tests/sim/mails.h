@@ -46,8 +46,8 @@ struct letter {
     uint16_t delivered;
     uint8_t state; /* enum letter_state */
     bool carried;
-    bool settled;  /* delivered or given up in this incarnation: it must not come again */
-    bool given_up; /* a dead letter, as far as the courier knows */
+    bool settled;     /* delivered or given up in this incarnation: it must not come again */
+    bool given_up;    /* a dead letter, as far as the courier knows */
     bool was_refused; /* once, whatever came after: of an erased account that is the end */
     bool replay_maybe;
     bool says_goodbye; /* it goes with an erasure */

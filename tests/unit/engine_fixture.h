@@ -37,7 +37,7 @@ struct fixture {
     uint64_t next_cookie;
     struct refusal refusal;
     struct outbound_port outbound;
-    struct vault_port vault; /* likewise */
+    struct vault_port vault;     /* likewise */
     struct gateway_port gateway; /* likewise */
 };
 
