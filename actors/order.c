@@ -32,48 +32,6 @@ bool order_may_become(enum order_status before, enum order_status status)
     return (successors[before] & (1u << status)) != 0;
 }
 
-/* ---- names ---- */
-
-const char *order_status_name(enum order_status status)
-{
-    static const char *const names[] = {
-#define X(name, text) [ORDER_##name] = (text),
-        ORDER_STATUSES(X)
-#undef X
-    };
-    return names[status];
-}
-
-const char *order_step_name(enum order_step step)
-{
-    static const char *const names[] = {
-#define X(name, text) [STEP_##name] = (text),
-        ORDER_STEPS(X)
-#undef X
-    };
-    return names[step];
-}
-
-const char *payment_state_name(enum payment_state state)
-{
-    static const char *const names[] = {
-#define X(name, text) [PAYMENT_##name] = (text),
-        PAYMENT_STATES(X)
-#undef X
-    };
-    return names[state];
-}
-
-const char *payment_provider_name(enum payment_provider provider)
-{
-    static const char *const names[] = {
-#define X(name, text) [PROVIDER_##name] = (text),
-        PAYMENT_PROVIDERS(X)
-#undef X
-    };
-    return names[provider];
-}
-
 /* ---- what a turn leaves ---- */
 
 void order_persist(const struct order_turn *turn)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between orders.c and orders_steps.c. */
+/* Between orders.c, orders_table.c and orders_steps.c. */
 #ifndef STAMPEDE_ORDERS_PRIVATE_H
 #define STAMPEDE_ORDERS_PRIVATE_H
 
@@ -14,6 +14,19 @@ static inline uint32_t order_slot_number(const struct orders *orders, const stru
 {
     return (uint32_t)(slot - orders->slots);
 }
+
+/* ---- orders_table.c ---- */
+
+struct order_slot *order_slot_find(struct shard *shard, uint32_t partition, uint64_t sequence);
+struct order_slot *order_slot_find_key(struct shard *shard, uint32_t partition,
+                                       const struct hash128 *key);
+void order_slot_unlink(struct orders *orders, struct order_slot *slot);
+void order_slot_link(struct orders *orders, struct order_slot *slot);
+void order_slot_add_key(struct shard *shard, struct order_slot *slot);
+void order_slot_remove_key(struct shard *shard, struct order_slot *slot);
+void order_slot_forget(struct shard *shard, struct order_slot *slot);
+struct order_slot *order_slot_take(struct shard *shard);
+uint64_t order_slot_hash(const struct shard *shard, uint32_t partition, uint64_t sequence);
 
 /* ---- orders.c ---- */
 
