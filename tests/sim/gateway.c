@@ -33,8 +33,11 @@ static void transfer(struct world *world, uint32_t payment, enum money_account s
 
     if (gateway->transfer_count == SIM_TRANSFERS_MAX)
         violation("the gateway's books are full: the simulator is too small");
-    gateway->transfers[gateway->transfer_count++] = (struct sim_transfer){
-        .payment = payment, .source = source, .target = target, .amount_minor = amount_minor};
+    gateway->transfers[gateway->transfer_count++] =
+        (struct sim_transfer){.payment = payment,
+                              .source = (uint8_t)source,
+                              .target = (uint8_t)target,
+                              .amount_minor = amount_minor};
 }
 
 static void set_state(struct world *world, uint32_t index, enum payment_state state)
