@@ -286,12 +286,12 @@ static enum outcome may_prepare(struct inventory *inventory, const struct prepar
         return OUTCOME_NOT_FOUND;
     if (!pool_has_room(inventory->pool, body->line_count)) {
         if (MUTANT(LIMIT_BEFORE_ROOM))
-            inventory_take_limits(inventory, principal, body->lines, skus_out, body->line_count,
-                                  limit_out);
+            inventory_take_limits(inventory, principal, &body->principal, body->lines, skus_out,
+                                  body->line_count, limit_out);
         return OUTCOME_OVERLOADED;
     }
-    return inventory_take_limits(inventory, principal, body->lines, skus_out, body->line_count,
-                                 limit_out);
+    return inventory_take_limits(inventory, principal, &body->principal, body->lines, skus_out,
+                                 body->line_count, limit_out);
 }
 
 static void record_prepared(struct inventory *inventory, const struct moment *moment,

@@ -286,10 +286,12 @@ void inventory_ledger(struct inventory *inventory, const struct moment *moment, 
 
 void inventory_reserve(struct inventory *inventory, const struct moment *moment,
                        struct message *message, struct effects *effects);
-/* Counts the partition's own lines against limits; on a refusal nothing is counted. */
+/* Counts the partition's own lines against limits; on a refusal nothing is counted. `asked_by` is
+ * the principal, or a guest who became this customer while the lines were on their way. */
 enum outcome inventory_take_limits(struct inventory *inventory, const struct principal *principal,
-                                   const struct line *lines, struct sku *const skus[],
-                                   uint32_t line_count, uint32_t *limit_out);
+                                   const struct principal *asked_by, const struct line *lines,
+                                   struct sku *const skus[], uint32_t line_count,
+                                   uint32_t *limit_out);
 /* Marks a new or restored hold's own lines as reserved. */
 void inventory_reserve_lines(struct inventory *inventory, const struct hold *hold,
                              struct sku *const skus[]);

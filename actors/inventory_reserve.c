@@ -42,9 +42,20 @@ static void give_limits(struct inventory *inventory, const struct principal *pri
     }
 }
 
+/* What a guest who became this customer still has of it: its rows move slice by slice. */
+static uint64_t not_moved_yet(const struct inventory_pool *pool, uint32_t product,
+                              const struct principal *principal, const struct principal *guest)
+{
+    const struct limit_row *row =
+        principal_equal(guest, principal) ? NULL : pool_find_limit(pool, product, guest);
+
+    return row == NULL ? 0 : (uint64_t)row->held + row->sold;
+}
+
 enum outcome inventory_take_limits(struct inventory *inventory, const struct principal *principal,
-                                   const struct line *lines, struct sku *const skus[],
-                                   uint32_t line_count, uint32_t *limit_out)
+                                   const struct principal *asked_by, const struct line *lines,
+                                   struct sku *const skus[], uint32_t line_count,
+                                   uint32_t *limit_out)
 {
     struct inventory_pool *pool = inventory->pool;
 
@@ -62,7 +73,9 @@ enum outcome inventory_take_limits(struct inventory *inventory, const struct pri
             give_limits(inventory, principal, lines, skus, i);
             return OUTCOME_OVERLOADED;
         }
-        if ((uint64_t)row->held + row->sold + lines[i].quantity > limit) {
+        if (not_moved_yet(pool, sku->product, principal, asked_by) + row->held + row->sold +
+                lines[i].quantity >
+            limit) {
             pool_drop_limit_if_empty(pool, row);
             give_limits(inventory, principal, lines, skus, MUTANT(LIMIT_LINES_KEPT) ? 0 : i);
             *limit_out = limit;
@@ -248,8 +261,8 @@ void inventory_reserve(struct inventory *inventory, const struct moment *moment,
         refuse(inventory, message, OUTCOME_OVERLOADED, 0, effects);
         return;
     }
-    outcome = inventory_take_limits(inventory, &body->principal, body->lines, skus,
-                                    body->line_count, &limit);
+    outcome = inventory_take_limits(inventory, &body->principal, &body->principal, body->lines,
+                                    skus, body->line_count, &limit);
     if (outcome != OUTCOME_OK) {
         refuse(inventory, message, outcome, limit, effects);
         return;

@@ -44,7 +44,7 @@ enum {
 
 enum journal_choice { JOURNAL_CHOICE_NONE, JOURNAL_CHOICE_SYNCED };
 
-struct settings {
+struct workload {
     uint32_t shards;
     uint32_t skus;
     uint32_t window; /* reservations in flight, a shard */
@@ -70,7 +70,7 @@ struct buyer {
 };
 
 struct sale {
-    const struct settings *settings;
+    const struct workload *workload;
     struct engine *engine;
     uint32_t skus;
     uint32_t products_sent;
@@ -166,15 +166,15 @@ static void on_turn(void *user, struct shard *shard)
             send_product(sale, shard);
     if (!atomic_load_explicit(&sale->is_open, memory_order_relaxed))
         return;
-    if (sale->settings->rate > 0) {
+    if (sale->workload->rate > 0) {
         uint64_t now_ns = bench_now_ns();
 
         if (buyer->opened_ns == 0)
             buyer->opened_ns = now_ns;
-        allowed = (uint64_t)((double)(now_ns - buyer->opened_ns) * sale->settings->rate / 1e9);
+        allowed = (uint64_t)((double)(now_ns - buyer->opened_ns) * sale->workload->rate / 1e9);
     }
     /* One is always on its way: who waits for nothing sleeps. */
-    while (buyer->open < sale->settings->window && (buyer->sent < allowed || buyer->open == 0) &&
+    while (buyer->open < sale->workload->window && (buyer->sent < allowed || buyer->open == 0) &&
            send_reservation(sale, shard, buyer)) {
     }
 }
@@ -211,7 +211,7 @@ static struct reading sale_read(const struct sale *sale)
 {
     struct reading reading = {.ns = bench_now_ns()};
 
-    for (uint32_t i = 0; i < sale->settings->shards; i++) {
+    for (uint32_t i = 0; i < sale->workload->shards; i++) {
         reading.held += atomic_load_explicit(&sale->buyers[i].held, memory_order_relaxed);
         reading.refused += atomic_load_explicit(&sale->buyers[i].refused, memory_order_relaxed);
     }
@@ -262,25 +262,25 @@ static bool is_nearly_full(const struct sale *sale, uint64_t held)
 {
     /* One SKU has one owner. */
     uint64_t room =
-        (uint64_t)sale->settings->holds_max * (sale->skus == 1 ? 1 : sale->settings->shards);
+        (uint64_t)sale->workload->holds_max * (sale->skus == 1 ? 1 : sale->workload->shards);
 
-    return sale->settings->ttl_ms > sale->settings->seconds * 2000 && held > room / 20 * 19;
+    return sale->workload->ttl_ms > sale->workload->seconds * 2000 && held > room / 20 * 19;
 }
 
 static void measure(struct sale *sale, struct outcome_of_run *run_out)
 {
-    const struct settings *settings = sale->settings;
+    const struct workload *workload = sale->workload;
     struct reading first;
     struct reading last;
     struct reading step;
 
     atomic_store(&sale->is_open, true);
-    sleep_ms((long)(settings->warm_up_s * 1000));
+    sleep_ms((long)(workload->warm_up_s * 1000));
     atomic_store(&sale->is_sampled, true);
     engine_metrics(sale->engine, &run_out->before);
     first = last = step = sale_read(sale);
     run_out->cpu_seconds = -cpu_seconds();
-    while ((double)(last.ns - first.ns) < settings->seconds * 1e9 &&
+    while ((double)(last.ns - first.ns) < workload->seconds * 1e9 &&
            !is_nearly_full(sale, last.held)) {
         double rate;
 
@@ -308,7 +308,7 @@ static void measure(struct sale *sale, struct outcome_of_run *run_out)
 
 static void report(struct sale *sale, const char *name, const struct outcome_of_run *run)
 {
-    const struct settings *settings = sale->settings;
+    const struct workload *workload = sale->workload;
     int64_t commits = run->after.commits - run->before.commits;
     int64_t records = run->after.commit_records - run->before.commit_records;
     double per_commit = commits > 0 ? 1.0 / (double)commits : 0;
@@ -317,7 +317,7 @@ static void report(struct sale *sale, const char *name, const struct outcome_of_
     int refusal = OUTCOME_OK;
 
     bench_samples_init(&samples);
-    for (uint32_t i = 0; i < settings->shards; i++) {
+    for (uint32_t i = 0; i < workload->shards; i++) {
         if (run->refused > 0 && atomic_load(&sale->buyers[i].last_refusal) != OUTCOME_OK)
             refusal = atomic_load(&sale->buyers[i].last_refusal);
         for (size_t at = 0; at < sale->buyers[i].samples.count; at++)
@@ -329,13 +329,13 @@ static void report(struct sale *sale, const char *name, const struct outcome_of_
              "\"records_per_commit\":%.1f,\"commit_mean_ns\":%.0f,\"commit_max_ns\":%lld,"
              "\"paced_at\":%.0f,\"refused\":%llu,\"last_refusal\":\"%s\",\"holds_kept\":%lld,"
              "\"ended_by\":\"%s\",\"cores_near\":%s",
-             run->cpu_ns_per_op, run->seconds, settings->shards, sale->skus, settings->window,
+             run->cpu_ns_per_op, run->seconds, workload->shards, sale->skus, workload->window,
              (long long)commits, (double)records * per_commit,
              (double)(run->after.commit_ns - run->before.commit_ns) * per_commit,
-             (long long)run->after.commit_max_ns, settings->rate * settings->shards,
+             (long long)run->after.commit_max_ns, workload->rate * workload->shards,
              (unsigned long long)run->refused, outcome_name((enum outcome)refusal),
              (long long)run->after.holds_kept,
-             run->seconds + 0.2 < settings->seconds ? "holds_max" : "time",
+             run->seconds + 0.2 < workload->seconds ? "holds_max" : "time",
              run->is_near ? "true" : "false");
     bench_report(&(struct bench_row){.name = name,
                                      .ops_per_s = run->ops_per_s,
@@ -377,35 +377,35 @@ static bool run_sale(struct sale *sale, const char *name, const struct engine_op
     return true;
 }
 
-static struct engine_options choose_options(const struct settings *settings, uint32_t partitions)
+static struct engine_options choose_options(const struct workload *workload, uint32_t partitions)
 {
-    struct engine_options options = engine_options_default(settings->shards);
+    struct engine_options options = engine_options_default(workload->shards);
 
     options.partitions = partitions;
-    options.holds_max = settings->holds_max;
+    options.holds_max = workload->holds_max;
     options.coupons_max = 64;
     options.coupon_rows_max = 64;
     options.carts_max = 64;
-    options.hold_ttl_ms = settings->ttl_ms;
-    options.hold_cap_ms = settings->ttl_ms;
-    options.hold_retention_ms = settings->retention_ms;
+    options.hold_ttl_ms = workload->ttl_ms;
+    options.hold_cap_ms = workload->ttl_ms;
+    options.hold_retention_ms = workload->retention_ms;
     return options;
 }
 
 /* As many holds for a shard as the run can make or three fifths of the free memory bear. */
-static uint32_t holds_that_fit(const struct settings *settings, enum journal_choice choice)
+static uint32_t holds_that_fit(const struct workload *workload, enum journal_choice choice)
 {
     double free_bytes = (double)sysconf(_SC_AVPHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     double by_memory = free_bytes * 3 / 5 / BYTES_PER_HOLD;
-    double by_time = (settings->seconds + settings->warm_up_s) *
+    double by_time = (workload->seconds + workload->warm_up_s) *
                      (choice == JOURNAL_CHOICE_SYNCED ? HOLDS_PER_S_SYNCED_MAX : HOLDS_PER_S_MAX);
     double holds = by_memory < by_time ? by_memory : by_time;
 
-    return (uint32_t)(holds / settings->shards);
+    return (uint32_t)(holds / workload->shards);
 }
 
 /* One run; false as run_sale. */
-static bool run_once(const char *name, enum journal_choice choice, struct settings settings,
+static bool run_once(const char *name, enum journal_choice choice, struct workload workload,
                      bool may_repeat)
 {
     bool is_reported;
@@ -425,21 +425,21 @@ static bool run_once(const char *name, enum journal_choice choice, struct settin
     char folder[256] = "";
     char error[STORAGE_ERROR_BYTES] = "";
 
-    if (settings.holds_max == 0)
-        settings.holds_max = holds_that_fit(&settings, choice);
+    if (workload.holds_max == 0)
+        workload.holds_max = holds_that_fit(&workload, choice);
     if (choice == JOURNAL_CHOICE_SYNCED)
-        settings.rate = settings.holds_max * 0.93 / (settings.seconds + settings.warm_up_s) /
-                        (settings.skus == 1 ? settings.shards : 1);
+        workload.rate = workload.holds_max * 0.93 / (workload.seconds + workload.warm_up_s) /
+                        (workload.skus == 1 ? workload.shards : 1);
     sale = aligned_alloc(CACHE_LINE, sizeof(*sale));
-    env = env_real_create(settings.shards);
+    env = env_real_create(workload.shards);
     if (sale == NULL || env == NULL)
-        bench_fail("not enough resources for %u shards", settings.shards);
+        bench_fail("not enough resources for %u shards", workload.shards);
     memset(sale, 0, sizeof(*sale));
-    sale->settings = &settings;
-    sale->skus = settings.skus;
-    for (uint32_t i = 0; i < settings.shards; i++) {
+    sale->workload = &workload;
+    sale->skus = workload.skus;
+    for (uint32_t i = 0; i < workload.shards; i++) {
         bench_samples_init(&sale->buyers[i].samples);
-        sale->buyers[i].next_sku = sale->skus / settings.shards * i;
+        sale->buyers[i].next_sku = sale->skus / workload.shards * i;
     }
     env_real_populate(env);
     ports.env = env_real_port(env);
@@ -452,7 +452,7 @@ static bool run_once(const char *name, enum journal_choice choice, struct settin
             bench_fail("%s", error);
         storage_ports_get(storage, &ports.journal, &ports.watermark, &ports.secrets);
     }
-    options = choose_options(&settings, PARTITIONS_DEFAULT);
+    options = choose_options(&workload, PARTITIONS_DEFAULT);
     is_reported = run_sale(sale, name, &options, &ports, env, may_repeat);
     if (storage != NULL)
         storage_stop_reads(storage);
@@ -462,24 +462,24 @@ static bool run_once(const char *name, enum journal_choice choice, struct settin
         bench_folder_remove(folder);
     }
     env_real_destroy(env);
-    for (uint32_t i = 0; i < settings.shards; i++)
+    for (uint32_t i = 0; i < workload.shards; i++)
         bench_samples_free(&sale->buyers[i].samples);
     free(sale);
     return is_reported;
 }
 
 static void run_row(const char *name, enum journal_choice choice, uint32_t times_skus,
-                    struct settings settings)
+                    struct workload workload)
 {
     int repeats = choice == JOURNAL_CHOICE_SYNCED || bench_options.quick ? 0 : REPEATS_MAX;
     uint64_t budget_ms = bench_options.quick ? 0 : CORES_WAIT_MS_MAX;
 
     if (!bench_wants(name))
         return;
-    settings.skus = times_skus > 0 ? settings.skus * times_skus : 1;
+    workload.skus = times_skus > 0 ? workload.skus * times_skus : 1;
     do {
         cores_wait(&budget_ms);
-    } while (!run_once(name, choice, settings, repeats-- > 0));
+    } while (!run_once(name, choice, workload, repeats-- > 0));
 }
 
 /* ---- options ---- */
@@ -496,7 +496,7 @@ static const char usage[] =
     "  --ttl-ms N        how long a hold lasts (a day: for the whole run)\n"
     "  --retention-ms N  how long an ended hold is kept (a day)\n";
 
-static void settings_read(int argc, char **argv, struct settings *settings_out)
+static void workload_read(int argc, char **argv, struct workload *workload_out)
 {
     for (int i = 1; i + 1 < argc; i += 2) {
         char *end;
@@ -506,21 +506,21 @@ static void settings_read(int argc, char **argv, struct settings *settings_out)
         if (*end != 0 || value <= 0)
             whole = 0;
         if (strcmp(argv[i], "--seconds") == 0)
-            settings_out->seconds = value;
+            workload_out->seconds = value;
         else if (strcmp(argv[i], "--warm-up") == 0)
-            settings_out->warm_up_s = value;
+            workload_out->warm_up_s = value;
         else if (strcmp(argv[i], "--shards") == 0)
-            settings_out->shards = whole;
+            workload_out->shards = whole;
         else if (strcmp(argv[i], "--skus") == 0)
-            settings_out->skus = whole;
+            workload_out->skus = whole;
         else if (strcmp(argv[i], "--window") == 0)
-            settings_out->window = whole;
+            workload_out->window = whole;
         else if (strcmp(argv[i], "--holds-max") == 0)
-            settings_out->holds_max = whole;
+            workload_out->holds_max = whole;
         else if (strcmp(argv[i], "--ttl-ms") == 0)
-            settings_out->ttl_ms = whole;
+            workload_out->ttl_ms = whole;
         else if (strcmp(argv[i], "--retention-ms") == 0)
-            settings_out->retention_ms = whole;
+            workload_out->retention_ms = whole;
         else
             whole = 0;
         if (whole == 0 && value < 1) {
@@ -548,7 +548,7 @@ int main(int argc, char **argv)
         {"reserve/synced/wide", JOURNAL_CHOICE_SYNCED, WIDE},
         {"reserve/synced/hot", JOURNAL_CHOICE_SYNCED, 0},
     };
-    struct settings settings = {.shards = SHARDS_DEFAULT,
+    struct workload workload = {.shards = SHARDS_DEFAULT,
                                 .skus = SKUS_DEFAULT,
                                 .window = 2048,
                                 .ttl_ms = HOLD_TTL_MS_MAX,
@@ -556,11 +556,11 @@ int main(int argc, char **argv)
                                 .warm_up_s = 1};
 
     bench_begin(&argc, argv);
-    settings.seconds = bench_options.quick ? 2 : 3;
-    settings_read(argc, argv, &settings);
-    if (settings.shards > SHARDS_MAX || settings.skus > 1000000)
+    workload.seconds = bench_options.quick ? 2 : 3;
+    workload_read(argc, argv, &workload);
+    if (workload.shards > SHARDS_MAX || workload.skus > 1000000)
         bench_fail("at most %d shards and 1000000 SKUs", (int)SHARDS_MAX);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        run_row(rows[i].name, rows[i].journal, rows[i].times_skus, settings);
+        run_row(rows[i].name, rows[i].journal, rows[i].times_skus, workload);
     return 0;
 }

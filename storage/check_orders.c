@@ -332,11 +332,12 @@ static int order_of_numbers(const void *a, const void *b)
 static void sort_orders(struct scanned *scanned)
 {
     struct vector *orders = &scanned->check->orders;
-    struct check_order *first = (struct check_order *)(void *)orders->items + scanned->first;
     size_t count = orders->count - scanned->first;
+    struct check_order *first;
 
     if (count == 0)
         return;
+    first = (struct check_order *)(void *)orders->items + scanned->first;
     qsort(first, count, sizeof(*first), order_of_numbers);
     for (size_t i = 1; i < count; i++)
         if (first[i].number == first[i - 1].number)
