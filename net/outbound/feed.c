@@ -12,7 +12,7 @@
 
 #include "outbound/feed_redis.h"
 
-enum { TICK_MS = 25, WHY_MAX = 200 };
+enum { TICK_MS = 25, WHY_MAX = 200, REFUSED_TOLD_MS = 60 * 1000 };
 
 struct feed {
     /* Constant after the start. */
@@ -25,8 +25,8 @@ struct feed {
     uv_timer_t tick; /* while there is something to wait for */
     struct feed_link *link;
     bool is_ready;
-    bool is_told; /* that it does not work; the next word is that it does */
-    bool is_refused_told;
+    bool is_told;                 /* that it does not work; the next word is that it does */
+    int64_t refused_told_ms;      /* when a refusal was logged; 0: never */
     struct feed_batch *under_way; /* oldest first */
     struct feed_batch **under_way_end;
     int64_t deadline_ms; /* of the connection that is being made */
@@ -113,6 +113,14 @@ static bool take_out(struct feed *feed, const struct feed_batch *batch)
     return true;
 }
 
+static void tell_refusal(struct feed *feed, const char *why)
+{
+    if (feed->refused_told_ms != 0 && now_ms(feed) < feed->refused_told_ms + REFUSED_TOLD_MS)
+        return;
+    feed->refused_told_ms = now_ms(feed);
+    tell(feed, "feed_refused", why);
+}
+
 static void on_batch(void *user, struct feed_batch *batch, uint32_t sent, uint32_t repeated,
                      const char *why)
 {
@@ -123,13 +131,9 @@ static void on_batch(void *user, struct feed_batch *batch, uint32_t sent, uint32
         return;
     count(&feed->counters.events_sent, sent);
     count(&feed->counters.events_repeated, repeated);
-    if (is_done) {
-        feed->is_refused_told = false;
-    } else if (why != NULL) { /* it says no; else the connection is gone, and that is told */
+    if (!is_done && why != NULL) { /* else the connection is gone, and that is told */
         count(&feed->counters.batches_refused, 1);
-        if (!feed->is_refused_told)
-            tell(feed, "feed_refused", why);
-        feed->is_refused_told = true;
+        tell_refusal(feed, why);
     }
     end_batch(feed, batch, is_done);
 }
@@ -143,6 +147,14 @@ static int64_t jittered(struct feed *feed, uint32_t delay_ms)
     feed->random ^= feed->random >> 7;
     feed->random ^= feed->random << 17;
     return delay_ms / 2 + (int64_t)(feed->random % (delay_ms / 2 + 1));
+}
+
+static void on_tick(uv_timer_t *timer);
+
+static void start_tick(struct feed *feed)
+{
+    if (!uv_is_closing((uv_handle_t *)&feed->tick) && !uv_is_active((uv_handle_t *)&feed->tick))
+        uv_timer_start(&feed->tick, on_tick, TICK_MS, TICK_MS);
 }
 
 /* The link is gone. */
@@ -162,6 +174,7 @@ static void fail(struct feed *feed, const char *why)
     if (!feed->is_told)
         tell(feed, "feed_disconnected", why);
     feed->is_told = true;
+    start_tick(feed);
     give_back(feed, lost);
 }
 
@@ -250,8 +263,6 @@ static struct orders take_incoming(struct feed *feed)
     return orders;
 }
 
-static void on_tick(uv_timer_t *timer);
-
 static void look(struct feed *feed)
 {
     struct orders orders = take_incoming(feed);
@@ -274,8 +285,8 @@ static void look(struct feed *feed)
         uv_close((uv_handle_t *)&feed->wake, NULL);
     } else if (feed->is_ready && feed->under_way == NULL) {
         uv_timer_stop(&feed->tick);
-    } else if (!uv_is_active((uv_handle_t *)&feed->tick)) {
-        uv_timer_start(&feed->tick, on_tick, TICK_MS, TICK_MS);
+    } else {
+        start_tick(feed);
     }
 }
 
