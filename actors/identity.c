@@ -31,9 +31,10 @@ void principal_format(const struct principal *principal, char text_out[PRINCIPAL
     text_out[PRINCIPAL_TEXT_LENGTH] = '\0';
 }
 
-enum id_kind { ID_RESERVATION, ID_ORDER };
+enum id_kind { ID_RESERVATION, ID_ORDER, ID_EVENT };
 
-static const char id_prefixes[][4 + 1] = {[ID_RESERVATION] = "res_", [ID_ORDER] = "ord_"};
+static const char id_prefixes[][4 + 1] = {
+    [ID_RESERVATION] = "res_", [ID_ORDER] = "ord_", [ID_EVENT] = "evt_"};
 
 /* The first 96 bits as two words. */
 static void id_words(const struct reservation_id *id, uint64_t words_out[2])
@@ -139,6 +140,18 @@ bool order_id_parse(const char *text, size_t length, const struct hash_key *secr
                     struct reservation_id *id_out)
 {
     return id_parse(ID_ORDER, text, length, secret, id_out);
+}
+
+void event_id_format(const struct reservation_id *id, const struct hash_key *secret,
+                     char text_out[RESERVATION_ID_LENGTH + 1])
+{
+    id_format(ID_EVENT, id, secret, text_out);
+}
+
+bool event_id_parse(const char *text, size_t length, const struct hash_key *secret,
+                    struct reservation_id *id_out)
+{
+    return id_parse(ID_EVENT, text, length, secret, id_out);
 }
 
 struct principal account_principal(uint32_t partition, uint32_t number,

@@ -89,6 +89,12 @@ void order_id_format(const struct reservation_id *id, const struct hash_key *sec
 bool order_id_parse(const char *text, size_t length, const struct hash_key *secret,
                     struct reservation_id *id_out);
 
+/* And an event's that goes out, with `evt_`. */
+void event_id_format(const struct reservation_id *id, const struct hash_key *secret,
+                     char text_out[RESERVATION_ID_LENGTH + 1]);
+bool event_id_parse(const char *text, size_t length, const struct hash_key *secret,
+                    struct reservation_id *id_out);
+
 /* An order's number in this store: what is kept by those that belong to it. Never 0. */
 static inline uint64_t order_number(uint32_t partition, uint64_t sequence)
 {

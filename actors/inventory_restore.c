@@ -259,6 +259,7 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
     case RECORD_EVENT_IN:
     case RECORD_EVENT_OUT:
     case RECORD_SETTING:
+    case RECORD_CURSOR:
     case RECORD_KIND_COUNT:
     default:
         return false;

@@ -162,6 +162,11 @@
     X(144, PINNED_LAPSES, "a pinned hold lapses")                                                  \
     X(145, STEP_BEFORE_DURABLE, "a gateway is asked before the record that says so is durable")    \
     X(146, STEP_FORGOTTEN, "after a restart an order's step is not taken up again")                \
+    /* ---- events out ---- */                                                                     \
+    X(150, EVENT_BEFORE_DURABLE, "events are looked for before they are durable")                  \
+    X(151, CURSOR_AHEAD, "what a consumer was offered counts as done")                             \
+    X(152, EVENT_SKIPPED, "after a restart the first event that waits is passed over")             \
+    X(153, EVENT_ERASED_EARLY, "retention erases events that a consumer has not passed")           \
     /* ---- settings ---- */                                                                       \
     X(161, SETTINGS_NOT_PUBLISHED, "shards go on with the settings that they have")                \
     X(162, SETTINGS_PUBLISHED_EARLY, "settings are seen before they are durable")                  \

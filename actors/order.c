@@ -62,7 +62,7 @@ uint64_t order_take_number(const struct order_turn *turn, struct order_numbers *
     struct record *record;
 
     if (numbers->next >= numbers->floor) {
-        numbers->floor = numbers->next + ORDER_NUMBERS_STEP;
+        numbers->floor = numbers->next + (floor == FLOOR_EVENTS ? 1 : ORDER_NUMBERS_STEP);
         record = effects_record(turn->effects, RECORD_FLOOR, turn->subject->partition, 0, 0);
         record->subject = (uint32_t)floor;
         record->floor.next_sequence = numbers->floor;

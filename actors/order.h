@@ -32,6 +32,7 @@
 #define STAMPEDE_ORDER_H
 
 #include "effects.h"
+#include "events.h"
 #include "order_state.h"
 
 #define ORDER_CALLS(X)                                                                             \
@@ -84,6 +85,7 @@ struct order_envelope {
     uint16_t partition;
     struct origin origin;
 
+    uint8_t is_event;  /* asked by the shard itself, for an event (events_out.h) */
     uint8_t call;      /* enum order_call */
     uint8_t authority; /* enum authority; PRINCIPAL: one of `who` must be the order's */
     uint8_t who_count; /* CREATE: the first is whose it becomes */
@@ -131,7 +133,8 @@ struct order_subject {
 };
 
 /* Numbers that are given once. Up to `floor` they are taken from what is durable: after a restart
- * it goes on from there. */
+ * it goes on from there. Events are numbered without gaps (but for a restored store's jump), so
+ * that one that is missing is noticed: their floor moves with each. */
 struct order_numbers {
     uint64_t next;  /* from 1 */
     uint64_t floor; /* exclusive */
@@ -204,6 +207,11 @@ uint32_t order_of_subject(const struct principal *principal);
 struct record_place checkout_place(const struct hash128 *key, uint32_t partition);
 struct record_place event_in_place(const struct payment_event *event, uint32_t partition);
 uint32_t order_partition_of(const struct principal *principal, uint32_t partitions);
+
+/* What the outside is told when an order comes to this status (of a refund: to one of the last
+ * two).
+ */
+enum event_type order_event_type(enum order_status status);
 
 /* Whether `status` may follow `before`: the transition table. */
 bool order_may_become(enum order_status before, enum order_status status);

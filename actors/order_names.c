@@ -2,6 +2,10 @@
 /* What statuses, steps, payments' states and providers are called, as their tables say. */
 #include "order_state.h"
 
+#include "order.h"
+
+#include <assert.h>
+
 const char *order_status_name(enum order_status status)
 {
     static const char *const names[] = {
@@ -40,4 +44,24 @@ const char *payment_provider_name(enum payment_provider provider)
 #undef X
     };
     return names[provider];
+}
+
+enum event_type order_event_type(enum order_status status)
+{
+    static const uint8_t types[ORDER_STATUS_COUNT] = {
+        [ORDER_NONE] = EVENT_TYPE_COUNT,
+        [ORDER_PENDING] = EVENT_ORDER_CREATED,
+        [ORDER_CONFIRMED] = EVENT_ORDER_CONFIRMED,
+        [ORDER_FULFILLING] = EVENT_ORDER_FULFILLING,
+        [ORDER_SHIPPED] = EVENT_ORDER_SHIPPED,
+        [ORDER_DELIVERED] = EVENT_ORDER_DELIVERED,
+        [ORDER_CANCELLED] = EVENT_ORDER_CANCELLED,
+        [ORDER_EXPIRED] = EVENT_ORDER_EXPIRED,
+        [ORDER_PAYMENT_FAILED] = EVENT_ORDER_PAYMENT_FAILED,
+        [ORDER_PARTIALLY_REFUNDED] = EVENT_ORDER_REFUNDED,
+        [ORDER_REFUNDED] = EVENT_ORDER_REFUNDED,
+    };
+
+    assert(status != ORDER_NONE && status < ORDER_STATUS_COUNT);
+    return (enum event_type)types[status];
 }

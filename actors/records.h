@@ -40,6 +40,7 @@
  *   CHECKOUT  (subject, sequence) = from the checkout's key; which order it made
  *   EVENT_IN  (subject, sequence) = from the hash of a gateway's event; that it had its effect
  *   EVENT_OUT sequence = of the partition's events; what the outside is to learn of an order
+ *   CURSOR    subject = enum event_consumer; up to which of the partition's events it is done
  *
  * All of a partition is loaded at start, so that a start does not cost its history, but for those
  * that record_is_history names: they are read when they are asked for.
@@ -90,7 +91,8 @@
     X(CHECKOUT, checkout)                                                                          \
     X(EVENT_IN, event_in)                                                                          \
     X(EVENT_OUT, event_out)                                                                        \
-    X(SETTING, setting)
+    X(SETTING, setting)                                                                            \
+    X(CURSOR, cursor)
 
 /* Kinds whose keys end with a principal: LIMIT, COUPON_COUNT. */
 #define RECORD_HAS_PRINCIPAL(kind) ((kind) == RECORD_LIMIT || (kind) == RECORD_COUPON_COUNT)
@@ -320,13 +322,19 @@ struct event_in_record {
 
 enum event_effect { EVENT_APPLIED, EVENT_STALE, EVENT_MISMATCHED };
 
-/* ORDER_EVENTS (events.h) numbers `type`. */
 struct event_out_record {
-    uint8_t type;
+    uint8_t type;           /* enum order_status that it came to: order_event_type */
     uint64_t order;          /* sequence */
     int64_t created_wall_ms; /* of the order: with it, its ID */
     int64_t wall_ms;
     int64_t amount_minor; /* of a refund */
+};
+
+/* Who is told of events. Numbers are stored. */
+enum event_consumer { CONSUMER_FEED, CONSUMER_WEBHOOKS, EVENT_CONSUMER_COUNT };
+
+struct cursor_record {
+    uint64_t sequence; /* all events up to it are done; or were deleted while nobody wanted them */
 };
 
 enum record_operation { RECORD_PUT, RECORD_DELETE };
@@ -368,6 +376,7 @@ struct record {
         struct event_in_record event_in;
         struct event_out_record event_out;
         struct setting_record setting;
+        struct cursor_record cursor;
     };
 };
 

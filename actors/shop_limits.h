@@ -118,6 +118,9 @@ enum {
     COUPON_ENDED_SLACK_MS = 5000,  /* beyond what requests may take */
     COUPON_FORGET_PER_STEP = 16,   /* ended uses, and a deleted coupon's customers */
 
+    /* ---- events out ---- */
+    EVENTS_KEPT_S = 7 * 24 * 3600, /* and longer, as long as a consumer has not passed them */
+
     /* ---- settings ---- */
     TAX_RATES_MAX = 1000,
     SHIPPING_METHODS_MAX = 200,

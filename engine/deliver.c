@@ -317,6 +317,10 @@ static void receive_reply(struct shard *shard, struct message *message)
         rounds_take_reply(shard, message);
         return;
     }
+    if (message->reply.answers == MESSAGE_ORDER && message->reply.order->is_event) {
+        events_out_take_reply(shard, message);
+        return;
+    }
     if (orders_is_own_cookie(message->cookie)) {
         orders_take_reply(shard, message);
         return;

@@ -170,6 +170,7 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
         shard->audit_due_ms = shard->now.boot_ms + options->audit_period_ms;
         timers_init(&shard->timers, nodes, options->holds_max, shard->now.boot_ms);
         rounds_init(&shard->rounds, options, &shard->now);
+        events_out_init(shard);
         atomic_store(&shard->vault_keys_previous, -1);
         atomic_store(&shard->vault_keys_unreadable, -1);
         atomic_store(&shard->idle, true);
@@ -198,6 +199,8 @@ static void lay_out(struct carver *carver, struct engine *engine)
         carve(carver, options->partitions * sizeof(*order_numbers));
     struct order_numbers *event_numbers =
         carve(carver, options->partitions * sizeof(*event_numbers));
+    struct event_partition *event_partitions =
+        carve(carver, options->partitions * sizeof(*event_partitions));
     uint32_t *next_coupon = carve(carver, options->partitions * sizeof(*next_coupon));
     struct audit_head_record *audit_heads =
         carve(carver, options->partitions * sizeof(*audit_heads));
@@ -211,6 +214,7 @@ static void lay_out(struct carver *carver, struct engine *engine)
         engine->next_account = next_account;
         engine->order_numbers = order_numbers;
         engine->event_numbers = event_numbers;
+        engine->event_partitions = event_partitions;
         engine->next_coupon = next_coupon;
         engine->audit_heads = audit_heads;
         engine->inventories = inventories;
@@ -359,6 +363,7 @@ static void free_envelopes(struct engine *engine)
         orders_destroy(&shard->orders);
         mails_destroy(&shard->mails);
         coupons_destroy(&shard->coupons);
+        events_out_destroy(&shard->events_out);
         rounds_destroy(&shard->rounds);
         for (uint32_t n = 0; n < shard->unpublished_count; n++)
             envelope_free(shard->unpublished[n]);
@@ -555,6 +560,8 @@ void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_
         .scrub_last_ms = scrub.last_ms,
     };
     metrics_out->mails_oldest_seconds = oldest_mail_seconds(engine);
+    for (uint32_t i = 0; i < EVENT_CONSUMER_COUNT; i++)
+        metrics_out->events_oldest_seconds[i] = events_out_oldest_seconds(engine, i);
     for (uint32_t i = 0; i < engine->options.shards; i++) {
         const struct shard_metrics *metrics = &engine->shards[i]->metrics;
 

@@ -76,6 +76,7 @@ struct engine_ports {
     struct vault_port vault;       /* may be empty where no private data is handled */
     struct worker_port workers;    /* may be empty: then engine_work_submit answers OVERLOADED */
     struct gateway_port gateway;   /* without `submit`: no order is taken */
+    struct event_consumer_port events[EVENT_CONSUMER_COUNT];
 };
 
 /* Reserves all memory. NULL if memory is refused. Start-up thread. */

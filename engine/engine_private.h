@@ -10,6 +10,7 @@
 #include "carts.h"
 #include "coupons.h"
 #include "engine.h"
+#include "events_out.h"
 #include "inventory.h"
 #include "mailbox.h"
 #include "mails.h"
@@ -70,6 +71,7 @@ struct shard {
     struct orders orders;
     struct coupons coupons;
     struct settings_host settings;
+    struct events_out events_out;
     uint64_t serial;          /* of the batch begun last */
     uint64_t serial_returned; /* all up to this one are durable */
     struct effects effects;
@@ -102,7 +104,8 @@ struct shard {
     _Atomic bool idle;
     struct shard_metrics metrics;
     _Atomic int64_t mails_oldest_wall_ms; /* INT64_MAX: none waits */
-    _Atomic int64_t vault_keys_previous;  /* engine_vault_keys */
+    _Atomic int64_t events_oldest_wall_ms[EVENT_CONSUMER_COUNT]; /* INT64_MAX: none waits */
+    _Atomic int64_t vault_keys_previous;                         /* engine_vault_keys */
     _Atomic int64_t vault_keys_unreadable;
 
     /* Shared. */
@@ -148,6 +151,7 @@ struct engine {
     uint32_t *next_coupon;               /* likewise */
     struct order_numbers *order_numbers; /* likewise */
     struct order_numbers *event_numbers;
+    struct event_partition *event_partitions;
     struct audit_head_record *audit_heads; /* likewise: of what is durable or on its way there */
 
     struct settings *settings; /* used by their shard alone */

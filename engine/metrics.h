@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "records.h"
+
 /* name, kind (counter or gauge), help */
 #define ENGINE_METRICS(X)                                                                          \
     X(claims_made, counter, "Units claimed from gates")                                            \
@@ -47,7 +49,13 @@
     X(carts_merged, counter, "Guests' carts merged into customers'")                               \
     X(carts_converted, counter, "Carts cleared because what was in them was ordered")              \
     X(carts_abandoned, counter, "Carts that nobody touched or ordered for 30 minutes")             \
-    X(carts_expired, counter, "Carts dropped past their time")
+    X(carts_expired, counter, "Carts dropped past their time")                                     \
+    X(events_feed_waiting, gauge, "Events that the feed is yet to take to Redis")                  \
+    X(events_feed_done, counter, "Events that the feed has taken to Redis")                        \
+    X(events_webhooks_waiting, gauge, "Events that the webhooks are yet to take in")               \
+    X(events_webhooks_done, counter, "Events that the webhooks have taken in")                     \
+    X(events_erased, counter, "Events deleted past their time")                                    \
+    X(events_gaps, counter, "Times that events were not where they were expected: see check")
 
 struct shard_metrics {
 #define X(name, kind, help) _Atomic int64_t name;
@@ -65,8 +73,9 @@ struct engine_metrics {
     int64_t commit_max_ns; /* worst since start */
     int64_t durable_commit;
     int64_t mails_oldest_seconds; /* age of the oldest that waits; 0: none does */
-    int64_t erasures_pending;     /* deleted keys that files may still hold */
-    int64_t scrub_last_ms;        /* the newest scrub took; 0: there was none since the start */
+    int64_t events_oldest_seconds[EVENT_CONSUMER_COUNT]; /* likewise, of events out */
+    int64_t erasures_pending; /* deleted keys that files may still hold */
+    int64_t scrub_last_ms;    /* the newest scrub took; 0: there was none since the start */
 };
 
 /* Adds to a counter of the calling thread's own shard. */

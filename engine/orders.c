@@ -118,6 +118,7 @@ void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records
         slot->write_serial = shard->open->serial;
     if (shard->effects.audit_count > 0)
         audit_chain_seal(shard, slot->subject.partition, records_before);
+    events_out_note(shard, slot->subject.partition);
     shard_apply_effects(shard);
     is_more = !answer_parked(shard, slot);
     timers_cancel(&orders->timers, order_slot_number(orders, slot));

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "effects.h"
+#include "events.h"
 #include "payment_state.h"
 
 /* ---- journal: ordered records per kind, keys begin with the partition ---- */
@@ -253,6 +254,54 @@ struct gateway_port {
     /* Whether a provider is configured, and whether it takes CONFIRM. Any thread. */
     bool (*has)(void *self, uint8_t provider);
     bool (*confirms)(void *self, uint8_t provider);
+};
+
+/* ---- events out: who is told what happened ---- */
+
+struct shard;
+struct order_envelope;
+
+enum { EVENTS_PER_BATCH_MAX = 64 };
+
+/* What happened, once. (wall_ms, sequence, partition) is its ID: event_id_format. */
+struct event_out {
+    uint64_t sequence;           /* in its partition; grows by one from event to event */
+    int64_t wall_ms;             /* when it happened */
+    struct reservation_id order; /* what it happened to */
+    int64_t amount_minor;        /* ORDER_REFUNDED: of this refund */
+    uint8_t type;                /* enum event_type */
+    uint8_t status;              /* enum order_status that the order came to by it */
+    /* The order as it is by now (the answer of ORDER_CALL_GET), where the consumer wants it and
+     * there is one: what came to nothing is forgotten. Holds what is private, sealed. The engine's;
+     * may be written to until `done`. NULL: none. */
+    struct order_envelope *content;
+};
+
+/* Consecutive events of one partition, all of them durable. The engine's; the consumer has it from
+ * `take` until it calls `done`. */
+struct event_batch {
+    uint32_t partition;
+    uint32_t count; /* at least 1 */
+    struct event_out events[EVENTS_PER_BATCH_MAX];
+    /* Called once, from within `take` or later, on any thread; not under a lock of the engine's
+     * caller. What `done_count` does not include is offered again, from the first such event on. */
+    void (*done)(struct event_batch *batch);
+    /* The consumer's. */
+    uint32_t done_count; /* the first so many are done, and need never be offered again */
+    uint32_t retry_ms;   /* if that is not all: nothing is offered for so long */
+    void *user;
+    struct event_batch *next;
+};
+
+/* A consumer of events gets those of each partition in order, one batch of a partition at a time,
+ * batches of several partitions at once; each event at least once: again after a crash, for up to a
+ * second of what was done before it is offered again then. */
+struct event_consumer_port {
+    void *self;
+    bool wants_orders; /* `content` */
+    /* The shard's thread, from within its turn: never blocks. False: not now, and `done` is not
+     * called; it is offered again a moment later. NULL: nobody is told. */
+    bool (*take)(void *self, struct shard *shard, struct event_batch *batch);
 };
 
 /* ---- vault: private data under keys that can be destroyed ---- */

@@ -93,6 +93,10 @@ static bool restore_others(struct recovery *recovery, const struct record *recor
                                                             .floor = record->floor.next_sequence};
         return true;
     }
+    if (record->kind == RECORD_CURSOR) {
+        recovery->contradiction = !events_out_restore(recovery->shard, record);
+        return true;
+    }
     if (record->kind == RECORD_ORDER) {
         if (!orders_restore(recovery->shard, &recovery->now, record))
             recovery->contradiction = true;
@@ -208,6 +212,8 @@ int engine_recover(struct engine *engine, char *error, size_t error_size)
         return -1;
     for (uint32_t i = 0; i < engine->options.shards; i++)
         carts_restored(engine->shards[i]);
+    for (uint32_t i = 0; i < engine->options.shards; i++)
+        events_out_begin(engine->shards[i]);
     rebuild_gates(engine);
     atomic_store(&engine->directory, directory_builder_publish(engine->builder));
     if (atomic_load(&engine->directory) == NULL) {

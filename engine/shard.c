@@ -81,6 +81,8 @@ uint32_t shard_sleep_ms(const struct shard *shard)
         wake_ms = timers_wake_ms(&shard->orders.timers);
     if (rounds_next_ms(shard) < wake_ms)
         wake_ms = rounds_next_ms(shard);
+    if (events_out_next_ms(shard) < wake_ms)
+        wake_ms = events_out_next_ms(shard);
     left_ms = wake_ms - env->now(env->self).boot_ms;
     if (left_ms < 0)
         return 0;
@@ -309,6 +311,7 @@ static void fill_batch(struct shard *shard)
     orders_run(shard);
     coupons_run_ready(shard);
     carts_tend(shard);
+    events_out_record(shard);
     drain_mailboxes(shard);
     if (MUTANT(LAPSES_LAST))
         run_timers(shard);
@@ -351,7 +354,7 @@ static void show_metrics(struct shard *shard)
                           depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&
                               shard->reads == 0 && shard->works == 0 && shard->outbound_jobs == 0 &&
                               shard->products == 0 && shard->mails.busy == 0 &&
-                              shard->orders.asking == 0 &&
+                              shard->orders.asking == 0 && events_out_is_idle(shard) &&
                               inventory_pool_aborting(shard->pool) == 0,
                           memory_order_release);
 }
@@ -370,6 +373,7 @@ bool shard_step(struct shard *shard)
     mails_step(shard);
     rounds_step(shard);
     orders_ask(shard);
+    events_out_step(shard);
     fill_batch(shard);
     if (shard->now.boot_ms >= shard->audit_due_ms - 2 * AUDIT_QUIET_MS)
         shard_audit(shard);

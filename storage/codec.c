@@ -411,6 +411,9 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
     case RECORD_SETTING:
         encode_setting(&writer, record);
         break;
+    case RECORD_CURSOR:
+        pack_uint64(&writer, record->cursor.sequence);
+        break;
     case RECORD_KIND_COUNT:
         break;
     }

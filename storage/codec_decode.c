@@ -551,6 +551,9 @@ static void decode_fields(struct taker *taker, struct record *record)
     case RECORD_SETTING:
         decode_setting(taker, record);
         break;
+    case RECORD_CURSOR:
+        record->cursor.sequence = take_number(taker, CODEC_SEQUENCE_END - 1);
+        break;
     case RECORD_KIND_COUNT:
         taker->error = CODEC_BAD_FORM;
         break;

@@ -127,6 +127,8 @@ static bool key_is_valid(const struct record *record)
         return record->sequence < CODEC_SEQUENCE_END;
     case RECORD_SETTING:
         return record->subject < SETTING_KIND_COUNT && record->sequence <= UINT32_MAX;
+    case RECORD_CURSOR:
+        return record->subject < EVENT_CONSUMER_COUNT && record->sequence == 0;
     case RECORD_KIND_COUNT:
         break;
     }
@@ -252,6 +254,8 @@ bool codec_record_is_valid(const struct record *record)
         return coupon_use_is_valid(&record->coupon_past);
     case RECORD_SETTING:
         return setting_record_is_valid(record->subject, record->sequence, &record->setting);
+    case RECORD_CURSOR:
+        return record->cursor.sequence < CODEC_SEQUENCE_END;
     case RECORD_CART:
         return cart_is_valid(record);
     case RECORD_KIND_COUNT:

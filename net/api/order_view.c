@@ -316,7 +316,7 @@ bool write_order(struct writer *writer, struct api_shard *shard,
     write_totals(writer, order);
     write_payment(writer, order, shape);
     write_shipping(writer, order, &text, shape);
-    if (!write_person(writer, shard, envelope, id))
+    if (shape != ORDER_SHAPE_EVENT && !write_person(writer, shard, envelope, id))
         return false;
     write_literal(writer, ",\"reservation_id\":\"");
     write_bytes(writer, hold, RESERVATION_ID_LENGTH);

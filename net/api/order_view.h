@@ -13,6 +13,7 @@ enum order_shape {
     ORDER_SHAPE_OWN,
     ORDER_SHAPE_LINK,  /* by the token of a mail: without what pays for it */
     ORDER_SHAPE_STAFF, /* with whose it is and what the saga does */
+    ORDER_SHAPE_EVENT, /* for who is told of it: without what is private and what pays for it */
 };
 
 /* Writes an order of an envelope that the engine answered. False: its e-mail or address is stored

@@ -49,7 +49,8 @@ enum {
     X(COUPON)    /* staff or an order do something with a coupon */                                \
     X(CART)      /* somebody does something with a cart */                                         \
     X(SHOPPER)   /* somebody orders, pays, cancels, ships or refunds */                            \
-    X(GATEWAY)   /* a call at the gateway goes on, or it does something by itself */
+    X(GATEWAY)   /* a call at the gateway goes on, or it does something by itself */               \
+    X(LISTENER)  /* who is told of events ends a batch, or is busy from now on */
 
 enum step_kind {
 #define X(name) STEP_##name,

@@ -84,6 +84,8 @@ struct engine *world_create_engine(struct world *world, struct journal_memory *j
         .vault = sim_vault_port(world->vault),
         .workers = sim_workers_port(&world->workers),
         .gateway = sim_gateway_port(world),
+        .events = {sim_listener_port(world, CONSUMER_FEED),
+                   sim_listener_port(world, CONSUMER_WEBHOOKS)},
     };
     struct engine *engine = engine_create(&world->profile.engine, &ports);
 
@@ -168,6 +170,7 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     carts_restart(world);
     shoppers_restart(world);
     sim_gateway_restart(world);
+    sim_listeners_restart(world);
     books_restart(&world->books);
     people_restart(world);
 
@@ -263,6 +266,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     coupons_start(world);
     carts_start(world);
     shoppers_start(world);
+    sim_listeners_start(world);
     clients_restart(world);
     world->settled = true;
     start_engine(world);

@@ -39,6 +39,7 @@ struct fixture {
     struct outbound_port outbound;
     struct vault_port vault;     /* likewise */
     struct gateway_port gateway; /* likewise */
+    struct event_consumer_port events[EVENT_CONSUMER_COUNT];
 };
 
 static inline struct moment fixture_now(void *self)
@@ -138,6 +139,7 @@ static inline int fixture_open(struct fixture *fixture)
         .outbound = fixture->outbound,
         .vault = fixture->vault,
         .gateway = fixture->gateway,
+        .events = {fixture->events[CONSUMER_FEED], fixture->events[CONSUMER_WEBHOOKS]},
     };
     char error[256];
     int result;

@@ -254,6 +254,10 @@ static void random_rest(uint64_t *seed, struct record *record)
     case RECORD_SETTING:
         random_setting_record(test_random, seed, record);
         break;
+    case RECORD_CURSOR:
+        record->subject = (uint32_t)random_number(seed, EVENT_CONSUMER_COUNT);
+        record->cursor.sequence = random_number(seed, 1ULL << 40);
+        break;
     case RECORD_PRODUCT:
     case RECORD_HOLD:
     case RECORD_KIND_COUNT:
