@@ -90,12 +90,17 @@ class Line:
 class Sale:
     """What all buyers of a storm share."""
 
-    def __init__(self, server, gateway, sku, random, coupon=None):
-        self.server = server
-        self.gateway = gateway
+    def __init__(self, place, sku, random, coupon=None):
+        self.server = place.server
+        self.gateway = place.gateway
         self.sku = sku
         self.random = random
         self.coupon = coupon
+        self.loses = 4  # percent of answers that are thrown away
+        # Most want what they ask for; the others make room again.
+        self.moods = {"buys": 80, "leaves": 8, "wavers": 6, "regrets": 6}
+        if coupon is not None:  # what was confirmed has used it up, whatever comes after
+            self.moods = {"buys": 80, "leaves": 5, "turns back": 15}
         self.is_over = False
         self.busy = 0  # buyers that have or ask for an order
         self.calls = 0
@@ -105,6 +110,15 @@ class Sale:
 
     def chance(self, percent):
         return self.random.random() * 100 < percent
+
+    async def is_used_up(self, line):
+        """Whether nothing is left for anybody, as staff see it."""
+        headers = [("Authorization", f"Bearer {self.server.admin_key}")]
+        if self.coupon is None:
+            books = (await line.call("GET", f"/v1/admin/inventory/{self.sku}", None, headers)).json()
+            return books["available"] == 0 and books["reserved"] == 0
+        uses = (await line.call("GET", f"/v1/admin/coupons/{self.coupon}", None, headers)).json()
+        return uses["uses"]["committed"] == uses["max_uses"]
 
 
 class Buyer:
@@ -117,8 +131,7 @@ class Buyer:
         self.way = sale.random.choice(WAYS)
         self.from_cart = draw() < 0.3
         self.bad_cards = sale.random.choice((0, 0, 0, 1, 2))
-        # Most want what they ask for; the others make room again.
-        self.mood = sale.random.choices(("buys", "leaves", "wavers", "regrets"), (80, 8, 6, 6))[0]
+        self.mood = sale.random.choices(list(sale.moods), list(sale.moods.values()))[0]
         self.orders = {}  # id -> the newest status that it was told
         self.net = {}  # id -> what the buyer believes to have paid in the end
         self.end = None
@@ -138,7 +151,7 @@ class Buyer:
         while True:
             sale.calls += 1
             try:
-                answer = await self.line.call(method, path, data, headers, may_lose and sale.chance(4))
+                answer = await self.line.call(method, path, data, headers, may_lose and sale.chance(sale.loses))
             except Gone:
                 answer = None
             if answer is not None and answer.status >= 400:
@@ -215,18 +228,18 @@ class Buyer:
             answer = await self.ask("POST", "/v1/checkout", body, key, (201, 409))
             if answer.status == 201:
                 break
-            if answer.code == "coupon_exhausted":
-                self.end = "no coupon left"
+            if answer.code == "hold_ended" and hold is not None:
                 return None
-            if answer.code == "hold_ended":
-                return None
-            if answer.code not in ("sold_out", "insufficient_stock") or hold is not None:
+            if answer.code not in ("sold_out", "insufficient_stock", "coupon_exhausted"):
                 raise Told(f"a checkout: {answer!r}")
             self.sale.busy -= 1
             try:
                 await self.wait_for_units()
             finally:
                 self.sale.busy += 1
+            if hold is not None and self.sale.chance(70):  # what is left of its time may be too short to pay in
+                await self.ask("DELETE", f"/v1/reservations/{hold['id']}", expect=(204, 409))
+                return None
         if self.sale.chance(15):
             again = await self.ask("POST", "/v1/checkout", body, key, (201,))
             if again.body != answer.body:
@@ -246,8 +259,13 @@ class Buyer:
 
     async def follow(self, order):
         """Until the order has ended one way or the other."""
-        if self.sale.coupon is None and self.mood == "leaves":
+        if self.mood == "leaves":
             self.end = "left"
+            return
+        if self.mood == "turns back":
+            await self.cancel(order, 0)
+            self.end = "turned back"
+            await self.look(order)
             return
         if self.mood == "wavers":
             await asyncio.gather(self.pay(order), self.cancel(order, self.sale.random.random()))
@@ -350,18 +368,16 @@ async def run_buyers(sale, count):
 
 
 async def watch(sale):
-    """Says when it is over: all is sold, and nobody has an order under way."""
+    """Says when it is over: nothing is left, and nobody has an order under way."""
     line = Line(sale.server.address)
-    path = f"/v1/admin/inventory/{sale.sku}"
-    headers = [("Authorization", f"Bearer {sale.server.admin_key}")]
     since = time.monotonic()
     while not sale.is_over:
         await asyncio.sleep(0.3)
         try:
-            books = (await line.call("GET", path, None, headers)).json()
-        except (Gone, ValueError):
+            is_used_up = await sale.is_used_up(line)
+        except (Gone, ValueError, KeyError):
             continue
-        if books.get("available") != 0 or books.get("reserved") != 0 or sale.busy > 0:
+        if not is_used_up or sale.busy > 0:
             since = time.monotonic()
         sale.is_over = time.monotonic() - since > 0.5
     line.close()

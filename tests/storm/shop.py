@@ -20,7 +20,7 @@ import harness  # noqa: E402
 KEY, HOOK_SECRET = "sk_test_of_the_storm", "whsec_of_the_storm"
 PRICE = 1999
 # All that the gateway knows to do wrong, and 500s that it keeps for good (which `all` leaves out).
-EVERYTHING = "all,error_kept=300,delay_ms=5..150,event_late_ms=200..2500"
+EVERYTHING = "all,error_after=80,error_kept=500,delay_ms=5..150,event_late_ms=200..2500"
 QUIET_SECONDS_MAX = 150
 
 
@@ -92,7 +92,8 @@ class Shop:
         self.server = None
         try:
             self.server = harness.Server(
-                "--stripe-secret-key-file", secret_file(KEY), "--stripe-webhook-secrets-file", secret_file(HOOK_SECRET),
+                "--stripe-secret-key-file", secret_file(KEY),
+                "--stripe-webhook-secrets-file", secret_file(HOOK_SECRET),
                 "--stripe-base-url", self.gateway.url, "--stripe-confirm", "on", "--outbound-private", "on",
                 "--hold-ttl-ms", str(hold_ttl_ms), listen=f"{host}:8080")
         except BaseException:
@@ -150,6 +151,16 @@ class Shop:
             if all(f'{key}="{value}"' in (match[1] or "") for key, value in labels.items()):
                 total += float(match[2])
         return total
+
+    def check_mischief(self, strikes):
+        """That the gateway did its worst: each kind of event that should change nothing has come. After a kill -9
+        figures start anew, and say less."""
+        for outcome in ("stored", "forged", "mismatched", "repeated"):
+            if self.metric("stampede_webhooks_in_total", provider="stripe", outcome=outcome) == 0 and not strikes:
+                raise AssertionError(f"no event was {outcome}")
+        for result in ("done", "declined", "unknown", "unavailable"):
+            if self.metric("stampede_gateway_calls_total", provider="stripe", result=result) == 0 and not strikes:
+                raise AssertionError(f"no call at the gateway was {result}")
 
     def stop(self):
         """Both end in order, and the offline audit of both files is clean."""
