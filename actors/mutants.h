@@ -168,7 +168,7 @@
     X(163, DEFAULT_METHOD_LOST, "the shipping method of a fresh store is not written")             \
     /* ---- storms ---- */                                                                         \
     X(99, REFUND_NOT_LOOKED_FOR, "a refund that was done without a word is asked for, for ever")   \
-    X(112, COUPON_ALIASES_LOST, "after a restart a coupon's limit counts no use as a guest")       \
+    X(112, HOLD_NOT_RELEASED, "an order that comes to nothing keeps its hold")                     \
     X(113, PIN_NOT_RECORDED, "a pin is not written to the journal")                                \
     X(114, PIN_PAST_DEADLINE, "a hold past its deadline can still be pinned")                      \
     X(115, RELEASED_IN_ORDER, "a customer releases the hold of an open order")                     \

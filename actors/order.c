@@ -254,6 +254,16 @@ void order_is_paid(const struct order_turn *turn, enum payment_state state, int6
         order_begin_step(turn, MUTANT(PIN_SKIPPED) ? STEP_CAPTURE : STEP_PIN);
 }
 
+static void release_answered(const struct order_turn *turn);
+
+static void begin_release(const struct order_turn *turn)
+{
+    if (MUTANT(HOLD_NOT_RELEASED))
+        release_answered(turn);
+    else
+        order_begin_step(turn, STEP_RELEASE);
+}
+
 void order_give_up(const struct order_turn *turn, enum order_status goal)
 {
     struct order_record *order = &turn->subject->order;
@@ -262,7 +272,10 @@ void order_give_up(const struct order_turn *turn, enum order_status goal)
                              order->payment_state != PAYMENT_CAPTURED;
 
     order->goal = (uint8_t)goal;
-    order_begin_step(turn, may_be_authorised && !MUTANT(VOID_SKIPPED) ? STEP_VOID : STEP_RELEASE);
+    if (may_be_authorised && !MUTANT(VOID_SKIPPED))
+        order_begin_step(turn, STEP_VOID);
+    else
+        begin_release(turn);
 }
 
 static void refuse_payment(const struct order_turn *turn, enum outcome outcome)
@@ -428,7 +441,7 @@ static void void_answered(const struct order_turn *turn, const struct order_answ
     } else {
         order->payment_state = PAYMENT_CANCELLED;
     }
-    order_begin_step(turn, STEP_RELEASE);
+    begin_release(turn);
 }
 
 /* Hold and coupon are given back. */

@@ -607,8 +607,7 @@ void order_load(struct order_subject *subject, const struct record *record)
         subject->tries = ORDER_TRIES_PER_KEY;
     /* Whose uses count for the coupon's limit is not known any more; nobody was told of it yet. */
     if (subject->order.coupon[0] != '\0' &&
-        (subject->order.step == STEP_BIND || subject->order.step == STEP_COUPON_HOLD) &&
-        !MUTANT(COUPON_ALIASES_LOST)) {
+        (subject->order.step == STEP_BIND || subject->order.step == STEP_COUPON_HOLD)) {
         subject->order.cause = OUTCOME_OVERLOADED;
         subject->order.step = subject->order.step == STEP_BIND ? STEP_UNDO_BIND : STEP_UNDO_COUPON;
     }

@@ -537,6 +537,69 @@ static void an_event_before_the_payment_is_known_changes_nothing(void **state)
     envelope_free(fixture->replies[cookie].reply.order);
 }
 
+static struct coupon_view one_use_each(struct fixture *fixture)
+{
+    struct coupon_envelope *envelope = coupon_envelope_create(COUPON_CALL_CREATE);
+    struct command command = {.type = COMMAND_COUPON,
+                              .authority = AUTHORITY_STAFF,
+                              .origin = {.caller = AUDIT_BY_ADMIN_KEY},
+                              .coupon = envelope};
+    struct message reply;
+    struct coupon_view view;
+
+    strcpy(envelope->view.definition.code, "ONCE");
+    envelope->view.definition.max_uses_per_customer = 1;
+    envelope->view.definition.rule.kind = COUPON_PERCENTAGE;
+    envelope->view.definition.rule.percent_bp = 1000;
+    assert_int_equal(fixture_do(fixture, 1, &command, &reply), OUTCOME_OK);
+    view = envelope->view;
+    envelope_free(envelope);
+    return view;
+}
+
+static struct order_envelope *checkout_with(struct fixture *fixture, uint8_t who,
+                                            const struct hold_view *hold, uint64_t key,
+                                            const struct coupon_view *coupon)
+{
+    struct order_envelope *envelope = checkout(fixture, who, hold, key);
+
+    memcpy(envelope->order.coupon, coupon->definition.code, sizeof(envelope->order.coupon));
+    envelope->order.coupon_partition = coupon->partition;
+    envelope->order.coupon_number = coupon->number;
+    envelope->order.coupon_version = coupon->version;
+    return envelope;
+}
+
+/* Who a customer was as a guest counts for a coupon's limit, also when the process dies between the
+ * order's first record and the coupon's. */
+static void a_restart_forgets_no_guest_of_a_coupon_s_customer(void **state)
+{
+    struct fixture *fixture = *state;
+    struct coupon_view coupon = one_use_each(fixture);
+    struct hold_view hold = hold_units(fixture, 1);
+    struct command command = {.type = COMMAND_ORDER};
+    enum outcome outcome;
+
+    assert_int_equal(ask(fixture, checkout_with(fixture, 1, &hold, 1, &coupon)), OUTCOME_OK);
+    hold = hold_units(fixture, 2);
+    command.order = order_envelope_create(ORDER_CALL_CREATE);
+    *command.order = *checkout_with(fixture, 2, &hold, 2, &coupon);
+    command.order->who[1] = buyer(1);
+    command.order->who_count = 2;
+    assert_int_not_equal(fixture_submit(fixture, 1, &command, &outcome), 0);
+    fixture_step(fixture, false);
+    assert_int_not_equal(journal_memory_pending(fixture->journal), 0);
+    journal_memory_crash(fixture->journal, true); /* its record is there, and nothing behind it */
+    engine_destroy(fixture->engine);
+    assert_int_equal(fixture_open(fixture), 0);
+    settle(fixture);
+    struct order_envelope *again = checkout_with(fixture, 2, &hold, 2, &coupon);
+
+    again->who[1] = buyer(1);
+    again->who_count = 2;
+    assert_int_equal(ask(fixture, again), OUTCOME_COUPON_EXHAUSTED);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -551,6 +614,7 @@ int main(void)
         TEST(a_customer_cancels_before_and_after_paying),
         TEST(an_event_counts_once_and_only_with_the_right_amount),
         TEST(money_that_comes_too_late_goes_back),
+        TEST(a_restart_forgets_no_guest_of_a_coupon_s_customer),
         TEST(an_event_before_the_payment_is_known_changes_nothing),
         TEST(a_refund_whose_answer_is_lost_for_good_is_looked_for),
         TEST(a_refund_is_looked_for_after_a_restart),
