@@ -304,7 +304,8 @@ static enum outcome pin(struct inventory *inventory, struct hold *hold, struct e
     if (hold->state != HOLD_HELD)
         return OUTCOME_HOLD_ENDED;
     hold_move(inventory, hold, HOLD_CAPTURING);
-    hold_persist(inventory, hold, effects);
+    if (!MUTANT(PIN_NOT_RECORDED))
+        hold_persist(inventory, hold, effects);
     if (!MUTANT(PINNED_LAPSES))
         effects_timer(effects, pool_hold_slot(inventory->pool, hold), 0);
     return OUTCOME_OK;
@@ -347,7 +348,8 @@ static enum outcome apply_of_order(struct inventory *inventory, const struct mom
 static enum outcome apply(struct inventory *inventory, const struct moment *moment,
                           const struct message *message, struct hold *hold, struct effects *effects)
 {
-    if (is_past_deadline(moment, hold) && !MUTANT(NO_TTL_GUARD))
+    if (is_past_deadline(moment, hold) && !MUTANT(NO_TTL_GUARD) &&
+        !(MUTANT(PIN_PAST_DEADLINE) && message->type == MESSAGE_HOLD_PIN))
         hold_end(inventory, moment, hold, HOLD_EXPIRED, effects);
     if (is_repeated_extension(message, hold) &&
         (!MUTANT(EXTEND_KEY_ENDS) || hold->state == HOLD_HELD))
@@ -357,7 +359,8 @@ static enum outcome apply(struct inventory *inventory, const struct moment *mome
     if (message->hold.authority == AUTHORITY_ORDER)
         return apply_of_order(inventory, moment, message, hold, effects);
     if (hold->state == HOLD_CAPTURING ||
-        (hold->state == HOLD_HELD && hold->order != 0 && message->type != MESSAGE_HOLD_EXTEND))
+        (hold->state == HOLD_HELD && hold->order != 0 && message->type != MESSAGE_HOLD_EXTEND &&
+         !MUTANT(RELEASED_IN_ORDER)))
         return OUTCOME_HOLD_IN_USE;
     if (message->type == MESSAGE_HOLD_RELEASE) {
         if (hold->state == HOLD_CONVERTED)

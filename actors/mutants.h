@@ -170,7 +170,25 @@
     /* ---- settings ---- */                                                                       \
     X(161, SETTINGS_NOT_PUBLISHED, "shards go on with the settings that they have")                \
     X(162, SETTINGS_PUBLISHED_EARLY, "settings are seen before they are durable")                  \
-    X(163, DEFAULT_METHOD_LOST, "the shipping method of a fresh store is not written")
+    X(163, DEFAULT_METHOD_LOST, "the shipping method of a fresh store is not written")             \
+    /* ---- storms ---- */                                                                         \
+    X(99, REFUND_NOT_LOOKED_FOR, "a refund that was done without a word is asked for, for ever")   \
+    X(112, HOLD_NOT_RELEASED, "an order that comes to nothing keeps its hold")                     \
+    X(113, PIN_NOT_RECORDED, "a pin is not written to the journal")                                \
+    X(114, PIN_PAST_DEADLINE, "a hold past its deadline can still be pinned")                      \
+    X(115, RELEASED_IN_ORDER, "a customer releases the hold of an open order")                     \
+    X(119, CONVERT_SKIPPED, "an order is confirmed, and its units are only held")                  \
+    X(147, COMMIT_SKIPPED, "a confirmed order's use of a coupon is not committed")                 \
+    X(148, VOID_OF_CAPTURED, "what was captured before it could be voided is taken for voided")    \
+    X(149, LATE_AUTHORISATION_KEPT, "what is authorised for an order that has ended stays so")     \
+    X(173, EVENT_BEFORE_STORE, "a gateway's event is acknowledged before it is durable")           \
+    X(174, INBOX_NOT_RECORDED, "a gateway's event is not entered in the inbox")                    \
+    X(175, CHECKOUT_NOT_RECORDED, "after a restart a checkout's key is new again")                 \
+    X(176, ORDER_NUMBER_REUSED, "after a restart an order's number is given again")                \
+    X(177, RESTOCKED_TWICE, "a restock that is repeated puts the units back again")                \
+    X(178, REFUND_UNDER_NEW_KEY, "a refund is asked for under another key each time")              \
+    X(179, ORDER_NEVER_EXPIRES, "an order that nobody pays waits for ever")                        \
+    X(180, UNDO_KEEPS_COUPON, "a checkout that the gateway refuses keeps its use of the coupon")
 
 enum mutant {
     MUTANT_NONE,

@@ -61,7 +61,8 @@ uint64_t order_take_number(const struct order_turn *turn, struct order_numbers *
 {
     struct record *record;
 
-    if (numbers->next >= numbers->floor) {
+    if (numbers->next >= numbers->floor &&
+        !(MUTANT(ORDER_NUMBER_REUSED) && floor == FLOOR_ORDERS)) {
         numbers->floor = numbers->next + (floor == FLOOR_EVENTS ? 1 : ORDER_NUMBERS_STEP);
         record = effects_record(turn->effects, RECORD_FLOOR, turn->subject->partition, 0, 0);
         record->subject = (uint32_t)floor;
@@ -230,7 +231,8 @@ static void create_answered(const struct order_turn *turn, const struct order_an
     case RESULT_UNAVAILABLE:
     default:
         undo(turn, OUTCOME_GATEWAY_UNAVAILABLE,
-             order->coupon[0] != '\0' ? STEP_UNDO_COUPON : STEP_UNDO_BIND);
+             order->coupon[0] != '\0' && !MUTANT(UNDO_KEEPS_COUPON) ? STEP_UNDO_COUPON
+                                                                    : STEP_UNDO_BIND);
         break;
     }
 }
@@ -252,6 +254,16 @@ void order_is_paid(const struct order_turn *turn, enum payment_state state, int6
         order_begin_step(turn, MUTANT(PIN_SKIPPED) ? STEP_CAPTURE : STEP_PIN);
 }
 
+static void release_answered(const struct order_turn *turn);
+
+static void begin_release(const struct order_turn *turn)
+{
+    if (MUTANT(HOLD_NOT_RELEASED))
+        release_answered(turn);
+    else
+        order_begin_step(turn, STEP_RELEASE);
+}
+
 void order_give_up(const struct order_turn *turn, enum order_status goal)
 {
     struct order_record *order = &turn->subject->order;
@@ -260,7 +272,10 @@ void order_give_up(const struct order_turn *turn, enum order_status goal)
                              order->payment_state != PAYMENT_CAPTURED;
 
     order->goal = (uint8_t)goal;
-    order_begin_step(turn, may_be_authorised && !MUTANT(VOID_SKIPPED) ? STEP_VOID : STEP_RELEASE);
+    if (may_be_authorised && !MUTANT(VOID_SKIPPED))
+        order_begin_step(turn, STEP_VOID);
+    else
+        begin_release(turn);
 }
 
 static void refuse_payment(const struct order_turn *turn, enum outcome outcome)
@@ -315,6 +330,16 @@ static void query_answered(const struct order_turn *turn, const struct order_ans
     }
 }
 
+static void convert_answered(const struct order_turn *turn, enum outcome outcome);
+
+static void is_sold(const struct order_turn *turn)
+{
+    if (MUTANT(CONVERT_SKIPPED))
+        convert_answered(turn, OUTCOME_OK);
+    else
+        order_begin_step(turn, STEP_CONVERT);
+}
+
 static void pin_answered(const struct order_turn *turn, enum outcome outcome)
 {
     const struct order_record *order = &turn->subject->order;
@@ -322,7 +347,7 @@ static void pin_answered(const struct order_turn *turn, enum outcome outcome)
     if (outcome != OUTCOME_OK)
         order_give_up(turn, ORDER_EXPIRED); /* what is captured goes back behind it */
     else if (order->payment_state == PAYMENT_CAPTURED || order->totals.total_minor == 0)
-        order_begin_step(turn, STEP_CONVERT);
+        is_sold(turn);
     else
         order_begin_step(turn, STEP_CAPTURE);
 }
@@ -334,7 +359,7 @@ static void is_captured(const struct order_turn *turn, int64_t captured_minor)
     order->payment_state = PAYMENT_CAPTURED;
     order->captured_minor = captured_minor;
     if (captured_minor == order->totals.total_minor || MUTANT(AMOUNT_UNCHECKED))
-        order_begin_step(turn, STEP_CONVERT);
+        is_sold(turn);
     else
         order_give_up(turn, ORDER_PAYMENT_FAILED);
 }
@@ -353,7 +378,9 @@ static void capture_answered(const struct order_turn *turn, const struct order_a
         } else if (answer->state == PAYMENT_AUTHORISED && subject->tries < CAPTURE_TRIES_MAX) {
             later(turn, answer->retry_after_s);
         } else {
-            if (answer->state != PAYMENT_AUTHORISED)
+            /* Without a word of the payment's state VOID learns it: an earlier try may have been
+             * done. */
+            if (answer->state != PAYMENT_AUTHORISED && answer->state != PAYMENT_NONE)
                 subject->order.payment_state = PAYMENT_CANCELLED;
             order_give_up(turn, ORDER_PAYMENT_FAILED);
         }
@@ -389,7 +416,7 @@ static void convert_answered(const struct order_turn *turn, enum outcome outcome
     if (outcome != OUTCOME_OK &&
         outcome != OUTCOME_NOT_FOUND) /* a pin that did not hold; the money goes back */
         order_give_up(turn, ORDER_PAYMENT_FAILED);
-    else if (turn->subject->order.coupon[0] != '\0')
+    else if (turn->subject->order.coupon[0] != '\0' && !MUTANT(COMMIT_SKIPPED))
         order_begin_step(turn, STEP_COUPON_COMMIT);
     else
         confirm(turn);
@@ -408,13 +435,13 @@ static void void_answered(const struct order_turn *turn, const struct order_answ
         later(turn, answer->retry_after_s);
         return;
     }
-    if (answer->state == PAYMENT_CAPTURED) {
+    if (answer->state == PAYMENT_CAPTURED && !MUTANT(VOID_OF_CAPTURED)) {
         order->payment_state = PAYMENT_CAPTURED;
         order->captured_minor = answer->captured_minor;
     } else {
         order->payment_state = PAYMENT_CANCELLED;
     }
-    order_begin_step(turn, STEP_RELEASE);
+    begin_release(turn);
 }
 
 /* Hold and coupon are given back. */
@@ -473,18 +500,34 @@ static void end_refund(const struct order_turn *turn)
     order_begin_step(turn, has_restocking(order) ? STEP_RESTOCK : STEP_NONE);
 }
 
+bool order_looks_first(const struct order_subject *subject)
+{
+    return subject->order.step == STEP_REFUND && !MUTANT(REFUND_NOT_LOOKED_FOR) &&
+           subject->tries % (ORDER_TRIES_PER_KEY + 1) == ORDER_TRIES_PER_KEY;
+}
+
+static enum order_result refund_result(const struct order_record *order,
+                                       const struct order_refund *refund,
+                                       const struct order_answer *answer)
+{
+    enum order_result result = (enum order_result)answer->result;
+
+    /* An earlier try may have done it without a word: then the gateway says so by the amount. */
+    if ((result == RESULT_REFUSED || (answer->looked && result == RESULT_DONE)) &&
+        answer->state == PAYMENT_CAPTURED &&
+        answer->refunded_minor >= order->refunded_minor + refund->amount_minor)
+        return RESULT_DONE;
+    return answer->looked ? RESULT_UNAVAILABLE : result;
+}
+
 static void refund_answered(const struct order_turn *turn, const struct order_answer *answer)
 {
     struct order_record *order = &turn->subject->order;
     struct order_refund *refund = &order->refunds[order->refund_count - 1];
-    enum order_result result = (enum order_result)answer->result;
+    enum order_result result = refund_result(order, refund, answer);
     bool is_owed = order->goal != ORDER_NONE; /* by the shop: it is asked for until it is done */
 
     assert(order->refund_count > 0 && refund->state == REFUND_ASKED);
-    /* An earlier try may have done it without a word: then the gateway says so by the amount. */
-    if (result == RESULT_REFUSED && answer->state == PAYMENT_CAPTURED &&
-        answer->refunded_minor >= order->refunded_minor + refund->amount_minor)
-        result = RESULT_DONE;
     if (result == RESULT_UNKNOWN || result == RESULT_UNAVAILABLE ||
         (result != RESULT_DONE && is_owed)) {
         later(turn, answer->retry_after_s);
@@ -642,7 +685,7 @@ void order_tick(struct order_subject *subject, const struct order_context *conte
 
     if (subject->order.step != STEP_WAIT)
         return;
-    if (moment->boot_ms >= subject->expires_boot_ms) {
+    if (moment->boot_ms >= subject->expires_boot_ms && !MUTANT(ORDER_NEVER_EXPIRES)) {
         order_give_up(&turn, ORDER_EXPIRED);
         order_persist(&turn);
     } else if (is_polled(subject) && moment->boot_ms >= subject->retry_boot_ms) {

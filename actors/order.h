@@ -165,6 +165,7 @@ struct order_answer {
     uint8_t outcome; /* enum outcome; of STEP_PAYMENT_CREATE, CONFIRM, QUERY, CAPTURE, VOID and
                         REFUND: PENDING, and the following */
     uint8_t result;  /* enum gateway_result (engine/ports.h), as order_result below */
+    bool looked;     /* the gateway was asked how it stands, instead: order_looks_first */
     uint8_t state;   /* enum payment_state */
     int64_t captured_minor;
     int64_t refunded_minor;
@@ -172,6 +173,14 @@ struct order_answer {
     const char *payment_id;
     const char *client_secret;
 };
+
+/* Tries of a step under one key at the gateway: one that keeps its first answer, an error, is then
+ * asked otherwise. */
+enum { ORDER_TRIES_PER_KEY = 4 };
+
+/* Whether instead of the step its payment is looked at: a refund may have been done without a word,
+ * and under another key it would be a second one. */
+bool order_looks_first(const struct order_subject *subject);
 
 enum order_result {
     RESULT_DONE,

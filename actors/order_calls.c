@@ -80,6 +80,8 @@ static void write_parts(const struct order_turn *turn, const struct order_envelo
     record->subject = order_of_subject(&order->principal);
     record->order_of.principal = order->principal;
     record->order_of.created_wall_ms = order->created_wall_ms;
+    if (MUTANT(CHECKOUT_NOT_RECORDED))
+        return;
     put(turn, RECORD_CHECKOUT, 0, &record);
     record->subject = place.subject;
     record->sequence = place.sequence;
@@ -202,14 +204,14 @@ static enum event_effect authorised(const struct order_turn *turn)
     struct order_record *order = &turn->subject->order;
 
     switch ((int)order->step) {
-    case STEP_PAYMENT_CREATE:
     case STEP_WAIT:
     case STEP_CONFIRM:
     case STEP_QUERY:
         order_is_paid(turn, PAYMENT_AUTHORISED, 0);
         return EVENT_APPLIED;
     case STEP_NONE:
-        if (order->confirmed_wall_ms != 0 || is_settled_payment(order))
+        if (order->confirmed_wall_ms != 0 || is_settled_payment(order) ||
+            MUTANT(LATE_AUTHORISATION_KEPT))
             return EVENT_STALE;
         order_give_up(turn, (enum order_status)order->status); /* too late: it goes back */
         return EVENT_APPLIED;
@@ -223,7 +225,6 @@ static enum event_effect captured(const struct order_turn *turn, const struct pa
     struct order_record *order = &turn->subject->order;
 
     switch ((int)order->step) {
-    case STEP_PAYMENT_CREATE:
     case STEP_WAIT:
     case STEP_CONFIRM:
     case STEP_QUERY:
@@ -275,8 +276,10 @@ static enum event_effect apply_event(const struct order_turn *turn,
 
     if (!is_ours(order, event))
         return EVENT_MISMATCHED;
-    if (order->payment_id[0] == '\0') /* it comes before the answer to our own call */
-        memcpy(order->payment_id, event->payment_id, sizeof(order->payment_id));
+    /* Before the answer to our own call nobody can have paid, and whose payment it is only that
+     * answer says. */
+    if (order->payment_id[0] == '\0')
+        return EVENT_STALE;
     switch ((enum payment_state)event->state) {
     case PAYMENT_AUTHORISED:
         return authorised(turn);
@@ -306,6 +309,8 @@ enum outcome order_take_event(const struct order_turn *turn, struct payment_even
     event->effect = (uint8_t)effect;
     if (effect == EVENT_APPLIED)
         order_persist(turn);
+    if (MUTANT(INBOX_NOT_RECORDED))
+        return OUTCOME_OK;
     record = effects_record(turn->effects, RECORD_EVENT_IN, subject->partition, 0, 0);
     record->subject = place.subject;
     record->sequence = place.sequence;
@@ -597,4 +602,13 @@ void order_load(struct order_subject *subject, const struct record *record)
     subject->order = record->order;
     if (subject->order.step == STEP_CONFIRM) /* with what is not known any more */
         subject->order.step = STEP_QUERY;
+    /* So long may have passed that the gateway has forgotten the refund's key. */
+    if (subject->order.step == STEP_REFUND)
+        subject->tries = ORDER_TRIES_PER_KEY;
+    /* Whose uses count for the coupon's limit is not known any more; nobody was told of it yet. */
+    if (subject->order.coupon[0] != '\0' &&
+        (subject->order.step == STEP_BIND || subject->order.step == STEP_COUPON_HOLD)) {
+        subject->order.cause = OUTCOME_OVERLOADED;
+        subject->order.step = subject->order.step == STEP_BIND ? STEP_UNDO_BIND : STEP_UNDO_COUPON;
+    }
 }

@@ -222,6 +222,8 @@ static void serve(struct shard *shard, struct order_slot *slot, struct order_env
         note_event(slot, envelope);
     if (outcome == OUTCOME_PENDING)
         park(shard, slot, envelope);
+    else if (MUTANT(EVENT_BEFORE_STORE) && envelope->call == ORDER_CALL_EVENT)
+        refuse(shard, envelope, outcome);
     else
         reply(shard, &slot->subject, envelope, outcome);
     order_settle(shard, slot, records_before);

@@ -13,7 +13,6 @@
 
 enum {
     GATEWAY_TIMEOUT_MS = 15 * 1000,
-    TRIES_PER_KEY = 4, /* then a gateway that keeps its first answer is asked anew */
 };
 
 _Static_assert((int)RESULT_DONE == (int)GATEWAY_DONE &&
@@ -22,6 +21,18 @@ _Static_assert((int)RESULT_DONE == (int)GATEWAY_DONE &&
                    (int)RESULT_UNKNOWN == (int)GATEWAY_UNKNOWN &&
                    (int)RESULT_UNAVAILABLE == (int)GATEWAY_UNAVAILABLE,
                "the actor's results are the port's");
+
+static const struct {
+    uint8_t operation;
+    const char *name;
+} gateway_steps[STEP_COUNT] = {
+    [STEP_PAYMENT_CREATE] = {GATEWAY_CREATE, "create"},
+    [STEP_CONFIRM] = {GATEWAY_CONFIRM, "confirm"},
+    [STEP_QUERY] = {GATEWAY_QUERY, "query"},
+    [STEP_CAPTURE] = {GATEWAY_CAPTURE, "capture"},
+    [STEP_VOID] = {GATEWAY_CANCEL, "cancel"},
+    [STEP_REFUND] = {GATEWAY_REFUND, "refund"},
+};
 
 bool orders_is_own_cookie(uint64_t cookie)
 {
@@ -88,6 +99,7 @@ void order_take_answer(struct shard *shard, struct order_slot *slot)
     if (gateway != NULL) {
         answer.outcome = OUTCOME_PENDING;
         answer.result = gateway->job.result;
+        answer.looked = gateway->job.operation != gateway_steps[slot->asked_step].operation;
         answer.state = gateway->job.state;
         answer.captured_minor = amount_of(slot, gateway->job.captured_minor);
         answer.refunded_minor = gateway->job.refunded_minor;
@@ -124,29 +136,18 @@ static void on_gateway(struct gateway_job *job)
 
 _Static_assert(offsetof(struct order_gateway, job) == 0, "on_gateway finds its owner by address");
 
-static const struct {
-    uint8_t operation;
-    const char *name;
-} gateway_steps[STEP_COUNT] = {
-    [STEP_PAYMENT_CREATE] = {GATEWAY_CREATE, "create"},
-    [STEP_CONFIRM] = {GATEWAY_CONFIRM, "confirm"},
-    [STEP_QUERY] = {GATEWAY_QUERY, "query"},
-    [STEP_CAPTURE] = {GATEWAY_CAPTURE, "capture"},
-    [STEP_VOID] = {GATEWAY_CANCEL, "cancel"},
-    [STEP_REFUND] = {GATEWAY_REFUND, "refund"},
-};
-
 /* The same for the same attempt. A refund's never changes: under another it would be a second
  * one; for all others the payment's own state keeps a second from having an effect. */
 static void write_key(const struct order_slot *slot, struct gateway_job *job)
 {
     const struct order_subject *subject = &slot->subject;
-    unsigned attempt = subject->tries / TRIES_PER_KEY;
+    unsigned attempt = subject->tries / ORDER_TRIES_PER_KEY;
 
     if (subject->order.step == STEP_CONFIRM)
         attempt = subject->order.attempts;
     else if (subject->order.step == STEP_REFUND)
-        attempt = subject->order.refund_count;
+        attempt = subject->order.refund_count +
+                  (MUTANT(REFUND_UNDER_NEW_KEY) ? subject->tries * ORDER_REFUNDS_MAX : 0);
     snprintf(job->key, sizeof(job->key), "%s-%s-%u", job->order_id,
              gateway_steps[subject->order.step].name, attempt);
 }
@@ -162,10 +163,11 @@ static void fill_job(const struct shard *shard, const struct order_slot *slot,
 
     memset(job, 0, sizeof(*job));
     job->provider = order->provider;
-    job->operation = gateway_steps[order->step].operation;
+    job->operation =
+        order_looks_first(subject) ? GATEWAY_QUERY : gateway_steps[order->step].operation;
     job->timeout_ms = GATEWAY_TIMEOUT_MS;
     job->amount_minor = order->totals.total_minor;
-    if (order->step == STEP_REFUND)
+    if (job->operation == GATEWAY_REFUND)
         job->amount_minor = order->refunds[order->refund_count - 1].amount_minor;
     memcpy(job->currency, order->currency, sizeof(job->currency));
     order_id_format(&id, &shard->engine->ports.secrets.id_key, job->order_id);
@@ -249,6 +251,8 @@ static enum outcome ask_restock(struct shard *shard, struct order_slot *slot)
     command.restock.key.word[0] = order_number(subject->partition, subject->sequence);
     command.restock.key.word[1] =
         (uint64_t)order->restocked[line] << 32 | (uint64_t)order->refund_count << 8 | line;
+    if (MUTANT(RESTOCKED_TWICE))
+        command.restock.key.word[0] ^= (uint64_t)shard->now.boot_ms << 32;
     return engine_submit(shard, &command, cookie_of(&shard->orders, slot), &refusal);
 }
 

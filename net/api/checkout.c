@@ -259,10 +259,26 @@ static bool may_release(const struct checkout *checkout, enum outcome outcome)
            outcome == OUTCOME_COUPON_INVALID || outcome == OUTCOME_GATEWAY_UNAVAILABLE;
 }
 
+/* Another request with the same key had made this hold, and gave it up meanwhile: it is nobody's
+ * business but ours. */
+static bool must_hold_again(const struct checkout *checkout, enum outcome outcome)
+{
+    return checkout->from_cart && checkout->attempt < ATTEMPTS_MAX &&
+           (outcome == OUTCOME_HOLD_ENDED || outcome == OUTCOME_NOT_FOUND);
+}
+
+static void price(struct checkout *checkout);
+
 static void created(struct order_flow *flow, enum outcome outcome)
 {
     struct checkout *checkout = checkout_of(flow);
 
+    if (must_hold_again(checkout, outcome)) {
+        checkout->attempt++;
+        checkout->has_hold = false;
+        price(checkout);
+        return;
+    }
     if (outcome == OUTCOME_OK && checkout->hold_is_fresh &&
         !is_same_hold(&checkout->hold, &flow->answer->order.hold))
         release_hold(checkout, replayed_released);

@@ -388,7 +388,8 @@ static void check_durable(struct world *world, const struct gateway_job *job)
         violation("the gateway is asked to %s for an order that is not durable",
                   operation_name(job->operation));
     if (operation_of_step[record->order.step] != job->operation + 1 &&
-        !(record->order.step == STEP_CONFIRM && job->operation == GATEWAY_QUERY))
+        !((record->order.step == STEP_CONFIRM || record->order.step == STEP_REFUND) &&
+          job->operation == GATEWAY_QUERY))
         violation("the gateway is asked to %s, and the order's record says %s",
                   operation_name(job->operation),
                   order_step_name((enum order_step)record->order.step));

@@ -217,6 +217,39 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     draw_shoppers(profile, random);
 }
 
+void profile_race(struct profile *profile, struct sim_random *random)
+{
+    struct engine_options *options = &profile->engine;
+
+    profile->is_racing = true;
+    profile->orders = 1;
+    profile->people = 0;
+    profile->coupons = 0;
+    profile->shoppers = 0;
+    profile->products = 1;
+    profile->products_late = 0;
+    profile->damage_percent = 0;
+    profile->wall_parts = 0; /* what is near its end is told by the wall clock */
+    profile->jump_parts = 0;
+    profile->tick_max_ms = sim_random_range(random, 1, 3);
+    profile->step_weights[STEP_CLIENT] = 1;
+    profile->step_weights[STEP_PERSON] = 0;
+    profile->step_weights[STEP_DISK] = 0;
+    profile->step_weights[STEP_SHOPPER] = sim_random_range(random, 30, 60);
+    profile->step_weights[STEP_GATEWAY] = sim_random_range(random, 40, 80);
+    profile->step_weights[STEP_READ_DONE] = 40;
+    profile->step_weights[STEP_CLOCK] = sim_random_range(random, 4, 12);
+    profile->commit_delay_steps = sim_random_below(random, 20);
+    options->hold_ttl_ms = sim_random_range(random, 1000, 3000);
+    options->hold_cap_ms = 2 * options->hold_ttl_ms;
+    options->requests_max += 200;
+    options->mailbox_max += 32;
+    options->request_timeout_ms = 1000;
+    options->orders_live_max = 1024;
+    options->holds_max = 8192;
+    options->limit_rows_max = 4096;
+}
+
 void profile_heal(struct profile *profile)
 {
     profile->step_weights[STEP_SHARD] = 40;

@@ -124,9 +124,13 @@ struct profile {
     uint32_t watermark_lag_ms;
     uint32_t stall_steps_max;
     uint32_t hold_back_steps_max;
+    bool is_racing; /* orders are paid about when they expire, and little else happens */
 };
 
 void profile_draw(struct profile *profile, struct sim_random *random);
+
+/* The same world, for little but orders that are paid in the moment in which they expire. */
+void profile_race(struct profile *profile, struct sim_random *random);
 
 /* The same world without faults, in which everything that is under way can end. */
 void profile_heal(struct profile *profile);

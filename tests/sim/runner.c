@@ -35,14 +35,16 @@ struct run_result {
 static struct run_result run_seed(const struct run_plan *plan, uint64_t seed, struct marks *marks)
 {
     struct world *world = malloc(sizeof(*world));
-    struct run_identity identity = {
-        .seed = seed, .steps = plan->steps, .mutant = (uint32_t)plan->mutant};
+    struct run_identity identity = {.seed = seed,
+                                    .steps = plan->steps,
+                                    .mutant = (uint32_t)plan->mutant,
+                                    .races = plan->races > 0};
     struct run_result result;
 
     assert(world != NULL);
     world->step = 0;
     violation_set_run(&identity, &world->step);
-    world_start(world, seed, marks, plan->log);
+    world_start(world, seed, marks, plan->log, plan->races > 0);
     for (uint64_t i = 0; i < plan->steps; i++)
         world_step(world);
     world_heal(world);
@@ -77,13 +79,19 @@ static double seconds_now(void)
 
 /* ---- several processes ---- */
 
+/* Whether a process has had its share of the races. */
+static bool has_raced(const struct run_plan *plan, const struct progress *progress)
+{
+    return plan->races > 0 && progress->marks.hits[MARK_EXPIRY_RACE] * plan->jobs >= plan->races;
+}
+
 /* Every `jobs`-th seed, until there are no more or the time is up (0: none). */
 static void run_share(const struct run_plan *plan, uint64_t share, double until,
                       struct progress *progress)
 {
     violation_catch_aborts();
     for (uint64_t i = share; i < plan->count; i += plan->jobs) {
-        if (until > 0 && seconds_now() > until)
+        if ((until > 0 && seconds_now() > until) || has_raced(plan, progress))
             return;
         progress->seed = plan->from + i;
         const struct run_result result = run_seed(plan, progress->seed, &progress->marks);
@@ -191,6 +199,27 @@ int run_many(const struct run_plan *plan)
         printf("violation: %" PRIu32 " situations were never met\n", missing);
         return 1;
     }
+    return 0;
+}
+
+int run_races(const struct run_plan *plan)
+{
+    struct run_plan search = *plan;
+    struct progress *progress = share_memory(plan->jobs);
+    const uint64_t *hits = progress->marks.hits;
+    double started = seconds_now();
+
+    search.count = UINT64_MAX - plan->from;
+    if (!run_shares(&search, 0, progress))
+        return 1;
+    if (hits[MARK_RACE_WON] == 0 || hits[MARK_RACE_LOST] == 0) {
+        printf("violation: all races ended the same way\n");
+        return 1;
+    }
+    printf("ok: %" PRIu64 " races of expiry against payment, %" PRIu64 " confirmed, %" PRIu64
+           " given back, %" PRIu64 " seeds, %" PRIu64 " with crashes, in %.1f s\n",
+           hits[MARK_EXPIRY_RACE], hits[MARK_RACE_WON], hits[MARK_RACE_LOST], progress->seeds,
+           progress->crashed, seconds_now() - started);
     return 0;
 }
 

@@ -20,12 +20,15 @@ struct run_plan {
     uint64_t steps;
     uint64_t jobs;
     uint64_t mutant;
-    bool log; /* print what happens; run_one only */
+    uint64_t races; /* of expiry against payment: until there were so many; 0: not for them */
+    bool log;       /* print what happens; run_one only */
 };
 
 /* Each returns the process's exit status. A violation ends the process by itself. */
 int run_one(const struct run_plan *plan);
 int run_many(const struct run_plan *plan);
 int run_mutant(const struct run_plan *plan);
+/* Worlds for races of expiry against payment, until there were plan->races. */
+int run_races(const struct run_plan *plan);
 
 #endif

@@ -620,6 +620,25 @@ static uint32_t draw_order(struct world *world)
     return index;
 }
 
+/* The order that expires next, of those that wait for their payment. */
+static void race_next(struct world *world)
+{
+    const struct shoppers_model *shoppers = &world->shoppers;
+    uint32_t next = NONE;
+
+    for (uint32_t i = shoppers->order_count; i > 0; i--) {
+        const struct shop_order *order = &shoppers->orders[i - 1];
+
+        if (order->state == SHOP_PLACED && order->status == ORDER_PENDING &&
+            (next == NONE || order->expires_wall_ms < shoppers->orders[next].expires_wall_ms))
+            next = i - 1;
+    }
+    if (next == NONE || time_left(world, &shoppers->orders[next]) == 0)
+        act_on_order(world, draw_order(world));
+    else
+        race(world, next);
+}
+
 static bool set_up(struct world *world)
 {
     struct shoppers_model *shoppers = &world->shoppers;
@@ -644,6 +663,10 @@ void shoppers_act(struct world *world)
 
     if (!set_up(world))
         return;
+    if (world->profile.is_racing && drawn >= 40 && shoppers->order_count > 0) {
+        race_next(world);
+        return;
+    }
     if (!shoppers->coupons[coupon].is_known) {
         put_coupon(world, coupon);
         return;

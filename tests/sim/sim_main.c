@@ -21,6 +21,7 @@ static const char usage_text[] =
     "usage: stampede-sim --seed N [--steps M] [--mutant K] [--log]\n"
     "       stampede-sim --seeds COUNT [--from N] [--steps M] [--jobs J] [--mutant K]\n"
     "       stampede-sim --mutant K\n"
+    "       stampede-sim --races COUNT [--seed N | --from N] [--jobs J] [--mutant K]\n"
     "       stampede-sim --rush [--seed N] [--mutant K]\n"
     "       stampede-sim --mutants | --help | --version\n"
     "\n"
@@ -32,6 +33,8 @@ static const char usage_text[] =
     "  --seeds C     C runs, from seed --from (1) on; prints what situations were met\n"
     "  --steps M     steps of a run before everything is healed and brought to its end (%u)\n"
     "  --jobs J      processes at once with --seeds and --mutant (1)\n"
+    "  --races C     worlds in which orders are paid as they expire, until that has happened C\n"
+    "                times; with --seed: one such world\n"
     "  --mutants     lists the planted bugs, number first\n"
     "  --mutant K    with a planted bug, by number or name: looks for a seed that shows it, for\n"
     "                %u s at most\n"
@@ -95,6 +98,7 @@ static const struct {
     {"--from", offsetof(struct arguments, plan.from)},
     {"--steps", offsetof(struct arguments, plan.steps)},
     {"--jobs", offsetof(struct arguments, plan.jobs)},
+    {"--races", offsetof(struct arguments, plan.races)},
 };
 
 /* 0, or the exit status of a wrong use. */
@@ -153,8 +157,8 @@ int main(int argc, char **argv)
         i++;
     }
     if (!arguments.rush && arguments.one == arguments.many &&
-        (arguments.one || arguments.plan.mutant == 0))
-        return wrong_usage("say one of", "--seed, --seeds, --mutant, --rush");
+        (arguments.one || (arguments.plan.mutant == 0 && arguments.plan.races == 0)))
+        return wrong_usage("say one of", "--seed, --seeds, --races, --mutant, --rush");
     if (arguments.rush && arguments.many)
         return wrong_usage("the rush is one run:", "--seeds");
     if (arguments.plan.jobs < 1 || arguments.plan.jobs > RUN_JOBS_MAX)
@@ -164,6 +168,8 @@ int main(int argc, char **argv)
         return rush_run(arguments.plan.from, (uint32_t)arguments.plan.mutant);
     if (arguments.one)
         return run_one(&arguments.plan);
+    if (arguments.plan.races > 0 && !arguments.many)
+        return run_races(&arguments.plan);
     if (arguments.many)
         return run_many(&arguments.plan);
     return run_mutant(&arguments.plan);

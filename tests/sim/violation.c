@@ -50,7 +50,10 @@ static void print_line(const char *what)
     length = snprintf(line, sizeof(line),
                       "violation: %.800s (step %" PRIu64
                       "), reproduce: stampede-sim %s--seed %" PRIu64 "%s%s\n",
-                      what, current_step == NULL ? 0 : *current_step, current.rush ? "--rush " : "",
+                      what, current_step == NULL ? 0 : *current_step,
+                      current.rush    ? "--rush "
+                      : current.races ? "--races 1 "
+                                      : "",
                       current.seed, steps, mutant);
     fflush(stdout);
     while (already_printed != NULL && atomic_exchange(already_printed, true))

@@ -12,6 +12,7 @@ struct run_identity {
     uint64_t steps;
     uint32_t mutant;
     bool rush;
+    bool races;
 };
 
 /* Names the run under way, and how far it is: the counter is read when something breaks. */

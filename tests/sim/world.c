@@ -241,7 +241,7 @@ static void stock_the_shop(struct world *world)
     }
 }
 
-void world_start(struct world *world, uint64_t seed, struct marks *marks, bool log)
+void world_start(struct world *world, uint64_t seed, struct marks *marks, bool log, bool is_racing)
 {
     struct profile drawn;
 
@@ -252,6 +252,8 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     world->trace.hash = seed;
     sim_random_seed(&world->random, seed);
     profile_draw(&world->profile, &world->random);
+    if (is_racing)
+        profile_race(&world->profile, &world->random);
     env_controlled_init(&world->env, seed);
     world->secrets = sim_secrets_port(&world->mac_key, &world->random);
     world->vault = sim_vault_create(&world->env);

@@ -262,7 +262,7 @@ struct world {
 
 /* ---- world.c ---- */
 
-void world_start(struct world *world, uint64_t seed, struct marks *marks, bool log);
+void world_start(struct world *world, uint64_t seed, struct marks *marks, bool log, bool is_racing);
 void world_end(struct world *world);
 /* Dies and recovers. `keep_pending`: the commit under way had just become durable. */
 void world_crash(struct world *world, bool keep_pending, bool reboot);

@@ -11,6 +11,8 @@ struct till {
     uint32_t count;
     uint8_t result[GATEWAY_QUERY + 1]; /* of the next calls, by operation */
     bool silent;                       /* has its effect, and says UNKNOWN */
+    bool mute[GATEWAY_QUERY + 1];      /* does not say how the payment stands, by operation */
+    bool kept[GATEWAY_QUERY + 1]; /* has its effect once, and says UNKNOWN for ever, by operation */
     int64_t authorised;
     int64_t captured;
     int64_t refunded;
@@ -65,11 +67,11 @@ static bool call_till(void *self, struct gateway_job *job)
         have_effect(job);
     till.calls[till.count++] = *job;
     till.calls[till.count - 1].result = job->result;
-    if (till.silent)
+    if (till.silent || till.kept[job->operation])
         job->result = GATEWAY_UNKNOWN;
     if (job->operation == GATEWAY_CREATE)
         strcpy(job->payment_id, "pay_1");
-    job->state = state_of_payment();
+    job->state = till.mute[job->operation] ? PAYMENT_NONE : state_of_payment();
     job->captured_minor = till.captured;
     job->refunded_minor = till.refunded;
     job->done(job);
@@ -432,6 +434,174 @@ static void money_that_comes_too_late_goes_back(void **state)
     assert_stock(fixture, "SHOE", 10, 0, 0);
 }
 
+/* As Stripe does with an error of its own: whatever happened, the key's answer is the error. */
+static void a_refund_whose_answer_is_lost_for_good_is_looked_for(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_OK);
+    till.kept[GATEWAY_REFUND] = true;
+    answer = about(&order, ORDER_CALL_CANCEL);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_PENDING);
+    for (int i = 0; i < 12; i++) {
+        fixture_advance(fixture, 60 * 1000);
+        settle(fixture);
+    }
+    assert_int_equal(till.refunded, UNITS * PRICE);
+    assert_int_equal(calls_of(GATEWAY_QUERY), 1);
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_CANCELLED);
+    assert_int_equal(answer.order.refunded_minor, UNITS * PRICE);
+    assert_stock(fixture, "SHOE", 10, 0, 0);
+}
+
+/* The gateway may have forgotten its key meanwhile. */
+static void a_refund_is_looked_for_after_a_restart(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_OK);
+    till.silent = true;
+    answer = about(&order, ORDER_CALL_CANCEL);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_PENDING);
+    assert_int_equal(till.refunded, UNITS * PRICE);
+    assert_int_equal(fixture_crash(fixture), 0);
+    late_cookie = 0;
+    memset(till.calls, 0, sizeof(till.calls)); /* and so a repeat would be a second refund */
+    till.silent = false;
+    settle(fixture);
+    fixture_advance(fixture, 60 * 1000);
+    settle(fixture);
+    assert_int_equal(till.refunded, UNITS * PRICE);
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_CANCELLED);
+}
+
+static void a_capture_refused_without_a_word_of_the_payment_is_not_taken_for_undone(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    till.kept[GATEWAY_CAPTURE] = true; /* done, and no word of it */
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_PENDING);
+    assert_int_equal(till.captured, UNITS * PRICE);
+    till.kept[GATEWAY_CAPTURE] = false;
+    till.result[GATEWAY_CAPTURE] = GATEWAY_REFUSED;
+    till.result[GATEWAY_CANCEL] = GATEWAY_REFUSED;
+    till.mute[GATEWAY_CAPTURE] = true;
+    for (int i = 0; i < 4; i++) {
+        fixture_advance(fixture, 60 * 1000);
+        settle(fixture);
+    }
+    assert_int_equal(till.refunded, UNITS * PRICE);
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_PAYMENT_FAILED);
+    assert_int_equal(answer.order.captured_minor, answer.order.refunded_minor);
+    assert_stock(fixture, "SHOE", 10, 0, 0);
+}
+
+/* Its own payment's answer is not there yet: another's must not be taken for it. */
+static void an_event_before_the_payment_is_known_changes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct hold_view hold = hold_units(fixture, 1);
+    struct order_envelope *order = checkout(fixture, 1, &hold, 9);
+    struct order_envelope question = *order;
+    struct order_envelope event = {.who_count = 0};
+    struct command command = {.type = COMMAND_ORDER,
+                              .order = order_envelope_create(ORDER_CALL_CREATE)};
+    enum outcome outcome;
+    uint64_t cookie;
+
+    till.result[GATEWAY_CREATE] = GATEWAY_UNKNOWN;
+    *command.order = question;
+    cookie = fixture_submit(fixture, 1, &command, &outcome);
+    settle(fixture);
+    assert_true(calls_of(GATEWAY_CREATE) > 0);
+    order_id_parse(till.calls[0].order_id, strlen(till.calls[0].order_id),
+                   &engine_secrets(fixture->engine)->id_key, &event.id);
+    assert_int_equal(tell(fixture, &event, "evt_x", PAYMENT_AUTHORISED, UNITS * PRICE), OUTCOME_OK);
+    assert_int_equal(calls_of(GATEWAY_CAPTURE) + calls_of(GATEWAY_CANCEL), 0);
+    till.result[GATEWAY_CREATE] = GATEWAY_DONE;
+    fixture_advance(fixture, 5000);
+    settle(fixture);
+    assert_int_equal(fixture->reply_counts[cookie], 1);
+    assert_int_equal(fixture->replies[cookie].reply.outcome, OUTCOME_OK);
+    assert_int_equal(fixture->replies[cookie].reply.order->order.step, STEP_WAIT);
+    envelope_free(fixture->replies[cookie].reply.order);
+}
+
+static struct coupon_view one_use_each(struct fixture *fixture)
+{
+    struct coupon_envelope *envelope = coupon_envelope_create(COUPON_CALL_CREATE);
+    struct command command = {.type = COMMAND_COUPON,
+                              .authority = AUTHORITY_STAFF,
+                              .origin = {.caller = AUDIT_BY_ADMIN_KEY},
+                              .coupon = envelope};
+    struct message reply;
+    struct coupon_view view;
+
+    strcpy(envelope->view.definition.code, "ONCE");
+    envelope->view.definition.max_uses_per_customer = 1;
+    envelope->view.definition.rule.kind = COUPON_PERCENTAGE;
+    envelope->view.definition.rule.percent_bp = 1000;
+    assert_int_equal(fixture_do(fixture, 1, &command, &reply), OUTCOME_OK);
+    view = envelope->view;
+    envelope_free(envelope);
+    return view;
+}
+
+static struct order_envelope *checkout_with(struct fixture *fixture, uint8_t who,
+                                            const struct hold_view *hold, uint64_t key,
+                                            const struct coupon_view *coupon)
+{
+    struct order_envelope *envelope = checkout(fixture, who, hold, key);
+
+    memcpy(envelope->order.coupon, coupon->definition.code, sizeof(envelope->order.coupon));
+    envelope->order.coupon_partition = coupon->partition;
+    envelope->order.coupon_number = coupon->number;
+    envelope->order.coupon_version = coupon->version;
+    return envelope;
+}
+
+/* Who a customer was as a guest counts for a coupon's limit, also when the process dies between the
+ * order's first record and the coupon's. */
+static void a_restart_forgets_no_guest_of_a_coupon_s_customer(void **state)
+{
+    struct fixture *fixture = *state;
+    struct coupon_view coupon = one_use_each(fixture);
+    struct hold_view hold = hold_units(fixture, 1);
+    struct command command = {.type = COMMAND_ORDER};
+    enum outcome outcome;
+
+    assert_int_equal(ask(fixture, checkout_with(fixture, 1, &hold, 1, &coupon)), OUTCOME_OK);
+    hold = hold_units(fixture, 2);
+    command.order = order_envelope_create(ORDER_CALL_CREATE);
+    *command.order = *checkout_with(fixture, 2, &hold, 2, &coupon);
+    command.order->who[1] = buyer(1);
+    command.order->who_count = 2;
+    assert_int_not_equal(fixture_submit(fixture, 1, &command, &outcome), 0);
+    fixture_step(fixture, false);
+    assert_int_not_equal(journal_memory_pending(fixture->journal), 0);
+    journal_memory_crash(fixture->journal, true); /* its record is there, and nothing behind it */
+    engine_destroy(fixture->engine);
+    assert_int_equal(fixture_open(fixture), 0);
+    settle(fixture);
+    struct order_envelope *again = checkout_with(fixture, 2, &hold, 2, &coupon);
+
+    again->who[1] = buyer(1);
+    again->who_count = 2;
+    assert_int_equal(ask(fixture, again), OUTCOME_COUPON_EXHAUSTED);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -446,6 +616,11 @@ int main(void)
         TEST(a_customer_cancels_before_and_after_paying),
         TEST(an_event_counts_once_and_only_with_the_right_amount),
         TEST(money_that_comes_too_late_goes_back),
+        TEST(a_restart_forgets_no_guest_of_a_coupon_s_customer),
+        TEST(an_event_before_the_payment_is_known_changes_nothing),
+        TEST(a_refund_whose_answer_is_lost_for_good_is_looked_for),
+        TEST(a_refund_is_looked_for_after_a_restart),
+        TEST(a_capture_refused_without_a_word_of_the_payment_is_not_taken_for_undone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
