@@ -177,6 +177,7 @@ static void draw_carts(struct profile *profile, struct sim_random *random)
 
     profile->shoppers = sim_random_below(random, 2);
     options->carts_max = 256;
+    options->deliveries_pending_max = 48;
     /* The wall clock is set by weeks here: carts that expire are test_actors_cart's. */
     options->cart_guest_ttl_s = options->cart_customer_ttl_s = UINT32_MAX;
     if (profile->shoppers == 0)
