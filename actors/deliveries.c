@@ -377,6 +377,14 @@ bool deliveries_add(const struct delivery_step *step, uint32_t partition, uint64
     return true;
 }
 
+/* A clock that was set back meanwhile delays nothing by more. */
+static int64_t delay_max(const struct delivery_schedule *schedule, uint32_t attempts)
+{
+    uint32_t delay_s = attempts < schedule->count ? schedule->delays_s[attempts] : 0;
+
+    return delay_s * INT64_C(1100);
+}
+
 bool deliveries_restore(struct deliveries *deliveries, const struct moment *moment,
                         const struct record *record)
 {
@@ -395,8 +403,8 @@ bool deliveries_restore(struct deliveries *deliveries, const struct moment *mome
     restored->attempts = delivery->attempts;
     restored->response = delivery->response;
     restored->attempted_wall_ms = delivery->attempted_wall_ms;
-    if (delay_ms > DELIVERY_DELAY_S_MAX * INT64_C(1100))
-        delay_ms = DELIVERY_DELAY_S_MAX * INT64_C(1100); /* the clock was set back */
+    if (delay_ms > delay_max(&deliveries->schedule, delivery->attempts))
+        delay_ms = delay_max(&deliveries->schedule, delivery->attempts);
     restored->due_boot_ms = moment->boot_ms + delay_ms;
     wait(deliveries, row);
     return true;
@@ -572,6 +580,8 @@ void deliveries_end(const struct delivery_step *step, uint32_t row,
     }
     count_failing(deliveries, lane, 0);
     lane->pause_boot_ms = 0;
+    /* An event that is taken again after a crash may have been given up before. */
+    add_record(step, RECORD_DELIVERY_DEAD, row)->operation = RECORD_DELETE;
     settle(step, row, DELIVERY_DELIVERED, "");
 }
 

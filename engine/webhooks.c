@@ -7,6 +7,7 @@
 #include "engine_private.h"
 
 enum {
+    LANE_ROWS_MIN = DELIVERIES_OF_ENDPOINT_MAX + 2 * SHARDS_MAX,
     SHOW_PERIOD_MS = 1000,
     BATCH_RETRY_MS = 100, /* an event that no lane could take yet */
     SWEEP_PACE_MS = 50,   /* between two pages */
@@ -26,7 +27,11 @@ struct deliveries_sizes webhooks_sizes(const struct engine_options *options)
 
     if (sizes.lane_limit <= sizes.lane_under_way_max)
         sizes.lane_limit = sizes.lane_under_way_max + 1;
-    sizes.lane_rows_max = sizes.lane_limit * shards;
+    /* As many as all shards together had, however many they were: with few rows each has its
+     * `lane_under_way_max` and one more. */
+    sizes.lane_rows_max = options->deliveries_pending_max;
+    if (sizes.lane_rows_max < LANE_ROWS_MIN)
+        sizes.lane_rows_max = LANE_ROWS_MIN;
     return sizes;
 }
 

@@ -568,6 +568,7 @@ void world_heal(struct world *world)
     settle(world);
     people_heal(world, settle);
     shoppers_heal(world, settle);
+    hooks_heal(world, settle);
     ask_holds(world);
     list_holds(world);
     check_exactly(world);
@@ -590,6 +591,7 @@ void world_heal(struct world *world)
     world_crash(world, false, true); /* what stands must be found again */
     people_check_all(world, settle);
     shoppers_check_end(world);
+    hooks_heal(world, settle);
     let_lapse(world);
     world_forget(world, settle);
     coupons_check_end(world, settle);

@@ -166,6 +166,12 @@
     X(EXPIRY_RACE, "an order was paid in the moment in which it expired")                          \
     X(RACE_WON, "and was confirmed")                                                               \
     X(RACE_LOST, "and was not, and the money went back")                                           \
+    X(HOOK_TAKEN, "a webhook was taken")                                                           \
+    X(HOOK_AGAIN, "a webhook was taken again")                                                     \
+    X(HOOK_DEAD, "a webhook was given up")                                                         \
+    X(HOOK_REPLAYED, "a webhook that was given up was sent again")                                 \
+    X(HOOK_OVERFLOW, "so many webhooks waited that the oldest were given up")                      \
+    X(CRASH_HOOKS, "the process died with webhooks under way")                                     \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {

@@ -189,6 +189,17 @@ static void draw_carts(struct profile *profile, struct sim_random *random)
     profile->reshard_percent = 0; /* a pool is a shard's */
 }
 
+/* In half of the worlds with orders somebody listens. What is drawn here comes last. */
+static void draw_hooks(struct profile *profile, struct sim_random *random)
+{
+    if (profile->orders == 0)
+        return;
+    profile->hooks = sim_random_unless(random, 50, 4);
+    profile->step_weights[STEP_HOOK] = sim_random_range(random, 1, 20);
+    profile->engine.deliveries_pending_max =
+        sim_random_below(random, 2) == 0 ? 1 : sim_random_range(random, 8, 512);
+}
+
 void profile_draw(struct profile *profile, struct sim_random *random)
 {
     static const uint32_t ticks_ms[][2] = {{1, 1}, {2, 5}, {10, 40}};
@@ -215,6 +226,7 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     draw_coupons(profile, random);
     draw_carts(profile, random);
     draw_shoppers(profile, random);
+    draw_hooks(profile, random);
 }
 
 void profile_heal(struct profile *profile)
@@ -232,6 +244,7 @@ void profile_heal(struct profile *profile)
     profile->step_weights[STEP_CART] = 0;
     profile->step_weights[STEP_SHOPPER] = 0;
     profile->step_weights[STEP_GATEWAY] = 20;
+    profile->step_weights[STEP_HOOK] = 20;
     profile->step_weights[STEP_DISK] = 0;
     profile->commit_delay_steps = 0;
     profile->commit_fault_parts = 0;

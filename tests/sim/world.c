@@ -85,6 +85,8 @@ struct engine *world_create_engine(struct world *world, struct journal_memory *j
         .workers = sim_workers_port(&world->workers),
         .gateway = sim_gateway_port(world),
     };
+    if (world->profile.hooks > 0)
+        ports.events[CONSUMER_WEBHOOKS] = engine_webhooks_consumer();
     struct engine *engine = engine_create(&world->profile.engine, &ports);
 
     assert(engine != NULL);
@@ -110,6 +112,7 @@ static void start_engine(struct world *world)
         world->turn_count[i] = 0;
     }
     mails_engine_started(world);
+    hooks_engine_started(world);
     world->holds_back = false;
     world->slow_until = 0;
     world->committer = (struct sim_thread){.state = THREAD_RUNNABLE};
@@ -153,6 +156,8 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
               reboot ? ", the machine restarts" : "");
     mark_crash(world, keep_pending);
     engine_metrics(world->engine, &metrics);
+    if (metrics.webhooks_overflowed > 0)
+        world_mark(world, MARK_HOOK_OVERFLOW);
     fits_one_shard = metrics.holds_kept < world->profile.engine.holds_max / 2;
     if (journal_memory_commits_when_stuck(world->journal) != 0)
         violation("the engine went on writing after a commit that was not ok");
@@ -167,6 +172,7 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     coupons_restart(world);
     carts_restart(world);
     shoppers_restart(world);
+    hooks_restart(world);
     sim_gateway_restart(world);
     books_restart(&world->books);
     people_restart(world);
@@ -263,6 +269,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     coupons_start(world);
     carts_start(world);
     shoppers_start(world);
+    hooks_start(world);
     clients_restart(world);
     world->settled = true;
     start_engine(world);
@@ -271,6 +278,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     profile_heal(&world->profile);
     world->phase = PHASE_HEAL;
     stock_the_shop(world);
+    hooks_make_endpoints(world, world_step);
     world->phase = PHASE_SALE;
     world->profile = drawn;
     if (drawn.crash_first_step != 0)

@@ -13,6 +13,7 @@
  *   mails.c      people with accounts, whose mails a courier takes
  *   shop.c       tax rates and shipping methods, as staff know them and shards see them
  *   shoppers.c   orders, and who pays for them
+ *   hooks.c      endpoints of webhooks, outside of the process
  *   gateway.c    who moves the money, outside of the process
  *   heal.c       no more faults: everything ends, every unit can be sold
  *   retain.c     a month later: who is forgotten
@@ -25,6 +26,7 @@
 #include "engine.h"
 #include "env_controlled.h"
 #include "gateway.h"
+#include "hooks.h"
 #include "journal_memory.h"
 #include "mails.h"
 #include "marks.h"
@@ -231,6 +233,7 @@ struct world {
     struct books books;
     struct people people;
     struct shop_model shop;
+    struct hooks_model hooks;
     struct session_cache caches[SIM_SHARDS_MAX];
     bool adopt_more; /* of the adoption that was answered last */
     uint32_t adopt_next;
