@@ -472,6 +472,28 @@ static enum options_verdict check_webhooks(const struct options *options, char *
     return OPTIONS_READY;
 }
 
+static enum options_verdict check_feed(const struct options *options, char *error)
+{
+    struct feed_address address;
+    char why[100];
+    bool has_password;
+
+    if (options->redis_url[0] == 0 && options->redis_password_file[0] != 0)
+        return refuse(error, "redis_password_file needs redis_url");
+    if (options->redis_url[0] == 0)
+        return OPTIONS_READY;
+    if (!feed_address_parse(options->redis_url, &address, why, sizeof(why)))
+        return refuse(error, "redis_url is none: %s", why);
+    has_password = address.password[0] != 0;
+    explicit_bzero(address.password, sizeof(address.password));
+    if (has_password && options->redis_password_file[0] != 0)
+        return refuse(error, "redis_url has a password, and there is redis_password_file: give"
+                             " one of them");
+    if (!has_password && address.user[0] != 0 && options->redis_password_file[0] == 0)
+        return refuse(error, "redis_url names a user: that needs redis_password_file");
+    return OPTIONS_READY;
+}
+
 static enum options_verdict check_relations(struct options *options, char *error)
 {
     struct address address;
@@ -480,7 +502,8 @@ static enum options_verdict check_relations(struct options *options, char *error
         check_mail(options, error) != OPTIONS_READY || check_tls(options, error) != OPTIONS_READY ||
         check_challenges(options, error) != OPTIONS_READY ||
         check_payments(options, error) != OPTIONS_READY ||
-        check_webhooks(options, error) != OPTIONS_READY)
+        check_webhooks(options, error) != OPTIONS_READY ||
+        check_feed(options, error) != OPTIONS_READY)
         return OPTIONS_REFUSED;
 
     if (options->command == COMMAND_ID_GATEWAY && !options_is_given(options, OPTION_listen))

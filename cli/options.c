@@ -239,6 +239,23 @@ bool options_set(struct options *options, enum option_id id, const char *text,
     return is_set;
 }
 
+/* A URL without the password that may stand in it. */
+static void print_url(const char *url, FILE *stream)
+{
+    const char *authority = strstr(url, "://");
+    const char *user = authority == NULL ? url : authority + 3;
+    const char *end = user + strcspn(user, "/");
+    const char *password = memchr(user, ':', (size_t)(end - user));
+    const char *host = end;
+
+    while (host > user && host[-1] != '@')
+        host--;
+    if (host == user || password == NULL || password >= host)
+        fputs(url, stream);
+    else
+        fprintf(stream, "%.*s:***@%s", (int)(password - url), url, host);
+}
+
 void options_print_value(const struct options *options, enum option_id id, FILE *stream)
 {
     const void *field = options_field(options, id);
@@ -247,7 +264,10 @@ void options_print_value(const struct options *options, enum option_id id, FILE 
     switch (option_rows[id].type) {
     case OPTION_TEXT:
     case OPTION_CHOICE:
-        fputs(*(const char *const *)field, stream);
+        if (id == OPTION_redis_url)
+            print_url(*(const char *const *)field, stream);
+        else
+            fputs(*(const char *const *)field, stream);
         break;
     case OPTION_NUMBER:
         fprintf(stream, "%llu", (unsigned long long)*(const uint64_t *)field);

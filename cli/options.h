@@ -22,6 +22,7 @@
 #include <stdio.h>
 
 #include "api/challenge.h"
+#include "outbound/feed.h"
 #include "outbound/gateways/gateways.h"
 #include "outbound/mail.h"
 
@@ -224,11 +225,23 @@ enum {
       "on: payments by Stripe are confirmed through this server; only with a test key, or a "      \
       "stripe_base_url on this machine")
 
+#define OPTIONS_FEED(X)                                                                            \
+    X(redis_url, "redis-url", "redis_url", TEXT, "", 0, 1600, IN_SERVE, "URL",                     \
+      "tell events to Redis at redis://[USER[:PASSWORD]@]HOST[:PORT][/DATABASE]; without it to "   \
+      "none")                                                                                      \
+    X(redis_password_file, "redis-password-file", "redis_password_file", TEXT, "", 0, 4000,        \
+      IN_SERVE, "FILE", "file with Redis' password, which others may not read")                    \
+    X(redis_stream, "redis-stream", "redis_stream", TEXT, FEED_STREAM, 1, FEED_NAME_MAX, IN_SERVE, \
+      "NAME", "the streams are NAME:0, NAME:1, ...: one a partition")                              \
+    X(redis_stream_max, "redis-stream-max", "redis_stream_max", NUMBER, FEED_LENGTH_MAX, 0,        \
+      UINT32_MAX, IN_SERVE, "N", "events that each stream keeps, about; 0: all of them")
+
 #define OPTIONS_TOP(X)                                                                             \
     OPTIONS_SERVER(X)                                                                              \
     OPTIONS_OUTBOUND(X)                                                                            \
     OPTIONS_ABUSE(X)                                                                               \
-    OPTIONS_PAYMENTS(X)
+    OPTIONS_PAYMENTS(X)                                                                            \
+    OPTIONS_FEED(X)
 
 #define OPTIONS_TLS(X)                                                                             \
     X(tls_cert, "tls-cert", "tls_cert", TEXT, "", 0, 4000, IN_SERVE, "FILE",                       \

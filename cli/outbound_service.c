@@ -5,11 +5,13 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "api/log.h"
 #include "files.h"
 
 enum {
-    PASSWORD_MAX = 500,
+    PASSWORD_MAX = FEED_PASSWORD_MAX,
     SECRETS_MAX = GATEWAY_SECRETS_MAX * (GATEWAY_SECRET_LENGTH_MAX + 2) * 2, /* and blank lines */
 };
 
@@ -172,6 +174,42 @@ static bool open_gateways(struct outbound_service *service, const struct options
     return service->gateways != NULL;
 }
 
+/* The feed's thread. */
+static void log_feed(const char *event, const char *why)
+{
+    struct log_line line;
+    struct timespec now;
+
+    timespec_get(&now, TIME_UTC);
+    log_begin(&line, why == NULL ? LOG_INFO : LOG_WARNING, event,
+              now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000);
+    if (why != NULL)
+        log_text(&line, "why", why);
+    log_end(&line);
+}
+
+static bool open_feed(struct outbound_service *service, const struct options *options, char *error,
+                      size_t error_size)
+{
+    struct feed_options wanted;
+    bool is_good;
+
+    if (options->redis_url[0] == 0)
+        return true;
+    feed_options_default(&wanted);
+    is_good = feed_address_parse(options->redis_url, &wanted.address, error, error_size);
+    if (is_good && options->redis_password_file[0] != 0)
+        is_good =
+            read_password(options->redis_password_file, wanted.address.password, error, error_size);
+    wanted.stream = options->redis_stream;
+    wanted.length_max = options->redis_stream_max;
+    wanted.log = log_feed;
+    if (is_good)
+        service->feed.feed = feed_create(&wanted, error, error_size);
+    explicit_bzero(wanted.address.password, sizeof(wanted.address.password));
+    return is_good && service->feed.feed != NULL;
+}
+
 bool outbound_service_open(struct outbound_service *service, const struct options *options,
                            const char *served_at, char *error, size_t error_size)
 {
@@ -192,13 +230,16 @@ bool outbound_service_open(struct outbound_service *service, const struct option
     };
     return service->templates != NULL && read_challenges(service, options, error, error_size) &&
            start_thread(service, options, error, error_size) &&
-           open_gateways(service, options, error, error_size);
+           open_gateways(service, options, error, error_size) &&
+           open_feed(service, options, error, error_size);
 }
 
 void outbound_service_close(struct outbound_service *service)
 {
     if (service->outbound != NULL)
         outbound_destroy(service->outbound);
+    if (service->feed.feed != NULL)
+        feed_destroy(service->feed.feed);
     if (service->gateways != NULL) /* whose last calls have ended with the thread */
         gateways_destroy(service->gateways);
     if (service->templates != NULL)

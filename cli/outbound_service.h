@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The outbound side of `serve`, from the options: thread, mail server, mail folder, templates, and
- * who verifies captchas, and the payment gateways. */
+ * who verifies captchas, the payment gateways, and the event feed. */
 #ifndef STAMPEDE_OUTBOUND_SERVICE_H
 #define STAMPEDE_OUTBOUND_SERVICE_H
 
+#include "api/event_feed.h"
 #include "options.h"
 #include "outbound/captcha.h"
 #include "outbound/gateways/gateways.h"
@@ -15,6 +16,7 @@ enum { PUBLIC_URL_MAX = 320 };
 struct outbound_service {
     struct outbound *outbound;
     struct gateways *gateways;
+    struct event_feed feed; /* its `feed` is NULL: none is configured */
     struct mail_templates *templates;
     struct mail_settings mail;
     struct challenge_options challenges;

@@ -334,6 +334,8 @@ static bool create_engine(struct service *service)
     ports.outbound = outbound_port_get(service->outbound.outbound);
     ports.gateway = gateways_port(service->outbound.gateways);
     ports.events[CONSUMER_WEBHOOKS] = engine_webhooks_consumer();
+    if (service->outbound.feed.feed != NULL)
+        ports.events[CONSUMER_FEED] = event_feed_port(&service->outbound.feed);
     ports.vault = storage_vault_get(service->storage);
     ports.workers = env_real_workers_port(service->workers);
     service->engine = engine_create(&options, &ports);
@@ -402,6 +404,7 @@ static bool create_api(struct service *service)
     wanted.secure_cookies = options->secure_cookies;
     wanted.drain_deadline_ms = (unsigned)options->drain_ms;
     wanted.outbound = service->outbound.outbound;
+    wanted.feed = service->outbound.feed.feed == NULL ? NULL : &service->outbound.feed;
     wanted.gateways = service->outbound.gateways;
     wanted.mail = &service->outbound.mail;
     wanted.challenges = service->outbound.challenges;
@@ -521,6 +524,8 @@ static void serve_until_signal(struct service *service, const sigset_t *signals)
      * here on no mail is begun, and none that is given up for our stop counts as tried. */
     engine_drain(service->engine);
     outbound_drain(service->outbound.outbound, (uint32_t)service->options->drain_ms / 2);
+    if (service->outbound.feed.feed != NULL)
+        feed_drain(service->outbound.feed.feed, (uint32_t)service->options->drain_ms / 2);
     env_real_stop(service->env, (uint32_t)service->options->drain_ms);
 }
 

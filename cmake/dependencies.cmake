@@ -36,6 +36,7 @@ stampede_find_library(CURL libcurl)
 stampede_find_library(LLHTTP libllhttp)
 stampede_find_library(YYJSON yyjson)
 stampede_find_library(OPENSSL openssl)
+stampede_find_library(HIREDIS hiredis)
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)

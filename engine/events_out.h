@@ -25,9 +25,9 @@ enum {
     EVENT_ASKS_MAX = 64,   /* orders asked for, a shard */
     CURSOR_PERIOD_MS = 1000,
     CURSORS_PER_STEP = 64,
-    EVENT_BUSY_MS = 20,   /* until a consumer that was busy is offered a batch again */
-    EVENT_RETRY_MS = 100, /* after a read that failed, or that could not be begun */
-    EVENT_PAGE_PACE_MS = 10,         /* between two pages that are deleted */
+    EVENT_BUSY_MS = 20,      /* until a consumer that was busy is offered a batch again */
+    EVENT_RETRY_MS = 100,    /* after a read that failed, or that could not be begun */
+    EVENT_PAGE_PACE_MS = 10, /* between two pages that are deleted */
     EVENT_RETENTION_RETRY_MS = 60 * 1000,
 };
 
@@ -77,11 +77,11 @@ struct event_slot {
 struct event_retention {
     struct engine_read read;
     bool is_reading;
-    bool is_last_page;    /* of its partition */
-    uint32_t partition;   /* where it is */
-    uint32_t count;       /* rows to be deleted with the next batch; 0: none */
+    bool is_last_page;                   /* of its partition */
+    uint32_t partition;                  /* where it is */
+    uint32_t count;                      /* rows to be deleted with the next batch; 0: none */
     uint64_t rows[EVENTS_PER_BATCH_MAX]; /* their sequences */
-    int64_t due_boot_ms;  /* the next page */
+    int64_t due_boot_ms;                 /* the next page */
 };
 
 struct event_list {

@@ -86,10 +86,10 @@ static void read_page(struct shard *shard)
 
     memset(&retention->read, 0, sizeof(retention->read));
     retention->read.read.kind = RECORD_EVENT_OUT;
-    retention->read.read.from = (struct journal_key){.partition = retention->partition,
-                                                     .sequence = partition->erased + 1};
-    retention->read.read.to = (struct journal_key){.partition = retention->partition,
-                                                   .sequence = partition->durable + 1};
+    retention->read.read.from =
+        (struct journal_key){.partition = retention->partition, .sequence = partition->erased + 1};
+    retention->read.read.to =
+        (struct journal_key){.partition = retention->partition, .sequence = partition->durable + 1};
     retention->read.read.limit = EVENTS_PER_BATCH_MAX;
     retention->read.done = on_rows;
     if (engine_read_submit(shard, &retention->read) == OUTCOME_PENDING)

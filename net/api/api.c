@@ -9,6 +9,7 @@
 
 #include "api/api_shard.h"
 #include "api/courier.h"
+#include "api/event_feed.h"
 #include "api/import.h"
 #include "api/keyed.h"
 #include "api/log.h"
@@ -174,6 +175,8 @@ struct api *api_create(struct engine *engine, const struct api_options *options,
     }
     api->engine = engine;
     api->options = *options;
+    if (options->feed != NULL)
+        options->feed->api = api;
     api->shard_count = engine_shard_count(engine);
     set_http_options(&api->options.http);
     if (key_length < API_ADMIN_KEY_LENGTH_MIN || key_length > API_ADMIN_KEY_LENGTH_MAX) {

@@ -26,6 +26,7 @@
 #include "http/http.h"
 
 struct api;
+struct event_feed;
 struct gateways;
 struct outbound;
 struct mail_settings;
@@ -58,6 +59,7 @@ struct api_options {
     /* Both NULL where nothing goes out. They outlive the shards. */
     const struct outbound *outbound; /* its counters are in /metrics */
     const struct mail_settings *mail;
+    struct event_feed *feed;   /* learns of the API; its counters are in /metrics; or NULL */
     struct gateways *gateways; /* events are read by it, its counters are in /metrics; or NULL */
 
     /* How much waits for a worker, for /metrics; NULL: not told. Any thread. */

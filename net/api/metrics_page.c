@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "api/api_shard.h"
+#include "api/event_feed.h"
 #include "api/metrics_webhooks.h"
 #include "api/problems.h"
 #include "http/http_tls.h"
+#include "outbound/feed.h"
 #include "outbound/gateways/gateways.h"
 #include "outbound/outbound.h"
 
@@ -396,6 +398,12 @@ static void write_engine(struct writer *writer, const struct api *api)
                  metrics.webhooks_oldest_seconds);
     write_figure(writer, "mails_oldest_seconds", "gauge", "Age of the oldest mail that waits",
                  metrics.mails_oldest_seconds);
+    write_figure(writer, "events_feed_oldest_seconds", "gauge",
+                 "Age of the oldest event that the feed is yet to take to Redis",
+                 metrics.events_oldest_seconds[CONSUMER_FEED]);
+    write_figure(writer, "events_webhooks_oldest_seconds", "gauge",
+                 "Age of the oldest event that the webhooks are yet to take in",
+                 metrics.events_oldest_seconds[CONSUMER_WEBHOOKS]);
     write_figure(writer, "commits_total", "counter", "Commits made durable", metrics.commits);
     write_figure(writer, "commit_records_total", "counter", "Records in them",
                  metrics.commit_records);
@@ -450,6 +458,28 @@ static void write_outbound(struct writer *writer, const struct api *api)
     strcat(name, suffix_##kind);                                                                   \
     write_figure(writer, name, #kind, help, metrics.member);
     OUTBOUND_METRICS(X)
+#undef X
+}
+
+/* ---- the feed ---- */
+
+static void write_feed(struct writer *writer, const struct api *api)
+{
+    static const char suffix_counter[] = "_total";
+    static const char suffix_gauge[] = "";
+    struct feed_metrics metrics;
+    char name[64];
+
+    if (api->options.feed == NULL)
+        return;
+    feed_metrics_get(api->options.feed->feed, &metrics);
+#define X(member, kind, help)                                                                      \
+    _Static_assert(sizeof("feed_" #member) + sizeof(suffix_counter) <= sizeof(name),               \
+                   "a metric's name");                                                             \
+    strcpy(name, "feed_" #member);                                                                 \
+    strcat(name, suffix_##kind);                                                                   \
+    write_figure(writer, name, #kind, help, metrics.member);
+    FEED_METRICS(X)
 #undef X
 }
 
@@ -567,6 +597,7 @@ void api_metrics(struct api_call *call)
     write_latencies(&writer, api);
     write_http(&writer, api);
     write_outbound(&writer, api);
+    write_feed(&writer, api);
     write_gateways(&writer, api);
     write_webhooks(&writer, api);
     metrics_write_webhooks(&writer, api);

@@ -11,7 +11,7 @@ struct listener {
     uint32_t count;
     uint32_t with_content;
     bool is_busy;
-    bool holds;      /* what it takes, until let_go */
+    bool holds;       /* what it takes, until let_go */
     uint32_t done_of; /* of each batch, if that is less than there is; 0: all */
     struct event_batch *held[HELD_MAX];
     uint32_t held_count;
@@ -68,12 +68,10 @@ static void let_go(struct listener *listener)
 /* A gateway by which everything succeeds. */
 static bool pay_everything(void *self, struct gateway_job *job)
 {
-    static const uint8_t states[] = {[GATEWAY_CREATE] = PAYMENT_CREATED,
-                                     [GATEWAY_CONFIRM] = PAYMENT_AUTHORISED,
-                                     [GATEWAY_CAPTURE] = PAYMENT_CAPTURED,
-                                     [GATEWAY_CANCEL] = PAYMENT_CANCELLED,
-                                     [GATEWAY_REFUND] = PAYMENT_CAPTURED,
-                                     [GATEWAY_QUERY] = PAYMENT_CREATED};
+    static const uint8_t states[] = {
+        [GATEWAY_CREATE] = PAYMENT_CREATED,   [GATEWAY_CONFIRM] = PAYMENT_AUTHORISED,
+        [GATEWAY_CAPTURE] = PAYMENT_CAPTURED, [GATEWAY_CANCEL] = PAYMENT_CANCELLED,
+        [GATEWAY_REFUND] = PAYMENT_CAPTURED,  [GATEWAY_QUERY] = PAYMENT_CREATED};
 
     (void)self;
     if (job->operation == GATEWAY_CREATE)
@@ -165,8 +163,7 @@ static struct reservation_id check_out(struct fixture *fixture, uint8_t who, uin
     envelope->order.expires_wall_ms = reply.reply.hold.deadline_wall_ms;
     memcpy(envelope->order.currency, "EUR", 4);
     envelope->order.provider = PROVIDER_SANDBOX;
-    envelope->order.totals =
-        (struct order_totals){.subtotal_minor = PRICE, .total_minor = PRICE};
+    envelope->order.totals = (struct order_totals){.subtotal_minor = PRICE, .total_minor = PRICE};
     envelope->body.line_count = 1;
     envelope->body.lines[0] = (struct order_line){.sku_id = reply.reply.hold.lines[0].sku_id,
                                                   .quantity = 1,
@@ -274,8 +271,8 @@ static void nothing_is_told_before_it_is_durable(void **state)
 
         fixture_step(fixture, false);
         assert_told(feed, id.partition, 1, 1);
-        assert_false(journal_memory_find(fixture->journal, RECORD_EVENT_OUT, id.partition, 0, 2,
-                                         &record));
+        assert_false(
+            journal_memory_find(fixture->journal, RECORD_EVENT_OUT, id.partition, 0, 2, &record));
         if (journal_memory_pending(fixture->journal) == 0)
             break;
         journal_memory_complete(fixture->journal, COMMIT_OK, true);
