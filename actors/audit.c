@@ -226,7 +226,8 @@ bool audit_is_valid(const struct audit_record *entry)
     static const uint8_t lengths[AUDIT_SUBJECT_COUNT] = {[AUDIT_OF_SKU] = 4,
                                                          [AUDIT_OF_RESERVATION] = 16,
                                                          [AUDIT_OF_ACCOUNT] = 16,
-                                                         [AUDIT_OF_ORDER] = 16};
+                                                         [AUDIT_OF_ORDER] = 16,
+                                                         [AUDIT_OF_DELIVERY] = 24};
 
     if (entry->act >= AUDIT_ACT_COUNT || entry->origin.caller >= AUDIT_CALLER_COUNT ||
         entry->subject >= AUDIT_SUBJECT_COUNT || entry->name_length < 1 ||

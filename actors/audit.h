@@ -71,7 +71,9 @@ struct moment;
     X(ORDER_FULFILLED, "order_fulfilled") /* by staff; its statuses, before and after */           \
     X(ORDER_DELIVERED, "order_delivered")                                                          \
     X(ORDER_REFUNDED, "order_refunded")   /* asked for; after: the amount in minor units */        \
-    X(ORDER_CANCELLED, "order_cancelled") /* asked for; before: its status */
+    X(ORDER_CANCELLED, "order_cancelled") /* asked for; before: its status */                      \
+    X(WEBHOOK_REPLAYED, "webhook_replayed")                                                        \
+    X(ENDPOINT_TESTED, "endpoint_tested")
 
 enum audit_act {
 #define X(name, text) AUDIT_##name,
@@ -107,7 +109,8 @@ enum audit_caller {
     X(ACCOUNT, "account")         /* its principal: 16 bytes */                                    \
     X(COUPON, "coupon")           /* its code, as text */                                          \
     X(SETTING, "setting")         /* its ID, as text */                                            \
-    X(ORDER, "order")             /* sequence and time of creation: 8 bytes each */
+    X(ORDER, "order")             /* sequence and time of creation: 8 bytes each */                \
+    X(DELIVERY, "delivery")       /* of the event: the same; of the endpoint: 8 bytes */
 
 enum audit_subject {
 #define X(name, text) AUDIT_OF_##name,

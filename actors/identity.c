@@ -31,10 +31,13 @@ void principal_format(const struct principal *principal, char text_out[PRINCIPAL
     text_out[PRINCIPAL_TEXT_LENGTH] = '\0';
 }
 
-enum id_kind { ID_RESERVATION, ID_ORDER, ID_EVENT };
+enum id_kind { ID_RESERVATION, ID_ORDER, ID_EVENT, ID_MESSAGE, ID_DELIVERY };
 
-static const char id_prefixes[][4 + 1] = {
-    [ID_RESERVATION] = "res_", [ID_ORDER] = "ord_", [ID_EVENT] = "evt_"};
+static const char id_prefixes[][4 + 1] = {[ID_RESERVATION] = "res_",
+                                          [ID_ORDER] = "ord_",
+                                          [ID_EVENT] = "evt_",
+                                          [ID_MESSAGE] = "msg_",
+                                          [ID_DELIVERY] = "dlv_"};
 
 /* The first 96 bits as two words. */
 static void id_words(const struct reservation_id *id, uint64_t words_out[2])
@@ -152,6 +155,48 @@ bool event_id_parse(const char *text, size_t length, const struct hash_key *secr
                     struct reservation_id *id_out)
 {
     return id_parse(ID_EVENT, text, length, secret, id_out);
+}
+
+void message_id_format(const struct reservation_id *id, const struct hash_key *secret,
+                       char text_out[RESERVATION_ID_LENGTH + 1])
+{
+    id_format(ID_MESSAGE, id, secret, text_out);
+}
+
+void delivery_id_format(const struct reservation_id *id, uint32_t endpoint,
+                        const struct hash_key *secret, char text_out[DELIVERY_ID_LENGTH_MAX + 1])
+{
+    char digits[10];
+    unsigned count = 0;
+    char *at = text_out + RESERVATION_ID_LENGTH;
+
+    id_format(ID_DELIVERY, id, secret, text_out);
+    do {
+        digits[count++] = (char)('0' + endpoint % 10);
+        endpoint /= 10;
+    } while (endpoint > 0);
+    *at++ = '_';
+    while (count > 0)
+        *at++ = digits[--count];
+    *at = '\0';
+}
+
+bool delivery_id_parse(const char *text, size_t length, const struct hash_key *secret,
+                       struct reservation_id *id_out, uint32_t *endpoint_out)
+{
+    size_t at = RESERVATION_ID_LENGTH + 1;
+    uint64_t endpoint = 0;
+
+    if (length <= at || length > DELIVERY_ID_LENGTH_MAX || text[at - 1] != '_' || text[at] == '0' ||
+        !id_parse(ID_DELIVERY, text, RESERVATION_ID_LENGTH, secret, id_out))
+        return false;
+    for (; at < length; at++) {
+        if (text[at] < '0' || text[at] > '9')
+            return false;
+        endpoint = endpoint * 10 + (unsigned)(text[at] - '0');
+    }
+    *endpoint_out = (uint32_t)endpoint;
+    return endpoint <= UINT32_MAX;
 }
 
 struct principal account_principal(uint32_t partition, uint32_t number,

@@ -20,6 +20,7 @@ enum {
     RESERVATION_ID_LENGTH = 4 + 32, /* without the terminating zero */
     PRINCIPAL_TEXT_LENGTH = 2 + 32,
     ACCOUNT_ID_LENGTH = 4 + 26,
+    DELIVERY_ID_LENGTH_MAX = RESERVATION_ID_LENGTH + 1 + 10,
 };
 
 /* Who asks. A guest's is 128 random bits; a customer's is made of its account:
@@ -94,6 +95,15 @@ void event_id_format(const struct reservation_id *id, const struct hash_key *sec
                      char text_out[RESERVATION_ID_LENGTH + 1]);
 bool event_id_parse(const char *text, size_t length, const struct hash_key *secret,
                     struct reservation_id *id_out);
+
+/* A webhook's ID, of its event's time, partition and sequence: `msg_…`, the same whichever endpoint
+ * it goes to; and that of its way to one endpoint: `dlv_…`, `_` and the endpoint's number. */
+void message_id_format(const struct reservation_id *id, const struct hash_key *secret,
+                       char text_out[RESERVATION_ID_LENGTH + 1]);
+void delivery_id_format(const struct reservation_id *id, uint32_t endpoint,
+                        const struct hash_key *secret, char text_out[DELIVERY_ID_LENGTH_MAX + 1]);
+bool delivery_id_parse(const char *text, size_t length, const struct hash_key *secret,
+                       struct reservation_id *id_out, uint32_t *endpoint_out);
 
 /* An order's number in this store: what is kept by those that belong to it. Never 0. */
 static inline uint64_t order_number(uint32_t partition, uint64_t sequence)

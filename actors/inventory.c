@@ -213,6 +213,7 @@ void inventory_receive(struct inventory *inventory, const struct moment *moment,
     case MESSAGE_ACCOUNT:
     case MESSAGE_ORDER:
     case MESSAGE_SETTINGS:
+    case MESSAGE_DELIVERY:
     case MESSAGE_CART: /* carts': engine/carts.c */
     case MESSAGE_CART_MERGE:
     case MESSAGE_CART_CLEAR:

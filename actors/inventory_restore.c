@@ -260,6 +260,9 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
     case RECORD_EVENT_OUT:
     case RECORD_SETTING:
     case RECORD_CURSOR:
+    case RECORD_DELIVERY:
+    case RECORD_DELIVERY_DEAD:
+    case RECORD_DELIVERY_DONE:
     case RECORD_KIND_COUNT:
     default:
         return false;

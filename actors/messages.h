@@ -51,6 +51,7 @@
     X(COUPON_HOLD, coupon_use, REQUEST)                                                            \
     X(COUPON_COMMIT, coupon_use, REQUEST)                                                          \
     X(COUPON_RELEASE, coupon_use, REQUEST)                                                         \
+    X(DELIVERY, delivery, REQUEST) /* of a webhook: to be sent once more, or for trial */          \
     X(REPLY, reply, COMPLETION)
 
 enum message_type {
@@ -210,6 +211,14 @@ struct coupon_use_answer {
     uint32_t number;
     uint8_t is_saga;
     uint8_t reason; /* enum coupon_reason: why a HOLD was refused */
+};
+
+/* A webhook that is past is to be sent again; or (of DELIVERY_TEST_BIT) a first time. */
+struct delivery_body {
+    uint32_t endpoint; /* its number */
+    uint64_t sequence;
+    struct delivery_event event;
+    struct origin origin;
 };
 
 struct adjust_body {
@@ -390,6 +399,7 @@ struct message {
         struct coupon_body coupon;
         struct coupon_list_body coupon_list;
         struct coupon_use_body coupon_use;
+        struct delivery_body delivery;
         struct reply_body reply;
     };
 };

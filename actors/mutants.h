@@ -167,6 +167,11 @@
     X(151, CURSOR_AHEAD, "what a consumer was offered counts as done")                             \
     X(152, EVENT_SKIPPED, "after a restart the first event that waits is passed over")             \
     X(153, EVENT_ERASED_EARLY, "retention erases events that a consumer has not passed")           \
+    /* ---- webhooks ---- */                                                                       \
+    X(154, DELIVERY_BEFORE_DURABLE, "a webhook leaves before its record is durable")               \
+    X(155, DELIVERY_FORGOTTEN, "after a restart webhooks that are pending are forgotten")          \
+    X(156, DELIVERY_TO_ALL, "an endpoint is sent events that it did not ask for")                  \
+    X(157, DELIVERY_DROPPED, "where too many webhooks wait the oldest goes without a trace")       \
     /* ---- settings ---- */                                                                       \
     X(161, SETTINGS_NOT_PUBLISHED, "shards go on with the settings that they have")                \
     X(162, SETTINGS_PUBLISHED_EARLY, "settings are seen before they are durable")                  \

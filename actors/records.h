@@ -41,6 +41,9 @@
  *   EVENT_IN  (subject, sequence) = from the hash of a gateway's event; that it had its effect
  *   EVENT_OUT sequence = of the partition's events; what the outside is to learn of an order
  *   CURSOR    subject = enum event_consumer; up to which of the partition's events it is done
+ *   DELIVERY  subject = a webhook endpoint's number, sequence = of an event of this partition (or a
+ *             test's number); one that is to reach that endpoint
+ *   DELIVERY_DEAD, DELIVERY_DONE  the same; one that was given up, one that did
  *
  * All of a partition is loaded at start, so that a start does not cost its history, but for those
  * that record_is_history names: they are read when they are asked for.
@@ -56,6 +59,7 @@
 #include "account_state.h"
 #include "audit.h"
 #include "coupon_state.h"
+#include "delivery_state.h"
 #include "hash.h"
 #include "identity.h"
 #include "order_state.h"
@@ -92,7 +96,10 @@
     X(EVENT_IN, event_in)                                                                          \
     X(EVENT_OUT, event_out)                                                                        \
     X(SETTING, setting)                                                                            \
-    X(CURSOR, cursor)
+    X(CURSOR, cursor)                                                                              \
+    X(DELIVERY, delivery)                                                                          \
+    X(DELIVERY_DEAD, delivery_dead)                                                                \
+    X(DELIVERY_DONE, delivery_done)
 
 /* Kinds whose keys end with a principal: LIMIT, COUPON_COUNT. */
 #define RECORD_HAS_PRINCIPAL(kind) ((kind) == RECORD_LIMIT || (kind) == RECORD_COUPON_COUNT)
@@ -112,7 +119,7 @@ static inline bool record_is_history(enum record_kind kind)
            kind == RECORD_EMAIL || kind == RECORD_COUPON_PAST || kind == RECORD_AUDIT ||
            kind == RECORD_ORDER_PAST || kind == RECORD_ORDER_BODY || kind == RECORD_ORDER_PERSON ||
            kind == RECORD_ORDER_OF || kind == RECORD_CHECKOUT || kind == RECORD_EVENT_IN ||
-           kind == RECORD_EVENT_OUT;
+           kind == RECORD_EVENT_OUT || kind == RECORD_DELIVERY_DEAD || kind == RECORD_DELIVERY_DONE;
 }
 
 /* A hold's life (design.md I5); allowed successors stand in inventory_hold.c. */
@@ -323,7 +330,7 @@ struct event_in_record {
 enum event_effect { EVENT_APPLIED, EVENT_STALE, EVENT_MISMATCHED };
 
 struct event_out_record {
-    uint8_t type;           /* enum order_status that it came to: order_event_type */
+    uint8_t type;            /* enum order_status that it came to: order_event_type */
     uint64_t order;          /* sequence */
     int64_t created_wall_ms; /* of the order: with it, its ID */
     int64_t wall_ms;
@@ -377,6 +384,9 @@ struct record {
         struct event_out_record event_out;
         struct setting_record setting;
         struct cursor_record cursor;
+        struct delivery_record delivery;
+        struct delivery_record delivery_dead;
+        struct delivery_record delivery_done;
     };
 };
 

@@ -133,6 +133,23 @@ enum {
     ENDPOINT_SECRETS_MAX = 2, /* after a rotation the one before is good for a while */
     ENDPOINT_SECRET_OVERLAP_MS = 24 * 3600 * 1000,
     SEALED_SECRET_MAX = ENDPOINT_SECRET_BYTES + SEALED_OVERHEAD_MAX,
+
+    /* ---- webhooks ---- */
+    DELIVERIES_PENDING_MAX = 10000, /* of one endpoint; one more makes the oldest a dead letter */
+    DELIVERIES_UNDER_WAY_MAX = 48,  /* of all endpoints; over all shards */
+    DELIVERIES_OF_ENDPOINT_MAX = 8, /* of them, of one endpoint */
+    DELIVERY_ATTEMPTS_MAX = 16,     /* that a schedule may have; then it is a dead letter */
+    DELIVERY_DELAY_S_MAX = 7 * 24 * 3600,
+    DELIVERY_REASON_MAX = 63,
+    DELIVERY_TIMEOUT_MS = 15 * 1000,
+    DELIVERY_POSTPONE_MS = 1000,       /* an attempt that could not be begun */
+    DELIVERY_PAUSE_MS_MAX = 60 * 1000, /* of an endpoint that fails, between two attempts */
+    DELIVERY_RETRY_AFTER_S_MAX = 3600, /* what it may ask for */
+    DELIVERY_FAILURES_SERIES = 4,      /* in a row: then the endpoint counts as failing */
+    DELIVERIES_PER_STEP = 64,          /* dropped with their endpoint, in one turn */
+    DELIVERY_KEPT_S = 7 * 24 * 3600,   /* one that was delivered */
+    DELIVERY_DEAD_KEPT_S = 30 * 24 * 3600,
+
     WEIGHT_GRAMS_MAX = 1000 * 1000 * 1000, /* of one unit: a thousand tonnes */
 };
 

@@ -74,6 +74,7 @@ static struct people *make_people(void)
     options.coupons_max = 64;
     options.coupon_rows_max = 64;
     options.carts_max = 64;
+    options.deliveries_pending_max = 64;
     options.skus_max = 16;
     options.limit_rows_max = 16;
     struct engine *engine = engine_create(&options, &ports); /* for its marks */

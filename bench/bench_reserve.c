@@ -386,6 +386,7 @@ static struct engine_options choose_options(const struct workload *workload, uin
     options.coupons_max = 64;
     options.coupon_rows_max = 64;
     options.carts_max = 64;
+    options.deliveries_pending_max = 64;
     options.hold_ttl_ms = workload->ttl_ms;
     options.hold_cap_ms = workload->ttl_ms;
     options.hold_retention_ms = workload->retention_ms;

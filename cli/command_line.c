@@ -457,6 +457,21 @@ static enum options_verdict check_payments(const struct options *options, char *
     return OPTIONS_READY;
 }
 
+static enum options_verdict check_webhooks(const struct options *options, char *error)
+{
+    struct delivery_schedule schedule = {0};
+
+    for (uint32_t i = 0; i < options->webhook_retry_schedule.count; i++) {
+        if (!delivery_schedule_add(&schedule, options->webhook_retry_schedule.entries[i]))
+            return refuse(error,
+                          "webhook_retry_schedule has \"%.20s\": give 1 to %d numbers of seconds,"
+                          " each of at most %d",
+                          options->webhook_retry_schedule.entries[i], DELIVERY_ATTEMPTS_MAX,
+                          DELIVERY_DELAY_S_MAX);
+    }
+    return OPTIONS_READY;
+}
+
 static enum options_verdict check_feed(const struct options *options, char *error)
 {
     struct feed_address address;
@@ -487,6 +502,7 @@ static enum options_verdict check_relations(struct options *options, char *error
         check_mail(options, error) != OPTIONS_READY || check_tls(options, error) != OPTIONS_READY ||
         check_challenges(options, error) != OPTIONS_READY ||
         check_payments(options, error) != OPTIONS_READY ||
+        check_webhooks(options, error) != OPTIONS_READY ||
         check_feed(options, error) != OPTIONS_READY)
         return OPTIONS_REFUSED;
 

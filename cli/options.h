@@ -182,7 +182,14 @@ enum {
     X(outbound_private, "outbound-private", "outbound_private", SWITCH, false, 0, 0, IN_SERVE,     \
       "on|off", "on: requests to others (webhooks) may go to private addresses")                   \
     X(outbound_ca_file, "outbound-ca-file", "outbound_ca_file", TEXT, "", 0, 4000, IN_SERVE,       \
-      "FILE", "certificates (PEM) to trust in others, instead of the system's")
+      "FILE", "certificates (PEM) to trust in others, instead of the system's")                    \
+    X(webhook_retry_schedule, "webhook-retry-schedule", "webhook_retry_schedule", LIST, 0, 1, 6,   \
+      IN_SERVE, "SECONDS,...",                                                                     \
+      "a webhook's attempts: seconds before each; 0,5,300,1800,7200,18000,36000,50400,72000,"      \
+      "86400, if not given")                                                                       \
+    X(webhook_pending_max, "webhook-pending-max", "webhook_pending_max", NUMBER,                   \
+      engine.deliveries_pending_max, 16, 1000 * 1000, IN_SERVE, "N",                               \
+      "webhooks that may wait for one endpoint; then the oldest are given up")
 
 #define OPTIONS_ABUSE(X)                                                                           \
     X(challenge_routes, "challenge-routes", "challenge_routes", LIST, 0, 1, 40, IN_SERVE,          \

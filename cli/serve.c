@@ -271,6 +271,11 @@ static struct engine_options choose_engine_options(const struct service *service
 #define TAKE(field, option)                                                                        \
     if (options_is_given(options, OPTION_##option))                                                \
         wanted.field = (uint32_t)options->option;
+    if (options->webhook_retry_schedule.count > 0)
+        wanted.webhook_schedule.count = 0;
+    for (uint32_t i = 0; i < options->webhook_retry_schedule.count; i++)
+        delivery_schedule_add(&wanted.webhook_schedule, options->webhook_retry_schedule.entries[i]);
+    TAKE(deliveries_pending_max, webhook_pending_max)
     TAKE(hold_extensions_max, hold_extensions)
     TAKE(hold_retention_ms, hold_retention_ms)
     TAKE(holds_max, holds_max)
@@ -328,6 +333,7 @@ static bool create_engine(struct service *service)
     storage_ports_get(service->storage, &ports.journal, &ports.watermark, &ports.secrets);
     ports.outbound = outbound_port_get(service->outbound.outbound);
     ports.gateway = gateways_port(service->outbound.gateways);
+    ports.events[CONSUMER_WEBHOOKS] = engine_webhooks_consumer();
     if (service->outbound.feed.feed != NULL)
         ports.events[CONSUMER_FEED] = event_feed_port(&service->outbound.feed);
     ports.vault = storage_vault_get(service->storage);

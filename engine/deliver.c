@@ -398,6 +398,8 @@ void shard_deliver(struct shard *shard, struct message *message)
         coupons_deliver(shard, message);
     else if (message->type == MESSAGE_SETTINGS)
         settings_host_deliver(shard, message);
+    else if (message->type == MESSAGE_DELIVERY)
+        webhooks_deliver(shard, message);
     else if (message->type == MESSAGE_PRODUCT_SUBMIT)
         directory_submit(shard, message);
     else if (message->type == MESSAGE_CART || message->type == MESSAGE_CART_MERGE ||

@@ -35,6 +35,8 @@ struct engine_options engine_options_default(uint32_t shards)
         .cart_idle_ms = CART_IDLE_MS,
         .retention_period_ms = 24 * 3600 * 1000,
         .retention_steady_ms = 3600 * 1000,
+        .deliveries_pending_max = DELIVERIES_PENDING_MAX,
+        .webhook_schedule = delivery_schedule_default(),
         .coupons_max = COUPONS_MAX,
         .coupon_rows_max = COUPON_ROWS_MAX,
     };
@@ -136,6 +138,21 @@ static void lay_out_mails(struct carver *carver, const struct engine *engine, st
     atomic_store(&shard->mails_oldest_wall_ms, INT64_MAX);
 }
 
+static void lay_out_webhooks(struct carver *carver, const struct engine *engine,
+                             struct shard *shard)
+{
+    struct deliveries_sizes sizes = webhooks_sizes(&engine->options);
+    uint32_t rows = WEBHOOK_ENDPOINTS_MAX * sizes.lane_rows_max;
+    struct webhooks_memory memory;
+
+    memory.slots = carve(carver, DELIVERIES_UNDER_WAY_MAX * sizeof(*memory.slots));
+    memory.rows = carve(carver, rows * sizeof(*memory.rows));
+    memory.heaps = carve(carver, rows * sizeof(*memory.heaps));
+    memory.index = carve(carver, index_table_buckets(rows) * sizeof(*memory.index));
+    if (carver->base != NULL)
+        webhooks_init(shard, &memory);
+}
+
 static void lay_out_coupons(struct carver *carver, const struct engine *engine, struct shard *shard)
 {
     struct coupon_sizes sizes = {.coupons_max = engine->options.coupons_max,
@@ -177,6 +194,7 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
     }
     lay_out_accounts(carver, engine, shard);
     lay_out_mails(carver, engine, shard);
+    lay_out_webhooks(carver, engine, shard);
     lay_out_orders(carver, engine, shard);
     lay_out_coupons(carver, engine, shard);
     lay_out_batches(carver, engine, shard);
@@ -254,6 +272,8 @@ struct engine *engine_create(const struct engine_options *options, const struct 
     assert(options->outbox_rows_max >= 2 && options->outbox_rows_max <= OUTBOX_ROWS_MAX &&
            options->mails_under_way_max >= 1 &&
            options->mails_under_way_max <= MAILS_UNDER_WAY_MAX);
+    assert(options->deliveries_pending_max >= 1 && options->webhook_schedule.count >= 1 &&
+           options->webhook_schedule.count <= DELIVERY_ATTEMPTS_MAX);
     assert(ports->secrets.mac != NULL && ports->secrets.digest != NULL);
     assert(options->batches >= 2 && options->requests_max >= 1 && options->mailbox_max >= 1);
     if (engine == NULL)
@@ -362,6 +382,7 @@ static void free_envelopes(struct engine *engine)
         accounts_destroy(&shard->accounts);
         orders_destroy(&shard->orders);
         mails_destroy(&shard->mails);
+        webhooks_destroy(&shard->webhooks);
         coupons_destroy(&shard->coupons);
         events_out_destroy(&shard->events_out);
         rounds_destroy(&shard->rounds);
@@ -507,6 +528,21 @@ bool engine_is_idle(const struct engine *engine)
     return true;
 }
 
+static int64_t oldest_webhook_seconds(const struct engine *engine)
+{
+    int64_t oldest_ms = INT64_MAX;
+    int64_t age_ms;
+
+    for (uint32_t i = 0; i < engine->options.shards; i++) {
+        int64_t wall_ms =
+            atomic_load_explicit(&engine->shards[i]->webhooks_oldest_wall_ms, memory_order_relaxed);
+
+        oldest_ms = wall_ms < oldest_ms ? wall_ms : oldest_ms;
+    }
+    age_ms = oldest_ms == INT64_MAX ? 0 : engine_now(engine).wall_ms - oldest_ms;
+    return age_ms > 0 ? age_ms / 1000 : 0;
+}
+
 static int64_t oldest_mail_seconds(const struct engine *engine)
 {
     int64_t oldest_ms = INT64_MAX;
@@ -562,6 +598,7 @@ void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_
     metrics_out->mails_oldest_seconds = oldest_mail_seconds(engine);
     for (uint32_t i = 0; i < EVENT_CONSUMER_COUNT; i++)
         metrics_out->events_oldest_seconds[i] = events_out_oldest_seconds(engine, i);
+    metrics_out->webhooks_oldest_seconds = oldest_webhook_seconds(engine);
     for (uint32_t i = 0; i < engine->options.shards; i++) {
         const struct shard_metrics *metrics = &engine->shards[i]->metrics;
 

@@ -15,6 +15,7 @@
 #include "account.h"
 #include "cart.h"
 #include "coupon.h"
+#include "deliveries.h"
 #include "directory.h"
 #include "env.h"
 #include "messages.h"
@@ -60,6 +61,8 @@ struct engine_options {
      * has run evenly for so long. */
     uint32_t retention_period_ms;
     uint32_t retention_steady_ms;
+    uint32_t deliveries_pending_max; /* webhooks of one endpoint; over all shards */
+    struct delivery_schedule webhook_schedule;
     uint32_t coupons_max;     /* a shard */
     uint32_t coupon_rows_max; /* a shard: uses that are held; and customers of limited coupons */
 };
@@ -157,6 +160,7 @@ enum command_type {
     COMMAND_CART,       /* the principal's */
     COMMAND_CART_MERGE, /* a guest's into that of the principal, who is a customer */
     COMMAND_CART_CLEAR, /* what the principal has ordered */
+    COMMAND_DELIVERY,   /* a webhook is to be sent again, or for trial */
 };
 
 struct command {
@@ -214,6 +218,10 @@ struct command {
             uint32_t partition; /* the coupon's, as its view says */
             struct coupon_use_body body;
         } coupon_use; /* COUPON_HOLD, _COMMIT, _RELEASE */
+        struct {
+            uint32_t partition;
+            struct delivery_body body; /* its origin is the command's */
+        } delivery;
         struct {
             enum cart_operation operation;
             struct slice sku;    /* CART_ADD, CART_SET, CART_REMOVE */
@@ -334,6 +342,33 @@ void shard_set_courier(struct shard *shard, engine_courier courier, void *user);
 /* What became of it: recorded, and durable before it is forgotten. A crash before that sends it
  * again. `reason`: for staff, without private data; its first 63 bytes are kept. */
 void engine_mail_done(struct engine_mail *mail, enum courier_result result, const char *reason);
+
+/* ---- webhooks ---- */
+
+/* The consumer of events that makes webhooks of them: ports.events[CONSUMER_WEBHOOKS]. */
+struct event_consumer_port engine_webhooks_consumer(void);
+
+/* An attempt that is due at a webhook, and that nothing hides any more: what caused it is durable.
+ * Valid until engine_delivery_done. */
+struct engine_delivery {
+    struct delivery_event event;
+    uint64_t sequence; /* with the partition and the event's time, the event's identity */
+    uint32_t partition;
+    uint32_t endpoint; /* its number in the settings */
+    uint8_t attempts;  /* so far */
+};
+
+/* Takes an event to an endpoint; called on the shard's thread. Calls engine_delivery_done once,
+ * then or later, on the same thread. */
+typedef void (*engine_webhook_courier)(void *user, struct shard *shard,
+                                       struct engine_delivery *delivery);
+
+/* Before the shard runs, or on its thread. Without a courier webhooks wait. */
+void shard_set_webhook_courier(struct shard *shard, engine_webhook_courier courier, void *user);
+
+/* What became of it: recorded, and durable before it is forgotten. A crash before that sends it
+ * again. `answer->random` is the engine's. */
+void engine_delivery_done(struct engine_delivery *delivery, const struct delivery_answer *answer);
 
 /* ---- work for other threads ---- */
 

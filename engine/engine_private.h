@@ -20,6 +20,7 @@
 #include "session_marks.h"
 #include "settings_host.h"
 #include "timers.h"
+#include "webhooks.h"
 
 enum {
     /* Messages drained from one mailbox before the next has its turn. */
@@ -66,6 +67,7 @@ struct shard {
     struct timers timers;
     struct accounts accounts;
     struct mails mails;
+    struct webhooks webhooks;
     struct cart_pool *carts;
     struct rounds rounds;
     struct orders orders;
@@ -103,8 +105,9 @@ struct shard {
     _Alignas(CACHE_LINE) _Atomic uint64_t tick;
     _Atomic bool idle;
     struct shard_metrics metrics;
-    _Atomic int64_t mails_oldest_wall_ms; /* INT64_MAX: none waits */
+    _Atomic int64_t mails_oldest_wall_ms;                        /* INT64_MAX: none waits */
     _Atomic int64_t events_oldest_wall_ms[EVENT_CONSUMER_COUNT]; /* INT64_MAX: none waits */
+    _Atomic int64_t webhooks_oldest_wall_ms;                     /* likewise */
     _Atomic int64_t vault_keys_previous;                         /* engine_vault_keys */
     _Atomic int64_t vault_keys_unreadable;
 

@@ -55,7 +55,13 @@
     X(events_webhooks_waiting, gauge, "Events that the webhooks are yet to take in")               \
     X(events_webhooks_done, counter, "Events that the webhooks have taken in")                     \
     X(events_erased, counter, "Events deleted past their time")                                    \
-    X(events_gaps, counter, "Times that events were not where they were expected: see check")
+    X(events_gaps, counter, "Times that events were not where they were expected: see check")      \
+    X(webhooks_pending, gauge, "Webhooks that are yet to reach their endpoints")                   \
+    X(webhooks_delivered, counter, "Webhooks that their endpoints took")                           \
+    X(webhooks_failed, counter, "Attempts at webhooks that failed")                                \
+    X(webhooks_dead, counter, "Webhooks that were given up; staff may send them again")            \
+    X(webhooks_overflowed, counter, "Of them, because too many waited for their endpoint")         \
+    X(webhooks_replayed, counter, "Webhooks that staff sent again")
 
 struct shard_metrics {
 #define X(name, kind, help) _Atomic int64_t name;
@@ -74,8 +80,9 @@ struct engine_metrics {
     int64_t durable_commit;
     int64_t mails_oldest_seconds; /* age of the oldest that waits; 0: none does */
     int64_t events_oldest_seconds[EVENT_CONSUMER_COUNT]; /* likewise, of events out */
-    int64_t erasures_pending; /* deleted keys that files may still hold */
-    int64_t scrub_last_ms;    /* the newest scrub took; 0: there was none since the start */
+    int64_t webhooks_oldest_seconds; /* likewise, of what their endpoints have not got */
+    int64_t erasures_pending;        /* deleted keys that files may still hold */
+    int64_t scrub_last_ms;           /* the newest scrub took; 0: there was none since the start */
 };
 
 /* Adds to a counter of the calling thread's own shard. */

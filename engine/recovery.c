@@ -102,6 +102,11 @@ static bool restore_others(struct recovery *recovery, const struct record *recor
             recovery->contradiction = true;
         return true;
     }
+    if (record->kind == RECORD_DELIVERY) {
+        recovery->contradiction = !MUTANT(DELIVERY_FORGOTTEN) &&
+                                  !webhooks_restore(recovery->shard, &recovery->now, record);
+        return true;
+    }
     if (record->kind == RECORD_ALIAS && !MUTANT(MARKS_NOT_RESTORED))
         session_mark_move(engine->marks, &record->alias.guest);
     if (record->kind == RECORD_MAIL && !MUTANT(MAIL_FORGOTTEN))

@@ -28,7 +28,7 @@ static bool has_work(const struct shard *shard)
         atomic_load_explicit(&shard->completed, memory_order_relaxed) != NULL)
         return true;
     if (orders_have_work(shard) || accounts_have_ready(&shard->accounts) ||
-        coupons_have_ready(&shard->coupons))
+        coupons_have_ready(&shard->coupons) || webhooks_have_work(shard))
         return true;
     for (uint32_t i = 0; i < engine->options.shards; i++)
         if (mailbox_depth(engine_mailbox(engine, i, shard->index)) > 0)
@@ -83,6 +83,8 @@ uint32_t shard_sleep_ms(const struct shard *shard)
         wake_ms = rounds_next_ms(shard);
     if (events_out_next_ms(shard) < wake_ms)
         wake_ms = events_out_next_ms(shard);
+    if (webhooks_next_ms(shard) < wake_ms)
+        wake_ms = webhooks_next_ms(shard);
     left_ms = wake_ms - env->now(env->self).boot_ms;
     if (left_ms < 0)
         return 0;
@@ -312,6 +314,7 @@ static void fill_batch(struct shard *shard)
     coupons_run_ready(shard);
     carts_tend(shard);
     events_out_record(shard);
+    webhooks_record(shard);
     drain_mailboxes(shard);
     if (MUTANT(LAPSES_LAST))
         run_timers(shard);
@@ -354,6 +357,7 @@ static void show_metrics(struct shard *shard)
                           depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&
                               shard->reads == 0 && shard->works == 0 && shard->outbound_jobs == 0 &&
                               shard->products == 0 && shard->mails.busy == 0 &&
+                              shard->webhooks.busy == 0 && shard->webhooks.batch_count == 0 &&
                               shard->orders.asking == 0 && events_out_is_idle(shard) &&
                               inventory_pool_aborting(shard->pool) == 0,
                           memory_order_release);
@@ -371,6 +375,7 @@ bool shard_step(struct shard *shard)
     take_returned(shard);
     take_completed(shard);
     mails_step(shard);
+    webhooks_step(shard);
     rounds_step(shard);
     orders_ask(shard);
     events_out_step(shard);

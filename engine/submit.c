@@ -562,6 +562,24 @@ static enum outcome submit_settings(struct shard *shard, const struct command *c
     return send_request(shard, target);
 }
 
+static enum outcome submit_delivery(struct shard *shard, const struct command *command,
+                                    uint64_t cookie)
+{
+    uint32_t partition = command->delivery.partition;
+    uint32_t target = engine_shard_of(shard->engine, partition);
+    struct message *message;
+
+    if (partition >= shard->engine->options.partitions)
+        return OUTCOME_NOT_FOUND;
+    message = begin_request(shard, target, MESSAGE_DELIVERY, 0, cookie);
+    if (message == NULL)
+        return OUTCOME_OVERLOADED;
+    message->partition = (uint16_t)partition;
+    message->delivery = command->delivery.body;
+    message->delivery.origin = command->origin;
+    return send_request(shard, target);
+}
+
 /* What may not be begun in this mode; when storage is full, claim_or_refuse looks further. */
 static enum outcome mode_refuses(const struct engine *engine, enum command_type type)
 {
@@ -631,6 +649,8 @@ enum outcome engine_submit(struct shard *shard, const struct command *command, u
                                &command->coupon_use.body, cookie);
     case COMMAND_SETTINGS:
         return submit_settings(shard, command, cookie);
+    case COMMAND_DELIVERY:
+        return submit_delivery(shard, command, cookie);
     case COMMAND_CART:
         return submit_cart(shard, command, cookie);
     case COMMAND_CART_MERGE:

@@ -185,6 +185,7 @@ static enum check_result verdict(struct check *check, char *error, size_t error_
     }
     check_accounts_print_keys(check);
     print_audit(check);
+    check_deliveries_print(check);
     fprintf(check->out,
             "check: ok %" PRIu64 " SKUs, %" PRIu64 " holds, %" PRIu64
             " ledger entries, commit %" PRIu64 ", %" PRIu64 " unfinished, state %016" PRIx64 "\n",
@@ -207,6 +208,7 @@ static enum check_result audit(struct check *check, const struct data_folder *fo
         check_carts_partition(check, i);
         check_coupons_partition(check, i);
         check_orders_partition(check, i);
+        check_deliveries_partition(check, i);
     }
     check_names(check);
     check_links(check);
@@ -218,6 +220,7 @@ static enum check_result audit(struct check *check, const struct data_folder *fo
     enum check_result result = verdict(check, error, error_size);
     check_vector_free(&check->names);
     check_vector_free(&check->promises);
+    check_vector_free(&check->endpoints);
     check_vector_free(&check->links);
     check_vector_free(&check->wrapping_keys);
     free(check->floors);

@@ -37,6 +37,10 @@ struct check {
     struct vector orders;          /* struct check_order, ascending */
     struct vector order_holds;     /* struct check_order_hold, ascending */
     struct vector order_uses;      /* struct check_order_use */
+    struct vector endpoints;       /* uint32_t: numbers of webhook endpoints, ascending */
+    uint32_t endpoints_next;       /* the next number that is given to one */
+    uint64_t webhooks_pending;
+    uint64_t webhooks_dead;
     struct vector names;           /* uint64_t: hashes of SKUs, over all partitions */
     struct vector promises;        /* struct check_link: what owners say of other partitions */
     struct vector links;           /* struct check_link: what those partitions have */
@@ -154,6 +158,13 @@ struct check_order_use {
 void check_orders_partition(struct check *check, uint32_t partition);
 /* Compares them, after all partitions. */
 void check_orders(struct check *check);
+
+/* ---- check_deliveries.c ---- */
+
+/* Reads one partition's webhooks, after its orders; in ascending order of partitions. */
+void check_deliveries_partition(struct check *check, uint32_t partition);
+/* Says how many wait, and how many were given up: no damage. */
+void check_deliveries_print(const struct check *check);
 
 /* ---- check_coupons.c ---- */
 

@@ -9,6 +9,7 @@
 
 #include "bytes.h"
 #include "codec_account.h"
+#include "codec_delivery.h"
 #include "codec_fields.h"
 #include "codec_order.h"
 #include "codec_settings.h"
@@ -299,6 +300,13 @@ static void encode_order(struct writer *writer, const struct record *record)
     write_bytes(writer, packed, codec_order_pack(record, packed, sizeof(packed)));
 }
 
+static void encode_delivery(struct writer *writer, const struct record *record)
+{
+    uint8_t packed[CODEC_DELIVERY_BYTES_MAX];
+
+    write_bytes(writer, packed, codec_delivery_pack(&record->delivery, packed, sizeof(packed)));
+}
+
 static void encode_setting(struct writer *writer, const struct record *record)
 {
     uint8_t packed[CODEC_SETTING_BYTES_MAX];
@@ -413,6 +421,11 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
         break;
     case RECORD_CURSOR:
         pack_uint64(&writer, record->cursor.sequence);
+        break;
+    case RECORD_DELIVERY:
+    case RECORD_DELIVERY_DEAD:
+    case RECORD_DELIVERY_DONE:
+        encode_delivery(&writer, record);
         break;
     case RECORD_KIND_COUNT:
         break;

@@ -7,6 +7,7 @@
 
 #include "bytes.h"
 #include "codec_account.h"
+#include "codec_delivery.h"
 #include "codec_fields.h"
 #include "codec_order.h"
 #include "codec_settings.h"
@@ -462,6 +463,17 @@ static void decode_setting(struct taker *taker, struct record *record)
         taker->error = CODEC_BAD_RANGE;
 }
 
+static void decode_delivery(struct taker *taker, struct record *record)
+{
+    const struct field *field = taker->at++;
+
+    if (field->type != FIELD_BYTES)
+        taker->error = CODEC_BAD_FORM;
+    else if (!codec_delivery_unpack((const uint8_t *)field->bytes, field->number,
+                                    &record->delivery))
+        taker->error = CODEC_BAD_RANGE;
+}
+
 static void decode_fields(struct taker *taker, struct record *record)
 {
     switch ((enum record_kind)record->kind) {
@@ -553,6 +565,11 @@ static void decode_fields(struct taker *taker, struct record *record)
         break;
     case RECORD_CURSOR:
         record->cursor.sequence = take_number(taker, CODEC_SEQUENCE_END - 1);
+        break;
+    case RECORD_DELIVERY:
+    case RECORD_DELIVERY_DEAD:
+    case RECORD_DELIVERY_DONE:
+        decode_delivery(taker, record);
         break;
     case RECORD_KIND_COUNT:
         taker->error = CODEC_BAD_FORM;

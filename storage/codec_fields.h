@@ -56,6 +56,9 @@ static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
     [RECORD_EVENT_OUT] = 1,
     [RECORD_SETTING] = 1,
     [RECORD_CURSOR] = 1,
+    [RECORD_DELIVERY] = 1,
+    [RECORD_DELIVERY_DEAD] = 1,
+    [RECORD_DELIVERY_DONE] = 1,
     [RECORD_CART] = CODEC_CART_FIELDS,
 };
 

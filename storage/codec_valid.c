@@ -129,6 +129,11 @@ static bool key_is_valid(const struct record *record)
         return record->subject < SETTING_KIND_COUNT && record->sequence <= UINT32_MAX;
     case RECORD_CURSOR:
         return record->subject < EVENT_CONSUMER_COUNT && record->sequence == 0;
+    case RECORD_DELIVERY:
+    case RECORD_DELIVERY_DEAD:
+    case RECORD_DELIVERY_DONE:
+        return record->subject >= 1 && record->sequence >= 1 &&
+               record->sequence < CODEC_SEQUENCE_END;
     case RECORD_KIND_COUNT:
         break;
     }
@@ -256,6 +261,11 @@ bool codec_record_is_valid(const struct record *record)
         return setting_record_is_valid(record->subject, record->sequence, &record->setting);
     case RECORD_CURSOR:
         return record->cursor.sequence < CODEC_SEQUENCE_END;
+    case RECORD_DELIVERY:
+    case RECORD_DELIVERY_DEAD:
+    case RECORD_DELIVERY_DONE:
+        return delivery_is_valid(&record->delivery) &&
+               record->delivery.state == record->kind - RECORD_DELIVERY;
     case RECORD_CART:
         return cart_is_valid(record);
     case RECORD_KIND_COUNT:

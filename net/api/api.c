@@ -18,6 +18,7 @@
 #include "api/redirect.h"
 #include "api/sessions.h"
 #include "api/vault_watch.h"
+#include "api/webhook_courier.h"
 
 /* Exchanges that have gone leave commands behind them for a while. */
 enum { PENDING_PER_EXCHANGE = 2 };
@@ -95,7 +96,8 @@ static void shard_free(struct api_shard *shard)
 static bool shard_init(struct api *api, struct api_shard *shard)
 {
     uint32_t pending = api->options.http.exchanges_max * PENDING_PER_EXCHANGE +
-                       IMPORTS_MAX * IMPORT_WINDOW + FLOWS_MAX + SHARDS_MAX;
+                       IMPORTS_MAX * IMPORT_WINDOW + FLOWS_MAX + SHARDS_MAX +
+                       DELIVERIES_UNDER_WAY_MAX;
     struct hash_key seed;
 
     shard->api = api;
@@ -243,6 +245,7 @@ int api_shard_start(void *user, struct shard *engine_side, uv_loop_t *loop)
     shard_random(engine_side, &http.seed, sizeof(http.seed));
     shard_set_reply(engine_side, dispatch_reply, shard);
     courier_start(shard);
+    webhook_courier_start(shard);
     int status = http_server_start(loop, &http, shard->api->router, shard, &server);
     log_begin(&line, status == 0 ? LOG_INFO : LOG_ERROR,
               status == 0 ? "shard_listens" : "shard_cannot_listen", shard->now.wall_ms);

@@ -68,6 +68,19 @@ static uint64_t number_of(const uint8_t *bytes, unsigned width)
     return number;
 }
 
+static void write_delivery(struct writer *writer, const struct engine *engine,
+                           const struct audit_record *entry, uint32_t partition)
+{
+    struct reservation_id event = {.sequence = number_of(entry->name, 8),
+                                   .created_ms = (int64_t)number_of(entry->name + 8, 8),
+                                   .partition = partition};
+    char id[DELIVERY_ID_LENGTH_MAX + 1];
+
+    delivery_id_format(&event, (uint32_t)number_of(entry->name + 16, 8),
+                       &engine_secrets(engine)->id_key, id);
+    write_json_string(writer, id, strlen(id));
+}
+
 static void write_subject(struct writer *writer, const struct audit_walk *walk,
                           const struct audit_record *entry, uint32_t partition)
 {
@@ -104,6 +117,9 @@ static void write_subject(struct writer *writer, const struct audit_walk *walk,
                                               .partition = partition};
         order_id_format(&reservation, &engine_secrets(engine)->id_key, id);
         write_json_string(writer, id, RESERVATION_ID_LENGTH);
+        break;
+    case AUDIT_OF_DELIVERY:
+        write_delivery(writer, engine, entry, partition);
         break;
     case AUDIT_OF_ACCOUNT:
     case AUDIT_SUBJECT_COUNT:
@@ -388,10 +404,18 @@ static bool find_subject(struct api_call *call, const char *text, size_t length,
     const struct sku_entry *sku;
     struct reservation_id reservation;
     struct principal account;
-    uint8_t name[16];
+    uint8_t name[24];
     uint32_t partition;
     uint32_t number;
 
+    if (delivery_id_parse(text, length, &secrets->id_key, &reservation, &number)) {
+        uint64_t parts[3] = {reservation.sequence, (uint64_t)reservation.created_ms, number};
+
+        for (unsigned i = 0; i < sizeof(name); i++)
+            name[i] = (uint8_t)(parts[i / 8] >> (56 - 8 * (i % 8)));
+        add_subject(filter, AUDIT_OF_DELIVERY, reservation.partition, name, sizeof(name));
+        return true;
+    }
     if (account_id_parse(text, length, &account)) {
         if (account_principal_parse(&account, &secrets->id_key, &partition, &number))
             add_subject(filter, AUDIT_OF_ACCOUNT, partition, account.bytes, sizeof(account.bytes));
@@ -404,7 +428,7 @@ static bool find_subject(struct api_call *call, const char *text, size_t length,
             name[8 + i] = (uint8_t)((uint64_t)reservation.created_ms >> (56 - 8 * i));
         }
         add_subject(filter, is_order ? AUDIT_OF_ORDER : AUDIT_OF_RESERVATION, reservation.partition,
-                    name, sizeof(name));
+                    name, 16);
         return true;
     }
     sku = directory_find_sku(directory, text, length);

@@ -31,3 +31,20 @@ void counters_count_answer(struct api_counters *counters, enum api_route_index r
     counter_add(&counters->latency[class].buckets[latency_bucket(duration_ns)], 1);
     counter_add(&counters->latency[class].sum_ns, duration_ns);
 }
+
+void counters_count_lag(struct lag_counters *lag, int64_t lag_ms)
+{
+    static const int64_t bounds_s[LAG_BUCKETS] = {
+#define X(seconds) seconds,
+        LAG_BOUNDS_S(X)
+#undef X
+    };
+    unsigned bucket = 0;
+
+    if (lag_ms < 0)
+        lag_ms = 0;
+    while (bucket < LAG_BUCKETS && lag_ms > bounds_s[bucket] * 1000)
+        bucket++;
+    counter_add(&lag->buckets[bucket], 1);
+    counter_add(&lag->sum_ms, (uint64_t)lag_ms);
+}

@@ -101,6 +101,36 @@ enum webhook_outcome {
         WEBHOOK_OUTCOME_COUNT
 };
 
+/* What became of an attempt at a webhook. */
+#define WEBHOOK_ATTEMPTS(X)                                                                        \
+    X(DELIVERED, "delivered")     /* 2xx */                                                        \
+    X(REFUSED, "refused")         /* any other answer */                                           \
+    X(GONE, "gone")               /* 410: the endpoint is disabled by it */                        \
+    X(UNREACHABLE, "unreachable") /* network, time-out, or an address that may not be asked */     \
+    X(UNTRIED, "untried")         /* it could not be begun, and is due again */
+
+enum webhook_attempt {
+#define X(name, text) ATTEMPT_##name,
+    WEBHOOK_ATTEMPTS(X)
+#undef X
+        ATTEMPT_COUNT
+};
+
+/* Seconds from an event to its being taken, here or there. */
+#define LAG_BOUNDS_S(X) X(1) X(5) X(30) X(300) X(1800) X(7200) X(43200)
+
+enum {
+#define X(seconds) LAG_BUCKET_##seconds,
+    LAG_BOUNDS_S(X)
+#undef X
+        LAG_BUCKETS
+};
+
+struct lag_counters {
+    _Atomic uint64_t buckets[LAG_BUCKETS + 1]; /* the last one: what took longer */
+    _Atomic uint64_t sum_ms;
+};
+
 struct api_counters {
     /* Row ROUTE_COUNT: what matched no route. */
     _Atomic uint64_t requests[ROUTE_COUNT + 1][STATUS_COUNT];
@@ -123,6 +153,9 @@ struct api_counters {
     _Atomic uint64_t workers_refused; /* what no worker could take */
     _Atomic uint64_t throttled;       /* of those: by throttle.h */
     _Atomic uint64_t webhooks[PROVIDER_COUNT][WEBHOOK_OUTCOME_COUNT];
+    _Atomic uint64_t webhook_attempts[ATTEMPT_COUNT];
+    struct lag_counters webhook_lag_in[PROVIDER_COUNT]; /* of those that were stored */
+    struct lag_counters webhook_lag_out;                /* of those that were delivered */
 };
 
 static inline void counter_add(_Atomic uint64_t *counter, uint64_t value)
@@ -135,6 +168,9 @@ static inline uint64_t counter_read(const _Atomic uint64_t *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
+
+/* Counts what lagged so long; less than nothing is nothing. */
+void counters_count_lag(struct lag_counters *lag, int64_t lag_ms);
 
 /* Counts one answer. */
 void counters_count_answer(struct api_counters *counters, enum api_route_index route, int status,

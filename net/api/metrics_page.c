@@ -6,6 +6,7 @@
 
 #include "api/api_shard.h"
 #include "api/event_feed.h"
+#include "api/metrics_webhooks.h"
 #include "api/problems.h"
 #include "http/http_tls.h"
 #include "outbound/feed.h"
@@ -392,6 +393,9 @@ static void write_engine(struct writer *writer, const struct api *api)
     write_figure(writer, "vault_keys_unreadable", "gauge",
                  "Data keys under a vault key that was not given; -1: not counted yet",
                  keys.unreadable);
+    write_figure(writer, "webhooks_oldest_seconds", "gauge",
+                 "Age of the oldest event that is yet to reach an endpoint",
+                 metrics.webhooks_oldest_seconds);
     write_figure(writer, "mails_oldest_seconds", "gauge", "Age of the oldest mail that waits",
                  metrics.mails_oldest_seconds);
     write_figure(writer, "events_feed_oldest_seconds", "gauge",
@@ -596,6 +600,7 @@ void api_metrics(struct api_call *call)
     write_feed(&writer, api);
     write_gateways(&writer, api);
     write_webhooks(&writer, api);
+    metrics_write_webhooks(&writer, api);
     if (writer.failed)
         respond_outcome(call->exchange, OUTCOME_OVERLOADED);
     else

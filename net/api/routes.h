@@ -174,6 +174,14 @@ enum api_key {
       OPTIONAL)                                                                                    \
     X(POST, "/v1/admin/webhook-endpoints/{id}/rotate-secret", endpoint_rotate, STAFF(OWNER),       \
       ADMIN, JSON_OR_EMPTY, OPTIONAL)                                                              \
+    X(POST, "/v1/admin/webhook-endpoints/{id}/test", endpoint_test, STAFF(OWNER), ADMIN,           \
+      JSON_OR_EMPTY, OPTIONAL)                                                                     \
+    X(GET, "/v1/admin/webhooks/inbox", webhook_inbox, STAFF(HOLDS), ADMIN, NONE, IGNORED)          \
+    X(GET, "/v1/admin/webhooks/deliveries", delivery_list, STAFF(HOLDS), ADMIN, NONE, IGNORED)     \
+    X(POST, "/v1/admin/webhooks/deliveries/replay", delivery_replay_all, STAFF(ORDERS), ADMIN,     \
+      JSON, OPTIONAL)                                                                              \
+    X(POST, "/v1/admin/webhooks/deliveries/{id}/replay", delivery_replay, STAFF(ORDERS), ADMIN,    \
+      JSON_OR_EMPTY, OPTIONAL)                                                                     \
     X(GET, "/v1/cart", cart_get, SESSION, CART, NONE, IGNORED)                                     \
     X(POST, "/v1/cart/items", cart_add, SESSION_OR_NEW, CART, JSON, OPTIONAL)                      \
     X(PATCH, "/v1/cart/items/{sku}", cart_set, SESSION_OR_NEW, CART, JSON, OPTIONAL)               \

@@ -12,7 +12,8 @@
 struct webhook {
     struct order_flow flow; /* first */
     uint8_t provider;
-    uint8_t kind; /* enum gateway_event_kind */
+    uint8_t kind;            /* enum gateway_event_kind */
+    int64_t created_wall_ms; /* when it happened, as the gateway says; 0: it does not */
     char event_id[PAYMENT_ID_MAX + 1];
 };
 
@@ -21,6 +22,15 @@ _Static_assert(offsetof(struct webhook, flow) == 0, "a webhook is found by its f
 static void count(struct api_shard *shard, uint8_t provider, enum webhook_outcome outcome)
 {
     counter_add(&shard->counters.webhooks[provider][outcome], 1);
+}
+
+static void count_lag(const struct webhook *webhook)
+{
+    struct api_shard *shard = webhook->flow.shard;
+
+    if (webhook->created_wall_ms != 0)
+        counters_count_lag(&shard->counters.webhook_lag_in[webhook->provider],
+                           engine_now(shard->api->engine).wall_ms - webhook->created_wall_ms);
 }
 
 static void acknowledge(struct http_exchange *exchange)
@@ -58,6 +68,7 @@ static void taken(struct order_flow *flow, enum outcome outcome)
         log_event(webhook, "payment_event_mismatched");
     } else if (outcome == OUTCOME_OK) {
         counted = WEBHOOK_STORED;
+        count_lag(webhook);
         if (webhook->kind == GATEWAY_EVENT_REFUND_FAILED)
             log_event(webhook, "payment_refund_failed");
     }
@@ -90,6 +101,7 @@ static void take(struct api_call *call, uint8_t provider, const struct gateway_e
     webhook->flow.authority = AUTHORITY_STAFF; /* by its signature */
     webhook->provider = provider;
     webhook->kind = event->kind;
+    webhook->created_wall_ms = event->created_s * 1000;
     memcpy(webhook->event_id, event->event_id, sizeof(webhook->event_id));
     if (event->payment_id[0] == '\0' ||
         !order_flow_read_id(&webhook->flow, event->order_id, strlen(event->order_id))) {

@@ -177,6 +177,11 @@ EXPECTED = {
     "endpoint_change": Expect(OK, kind="endpoint", body=lambda *_: {"enabled": False}),
     "endpoint_rotate": Expect(OK, kind="endpoint"),
     "endpoint_remove": Expect(NO_CONTENT, kind="endpoint"),
+    "endpoint_test": Expect(ACCEPTED, kind="target"),
+    "webhook_inbox": Expect(OK),
+    "delivery_list": Expect(OK),
+    "delivery_replay_all": Expect(OK, body=lambda *_: {"since": "2999-01-01T00:00:00Z"}),
+    "delivery_replay": Expect(ACCEPTED, kind="delivery"),
     "altcha_challenge": Expect(OK),
     "health": Expect(OK),
     "readiness": Expect(OK),
@@ -304,6 +309,18 @@ class MatrixTest(AccountTest):
     def make_endpoint(self, _):
         body = new_endpoint()
         return self.make_setting("/v1/admin/webhook-endpoints", body, body["url"])
+
+    def make_target(self, _):
+        """An endpoint that nobody changes."""
+        return self.make_endpoint(None)
+
+    def make_delivery(self, _):
+        """A test of an endpoint, which waits: nothing goes out here."""
+        endpoint = self.admin.call("POST", "/v1/admin/webhook-endpoints", new_endpoint(), expect=201).json()
+        made = self.admin.call("POST", f"/v1/admin/webhook-endpoints/{endpoint['id']}/test", {}, expect=202).json()
+        target = f"/v1/admin/webhooks/deliveries?endpoint={endpoint['id']}"
+        return Thing(made["id"], None, (made["webhook_id"],),
+                     lambda: [row["id"] for row in self.admin.call("GET", target).json()["data"]])
 
     def make_sku(self, _):
         return Thing(self.sku, None, (), lambda: self.admin.inventory(self.sku))

@@ -141,6 +141,7 @@ static void start(const uint8_t sizes[2])
     fixture.options.coupons_max = 64;
     fixture.options.coupon_rows_max = 64;
     fixture.options.carts_max = 16;
+    fixture.options.deliveries_pending_max = 16;
     fixture.options.skus_max = 64;
     fixture.options.limit_rows_max = 16;
     fixture.options.requests_max = 16;

@@ -471,6 +471,7 @@ static int serve(char *arguments[])
     options.coupons_max = 64;
     options.coupon_rows_max = 64;
     options.carts_max = 64;
+    options.deliveries_pending_max = 64;
     uv_sem_init(&driver.ended, 0);
     fcntl(STDIN_FILENO, F_SETFL, fcntl(STDIN_FILENO, F_GETFL) | O_NONBLOCK);
     engine = engine_create(&options, &ports);

@@ -493,6 +493,10 @@ void answers_take(void *user, uint64_t cookie, const struct message *message)
         coupons_take(world, cookie, message);
         return;
     }
+    if (hooks_is_cookie(cookie)) {
+        hooks_take(world, cookie, message);
+        return;
+    }
     if (mails_is_cookie(cookie)) {
         mails_take(world, cookie, message);
         return;

@@ -576,6 +576,7 @@ void world_heal(struct world *world)
     people_heal(world, settle);
     shoppers_heal(world, settle);
     sim_listeners_heal(world, settle);
+    hooks_heal(world, settle);
     ask_holds(world);
     list_holds(world);
     check_exactly(world);
@@ -599,6 +600,7 @@ void world_heal(struct world *world)
     people_check_all(world, settle);
     shoppers_check_end(world);
     sim_listeners_heal(world, settle);
+    hooks_heal(world, settle);
     let_lapse(world);
     world_forget(world, settle);
     coupons_check_end(world, settle);

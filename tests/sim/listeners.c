@@ -21,6 +21,13 @@ static const char *consumer_name(uint32_t consumer)
     return consumer == CONSUMER_FEED ? "the feed" : "the webhooks";
 }
 
+/* Where there are endpoints the webhooks are the engine's own: see hooks.c. */
+static bool is_listening(const struct world *world, uint32_t consumer)
+{
+    return world->profile.orders > 0 &&
+           (consumer != CONSUMER_WEBHOOKS || world->profile.hooks == 0);
+}
+
 void sim_listeners_start(struct world *world)
 {
     for (uint32_t i = 0; i < EVENT_CONSUMER_COUNT && world->profile.orders > 0; i++) {
@@ -232,7 +239,7 @@ void sim_listeners_check_cursor(struct world *world)
         (uint32_t)(world->step / world->profile.engine.partitions % EVENT_CONSUMER_COUNT);
     struct record record;
 
-    if (world->profile.orders == 0 ||
+    if (!is_listening(world, consumer) ||
         !journal_memory_find(world->journal, RECORD_CURSOR, partition, consumer, 0, &record))
         return;
     if (record.cursor.sequence > world->listeners.of[consumer].acknowledged[partition])
@@ -245,7 +252,7 @@ void sim_listeners_check_cursor(struct world *world)
 static bool is_all_told(const struct world *world, uint32_t *partition_out)
 {
     for (uint32_t i = 0; i < EVENT_CONSUMER_COUNT; i++)
-        for (uint32_t p = 0; p < world->profile.engine.partitions; p++)
+        for (uint32_t p = 0; is_listening(world, i) && p < world->profile.engine.partitions; p++)
             if (world->listeners.of[i].acknowledged[p] != newest_of(world, p)) {
                 *partition_out = p;
                 return false;
@@ -301,11 +308,13 @@ static void check_orders(const struct world *world, const struct sim_listener *l
 void sim_listeners_leave(struct world *world)
 {
     int64_t ahead_ms = world->wall.sets[world->wall.set_count - 1].ahead_ms + AWAY_MS;
+    uint32_t consumer;
 
     if (world->profile.orders == 0 || ahead_ms > SIM_WALL_AHEAD_MAX_MS)
         return;
-    world->listeners.of[sim_random_below(&world->random, EVENT_CONSUMER_COUNT)].is_away =
-        sim_random_below(&world->random, 2) == 0;
+    consumer = sim_random_below(&world->random, EVENT_CONSUMER_COUNT);
+    if (is_listening(world, consumer))
+        world->listeners.of[consumer].is_away = sim_random_below(&world->random, 2) == 0;
 }
 
 /* In the meantime the shop goes on, and deletes what is past its time. */
@@ -346,5 +355,6 @@ void sim_listeners_heal(struct world *world, void (*settle)(struct world *))
         settle(world);
     }
     for (uint32_t i = 0; i < EVENT_CONSUMER_COUNT; i++)
-        check_orders(world, &world->listeners.of[i]);
+        if (is_listening(world, i))
+            check_orders(world, &world->listeners.of[i]);
 }

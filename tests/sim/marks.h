@@ -172,6 +172,12 @@
     X(LISTENER_BUSY, "a consumer was busy")                                                        \
     X(LISTENER_AWAY, "a consumer came back after events were deleted that others had passed")      \
     X(CRASH_EVENTS_UNDER_WAY, "the process died with events at a consumer")                        \
+    X(HOOK_TAKEN, "a webhook was taken")                                                           \
+    X(HOOK_AGAIN, "a webhook was taken again")                                                     \
+    X(HOOK_DEAD, "a webhook was given up")                                                         \
+    X(HOOK_REPLAYED, "a webhook that was given up was sent again")                                 \
+    X(HOOK_OVERFLOW, "so many webhooks waited that the oldest were given up")                      \
+    X(CRASH_HOOKS, "the process died with webhooks under way")                                     \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {

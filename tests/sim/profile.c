@@ -178,6 +178,7 @@ static void draw_carts(struct profile *profile, struct sim_random *random)
 
     profile->shoppers = sim_random_below(random, 2);
     options->carts_max = 256;
+    options->deliveries_pending_max = 48;
     /* The wall clock is set by weeks here: carts that expire are test_actors_cart's. */
     options->cart_guest_ttl_s = options->cart_customer_ttl_s = UINT32_MAX;
     if (profile->shoppers == 0)
@@ -187,6 +188,17 @@ static void draw_carts(struct profile *profile, struct sim_random *random)
         return;
     options->carts_max = sim_random_range(random, 1, 4);
     profile->reshard_percent = 0; /* a pool is a shard's */
+}
+
+/* In half of the worlds with orders somebody listens. What is drawn here comes last. */
+static void draw_hooks(struct profile *profile, struct sim_random *random)
+{
+    if (profile->orders == 0)
+        return;
+    profile->hooks = sim_random_unless(random, 50, 4);
+    profile->step_weights[STEP_HOOK] = sim_random_range(random, 1, 20);
+    profile->engine.deliveries_pending_max =
+        sim_random_below(random, 2) == 0 ? 1 : sim_random_range(random, 8, 512);
 }
 
 void profile_draw(struct profile *profile, struct sim_random *random)
@@ -215,6 +227,7 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     draw_coupons(profile, random);
     draw_carts(profile, random);
     draw_shoppers(profile, random);
+    draw_hooks(profile, random);
 }
 
 void profile_race(struct profile *profile, struct sim_random *random)
@@ -266,6 +279,7 @@ void profile_heal(struct profile *profile)
     profile->step_weights[STEP_SHOPPER] = 0;
     profile->step_weights[STEP_GATEWAY] = 20;
     profile->step_weights[STEP_LISTENER] = 20;
+    profile->step_weights[STEP_HOOK] = 20;
     profile->step_weights[STEP_DISK] = 0;
     profile->commit_delay_steps = 0;
     profile->commit_fault_parts = 0;

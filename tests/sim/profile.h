@@ -50,7 +50,8 @@ enum {
     X(CART)      /* somebody does something with a cart */                                         \
     X(SHOPPER)   /* somebody orders, pays, cancels, ships or refunds */                            \
     X(GATEWAY)   /* a call at the gateway goes on, or it does something by itself */               \
-    X(LISTENER)  /* who is told of events ends a batch, or is busy from now on */
+    X(LISTENER)  /* who is told of events ends a batch, or is busy from now on */                  \
+    X(HOOK)      /* a webhook that is under way ends, or staff send one again */
 
 enum step_kind {
 #define X(name) STEP_##name,
@@ -93,6 +94,7 @@ struct profile {
     uint32_t coupons;
     uint32_t shoppers; /* 0: nobody has a cart */
     uint32_t orders;   /* 0: nobody orders */
+    uint32_t hooks;    /* endpoints of webhooks; 0: nobody listens */
     uint32_t clients;
     uint32_t devices;   /* the first of them are people's, who have accounts */
     uint32_t addresses; /* of e-mail */

@@ -229,6 +229,7 @@ static void start(struct rush *rush, uint64_t seed)
     options.coupons_max = 64;
     options.coupon_rows_max = 64;
     options.carts_max = 16;
+    options.deliveries_pending_max = 48;
     options.limit_rows_max = 64;
     options.skus_max = 8;
     options.requests_max = 64;

@@ -249,8 +249,8 @@ bool world_is_busy(const struct world *world)
             return true;
     return committer_is_ready(world) || journal_memory_pending(world->journal) != 0 ||
            world->mails.carried_count > 0 || sim_gateway_is_busy(world) ||
-           journal_memory_reads_pending(world->journal) != 0 || world->workers.count > 0 ||
-           sim_listeners_hold(world);
+           world->hooks.trip_count > 0 || journal_memory_reads_pending(world->journal) != 0 ||
+           world->workers.count > 0 || sim_listeners_hold(world);
 }
 
 /* A crash that is drawn may come a little later: what becomes durable until then may be lost. */
@@ -293,6 +293,10 @@ static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
         [STEP_SHOPPER] = world->profile.orders > 0 ? base[STEP_SHOPPER] : 0,
         [STEP_GATEWAY] = may_act_at_gateway(world) ? base[STEP_GATEWAY] : 0,
         [STEP_LISTENER] = sim_listeners_hold(world) ? base[STEP_LISTENER] : 0,
+        [STEP_HOOK] = world->hooks.trip_count > 0 ||
+                              (world->phase == PHASE_SALE && world->hooks.told_count > 0)
+                          ? base[STEP_HOOK]
+                          : 0,
         [STEP_COURIER] = world->mails.carried_count > 0 ? base[STEP_COURIER] : 0,
         [STEP_CART] = base[STEP_CART],
         [STEP_STALL] = world->profile.stall_steps_max > 0 ? 1 : 0,
@@ -391,6 +395,9 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
     case STEP_LISTENER:
         sim_listeners_act(world);
         break;
+    case STEP_HOOK:
+        hooks_act(world);
+        break;
     case STEP_COURIER:
         mails_come_back(world);
         break;
@@ -418,6 +425,7 @@ bool world_step(struct world *world)
     take_step(world, kind, shard);
     oracles_step(world);
     sim_listeners_check_cursor(world);
+    hooks_scan(world);
     if (world->draining && world->phase == PHASE_SALE && engine_is_idle(world->engine))
         restart_drained(world);
     if (world->step % AUDIT_STEPS == 0)

@@ -87,6 +87,8 @@ struct engine *world_create_engine(struct world *world, struct journal_memory *j
         .events = {sim_listener_port(world, CONSUMER_FEED),
                    sim_listener_port(world, CONSUMER_WEBHOOKS)},
     };
+    if (world->profile.hooks > 0)
+        ports.events[CONSUMER_WEBHOOKS] = engine_webhooks_consumer();
     struct engine *engine = engine_create(&world->profile.engine, &ports);
 
     assert(engine != NULL);
@@ -112,6 +114,7 @@ static void start_engine(struct world *world)
         world->turn_count[i] = 0;
     }
     mails_engine_started(world);
+    hooks_engine_started(world);
     world->holds_back = false;
     world->slow_until = 0;
     world->committer = (struct sim_thread){.state = THREAD_RUNNABLE};
@@ -155,6 +158,8 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
               reboot ? ", the machine restarts" : "");
     mark_crash(world, keep_pending);
     engine_metrics(world->engine, &metrics);
+    if (metrics.webhooks_overflowed > 0)
+        world_mark(world, MARK_HOOK_OVERFLOW);
     fits_one_shard = metrics.holds_kept < world->profile.engine.holds_max / 2;
     if (journal_memory_commits_when_stuck(world->journal) != 0)
         violation("the engine went on writing after a commit that was not ok");
@@ -169,6 +174,7 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     coupons_restart(world);
     carts_restart(world);
     shoppers_restart(world);
+    hooks_restart(world);
     sim_gateway_restart(world);
     sim_listeners_restart(world);
     books_restart(&world->books);
@@ -269,6 +275,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     carts_start(world);
     shoppers_start(world);
     sim_listeners_start(world);
+    hooks_start(world);
     clients_restart(world);
     world->settled = true;
     start_engine(world);
@@ -277,6 +284,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     profile_heal(&world->profile);
     world->phase = PHASE_HEAL;
     stock_the_shop(world);
+    hooks_make_endpoints(world, world_step);
     world->phase = PHASE_SALE;
     world->profile = drawn;
     if (drawn.crash_first_step != 0)

@@ -14,6 +14,7 @@
  *   shop.c       tax rates and shipping methods, as staff know them and shards see them
  *   shoppers.c   orders, and who pays for them
  *   listeners.c  who is told of events, outside of the process
+ *   hooks.c      endpoints of webhooks, outside of the process
  *   gateway.c    who moves the money, outside of the process
  *   heal.c       no more faults: everything ends, every unit can be sold
  *   retain.c     a month later: who is forgotten
@@ -26,6 +27,7 @@
 #include "engine.h"
 #include "env_controlled.h"
 #include "gateway.h"
+#include "hooks.h"
 #include "journal_memory.h"
 #include "listeners.h"
 #include "mails.h"
@@ -234,6 +236,7 @@ struct world {
     struct books books;
     struct people people;
     struct shop_model shop;
+    struct hooks_model hooks;
     struct session_cache caches[SIM_SHARDS_MAX];
     bool adopt_more; /* of the adoption that was answered last */
     uint32_t adopt_next;

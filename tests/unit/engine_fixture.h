@@ -162,6 +162,7 @@ static inline void fixture_create(struct fixture *fixture, uint32_t shards)
     fixture->options.coupons_max = 64;
     fixture->options.coupon_rows_max = 2048;
     fixture->options.carts_max = 256;
+    fixture->options.deliveries_pending_max = 16;
     fixture->options.skus_max = 512;
     fixture->options.limit_rows_max = 512;
     fixture->options.requests_max = 256;

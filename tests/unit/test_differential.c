@@ -565,6 +565,7 @@ static void create(struct stream *stream, uint64_t seed)
     stream->options.coupons_max = 64;
     stream->options.coupon_rows_max = 64;
     stream->options.carts_max = 256;
+    stream->options.deliveries_pending_max = 16;
     stream->options.skus_max = 64;
     stream->options.limit_rows_max = 4096;
     stream->options.batch_messages = 6;

@@ -364,6 +364,7 @@ static void an_engine_on_threads_sells_exactly_n(void **state)
     options.coupons_max = 64;
     options.coupon_rows_max = 64;
     options.carts_max = 256;
+    options.deliveries_pending_max = 64;
     options.requests_max = 256;
     client.engine = engine_create(&options, &ports);
     assert_non_null(client.engine);

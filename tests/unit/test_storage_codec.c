@@ -2,6 +2,7 @@
 /* Encoding and decoding of records: nothing is lost, nothing damaged passes. */
 #include "random_account.h"
 #include "random_coupon.h"
+#include "random_delivery.h"
 #include "random_order.h"
 #include "random_setting.h"
 #include "test_storage_support.h"
@@ -118,7 +119,8 @@ static void random_value(uint64_t *seed, struct audit_value *value)
 
 static void random_entry(uint64_t *seed, struct record *record)
 {
-    static const uint8_t lengths[AUDIT_SUBJECT_COUNT] = {0, 4, 16, 16, [AUDIT_OF_ORDER] = 16};
+    static const uint8_t lengths[AUDIT_SUBJECT_COUNT] = {
+        0, 4, 16, 16, [AUDIT_OF_ORDER] = 16, [AUDIT_OF_DELIVERY] = 24};
     struct audit_record *entry = &record->audit;
     char name[PRODUCT_ID_LENGTH_MAX + 1] = "";
 
@@ -257,6 +259,11 @@ static void random_rest(uint64_t *seed, struct record *record)
     case RECORD_CURSOR:
         record->subject = (uint32_t)random_number(seed, EVENT_CONSUMER_COUNT);
         record->cursor.sequence = random_number(seed, 1ULL << 40);
+        break;
+    case RECORD_DELIVERY:
+    case RECORD_DELIVERY_DEAD:
+    case RECORD_DELIVERY_DONE:
+        random_delivery_record(test_random, seed, record);
         break;
     case RECORD_PRODUCT:
     case RECORD_HOLD:
