@@ -162,6 +162,10 @@
     X(144, PINNED_LAPSES, "a pinned hold lapses")                                                  \
     X(145, STEP_BEFORE_DURABLE, "a gateway is asked before the record that says so is durable")    \
     X(146, STEP_FORGOTTEN, "after a restart an order's step is not taken up again")                \
+    /* ---- mails of orders ---- */                                                                \
+    X(158, ORDER_MAIL_TWICE, "an order that is shipped again is told of again")                    \
+    X(159, ORDER_MAIL_UNPAID, "an order that nobody paid for is told of when it is cancelled")     \
+    X(160, ORDER_MAIL_FORGOTTEN, "after a restart the mails of orders that wait are forgotten")    \
     /* ---- settings ---- */                                                                       \
     X(161, SETTINGS_NOT_PUBLISHED, "shards go on with the settings that they have")                \
     X(162, SETTINGS_PUBLISHED_EARLY, "settings are seen before they are durable")                  \

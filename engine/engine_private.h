@@ -65,6 +65,7 @@ struct shard {
     struct timers timers;
     struct accounts accounts;
     struct mails mails;
+    struct mails order_mails;
     struct cart_pool *carts;
     struct rounds rounds;
     struct orders orders;
@@ -102,6 +103,7 @@ struct shard {
     _Atomic bool idle;
     struct shard_metrics metrics;
     _Atomic int64_t mails_oldest_wall_ms; /* INT64_MAX: none waits */
+    _Atomic int64_t order_mails_oldest_wall_ms;
     _Atomic int64_t vault_keys_previous;  /* engine_vault_keys */
     _Atomic int64_t vault_keys_unreadable;
 

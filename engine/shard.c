@@ -351,7 +351,7 @@ static void show_metrics(struct shard *shard)
                           depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&
                               shard->reads == 0 && shard->works == 0 && shard->outbound_jobs == 0 &&
                               shard->products == 0 && shard->mails.busy == 0 &&
-                              shard->orders.asking == 0 &&
+                              shard->order_mails.busy == 0 && shard->orders.asking == 0 &&
                               inventory_pool_aborting(shard->pool) == 0,
                           memory_order_release);
 }
