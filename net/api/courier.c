@@ -15,6 +15,7 @@ struct trip {
     struct api_shard *shard;
     struct engine_mail *mail;
     struct mail_job *job;
+    bool is_order;
 };
 
 void courier_mail_name(const struct engine *engine, const struct principal *account,
@@ -44,6 +45,10 @@ static enum courier_result result_of(const struct trip *trip)
     case OUTBOUND_REFUSED:
         return COURIER_REFUSED;
     case OUTBOUND_NO_ROUTE:
+        /* Whoever has a folder and no mail server carries mails from there: an order's, of which
+         * there are many, do not wait for a mail server, and none is written again. */
+        if (trip->is_order)
+            return trip->job->outbound.job.filed ? COURIER_DELIVERED : COURIER_LATER;
         return COURIER_NO_ROUTE;
     case OUTBOUND_LATER:
     default:
@@ -155,7 +160,7 @@ static void take_order_mail(void *user, struct shard *engine_side, struct engine
         engine_mail_done(mail, COURIER_BUSY, "no memory");
         return;
     }
-    *trip = (struct trip){.shard = shard, .mail = mail};
+    *trip = (struct trip){.shard = shard, .mail = mail, .is_order = true};
     courier_mail_name(api->engine, &mail->account, mail->sequence, name);
     trip->job = order_mail_compose(api, mail, name, &result, &reason);
     if (trip->job == NULL)

@@ -20,8 +20,8 @@ class Mail:
         parsed = email.message_from_bytes(message, policy=email.policy.default)
         self.headers = parsed
         self.to, self.subject, self.id = parsed["To"], parsed["Subject"], parsed["Message-ID"]
-        self.text = parsed.get_body(("plain",)).get_content()
-        self.html = parsed.get_body(("html",)).get_content()
+        self.text = parsed.get_body(("plain",)).get_content().replace("\r\n", "\n")
+        self.html = parsed.get_body(("html",)).get_content().replace("\r\n", "\n")
 
 
 class MailTest(StaffTest):
@@ -234,7 +234,9 @@ class Killed(MailTest):
         self.assertEqual(len(found), expected, "a file has the name of its Message-ID: at most one an occasion")
         for order in orders:
             self.assertEqual(sum(f"your order {order['id']}" in mail.subject for mail in found), 1)
-        self.assertEqual(self.server.check().returncode if hasattr(self.server.check(), "returncode") else 0, 0)
+        self.server.stop()
+        checked = self.server.check()
+        self.assertEqual(checked.returncode, 0, checked.stdout)
 
 
 class Nowhere(StaffTest):
