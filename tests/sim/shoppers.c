@@ -582,6 +582,8 @@ static void act_on_order(struct world *world, uint32_t index)
             shoppers_checkout(world, index);
     } else if (order->status == ORDER_PENDING) {
         act_on_pending(world, index, drawn);
+    } else if (order->status == ORDER_PARTIALLY_REFUNDED && drawn < 50) {
+        shoppers_call(world, index, ORDER_CALL_FULFIL, NONE);
     } else if (drawn < 20) {
         shoppers_call(world, index, ORDER_CALL_GET, NONE);
     } else if (drawn < 30) {

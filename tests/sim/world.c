@@ -110,6 +110,7 @@ static void start_engine(struct world *world)
         world->turn_count[i] = 0;
     }
     mails_engine_started(world);
+    order_mails_engine_started(world);
     world->holds_back = false;
     world->slow_until = 0;
     world->committer = (struct sim_thread){.state = THREAD_RUNNABLE};
@@ -164,6 +165,7 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     world->dies_at_step = 0;
     clients_restart(world);
     mails_restart(world);
+    order_mails_restart(world);
     coupons_restart(world);
     carts_restart(world);
     shoppers_restart(world);

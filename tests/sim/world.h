@@ -28,6 +28,7 @@
 #include "journal_memory.h"
 #include "mails.h"
 #include "marks.h"
+#include "order_mails.h"
 #include "people.h"
 #include "shop.h"
 #include "shoppers.h"
@@ -227,6 +228,7 @@ struct world {
     struct coupons_model coupons;
     struct carts_model carts;
     struct shoppers_model shoppers;
+    struct order_mails_model order_mails;
     struct sim_gateway gateway;
     struct books books;
     struct people people;
