@@ -36,7 +36,7 @@
     X(mails_given_up, counter, "Mails that were given up")                                         \
     X(mails_dropped, counter, "Mails dropped because their account was erased")                    \
     X(order_mails_waiting, gauge, "Orders' mails that are yet to go out")                          \
-    X(order_mails_dead, gauge, "Orders' mails that were given up; staff may send them again")      \
+    X(order_mails_dead, gauge, "Orders' mails that were given up, and are kept")                   \
     X(order_mails_delivered, counter, "Orders' mails that were delivered")                         \
     X(order_mails_retried, counter, "Attempts at orders' mails that failed and will be repeated")  \
     X(order_mails_given_up, counter, "Orders' mails that were given up")                           \

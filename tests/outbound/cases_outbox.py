@@ -217,7 +217,7 @@ def test_an_erased_account_gets_the_mail_that_says_so_and_no_other():
             assert last["template"] == "account-deleted", last
             shop.staff("POST", f"/v1/admin/mails/{last['id']}/replay", expect=202)
             wait_for("end of the mail", lambda: not shop.mails()["data"])
-            (mail,) = exim.mails()
+            (mail,) = exim.wait_for_mails(1)
             assert "your account was deleted" in header(mail, "Subject"), mail
             wait_for("end of its key", lambda: shop.metric("erasures_pending") == 0)
             shop.staff("POST", f"/v1/admin/mails/{last['id']}/replay", expect=404)
