@@ -59,6 +59,7 @@ struct mail_effect {
     uint64_t sequence;
     int64_t next_wall_ms; /* 0: it is no more */
     uint8_t is_dead;
+    uint8_t is_of_order; /* of the other outbox; `account`: order_mail_owner */
 };
 
 struct effects {

@@ -255,6 +255,7 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
     case RECORD_ORDER_BODY:
     case RECORD_ORDER_PERSON:
     case RECORD_ORDER_OF:
+    case RECORD_ORDER_MAIL:
     case RECORD_CHECKOUT:
     case RECORD_EVENT_IN:
     case RECORD_EVENT_OUT:

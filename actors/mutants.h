@@ -172,6 +172,9 @@
     X(155, DELIVERY_FORGOTTEN, "after a restart webhooks that are pending are forgotten")          \
     X(156, DELIVERY_TO_ALL, "an endpoint is sent events that it did not ask for")                  \
     X(157, DELIVERY_DROPPED, "where too many webhooks wait the oldest goes without a trace")       \
+    X(158, ORDER_MAIL_TWICE, "an order that is shipped again is told of again")                    \
+    X(159, ORDER_MAIL_UNPAID, "an order that nobody paid for is told of when it is cancelled")     \
+    X(160, ORDER_MAIL_FORGOTTEN, "after a restart the mails of orders that wait are forgotten")    \
     /* ---- settings ---- */                                                                       \
     X(161, SETTINGS_NOT_PUBLISHED, "shards go on with the settings that they have")                \
     X(162, SETTINGS_PUBLISHED_EARLY, "settings are seen before they are durable")                  \

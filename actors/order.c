@@ -102,6 +102,13 @@ void order_set_status(const struct order_turn *turn, enum order_status status)
             (struct order_moment){.wall_ms = turn->moment->wall_ms, .status = (uint8_t)status};
     if (status != ORDER_PARTIALLY_REFUNDED && status != ORDER_REFUNDED)
         tell(turn, status, 0);
+    if (status == ORDER_CONFIRMED)
+        order_owe_mail(turn, ORDER_MAIL_CONFIRMED, 0);
+    else if (status == ORDER_SHIPPED)
+        order_owe_mail(turn, ORDER_MAIL_SHIPPED, 0);
+    else if (status == ORDER_CANCELLED &&
+             (order->confirmed_wall_ms != 0 || MUTANT(ORDER_MAIL_UNPAID)))
+        order_owe_mail(turn, ORDER_MAIL_CANCELLED, 0);
 }
 
 void order_begin_step(const struct order_turn *turn, enum order_step step)
@@ -542,6 +549,8 @@ static void refund_answered(const struct order_turn *turn, const struct order_an
     refund->state = REFUND_DONE;
     order->refunded_minor += refund->amount_minor;
     order->updated_wall_ms = turn->moment->wall_ms;
+    if (order->goal != ORDER_CANCELLED || order->confirmed_wall_ms == 0)
+        order_owe_mail(turn, ORDER_MAIL_REFUNDED, order->refund_count - 1U);
     if (is_owed)
         order_set_status(turn, (enum order_status)order->goal);
     else

@@ -44,8 +44,9 @@
     X(EVENT)   /* of the gateway: `event`; answered when it is stored */                           \
     X(FULFIL)  /* SHIPPED with `tracking`, else FULFILLING */                                      \
     X(DELIVER)                                                                                     \
-    X(REFUND) /* `amount_minor` (0: all that is left), `quantities` to restock */                  \
-    X(FORGET) /* the person: the key is destroyed */
+    X(REFUND)      /* `amount_minor` (0: all that is left), `quantities` to restock */             \
+    X(FORGET)      /* the person: the key is destroyed */                                          \
+    X(MAIL_RESULT) /* of the mail of occasion `mail_occasion`: what became of it */
 
 enum order_call {
 #define X(name) ORDER_CALL_##name,
@@ -102,6 +103,13 @@ struct order_envelope {
     char reason[REFUND_REASON_MAX + 1];
     uint8_t restock;
 
+    /* MAIL_RESULT: its record as it was read, and what is to become of it. */
+    uint8_t is_outbox;   /* asked by the shard itself, for a mail (engine/mails.h) */
+    uint8_t mail_result; /* enum mail_result (account.h) */
+    uint32_t mail_occasion;
+    int64_t retry_ms; /* MAIL_LATER: not before */
+    struct order_mail_record mail;
+
     /* CREATE: the order; otherwise the answer, for OK and wherever there is an order. */
     uint8_t replayed;
     struct order_record order;
@@ -147,6 +155,7 @@ struct order_context {
     struct order_numbers *events;
     bool may_confirm;    /* the provider takes CONFIRM */
     bool event_is_known; /* EVENT: the inbox has it */
+    bool sends_mails;    /* there is a way for them: what happens now is told by mail */
 };
 
 /* A call. PENDING: the answer is not there yet: ask order_outcome after each further step. Any
@@ -221,6 +230,9 @@ uint32_t order_partition_of(const struct principal *principal, uint32_t partitio
  * two).
  */
 enum event_type order_event_type(enum order_status status);
+/* Whose an order's mails are, in the outbox (outbox.h); and back. */
+struct principal order_mail_owner(uint32_t partition, uint64_t sequence);
+uint64_t order_mail_owner_sequence(const struct principal *owner, uint32_t *partition_out);
 
 /* Whether `status` may follow `before`: the transition table. */
 bool order_may_become(enum order_status before, enum order_status status);

@@ -518,6 +518,8 @@ static enum outcome receive(struct order_turn *turn, struct order_envelope *enve
         return refund(turn, envelope);
     case ORDER_CALL_FORGET:
         return forget(turn);
+    case ORDER_CALL_MAIL_RESULT:
+        return order_mail_result(turn, envelope);
     case ORDER_CALL_CREATE:
     case ORDER_CALL_COUNT:
     default:

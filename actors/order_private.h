@@ -33,6 +33,13 @@ void order_begin_refund(const struct order_turn *turn, int64_t amount_minor, uin
 uint64_t order_take_number(const struct order_turn *turn, struct order_numbers *numbers,
                            enum floor floor);
 
+/* ---- order_mail.c ---- */
+
+/* A mail is owed, if it has a way and was not owed before: with the open batch. */
+void order_owe_mail(const struct order_turn *turn, enum order_mail_kind kind, unsigned refund);
+enum outcome order_mail_result(const struct order_turn *turn,
+                               const struct order_envelope *envelope);
+
 /* ---- order_calls.c ---- */
 
 enum outcome order_take_event(const struct order_turn *turn, struct payment_event *event);

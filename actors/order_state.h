@@ -4,7 +4,9 @@
  *   the order    (ORDER while it lives, ORDER_PAST afterwards) all that changes
  *   its body     (ORDER_BODY) lines and texts: written once
  *   its person   (ORDER_PERSON) e-mail and address, sealed, and the key that opens them, wrapped;
- *                destroyed when the person is forgotten, while order and body stay for the books */
+ *                destroyed when the person is forgotten, while order and body stay for the books
+ *   its mails    (ORDER_MAIL) each one that its person is owed, until it has gone out: written in
+ *                the batch of what causes it; what it says is made of the others when it leaves */
 #ifndef STAMPEDE_ORDER_STATE_H
 #define STAMPEDE_ORDER_STATE_H
 
@@ -103,6 +105,38 @@ struct order_moment {
     uint8_t status; /* enum order_status */
 };
 
+/* What an order's person is told of by mail. Numbers are stored. */
+#define ORDER_MAILS(X)                                                                             \
+    X(CONFIRMED)                                                                                   \
+    X(SHIPPED)                                                                                     \
+    X(CANCELLED) /* after it was confirmed; with what goes back */                                 \
+    X(REFUNDED)  /* each refund, but that of a cancellation */
+
+enum order_mail_kind {
+#define X(name) ORDER_MAIL_##name,
+    ORDER_MAILS(X)
+#undef X
+        ORDER_MAIL_KIND_COUNT
+};
+
+struct order_mail_record {
+    uint8_t state; /* enum mail_state */
+    uint8_t kind;  /* enum order_mail_kind */
+    uint8_t attempts;
+    uint8_t refund; /* REFUNDED: which of the order's */
+    int64_t created_wall_ms;
+    int64_t next_wall_ms;          /* WAITING: not before */
+    int64_t order_created_wall_ms; /* with the record's key: the order's ID */
+    char reason[64];               /* of the newest failure, without private data */
+};
+
+/* What a mail is known by beside its order: at most one mail of an order has it, ever. `refund`: of
+ * REFUNDED, which one; else 0. */
+static inline uint32_t order_mail_occasion(enum order_mail_kind kind, unsigned refund)
+{
+    return (uint32_t)kind | refund << 8;
+}
+
 enum refund_state { REFUND_ASKED, REFUND_DONE, REFUND_REFUSED };
 
 struct order_refund {
@@ -152,6 +186,7 @@ struct order_record {
     struct order_moment timeline[ORDER_TIMELINE_MAX];
     char carrier[CARRIER_LENGTH_MAX + 1];
     char tracking[TRACKING_LENGTH_MAX + 1];
+    uint8_t mails; /* bits 1 << enum order_mail_kind: those that were ever owed; never REFUNDED */
 };
 
 /* Lines, and a text of the outer layers' that follows the struct in memory. */

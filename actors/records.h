@@ -36,6 +36,8 @@
  *   ORDER     sequence = the order's; one that lives: a step or its expiry is pending
  *   ORDER_PAST  the same sequence; one with which nothing is pending
  *   ORDER_BODY, ORDER_PERSON  the same sequence: see order_state.h
+ *   ORDER_MAIL  subject = the mail's occasion (order_mail_occasion), sequence = the order's; one that
+ *             its person is owed and that has not gone out
  *   ORDER_OF  subject = 32 bits of the principal's hash, sequence = the order's; whose it is
  *   CHECKOUT  (subject, sequence) = from the checkout's key; which order it made
  *   EVENT_IN  (subject, sequence) = from the hash of a gateway's event; that it had its effect
@@ -91,6 +93,7 @@
     X(ORDER_PAST, order_past)                                                                      \
     X(ORDER_BODY, order_body)                                                                      \
     X(ORDER_PERSON, order_person)                                                                  \
+    X(ORDER_MAIL, order_mail)                                                                      \
     X(ORDER_OF, order_of)                                                                          \
     X(CHECKOUT, checkout)                                                                          \
     X(EVENT_IN, event_in)                                                                          \
@@ -378,6 +381,7 @@ struct record {
         struct order_record order_past; /* of a name, and so a column family, of its own */
         struct order_body_record order_body;
         struct order_person_record order_person;
+        struct order_mail_record order_mail;
         struct order_of_record order_of;
         struct checkout_record checkout;
         struct event_in_record event_in;

@@ -309,7 +309,7 @@ static void receive_reply(struct shard *shard, struct message *message)
     if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed) &&
         !MUTANT(ANSWER_AFTER_LATCH))
         make_unknown(message);
-    if (message->reply.answers == MESSAGE_ACCOUNT && message->reply.account->is_outbox) {
+    if (mails_is_reply(message)) {
         mails_take_reply(shard, message);
         return;
     }

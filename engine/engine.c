@@ -123,7 +123,8 @@ static void lay_out_orders(struct carver *carver, const struct engine *engine, s
         orders_init(&shard->orders, &memory, count, shard->now.boot_ms);
 }
 
-static void lay_out_mails(struct carver *carver, const struct engine *engine, struct shard *shard)
+static void lay_out_mails(struct carver *carver, const struct engine *engine, struct shard *shard,
+                          struct mails *mails, const struct mails_source *source)
 {
     const struct engine_options *options = &engine->options;
     uint32_t buckets = index_table_buckets(options->outbox_rows_max);
@@ -134,8 +135,7 @@ static void lay_out_mails(struct carver *carver, const struct engine *engine, st
 
     if (carver->base == NULL)
         return;
-    mails_init(&shard->mails, options, slots, rows, heap, index, &engine->table_key);
-    atomic_store(&shard->mails_oldest_wall_ms, INT64_MAX);
+    mails_init(mails, shard, source, options, slots, rows, heap, index, &engine->table_key);
 }
 
 static void lay_out_webhooks(struct carver *carver, const struct engine *engine,
@@ -193,7 +193,8 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
         atomic_store(&shard->idle, true);
     }
     lay_out_accounts(carver, engine, shard);
-    lay_out_mails(carver, engine, shard);
+    lay_out_mails(carver, engine, shard, &shard->mails, &mails_of_accounts);
+    lay_out_mails(carver, engine, shard, &shard->order_mails, &mails_of_orders);
     lay_out_webhooks(carver, engine, shard);
     lay_out_orders(carver, engine, shard);
     lay_out_coupons(carver, engine, shard);
@@ -383,6 +384,7 @@ static void free_envelopes(struct engine *engine)
         orders_destroy(&shard->orders);
         mails_destroy(&shard->mails);
         webhooks_destroy(&shard->webhooks);
+        mails_destroy(&shard->order_mails);
         coupons_destroy(&shard->coupons);
         events_out_destroy(&shard->events_out);
         rounds_destroy(&shard->rounds);
@@ -543,17 +545,22 @@ static int64_t oldest_webhook_seconds(const struct engine *engine)
     return age_ms > 0 ? age_ms / 1000 : 0;
 }
 
+static void take_older(int64_t *oldest_ms, const _Atomic int64_t *shown)
+{
+    int64_t wall_ms = atomic_load_explicit(shown, memory_order_relaxed);
+
+    if (wall_ms < *oldest_ms)
+        *oldest_ms = wall_ms;
+}
+
 static int64_t oldest_mail_seconds(const struct engine *engine)
 {
     int64_t oldest_ms = INT64_MAX;
     int64_t age_ms;
 
     for (uint32_t i = 0; i < engine->options.shards; i++) {
-        int64_t wall_ms =
-            atomic_load_explicit(&engine->shards[i]->mails_oldest_wall_ms, memory_order_relaxed);
-
-        if (wall_ms < oldest_ms)
-            oldest_ms = wall_ms;
+        take_older(&oldest_ms, &engine->shards[i]->mails_oldest_wall_ms);
+        take_older(&oldest_ms, &engine->shards[i]->order_mails_oldest_wall_ms);
     }
     if (oldest_ms == INT64_MAX)
         return 0;

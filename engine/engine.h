@@ -322,6 +322,12 @@ struct engine_mail {
     uint16_t sealed_length;
     uint8_t template;
     uint8_t attempts; /* so far */
+
+    /* An order's mail: `account` and `sequence` are its identity, `template` an enum
+     * order_mail_kind, nothing is sealed; and the order is as it is now, with body and person. It
+     * is there until the courier returns. */
+    const struct order_envelope *order;
+    uint8_t refund; /* REFUNDED: which of the order's */
 };
 
 enum courier_result {
@@ -338,6 +344,8 @@ typedef void (*engine_courier)(void *user, struct shard *shard, struct engine_ma
 
 /* Before the shard runs, or on its thread. Without a courier mails wait. */
 void shard_set_courier(struct shard *shard, engine_courier courier, void *user);
+/* The same for orders' mails. Without a courier none is owed for what happens meanwhile. */
+void shard_set_order_courier(struct shard *shard, engine_courier courier, void *user);
 
 /* What became of it: recorded, and durable before it is forgotten. A crash before that sends it
  * again. `reason`: for staff, without private data; its first 63 bytes are kept. */

@@ -68,6 +68,7 @@ struct shard {
     struct accounts accounts;
     struct mails mails;
     struct webhooks webhooks;
+    struct mails order_mails;
     struct cart_pool *carts;
     struct rounds rounds;
     struct orders orders;
@@ -105,10 +106,11 @@ struct shard {
     _Alignas(CACHE_LINE) _Atomic uint64_t tick;
     _Atomic bool idle;
     struct shard_metrics metrics;
-    _Atomic int64_t mails_oldest_wall_ms;                        /* INT64_MAX: none waits */
     _Atomic int64_t events_oldest_wall_ms[EVENT_CONSUMER_COUNT]; /* INT64_MAX: none waits */
     _Atomic int64_t webhooks_oldest_wall_ms;                     /* likewise */
     _Atomic int64_t vault_keys_previous;                         /* engine_vault_keys */
+    _Atomic int64_t mails_oldest_wall_ms;                        /* INT64_MAX: none waits */
+    _Atomic int64_t order_mails_oldest_wall_ms;
     _Atomic int64_t vault_keys_unreadable;
 
     /* Shared. */

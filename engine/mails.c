@@ -8,14 +8,17 @@
 
 enum { SHOW_PERIOD_MS = 1000, SCAN_PERIOD_MS = 1000 };
 
-void mails_init(struct mails *mails, const struct engine_options *options, struct mail_slot *slots,
+void mails_init(struct mails *mails, struct shard *shard, const struct mails_source *source,
+                const struct engine_options *options, struct mail_slot *slots,
                 struct outbox_row *rows, uint32_t *heap, struct index_bucket *buckets,
                 const struct hash_key *key)
 {
     struct outbox_sizes sizes = {.rows_max = options->outbox_rows_max,
                                  .under_way_max = options->mails_under_way_max};
 
-    *mails = (struct mails){.slots = slots};
+    *mails = (struct mails){.shard = shard, .source = source, .slots = slots};
+    source->bind(shard, &mails->figures);
+    atomic_store(mails->figures.oldest_wall_ms, INT64_MAX);
     outbox_init(&mails->outbox, &sizes, rows, heap, buckets, key);
 }
 
@@ -28,10 +31,20 @@ void mails_destroy(struct mails *mails)
         free(mails->scan.read.read.result.bytes);
 }
 
+static void set_courier(struct mails *mails, engine_courier courier, void *user)
+{
+    mails->courier = courier;
+    mails->courier_user = user;
+}
+
 void shard_set_courier(struct shard *shard, engine_courier courier, void *user)
 {
-    shard->mails.courier = courier;
-    shard->mails.courier_user = user;
+    set_courier(&shard->mails, courier, user);
+}
+
+void shard_set_order_courier(struct shard *shard, engine_courier courier, void *user)
+{
+    set_courier(&shard->order_mails, courier, user);
 }
 
 static bool is_failed(const struct shard *shard)
@@ -52,7 +65,7 @@ static struct mail_slot *find_free(struct mails *mails)
 static void free_slot(struct mail_slot *slot)
 {
     slot->phase = MAIL_FREE;
-    slot->shard->mails.busy--;
+    slot->mails->busy--;
 }
 
 /* This attempt comes to nothing, and is not counted as one. */
@@ -60,81 +73,48 @@ static void postpone(struct mail_slot *slot, int64_t delay_ms)
 {
     struct shard *shard = slot->shard;
 
-    outbox_put_back(&shard->mails.outbox, slot->row, engine_now(shard->engine).boot_ms + delay_ms);
+    outbox_put_back(&slot->mails->outbox, slot->row, engine_now(shard->engine).boot_ms + delay_ms);
     free_slot(slot);
 }
 
-/* ---- asking the account ---- */
+/* ---- asking whose it is ---- */
 
-static bool submit(struct mail_slot *slot, struct account_envelope *envelope)
+static uint64_t cookie_of(const struct mail_slot *slot)
 {
-    struct command command = {.type = COMMAND_ACCOUNT, .account = envelope};
-    struct mails *mails = &slot->shard->mails;
-    struct refusal refusal;
-
-    envelope->is_outbox = 1;
-    envelope->account = slot->mail.account;
-    if (engine_submit(slot->shard, &command, (uint64_t)(slot - mails->slots), &refusal) ==
-        OUTCOME_PENDING)
-        return true;
-    envelope_free(envelope);
-    return false;
+    return (uint64_t)(slot - slot->mails->slots);
 }
 
-static void ask_account(struct mail_slot *slot)
+static void ask(struct mail_slot *slot)
 {
-    struct account_envelope *envelope = account_envelope_create(ACCOUNT_CALL_GET);
-
     slot->phase = MAIL_ASKING;
-    if (envelope == NULL || !submit(slot, envelope))
+    if (!slot->mails->source->ask(slot, cookie_of(slot)))
         postpone(slot, MAIL_POSTPONE_MS);
 }
 
 /* ---- recording ---- */
 
-static void fill_result(const struct mail_slot *slot, struct account_envelope *envelope)
-{
-    const struct mail_record *record = &slot->record;
-
-    envelope->mail = slot->mail.sequence;
-    envelope->mail_result = slot->result;
-    envelope->mail_template = record->template;
-    envelope->mail_attempts = (uint8_t)(record->attempts + 1);
-    envelope->mail_created_wall_ms = record->created_wall_ms;
-    envelope->retry_ms = slot->backoff_ms;
-    memcpy(envelope->reason, slot->reason, sizeof(envelope->reason));
-    envelope->sealed_mail_length = record->sealed_length;
-    memcpy(envelope->sealed_mail, record->sealed, record->sealed_length);
-}
-
 /* Until it is accepted; a full mailbox refuses it. */
 static void record_result(struct mail_slot *slot)
 {
-    struct account_envelope *envelope;
-
     slot->phase = MAIL_RECORDING;
     if (is_failed(slot->shard)) {
         free_slot(slot);
         return;
     }
     slot->retry_boot_ms = engine_now(slot->shard->engine).boot_ms + MAIL_POSTPONE_MS;
-    envelope = account_envelope_create(ACCOUNT_CALL_MAIL_RESULT);
-    if (envelope == NULL)
-        return;
-    fill_result(slot, envelope);
-    if (submit(slot, envelope))
+    if (slot->mails->source->record(slot, cookie_of(slot)))
         slot->phase = MAIL_RECORDED;
 }
 
 static void retry_later(struct mail_slot *slot)
 {
-    uint32_t attempts = slot->record.attempts + 1U;
+    uint32_t attempts = slot->mail.attempts + 1U;
     uint32_t random;
 
     shard_random(slot->shard, &random, sizeof(random));
     slot->backoff_ms = outbox_backoff_ms(attempts, random);
     slot->result = slot->backoff_ms > 0 ? MAIL_LATER : MAIL_REFUSED;
-    metric_add(&slot->shard->metrics.mails_retried, slot->backoff_ms > 0);
+    metric_add(slot->mails->figures.retried, slot->backoff_ms > 0);
 }
 
 void engine_mail_done(struct engine_mail *mail, enum courier_result result, const char *reason)
@@ -147,7 +127,7 @@ void engine_mail_done(struct engine_mail *mail, enum courier_result result, cons
     memcpy(slot->reason, reason, strnlen(reason, sizeof(slot->reason) - 1));
     switch (result) {
     case COURIER_DELIVERED:
-        metric_add(&slot->shard->metrics.mails_delivered, 1);
+        metric_add(slot->mails->figures.delivered, 1);
         slot->result = MAIL_DELIVERED;
         if (MUTANT(DELIVERY_NOT_RECORDED)) {
             postpone(slot, MAIL_POSTPONE_MS);
@@ -169,35 +149,22 @@ void engine_mail_done(struct engine_mail *mail, enum courier_result result, cons
         return;
     }
     if (slot->result == MAIL_REFUSED)
-        metric_add(&slot->shard->metrics.mails_given_up, 1);
+        metric_add(slot->mails->figures.given_up, 1);
     if (slot->result == MAIL_REFUSED && MUTANT(DEAD_LETTER_LOST))
         slot->result = MAIL_DELIVERED;
     record_result(slot);
 }
 
-/* ---- answers of the account ---- */
+/* ---- answers ---- */
 
-/* An erased account's mails are dropped, but the one that says so; and that too if it finds no way
- * for too long. */
-static bool is_to_be_dropped(const struct mail_slot *slot, const struct account_envelope *envelope)
+static void give_to_courier(struct mail_slot *slot, const struct message *reply)
 {
-    int64_t age_ms = slot->shard->now.wall_ms - slot->record.created_wall_ms;
+    struct mails *mails = slot->mails;
 
-    if (envelope->view.state != ACCOUNT_ERASED)
-        return envelope->key.length == 0;
-    return !account_can_say_goodbye(&envelope->view, &envelope->key, slot->mail.sequence) ||
-           age_ms > MAIL_GOODBYE_KEPT_MS;
-}
-
-static void give_to_courier(struct mail_slot *slot, const struct account_envelope *envelope)
-{
-    struct mails *mails = &slot->shard->mails;
-    const struct mail_record *record = &slot->record;
-
-    if (is_to_be_dropped(slot, envelope) && !MUTANT(MAIL_AFTER_ERASURE)) {
-        slot->result = MAIL_DELIVERED; /* the account's actor drops it */
+    if (!mails->source->may_go(slot, reply) && !MUTANT(MAIL_AFTER_ERASURE)) {
+        slot->result = MAIL_DELIVERED; /* whoever records it drops it */
         slot->backoff_ms = 0;
-        metric_add(&slot->shard->metrics.mails_dropped, 1);
+        metric_add(mails->figures.dropped, 1);
         record_result(slot);
         return;
     }
@@ -205,24 +172,16 @@ static void give_to_courier(struct mail_slot *slot, const struct account_envelop
         postpone(slot, MAIL_NO_ROUTE_MS);
         return;
     }
-    slot->key = envelope->key;
     slot->phase = MAIL_SENDING;
-    slot->mail.template = record->template;
-    slot->mail.attempts = record->attempts;
-    slot->mail.created_wall_ms = record->created_wall_ms;
-    slot->mail.key = &slot->key;
-    slot->mail.sealed = record->sealed;
-    slot->mail.sealed_length = record->sealed_length;
     mails->courier(mails->courier_user, slot->shard, &slot->mail);
 }
 
-static void take_account(struct mail_slot *slot, const struct account_envelope *envelope,
-                         enum outcome outcome)
+static void take_asked(struct mail_slot *slot, const struct message *reply, enum outcome outcome)
 {
     if (outcome == OUTCOME_OK && !is_failed(slot->shard)) {
-        give_to_courier(slot, envelope);
+        give_to_courier(slot, reply);
     } else if (outcome == OUTCOME_NOT_FOUND) { /* a mail of nobody: `stampede check` names it */
-        outbox_forget(&slot->shard->mails.outbox, slot->row);
+        outbox_forget(&slot->mails->outbox, slot->row);
         free_slot(slot);
     } else {
         postpone(slot, MAIL_POSTPONE_MS);
@@ -237,26 +196,52 @@ static void take_recorded(struct mail_slot *slot, enum outcome outcome)
         slot->phase = MAIL_RECORDING;
 }
 
+static bool is_orders(const struct message *reply)
+{
+    return reply->reply.answers == MESSAGE_ORDER;
+}
+
+bool mails_is_reply(const struct message *reply)
+{
+    return (reply->reply.answers == MESSAGE_ACCOUNT && reply->reply.account->is_outbox) ||
+           (is_orders(reply) && reply->reply.order->is_outbox);
+}
+
 void mails_take_reply(struct shard *shard, const struct message *reply)
 {
-    struct mail_slot *slot = &shard->mails.slots[reply->cookie];
-    struct account_envelope *envelope = reply->reply.account;
+    struct mails *mails = is_orders(reply) ? &shard->order_mails : &shard->mails;
+    struct mail_slot *slot = &mails->slots[reply->cookie];
     enum outcome outcome = (enum outcome)reply->reply.outcome;
 
     assert(reply->cookie < MAILS_UNDER_WAY_MAX);
     assert(slot->phase == MAIL_ASKING || slot->phase == MAIL_RECORDED);
     if (slot->phase == MAIL_ASKING)
-        take_account(slot, envelope, outcome);
+        take_asked(slot, reply, outcome);
     else
         take_recorded(slot, outcome);
-    envelope_free(envelope);
+    if (is_orders(reply))
+        envelope_free(reply->reply.order);
+    else
+        envelope_free(reply->reply.account);
+}
+
+static bool may_replay(const struct mails *mails, const struct principal *owner, uint64_t sequence)
+{
+    enum outbox_state state = outbox_find(&mails->outbox, owner, sequence);
+
+    return state == OUTBOX_WAITING || state == OUTBOX_DEAD || MUTANT(MAIL_TWICE_UNDER_WAY);
 }
 
 bool mails_may_replay(const struct shard *shard, const struct account_envelope *envelope)
 {
-    enum outbox_state state = outbox_find(&shard->mails.outbox, &envelope->account, envelope->mail);
+    return may_replay(&shard->mails, &envelope->account, envelope->mail);
+}
 
-    return state == OUTBOX_WAITING || state == OUTBOX_DEAD || MUTANT(MAIL_TWICE_UNDER_WAY);
+bool mails_may_replay_order(const struct shard *shard, const struct order_envelope *envelope)
+{
+    struct principal owner = order_mail_owner(envelope->partition, envelope->id.sequence);
+
+    return may_replay(&shard->order_mails, &owner, envelope->mail_occasion);
 }
 
 /* ---- what is due ---- */
@@ -270,68 +255,66 @@ static void on_read(struct engine_read *read)
     if (done->failed) {
         postpone(slot, MAIL_POSTPONE_MS);
     } else if (done->count == 0) {
-        outbox_forget(&slot->shard->mails.outbox, slot->row);
+        outbox_forget(&slot->mails->outbox, slot->row);
         free_slot(slot);
     } else {
-        slot->record = ((const struct record *)(const void *)done->result.bytes)->mail;
-        ask_account(slot);
+        slot->mails->source->take(slot, (const struct record *)(const void *)done->result.bytes);
+        ask(slot);
     }
     free(done->result.bytes);
 }
 
-static void begin(struct shard *shard, struct mail_slot *slot, uint32_t row)
+static void begin(struct mails *mails, struct mail_slot *slot, uint32_t row)
 {
-    const struct outbox_row *due = &shard->mails.outbox.rows[row];
+    const struct outbox_row *due = &mails->outbox.rows[row];
     struct journal_read *read = &slot->read.read;
-    uint32_t partition;
-    uint32_t number;
 
     memset(slot, 0, sizeof(*slot));
-    slot->shard = shard;
+    slot->shard = mails->shard;
+    slot->mails = mails;
     slot->row = row;
     slot->phase = MAIL_READING;
     slot->mail.account = due->account;
     slot->mail.sequence = due->sequence;
-    shard->mails.busy++;
-    account_principal_parse(&due->account, &shard->engine->ports.secrets.id_key, &partition,
-                            &number);
-    read->kind = RECORD_MAIL;
-    read->from =
-        (struct journal_key){.partition = partition, .subject = number, .sequence = due->sequence};
+    mails->busy++;
+    read->kind = mails->source->kind;
+    read->from = mails->source->place(slot);
     read->to = read->from;
     read->to.sequence++;
     read->limit = 1;
     slot->read.done = on_read;
     slot->read.user = slot;
-    if (engine_read_submit(shard, &slot->read) != OUTCOME_PENDING)
+    if (engine_read_submit(mails->shard, &slot->read) != OUTCOME_PENDING)
         postpone(slot, MAIL_POSTPONE_MS);
 }
 
-static bool may_begin(const struct shard *shard)
+static bool may_begin(const struct mails *mails)
 {
-    return shard->mails.courier != NULL && !is_failed(shard) &&
+    const struct shard *shard = mails->shard;
+
+    return mails->courier != NULL && !is_failed(shard) &&
            !atomic_load_explicit(&shard->engine->draining, memory_order_relaxed);
 }
 
-static void begin_due(struct shard *shard)
+static void begin_due(struct mails *mails)
 {
-    struct mails *mails = &shard->mails;
     struct mail_slot *slot;
     uint32_t row;
 
     while ((slot = find_free(mails)) != NULL &&
-           (row = outbox_take(&mails->outbox, shard->now.boot_ms)) != SLOT_NONE)
-        begin(shard, slot, row);
+           (row = outbox_take(&mails->outbox, mails->shard->now.boot_ms)) != SLOT_NONE)
+        begin(mails, slot, row);
 }
 
 /* ---- what found no room ---- */
 
-static void read_page(struct shard *shard, const struct journal_key *from);
+static void read_page(struct mails *mails, const struct journal_key *from);
 
 /* The next partition of this shard's, or the end. */
-static void scan_next(struct shard *shard)
+static void scan_next(struct mails *mails)
 {
-    struct mail_scan *scan = &shard->mails.scan;
+    const struct shard *shard = mails->shard;
+    struct mail_scan *scan = &mails->scan;
     uint32_t partitions = shard->engine->options.partitions;
 
     do
@@ -339,20 +322,25 @@ static void scan_next(struct shard *shard)
     while (scan->partition < partitions &&
            engine_shard_of(shard->engine, scan->partition) != shard->index);
     if (scan->partition < partitions)
-        read_page(shard, &(struct journal_key){.partition = scan->partition});
+        read_page(mails, &(struct journal_key){.partition = scan->partition});
 }
 
-static void take_page(struct shard *shard, const struct journal_read *page,
+static void restore(struct mails *mails, const struct moment *now, const struct record *record)
+{
+    mails->source->restore(mails, now, record);
+}
+
+static void take_page(struct mails *mails, const struct journal_read *page,
                       struct journal_key *next_out)
 {
-    struct outbox *outbox = &shard->mails.outbox;
+    struct outbox *outbox = &mails->outbox;
     uint32_t at = 0;
 
     for (uint32_t i = 0; i < page->count && !outbox->missed; i++) {
         const struct record *record =
             (const struct record *)(const void *)(page->result.bytes + at);
 
-        mails_restore(shard, &shard->now, record);
+        restore(mails, &mails->shard->now, record);
         *next_out = (struct journal_key){.partition = record->partition,
                                          .subject = record->subject,
                                          .sequence = record->sequence + 1};
@@ -362,8 +350,7 @@ static void take_page(struct shard *shard, const struct journal_read *page,
 
 static void on_page(struct engine_read *read)
 {
-    struct shard *shard = read->user;
-    struct mails *mails = &shard->mails;
+    struct mails *mails = read->user;
     struct journal_read page = read->read;
     struct journal_key next = page.from;
 
@@ -372,57 +359,56 @@ static void on_page(struct engine_read *read)
     if (page.failed) {
         mails->outbox.missed = true; /* all over again, a little later */
     } else if (mails->outbox.removed != mails->scan.removed) {
-        read_page(shard, &page.from); /* the page may show what has gone meanwhile */
+        read_page(mails, &page.from); /* the page may show what has gone meanwhile */
     } else {
-        take_page(shard, &page, &next);
+        take_page(mails, &page, &next);
         if (mails->outbox.missed)
             ; /* full again */
         else if (page.count == page.limit)
-            read_page(shard, &next);
+            read_page(mails, &next);
         else
-            scan_next(shard);
+            scan_next(mails);
     }
     free(page.result.bytes);
 }
 
-static void read_page(struct shard *shard, const struct journal_key *from)
+static void read_page(struct mails *mails, const struct journal_key *from)
 {
-    struct mail_scan *scan = &shard->mails.scan;
+    struct mail_scan *scan = &mails->scan;
 
     memset(&scan->read, 0, sizeof(scan->read));
-    scan->read.read.kind = RECORD_MAIL;
+    scan->read.read.kind = mails->source->kind;
     scan->read.read.from = *from;
     scan->read.read.to = (struct journal_key){.partition = scan->partition + 1};
     scan->read.read.limit = LIST_PAGE_MAX;
     scan->read.done = on_page;
-    scan->read.user = shard;
-    scan->removed = shard->mails.outbox.removed;
-    scan->active = engine_read_submit(shard, &scan->read) == OUTCOME_PENDING;
+    scan->read.user = mails;
+    scan->removed = mails->outbox.removed;
+    scan->active = engine_read_submit(mails->shard, &scan->read) == OUTCOME_PENDING;
     if (!scan->active)
-        shard->mails.outbox.missed = true;
+        mails->outbox.missed = true;
 }
 
-static void begin_scan(struct shard *shard)
+static void begin_scan(struct mails *mails)
 {
-    struct mail_scan *scan = &shard->mails.scan;
+    struct mail_scan *scan = &mails->scan;
+    int64_t now_ms = mails->shard->now.boot_ms;
 
-    if (scan->active || shard->now.boot_ms < scan->due_boot_ms ||
-        !outbox_wants_scan(&shard->mails.outbox))
+    if (scan->active || now_ms < scan->due_boot_ms || !outbox_wants_scan(&mails->outbox))
         return;
-    scan->due_boot_ms = shard->now.boot_ms + SCAN_PERIOD_MS;
+    scan->due_boot_ms = now_ms + SCAN_PERIOD_MS;
     scan->partition = UINT32_MAX;
-    outbox_scan_begin(&shard->mails.outbox);
-    scan_next(shard);
+    outbox_scan_begin(&mails->outbox);
+    scan_next(mails);
 }
 
 /* ---- the shard's hooks ---- */
 
 void mails_restore(struct shard *shard, const struct moment *now, const struct record *record)
 {
-    struct principal account =
-        account_principal(record->partition, record->subject, &shard->engine->ports.secrets.id_key);
+    bool is_of_order = record->kind == RECORD_ORDER_MAIL;
 
-    outbox_restore(&shard->mails.outbox, now, &account, record->sequence, &record->mail);
+    restore(is_of_order ? &shard->order_mails : &shard->mails, now, record);
 }
 
 /* A planted bug: straight from the batch that is not written yet. */
@@ -445,54 +431,62 @@ static void send_early(struct shard *shard, const struct mail_effect *effect)
 
 void mails_apply(struct shard *shard, const struct mail_effect *effect)
 {
-    outbox_apply(&shard->mails.outbox, &shard->now, effect, shard->open->serial);
-    if (MUTANT(MAIL_BEFORE_DURABLE) && effect->next_wall_ms != 0)
+    struct mails *mails = effect->is_of_order ? &shard->order_mails : &shard->mails;
+
+    outbox_apply(&mails->outbox, &shard->now, effect, shard->open->serial);
+    if (MUTANT(MAIL_BEFORE_DURABLE) && effect->next_wall_ms != 0 && !effect->is_of_order)
         send_early(shard, effect);
 }
 
 /* Also of what has no room here, once it is found. */
-static void show(struct shard *shard)
+static void show(struct mails *mails)
 {
-    const struct outbox *outbox = &shard->mails.outbox;
-    struct shard_metrics *metrics = &shard->metrics;
+    const struct outbox *outbox = &mails->outbox;
+    const struct mail_figures *figures = &mails->figures;
+    int64_t now_ms = mails->shard->now.boot_ms;
 
-    atomic_store_explicit(&metrics->mails_waiting, (int64_t)outbox->used - outbox->dead,
+    atomic_store_explicit(figures->waiting, (int64_t)outbox->used - outbox->dead,
                           memory_order_relaxed);
-    atomic_store_explicit(&metrics->mails_dead, outbox->dead, memory_order_relaxed);
-    if (shard->now.boot_ms - shard->mails.shown_boot_ms < SHOW_PERIOD_MS)
+    atomic_store_explicit(figures->dead, outbox->dead, memory_order_relaxed);
+    if (now_ms - mails->shown_boot_ms < SHOW_PERIOD_MS)
         return;
-    shard->mails.shown_boot_ms = shard->now.boot_ms;
-    atomic_store_explicit(&shard->mails_oldest_wall_ms, outbox_oldest_wall_ms(outbox),
+    mails->shown_boot_ms = now_ms;
+    atomic_store_explicit(figures->oldest_wall_ms, outbox_oldest_wall_ms(outbox),
                           memory_order_relaxed);
 }
 
-void mails_step(struct shard *shard)
+static void step(struct mails *mails)
 {
-    struct mails *mails = &shard->mails;
+    const struct shard *shard = mails->shard;
 
-    if (is_failed(shard))
-        return;
     outbox_durable(&mails->outbox, shard->serial_returned);
     for (uint32_t i = 0; i < MAILS_UNDER_WAY_MAX && mails->busy > 0; i++)
         if (mails->slots[i].phase == MAIL_RECORDING &&
             mails->slots[i].retry_boot_ms <= shard->now.boot_ms)
             record_result(&mails->slots[i]);
-    if (may_begin(shard)) {
-        begin_due(shard);
-        begin_scan(shard);
+    if (may_begin(mails)) {
+        begin_due(mails);
+        begin_scan(mails);
     }
-    show(shard);
+    show(mails);
 }
 
-int64_t mails_next_ms(const struct shard *shard)
+void mails_step(struct shard *shard)
 {
-    const struct mails *mails = &shard->mails;
+    if (is_failed(shard))
+        return;
+    step(&shard->mails);
+    step(&shard->order_mails);
+}
+
+static int64_t next_ms_of(const struct mails *mails)
+{
     int64_t next_ms = INT64_MAX;
 
     for (uint32_t i = 0; i < MAILS_UNDER_WAY_MAX && mails->busy > 0; i++)
         if (mails->slots[i].phase == MAIL_RECORDING && mails->slots[i].retry_boot_ms < next_ms)
             next_ms = mails->slots[i].retry_boot_ms;
-    if (may_begin(shard) && mails->busy < MAILS_UNDER_WAY_MAX) {
+    if (may_begin(mails) && mails->busy < MAILS_UNDER_WAY_MAX) {
         if (outbox_next_ms(&mails->outbox) < next_ms)
             next_ms = outbox_next_ms(&mails->outbox);
         if (!mails->scan.active && mails->scan.due_boot_ms < next_ms &&
@@ -500,4 +494,12 @@ int64_t mails_next_ms(const struct shard *shard)
             next_ms = mails->scan.due_boot_ms;
     }
     return next_ms;
+}
+
+int64_t mails_next_ms(const struct shard *shard)
+{
+    int64_t next_ms = next_ms_of(&shard->mails);
+    int64_t order_ms = next_ms_of(&shard->order_mails);
+
+    return order_ms < next_ms ? order_ms : next_ms;
 }

@@ -37,6 +37,12 @@
     X(mails_retried, counter, "Attempts at mails that failed and will be repeated")                \
     X(mails_given_up, counter, "Mails that were given up")                                         \
     X(mails_dropped, counter, "Mails dropped because their account was erased")                    \
+    X(order_mails_waiting, gauge, "Orders' mails that are yet to go out")                          \
+    X(order_mails_dead, gauge, "Orders' mails that were given up, and are kept")                   \
+    X(order_mails_delivered, counter, "Orders' mails that were delivered")                         \
+    X(order_mails_retried, counter, "Attempts at orders' mails that failed and will be repeated")  \
+    X(order_mails_given_up, counter, "Orders' mails that were given up")                           \
+    X(order_mails_dropped, counter, "Orders' mails dropped because their person was forgotten")    \
     X(vault_keys_rewrapped, counter, "Data keys wrapped anew by the vault's current key")          \
     X(guests_forgotten, counter, "Guests who became customers, deleted past their time")           \
     X(accounts_lapsed, counter, "Accounts erased because nobody verified their address")           \

@@ -94,6 +94,7 @@ struct order_context order_context_of(struct shard *shard, const struct order_su
         .events = &engine->event_numbers[subject->partition],
         .may_confirm =
             gateway->confirms != NULL && gateway->confirms(gateway->self, subject->order.provider),
+        .sends_mails = shard->order_mails.courier != NULL,
     };
 }
 
@@ -195,6 +196,13 @@ static bool must_look_again(const struct shard *shard, const struct order_slot *
            shard->orders.left_serial > envelope->looked_serial;
 }
 
+/* A mail that staff want sent again must lie there: the order does not know. */
+static bool mail_is_away(const struct shard *shard, const struct order_envelope *envelope)
+{
+    return envelope->call == ORDER_CALL_MAIL_RESULT && envelope->mail_result == MAIL_REPLAYED &&
+           !mails_may_replay_order(shard, envelope);
+}
+
 static void serve(struct shard *shard, struct order_slot *slot, struct order_envelope *envelope)
 {
     if (envelope->call == ORDER_CALL_CREATE && slot->subject.order.status == ORDER_NONE) {
@@ -216,6 +224,8 @@ static void serve(struct shard *shard, struct order_slot *slot, struct order_env
     context.event_is_known = envelope->replayed;
     if (envelope->call == ORDER_CALL_CREATE)
         outcome = replay_checkout(slot, envelope);
+    else if (mail_is_away(shard, envelope))
+        outcome = OUTCOME_STALE;
     else
         outcome = order_receive(&slot->subject, &context, &shard->now, envelope, &shard->effects);
     if (envelope->call == ORDER_CALL_EVENT && outcome == OUTCOME_OK && !envelope->replayed)

@@ -179,6 +179,7 @@ struct outbound_job {
     /* False: the other side has certainly not seen this mail or request. True with LATER or
      * REFUSED: it may have acted on it. */
     bool reached;
+    bool filed; /* MAIL: it stands in the mail folder */
 };
 
 struct outbound_port {

@@ -111,12 +111,15 @@ static bool restore_others(struct recovery *recovery, const struct record *recor
         session_mark_move(engine->marks, &record->alias.guest);
     if (record->kind == RECORD_MAIL && !MUTANT(MAIL_FORGOTTEN))
         mails_restore(recovery->shard, &recovery->now, record);
+    if (record->kind == RECORD_ORDER_MAIL && !MUTANT(ORDER_MAIL_FORGOTTEN))
+        mails_restore(recovery->shard, &recovery->now, record);
     if (record->kind == RECORD_AUDIT_HEAD) {
         if (!audit_chain_restore(engine, record))
             recovery->contradiction = true;
         return true;
     }
-    return record->kind == RECORD_ALIAS || record->kind == RECORD_MAIL;
+    return record->kind == RECORD_ALIAS || record->kind == RECORD_MAIL ||
+           record->kind == RECORD_ORDER_MAIL;
 }
 
 static bool visit(void *arg, const struct record *record)

@@ -8,6 +8,7 @@
  *   past otherwise    what was captured is refunded; its hold has ended; no use of a coupon
  *   a pinned hold     has a live order that names it; a hold belongs to one order
  *   a checkout's key, an owner's entry, a person   name an order that there is
+ *   a mail            is owed by an order that there is, and that knows of it; of what happened
  *
  * A live order that does not just wait for its payment is unfinished, and so is what a step may
  * have left behind: a held hold or use of a coupon whose order is not there (any more). */
@@ -39,6 +40,8 @@ struct check_order {
     bool has_owner;
     bool has_key;
     bool was_confirmed;
+    uint8_t mails;         /* that were ever owed */
+    uint32_t refunds_done; /* bits, by their place */
 };
 
 /* A hold that names an order, or that one names. */
@@ -161,6 +164,12 @@ static bool visit_order(void *arg, const struct record *record)
     added->has_coupon = order->coupon[0] != '\0';
     added->step = order->step;
     added->was_confirmed = order->confirmed_wall_ms != 0;
+    added->mails = order->mails;
+    for (unsigned i = 0; i < order->refund_count; i++)
+        added->refunds_done |= order->refunds[i].state == REFUND_DONE ? 1u << i : 0;
+    if (order->mails != 0 && !added->was_confirmed)
+        check_broken(check, ORDER_FORMAT " was never confirmed, and told of by mail",
+                     ORDER_OF(added->number));
     for (unsigned i = 0; i < RESERVATION_LINES_MAX; i++)
         added->restocked[i] = order->restocked[i] + order->restocking[i];
     check_sums(check, record, added->number);
@@ -224,6 +233,23 @@ static bool visit_body(void *arg, const struct record *record)
 static bool visit_person(void *arg, const struct record *record)
 {
     owner_of(arg, record->sequence, "a person's data");
+    return true;
+}
+
+static bool visit_mail(void *arg, const struct record *record)
+{
+    const struct order_mail_record *mail = &record->order_mail;
+    struct scanned *scanned = arg;
+    const struct check_order *order = owner_of(scanned, record->sequence, "a mail");
+
+    if (order == NULL)
+        return true;
+    bool is_known = mail->kind == ORDER_MAIL_REFUNDED
+                        ? (order->refunds_done & 1u << mail->refund) != 0
+                        : (order->mails & 1u << mail->kind) != 0;
+    if (!is_known || mail->order_created_wall_ms != order->created_wall_ms)
+        check_broken(scanned->check, ORDER_FORMAT " has a mail that it does not owe",
+                     ORDER_OF(order->number));
     return true;
 }
 
@@ -358,6 +384,7 @@ void check_orders_partition(struct check *check, uint32_t partition)
         sort_orders(&scanned);
     scan(&scanned, RECORD_ORDER_BODY, visit_body);
     scan(&scanned, RECORD_ORDER_PERSON, visit_person);
+    scan(&scanned, RECORD_ORDER_MAIL, visit_mail);
     scan(&scanned, RECORD_ORDER_OF, visit_owner);
     scan(&scanned, RECORD_CHECKOUT, visit_key);
     scan(&scanned, RECORD_HOLD, visit_hold);

@@ -410,6 +410,7 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
     case RECORD_ORDER_PAST:
     case RECORD_ORDER_BODY:
     case RECORD_ORDER_PERSON:
+    case RECORD_ORDER_MAIL:
     case RECORD_ORDER_OF:
     case RECORD_CHECKOUT:
     case RECORD_EVENT_IN:

@@ -554,6 +554,7 @@ static void decode_fields(struct taker *taker, struct record *record)
     case RECORD_ORDER_PAST:
     case RECORD_ORDER_BODY:
     case RECORD_ORDER_PERSON:
+    case RECORD_ORDER_MAIL:
     case RECORD_ORDER_OF:
     case RECORD_CHECKOUT:
     case RECORD_EVENT_IN:

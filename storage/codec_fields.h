@@ -50,6 +50,7 @@ static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
     [RECORD_ORDER_PAST] = 1,
     [RECORD_ORDER_BODY] = 1,
     [RECORD_ORDER_PERSON] = 1,
+    [RECORD_ORDER_MAIL] = 1,
     [RECORD_ORDER_OF] = 1,
     [RECORD_CHECKOUT] = 1,
     [RECORD_EVENT_IN] = 1,

@@ -3,6 +3,8 @@
 
 #include "codec_run.h"
 
+enum { ORDER_MAILS_END = 1 << ORDER_MAIL_REFUNDED };
+
 static void run_status(struct run *run, uint8_t *status)
 {
     run_8(run, status, ORDER_STATUS_COUNT - 1);
@@ -86,6 +88,7 @@ static void run_order(struct run *run, struct order_record *order)
     }
     run_text(run, order->carrier, sizeof(order->carrier));
     run_text(run, order->tracking, sizeof(order->tracking));
+    run_8(run, &order->mails, ORDER_MAILS_END - 1);
 }
 
 static void run_body(struct run *run, struct record *record, size_t room)
@@ -115,6 +118,18 @@ static void run_person(struct run *run, struct order_person_record *person)
     run_short(run, &person->key_length, person->key, WRAPPED_KEY_MAX);
     run_sealed(run, &person->email_length, person->email, SEALED_EMAIL_MAX);
     run_sealed(run, &person->address_length, person->address, SEALED_ADDRESS_MAX);
+}
+
+static void run_mail(struct run *run, struct order_mail_record *mail)
+{
+    run_8(run, &mail->state, MAIL_DEAD);
+    run_8(run, &mail->kind, ORDER_MAIL_KIND_COUNT - 1);
+    run_8(run, &mail->attempts, UINT8_MAX);
+    run_8(run, &mail->refund, ORDER_REFUNDS_MAX - 1);
+    run_time(run, &mail->created_wall_ms);
+    run_time(run, &mail->next_wall_ms);
+    run_time(run, &mail->order_created_wall_ms);
+    run_text(run, mail->reason, sizeof(mail->reason));
 }
 
 static void run_event_in(struct run *run, struct event_in_record *event)
@@ -148,6 +163,9 @@ static void run_record(struct run *run, struct record *record, size_t room)
         break;
     case RECORD_ORDER_PERSON:
         run_person(run, &record->order_person);
+        break;
+    case RECORD_ORDER_MAIL:
+        run_mail(run, &record->order_mail);
         break;
     case RECORD_ORDER_OF:
         run_bytes(run, record->order_of.principal.bytes, sizeof(record->order_of.principal.bytes));
@@ -183,7 +201,19 @@ static bool order_is_valid(const struct order_record *order)
            order->refund_count <= ORDER_REFUNDS_MAX &&
            order->timeline_count <= ORDER_TIMELINE_MAX && order->captured_minor >= 0 &&
            order->refunded_minor >= 0 && order->refunded_minor <= order->captured_minor &&
-           order->totals.total_minor >= 0 && order->hold.sequence >= 1;
+           order->totals.total_minor >= 0 && order->hold.sequence >= 1 &&
+           order->mails < ORDER_MAILS_END;
+}
+
+/* Its key says the same as it does: whose occasion it is. */
+static bool mail_is_valid(const struct record *record)
+{
+    const struct order_mail_record *mail = &record->order_mail;
+
+    return mail->state <= MAIL_DEAD && mail->kind < ORDER_MAIL_KIND_COUNT &&
+           (mail->kind == ORDER_MAIL_REFUNDED ? mail->refund < ORDER_REFUNDS_MAX
+                                              : mail->refund == 0) &&
+           record->subject == order_mail_occasion((enum order_mail_kind)mail->kind, mail->refund);
 }
 
 bool codec_order_is_valid(const struct record *record)
@@ -202,6 +232,8 @@ bool codec_order_is_valid(const struct record *record)
         return record->order_person.key_length <= WRAPPED_KEY_MAX &&
                record->order_person.email_length <= SEALED_EMAIL_MAX &&
                record->order_person.address_length <= SEALED_ADDRESS_MAX;
+    case RECORD_ORDER_MAIL:
+        return mail_is_valid(record);
     case RECORD_ORDER_OF:
         return !principal_is_nobody(&record->order_of.principal);
     case RECORD_CHECKOUT:

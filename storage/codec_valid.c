@@ -121,6 +121,8 @@ static bool key_is_valid(const struct record *record)
     case RECORD_EVENT_OUT:
         return record->subject == 0 && record->sequence >= 1 &&
                record->sequence < CODEC_SEQUENCE_END;
+    case RECORD_ORDER_MAIL:
+        return record->sequence >= 1 && record->sequence < CODEC_SEQUENCE_END;
     case RECORD_ORDER_OF:
     case RECORD_CHECKOUT:
     case RECORD_EVENT_IN:
@@ -244,6 +246,7 @@ bool codec_record_is_valid(const struct record *record)
     case RECORD_ORDER_PAST:
     case RECORD_ORDER_BODY:
     case RECORD_ORDER_PERSON:
+    case RECORD_ORDER_MAIL:
     case RECORD_ORDER_OF:
     case RECORD_CHECKOUT:
     case RECORD_EVENT_IN:

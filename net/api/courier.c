@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/account_mail.h"
+#include "api/order_mail.h"
 #include "api/password.h"
 #include "outbound/mail_job.h"
 #include "outbound/outbound.h"
@@ -14,6 +15,7 @@ struct trip {
     struct api_shard *shard;
     struct engine_mail *mail;
     struct mail_job *job;
+    bool is_order;
 };
 
 void courier_mail_name(const struct engine *engine, const struct principal *account,
@@ -43,6 +45,10 @@ static enum courier_result result_of(const struct trip *trip)
     case OUTBOUND_REFUSED:
         return COURIER_REFUSED;
     case OUTBOUND_NO_ROUTE:
+        /* Whoever has a folder and no mail server carries mails from there: an order's, of which
+         * there are many, do not wait for a mail server, and none is written again. */
+        if (trip->is_order)
+            return trip->job->outbound.job.filed ? COURIER_DELIVERED : COURIER_LATER;
         return COURIER_NO_ROUTE;
     case OUTBOUND_LATER:
     default:
@@ -101,6 +107,14 @@ bool courier_has_way(const struct api *api)
            (outbound_has_mail(api->options.outbound) || outbound_has_folder(api->options.outbound));
 }
 
+static void set_out(struct trip *trip, struct shard *engine_side)
+{
+    trip->job->outbound.done = on_sent;
+    trip->job->outbound.user = trip;
+    if (engine_outbound_submit(engine_side, &trip->job->outbound) != OUTCOME_PENDING)
+        end_trip(trip, COURIER_BUSY, "too much is on its way");
+}
+
 static void take_mail(void *user, struct shard *engine_side, struct engine_mail *mail)
 {
     struct api_shard *shard = user;
@@ -130,13 +144,36 @@ static void take_mail(void *user, struct shard *engine_side, struct engine_mail 
         end_trip(trip, COURIER_LATER, "it can't be composed");
         return;
     }
-    trip->job->outbound.done = on_sent;
-    trip->job->outbound.user = trip;
-    if (engine_outbound_submit(engine_side, &trip->job->outbound) != OUTCOME_PENDING)
-        end_trip(trip, COURIER_BUSY, "too much is on its way");
+    set_out(trip, engine_side);
+}
+
+static void take_order_mail(void *user, struct shard *engine_side, struct engine_mail *mail)
+{
+    struct api_shard *shard = user;
+    const struct api *api = shard->api;
+    struct trip *trip = calloc(1, sizeof(*trip));
+    char name[MAIL_NAME_LENGTH + 1];
+    enum courier_result result;
+    const char *reason;
+
+    if (trip == NULL) {
+        engine_mail_done(mail, COURIER_BUSY, "no memory");
+        return;
+    }
+    *trip = (struct trip){.shard = shard, .mail = mail, .is_order = true};
+    courier_mail_name(api->engine, &mail->account, mail->sequence, name);
+    trip->job = order_mail_compose(api, mail, name, &result, &reason);
+    if (trip->job == NULL)
+        end_trip(trip, result, reason);
+    else
+        set_out(trip, engine_side);
 }
 
 void courier_start(struct api_shard *shard)
 {
     shard_set_courier(shard->shard, take_mail, shard);
+    /* Where mails go nowhere, orders owe none: whoever configures a mail server one day does not
+     * send those of a year. */
+    if (courier_has_way(shard->api))
+        shard_set_order_courier(shard->shard, take_order_mail, shard);
 }

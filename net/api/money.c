@@ -2,6 +2,8 @@
 #include "api/money.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,4 +107,20 @@ enum money_parse money_parse_minor(const char *text, size_t length, int64_t *min
     }
     *minor_out = minor;
     return MONEY_OK;
+}
+
+void money_format(int64_t minor, const char currency[4], char text_out[MONEY_TEXT_MAX])
+{
+    int exponent = money_currency_exponent(currency, strnlen(currency, 3));
+    int decimals = exponent == 2 || exponent == 3 ? exponent : 0;
+    uint64_t amount = minor < 0 ? 0 - (uint64_t)minor : (uint64_t)minor;
+    uint64_t unit = decimals == 3 ? 1000 : decimals == 2 ? 100 : 1;
+    int length =
+        snprintf(text_out, MONEY_TEXT_MAX, "%s%" PRIu64, minor < 0 ? "-" : "", amount / unit);
+
+    text_out[length] = '.';
+    for (int i = decimals; i > 0; i--, amount /= 10)
+        text_out[length + i] = (char)('0' + amount % 10);
+    length += decimals > 0 ? decimals + 1 : 0;
+    snprintf(text_out + length, (size_t)(MONEY_TEXT_MAX - length), " %.3s", currency);
 }

@@ -28,4 +28,9 @@ enum money_parse money_parse_major(const char *text, size_t length, int exponent
 /* Reads digits: an amount in minor units. */
 enum money_parse money_parse_minor(const char *text, size_t length, int64_t *minor_out);
 
+enum { MONEY_TEXT_MAX = 32 }; /* with its zero */
+
+/* Writes an amount in major units with its currency, as people read it: "12.50 EUR", "7 JPY". */
+void money_format(int64_t minor, const char currency[4], char text_out[MONEY_TEXT_MAX]);
+
 #endif

@@ -14,7 +14,7 @@ enum {
     MAIL_NAME_MAX = 100,      /* bytes of a display name */
     MAIL_SUBJECT_MAX = 200,   /* bytes */
     MAIL_ID_MAX = 64,         /* characters of a mail's ID */
-    MAIL_PART_MAX = 32 << 10, /* bytes of the text and of the HTML, each */
+    MAIL_PART_MAX = 64 << 10, /* bytes of the text and of the HTML, each */
 };
 
 /* Whether mail can be sent there, by a practical rule: UTF-8; one @; 1 to 64 bytes before it, of

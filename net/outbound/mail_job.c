@@ -13,7 +13,7 @@ static bool render(const struct mail_settings *settings, const struct mail_order
     memcpy(values, order->values, sizeof(values));
     values[MAIL_VALUE_shop_name] = settings->shop_name;
     values[MAIL_VALUE_public_url] = settings->public_url;
-    return mail_render(settings->templates, order->kind, values, rendered_out);
+    return mail_render(settings->templates, order->kind, values, order->lists, rendered_out);
 }
 
 static void fill(struct mail_job *mail, const struct mail_settings *settings,

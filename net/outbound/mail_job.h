@@ -26,6 +26,7 @@ struct mail_order {
     const char *to_address; /* valid */
     /* By enum mail_value; shop_name and public_url are filled in from the settings. */
     const char *values[MAIL_VALUE_COUNT];
+    struct mail_list lists[MAIL_LIST_COUNT];
 };
 
 struct mail_job {

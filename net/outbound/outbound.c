@@ -232,10 +232,12 @@ static void begin(struct outbound *outbound, struct entry *previous, int64_t now
     bool is_mail = job->kind == OUTBOUND_MAIL;
 
     count(&outbound->counters.jobs_waiting, -1);
-    if (is_mail && outbound->mail_folder >= 0)
-        count(mail_folder_write(outbound->mail_folder, job) ? &outbound->counters.mail_files_written
-                                                            : &outbound->counters.mail_files_failed,
+    if (is_mail && outbound->mail_folder >= 0) {
+        job->filed = mail_folder_write(outbound->mail_folder, job);
+        count(job->filed ? &outbound->counters.mail_files_written
+                         : &outbound->counters.mail_files_failed,
               1);
+    }
     if (is_mail && outbound->options.smtp_url[0] == 0) {
         job->result = OUTBOUND_NO_ROUTE;
         job->reason = "no_mail_server";

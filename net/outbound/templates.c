@@ -12,7 +12,13 @@
 
 #include "outbound/templates_embed.h"
 
-enum { PATH_MAX_BYTES = 4200 };
+enum {
+    PATH_MAX_BYTES = 4200,
+    TEMPLATE_MAX = 32 << 10, /* bytes of a file; what it is filled with may need as many again */
+    SECTIONS_MAX = 4,        /* one in the other */
+};
+
+_Static_assert(MAIL_VALUE_COUNT <= 32, "the values that a mail has are bits of one word");
 
 struct template
 {
@@ -34,6 +40,21 @@ static const char *const value_names[MAIL_VALUE_COUNT] = {
 #define HAS(name) (1U << MAIL_VALUE_##name)
 
 static const struct {
+    const char *name;
+    unsigned values;
+} lists_known[MAIL_LIST_COUNT] = {
+#define X(name, values) {#name, values},
+    MAIL_LISTS(X)
+#undef X
+};
+
+/* What all mails of orders have. */
+#define OF_ORDER                                                                                   \
+    (HAS(order) | HAS(contact) | HAS(link) | HAS(title) | HAS(quantity) | HAS(unit_price) |        \
+     HAS(line_total) | HAS(address_line) | HAS(subtotal) | HAS(discount) | HAS(coupon) |           \
+     HAS(shipping) | HAS(shipping_method) | HAS(tax) | HAS(tax_included) | HAS(total))
+
+static const struct {
     const char *file;
     unsigned values;
 } rows[MAIL_KIND_COUNT] = {
@@ -47,54 +68,166 @@ const char *mail_kind_name(enum mail_kind kind)
     return rows[kind].file;
 }
 
-/* ---- placeholders ---- */
+/* ---- tags ---- */
 
-/* Of "name}}…": which value; COUNT if none. `end_out` is behind the braces, NULL if there are none
- * on this line. */
-static enum mail_value read_placeholder(const char *name, const char **end_out)
-{
-    const char *end = strstr(name, "}}");
-    enum mail_value value = 0;
+/* {{name}}, {{#name}}, {{/name}}: the text from `begin` to `end` makes way for it. */
+struct tag {
+    const char *begin;
+    const char *end;
+    const char *name;
     size_t length;
+    char kind;             /* 0, '#' or '/' */
+    enum mail_value value; /* COUNT: it names none */
+    enum mail_list_name list;
+};
 
-    *end_out = NULL;
-    if (end == NULL || memchr(name, '\n', (size_t)(end - name)) != NULL)
-        return MAIL_VALUE_COUNT;
-    *end_out = end + 2;
-    length = (size_t)(end - name);
-    while (value < MAIL_VALUE_COUNT &&
-           (strlen(value_names[value]) != length || memcmp(value_names[value], name, length) != 0))
-        value++;
-    return value;
+static bool is_named(const struct tag *tag, const char *name)
+{
+    return strlen(name) == tag->length && memcmp(name, tag->name, tag->length) == 0;
+}
+
+static bool is_blank(char byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+/* A section's tag that is alone on its line takes the whole line. */
+static void take_line(struct tag *tag, const char *start)
+{
+    const char *begin = tag->begin;
+    const char *end = tag->end;
+
+    while (begin > start && is_blank(begin[-1]))
+        begin--;
+    while (is_blank(*end))
+        end++;
+    if ((begin > start && begin[-1] != '\n') || (*end != '\n' && *end != 0))
+        return;
+    tag->begin = begin;
+    tag->end = *end == 0 ? end : end + 1;
+}
+
+/* The first at `from` or after it; `start` is where the text begins. False: none, or one without
+ * an end on its line, which is at tag_out->begin then, and NULL otherwise. */
+static bool find_tag(const char *start, const char *from, struct tag *tag_out)
+{
+    const char *begin = strstr(from, "{{");
+    const char *end = begin == NULL ? NULL : strstr(begin, "}}");
+
+    *tag_out = (struct tag){.begin = begin, .value = 0, .list = 0};
+    if (end == NULL || memchr(begin, '\n', (size_t)(end - begin)) != NULL)
+        return false;
+    tag_out->end = end + 2;
+    tag_out->name = begin + 2;
+    if (begin[2] == '#' || begin[2] == '/')
+        tag_out->kind = *tag_out->name++;
+    tag_out->length = (size_t)(end - tag_out->name);
+    while (tag_out->value < MAIL_VALUE_COUNT && !is_named(tag_out, value_names[tag_out->value]))
+        tag_out->value++;
+    while (tag_out->list < MAIL_LIST_COUNT && !is_named(tag_out, lists_known[tag_out->list].name))
+        tag_out->list++;
+    if (tag_out->kind != 0)
+        take_line(tag_out, start);
+    return true;
+}
+
+/* ---- checking a template ---- */
+
+struct checked {
+    enum mail_kind kind;
+    const char *path;
+    const char *start;
+    unsigned first_line;
+    struct tag open[SECTIONS_MAX];
+    unsigned depth;
+    char *error;
+    size_t error_size;
+};
+
+static unsigned line_of(const struct checked *checked, const char *at)
+{
+    unsigned line = checked->first_line;
+
+    for (const char *text = checked->start; text < at; text++)
+        line += *text == '\n';
+    return line;
+}
+
+static bool refuse(const struct checked *checked, const struct tag *tag, const char *what)
+{
+    snprintf(checked->error, checked->error_size,
+             "%.300s: line %u: {{%.*s%.*s}} %s: see the table of mails in docs/operations.md",
+             checked->path, line_of(checked, tag->name), tag->kind != 0, &tag->kind,
+             (int)(tag->length < 60 ? tag->length : 60), tag->name, what);
+    return false;
+}
+
+/* What the open sections' rows bring, and what rows of other lists would. */
+static unsigned values_here(const struct checked *checked)
+{
+    unsigned values = rows[checked->kind].values;
+
+    for (unsigned list = 0; list < MAIL_LIST_COUNT; list++) {
+        bool is_inside = false;
+
+        for (unsigned i = 0; i < checked->depth; i++)
+            is_inside = is_inside || checked->open[i].list == list;
+        if (!is_inside)
+            values &= ~lists_known[list].values;
+    }
+    return values;
+}
+
+static bool check_tag(struct checked *checked, const struct tag *tag)
+{
+    if (tag->kind == '/') {
+        const struct tag *open = checked->depth == 0 ? NULL : &checked->open[checked->depth - 1];
+
+        if (open == NULL || open->length != tag->length ||
+            memcmp(open->name, tag->name, tag->length) != 0)
+            return refuse(checked, tag, "ends nothing that is open");
+        checked->depth--;
+        return true;
+    }
+    bool is_list = tag->kind == '#' && tag->list < MAIL_LIST_COUNT &&
+                   (lists_known[tag->list].values & ~rows[checked->kind].values) == 0;
+    bool is_value =
+        tag->value < MAIL_VALUE_COUNT && (values_here(checked) & (1U << tag->value)) != 0;
+    if (!is_list && !is_value)
+        return refuse(checked, tag, "is nothing that this mail has here");
+    if (tag->kind == 0)
+        return true;
+    if (checked->depth == SECTIONS_MAX)
+        return refuse(checked, tag, "is within too many others");
+    for (unsigned i = 0; i < checked->depth; i++)
+        if (checked->open[i].list < MAIL_LIST_COUNT && is_list)
+            return refuse(checked, tag, "is within another list");
+    checked->open[checked->depth++] = *tag;
+    return true;
 }
 
 static bool check(enum mail_kind kind, const char *path, const char *text, unsigned line,
                   char *error, size_t error_size)
 {
-    const char *end;
+    struct checked checked = {.kind = kind,
+                              .path = path,
+                              .start = text,
+                              .first_line = line,
+                              .error = error,
+                              .error_size = error_size};
+    struct tag tag;
 
-    for (; *text != 0; text++) {
-        line += *text == '\n';
-        if (strncmp(text, "{{", 2) != 0)
-            continue;
-
-        enum mail_value value = read_placeholder(text + 2, &end);
-
-        if (end == NULL) {
-            snprintf(error, error_size, "%.300s: line %u: \"{{\" has no \"}}\" on its line", path,
-                     line);
+    while (find_tag(checked.start, text, &tag)) {
+        if (!check_tag(&checked, &tag))
             return false;
-        }
-        if (value == MAIL_VALUE_COUNT || (rows[kind].values & (1U << value)) == 0) {
-            snprintf(error, error_size,
-                     "%.300s: line %u: this mail has no {{%.*s}}: see the table of mails in"
-                     " docs/operations.md",
-                     path, line, (int)(end - text - 4 < 60 ? end - text - 4 : 60), text + 2);
-            return false;
-        }
-        text = end - 1;
+        text = tag.end;
     }
-    return true;
+    if (tag.begin != NULL) {
+        snprintf(error, error_size, "%.300s: line %u: \"{{\" has no \"}}\" on its line", path,
+                 line_of(&checked, tag.begin));
+        return false;
+    }
+    return checked.depth == 0 || refuse(&checked, &checked.open[checked.depth - 1], "has no end");
 }
 
 /* ---- loading ---- */
@@ -109,8 +242,8 @@ static char *read_file(const char *path, char *error, size_t error_size)
 
     if (file == NULL)
         return NULL;
-    text = calloc(1, MAIL_PART_MAX + 2);
-    length = text == NULL ? 0 : fread(text, 1, MAIL_PART_MAX + 1, file);
+    text = calloc(1, TEMPLATE_MAX + 2);
+    length = text == NULL ? 0 : fread(text, 1, TEMPLATE_MAX + 1, file);
     bool is_read = text != NULL && ferror(file) == 0;
     if (!is_read)
         errno = text == NULL ? ENOMEM : EIO;
@@ -123,10 +256,10 @@ static char *read_file(const char *path, char *error, size_t error_size)
     }
     text[kept] = 0;
     errno = 0;
-    if (length <= MAIL_PART_MAX && mail_is_text(text, kept, "\n\t"))
+    if (length <= TEMPLATE_MAX && mail_is_text(text, kept, "\n\t"))
         return text;
     snprintf(error, error_size, "%.300s: give UTF-8 without control characters, at most %d bytes",
-             path, (int)MAIL_PART_MAX);
+             path, (int)TEMPLATE_MAX);
 free_text:
     free(text);
     return NULL;
@@ -291,51 +424,131 @@ static const char *escape(char byte)
     }
 }
 
+/* The bytes of a control character, or of one that ends a line (mail_is_text takes neither); 0: it
+ * is another. */
+static size_t control_bytes(const char *text)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+
+    if (bytes[0] < ' ' || bytes[0] == 0x7f)
+        return 1;
+    if (bytes[0] == 0xc2 && bytes[1] >= 0x80 && bytes[1] < 0xa0)
+        return 2;
+    return bytes[0] == 0xe2 && bytes[1] == 0x80 && (bytes[2] == 0xa8 || bytes[2] == 0xa9) ? 3 : 0;
+}
+
 static void append_value(struct part *part, const char *value, bool is_html)
 {
-    for (; *value != 0; value++) {
+    while (*value != 0) {
         const char *escaped = is_html ? escape(*value) : NULL;
+        size_t control = control_bytes(value);
 
         if (escaped != NULL)
             append(part, escaped, strlen(escaped));
-        else if ((unsigned char)*value < ' ' || *value == 0x7f)
-            append(part, " ", 1);
         else
-            append(part, value, 1);
+            append(part, control > 0 ? " " : value, 1);
+        value += control > 0 ? control : 1;
     }
 }
 
-static bool fill(char *target, size_t most, const char *text, bool is_html,
-                 const char *const values[MAIL_VALUE_COUNT])
+/* What a template is filled with. */
+struct filling {
+    const char *start; /* of the template's part */
+    const char *const *values;
+    const struct mail_list *lists;
+    const struct mail_row *row; /* of the list around, or NULL */
+    bool is_html;
+};
+
+static const char *value_of(const struct filling *filling, enum mail_value value)
+{
+    const char *text = filling->row == NULL ? NULL : filling->row->values[value];
+
+    return text == NULL ? filling->values[value] : text;
+}
+
+/* The tag that ends the section which `open` begins: `check` has seen that there is one. */
+static struct tag find_end(const struct filling *filling, const struct tag *open)
+{
+    struct tag tag = *open;
+    unsigned depth = 1;
+
+    do {
+        bool is_found = find_tag(filling->start, tag.end, &tag);
+
+        assert(is_found);
+        (void)is_found;
+        depth += tag.kind == '#';
+        depth -= tag.kind == '/';
+    } while (depth > 0);
+    return tag;
+}
+
+static void fill_section(struct part *part, const struct filling *filling, const struct tag *open,
+                         const struct tag *close);
+
+/* From `text` up to `stop`. At most SECTIONS_MAX deep. */
+static void fill_range(struct part *part, const struct filling *filling, const char *text,
+                       const char *stop)
+{
+    struct tag tag;
+
+    while (find_tag(filling->start, text, &tag) && tag.begin < stop) {
+        append(part, text, tag.begin > text ? (size_t)(tag.begin - text) : 0);
+        if (tag.kind == '#') {
+            struct tag close = find_end(filling, &tag);
+
+            fill_section(part, filling, &tag, &close);
+            text = close.end;
+            continue;
+        }
+        const char *value = value_of(filling, tag.value);
+
+        assert(value != NULL);
+        append_value(part, value, filling->is_html);
+        text = tag.end;
+    }
+    if (stop > text)
+        append(part, text, (size_t)(stop - text));
+}
+
+static void fill_section(struct part *part, const struct filling *filling, const struct tag *open,
+                         const struct tag *close)
+{
+    struct filling inner = *filling;
+
+    if (open->list == MAIL_LIST_COUNT) {
+        const char *value = value_of(filling, open->value);
+
+        if (value != NULL && value[0] != 0)
+            fill_range(part, filling, open->end, close->begin);
+        return;
+    }
+    for (unsigned i = 0; filling->lists != NULL && i < filling->lists[open->list].count; i++) {
+        inner.row = &filling->lists[open->list].rows[i];
+        fill_range(part, &inner, open->end, close->begin);
+    }
+}
+
+static bool fill(char *target, size_t most, const char *text, struct filling filling)
 {
     struct part part = {.target = target, .most = most};
 
-    while (*text != 0) {
-        const char *brace = strstr(text, "{{");
-        const char *end;
-
-        if (brace == NULL) {
-            append(&part, text, strlen(text));
-            break;
-        }
-        append(&part, text, (size_t)(brace - text));
-
-        enum mail_value value = read_placeholder(brace + 2, &end);
-
-        assert(value < MAIL_VALUE_COUNT && values[value] != NULL); /* `check` has seen it */
-        append_value(&part, values[value], is_html);
-        text = end;
-    }
+    filling.start = text;
+    fill_range(&part, &filling, text, text + strlen(text));
     target[part.failed ? 0 : part.length] = 0;
     return !part.failed;
 }
 
 bool mail_render(const struct mail_templates *templates, enum mail_kind kind,
-                 const char *const values[MAIL_VALUE_COUNT], struct mail_rendered *rendered_out)
+                 const char *const values[MAIL_VALUE_COUNT],
+                 const struct mail_list lists[MAIL_LIST_COUNT], struct mail_rendered *rendered_out)
 {
     const struct template *mail = &templates->mails[kind];
+    struct filling text = {.values = values, .lists = lists};
+    struct filling html = {.values = values, .lists = lists, .is_html = true};
 
-    return fill(rendered_out->subject, MAIL_SUBJECT_MAX, mail->subject, false, values) &&
-           fill(rendered_out->text, MAIL_PART_MAX, mail->text, false, values) &&
-           fill(rendered_out->html, MAIL_PART_MAX, mail->html, true, values);
+    return fill(rendered_out->subject, MAIL_SUBJECT_MAX, mail->subject, text) &&
+           fill(rendered_out->text, MAIL_PART_MAX, mail->text, text) &&
+           fill(rendered_out->html, MAIL_PART_MAX, mail->html, html);
 }

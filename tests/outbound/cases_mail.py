@@ -93,8 +93,8 @@ def test_random_mails_read_back_as_they_were_written():
 def test_long_lines_and_large_texts_are_carried():
     for text in ("x" * 5000, "\u2603" * 10000, "= " * 4000, "\n" * 32768, ("\u2603\n" * 8192)):
         assert bodies(parse(compose(text=text)))[0].rstrip("\n") == text.rstrip("\n")
-    assert compose(text="x" * 32768) is not None
-    assert compose(text="x" * 32769) is None
+    assert compose(text="x" * 65536) is not None
+    assert compose(text="x" * 65537) is None
     assert compose(subject="x" * 200) is not None and compose(subject="x" * 201) is None
     assert compose(name="x" * 100) is not None and compose(name="x" * 101) is None
 
@@ -133,11 +133,17 @@ def test_addresses():
 # ---- templates -----------------------------------------------------------------------------------------------------
 
 VALUES = {"shop_name": "Tom & \"Jerry's\" <b>", "public_url": "https://shop.test/?a=1&b=2",
-          "link": "https://shop.test/v#t", "valid_for": "60 minutes", "new_email": "a***@shop.test", "role": "orders"}
+          "link": "https://shop.test/v#t", "valid_for": "60 minutes", "new_email": "a***@shop.test", "role": "orders",
+          "order": "ord_1", "contact": "shop@shop.test", "subtotal": "20.00 EUR", "discount": "", "coupon": "",
+          "shipping": "0.00 EUR", "shipping_method": "Post", "tax": "", "tax_included": "1.50 EUR", "total": "20.00 EUR",
+          "refund": "5.00 EUR", "refunded": "", "refunded_in_full": "", "carrier": "Post", "tracking": "T1",
+          "tracking_url": ""}
+ROWS = ["title=Shoe <42>", "quantity=2", "unit_price=5.00 EUR", "line_total=10.00 EUR", "title=Hat", "quantity=1",
+        "unit_price=10.00 EUR", "line_total=10.00 EUR", "address_line=Ann", "address_line=Lane 1"]
 
 
 def render(folder, kind, values=None):
-    done = run_driver("render", folder, kind, *(f"{name}={text}" for name, text in (values or VALUES).items()))
+    done = run_driver("render", folder, kind, *(f"{name}={text}" for name, text in (values or VALUES).items()), *ROWS)
     return done.returncode, done.stdout.decode()
 
 
@@ -174,6 +180,40 @@ def test_a_shop_replaces_one_text_and_keeps_the_others():
     assert code == 0 and output.split("\0")[:2] == expected, output
     assert output.split("\0")[2] == render("-", "verify-email")[1].split("\0")[2]
     assert render(folder, "reset-password") == render("-", "reset-password")
+
+
+def test_sections_are_written_for_what_there_is():
+    body = ("{{#lines}}\n{{quantity}} {{title}}{{#discount}} !{{/discount}}\n{{/lines}}\n"
+            "{{#discount}}\noff {{discount}}\n{{/discount}}\nx{{#tax}}y{{/tax}}z\n  {{#address}}  \n> {{address_line}}\n"
+            "{{/address}}")
+    folder = changed("order-confirmed.txt", "Subject: {{order}}{{#tax}}, {{tax}}{{/tax}}\n\n" + body)
+    code, output = render(folder, "order-confirmed")
+    assert (code, output.split("\0")[:2]) == (0, ["ord_1", "2 Shoe <42>\n1 Hat\nxz\n> Ann\n> Lane 1\n"]), output
+    code, output = render(folder, "order-confirmed", {**VALUES, "discount": "1", "tax": "2"})
+    assert (code, output.split("\0")[:2]) == (0, [
+        "ord_1, 2", "2 Shoe <42> !\n1 Hat !\noff 1\nxyz\n> Ann\n> Lane 1\n"]), output
+
+
+def test_a_broken_section_is_refused_by_name():
+    head = "Subject: x\n\n"
+    cases = [
+        ("{{#lines}}\n{{title}}", ["line 3", "{{#lines}} has no end"]),
+        ("{{#lines}}{{/discount}}", ["{{/discount}} ends nothing"]),
+        ("{{/lines}}", ["{{/lines}} ends nothing"]),
+        ("{{title}}", ["{{title}} is nothing"]),
+        ("{{#lines}}{{address_line}}{{/lines}}", ["{{address_line}} is nothing"]),
+        ("{{#lines}}{{#address}}{{/address}}{{/lines}}", ["within another list"]),
+        ("{{lines}}", ["{{lines}} is nothing"]),
+        ("{{#tracking}}{{/tracking}}", ["{{#tracking}} is nothing"]),
+        ("{{#tax}}" * 5 + "{{/tax}}" * 5, ["within too many"]),
+        ("{{# tax}}{{/ tax}}", ["{{# tax}}"]),
+        ("{{#}}", ["{{#}}"]),
+    ]
+    for text, expected in cases:
+        code, output = render(changed("order-confirmed.txt", head + text), "order-confirmed")
+        assert code == 3 and all(part in output for part in ["order-confirmed.txt", *expected]), f"{text}: {output}"
+    code, output = render(changed("verify-email.html", "{{#lines}}{{/lines}}"), "verify-email")
+    assert code == 3 and "verify-email.html" in output, output
 
 
 def test_a_broken_template_is_refused_by_name():

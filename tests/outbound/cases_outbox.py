@@ -53,8 +53,8 @@ class Shop:
         self.process.kill()
         self.process.wait()
 
-    def call(self, method, path, body=None, token=None, expect=None):
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
+    def call(self, method, path, body=None, token=None, expect=None, headers=None):
+        headers = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
         data = None
         if body is not None:
             headers["Content-Type"], data = "application/json", json.dumps(body).encode()
@@ -217,7 +217,7 @@ def test_an_erased_account_gets_the_mail_that_says_so_and_no_other():
             assert last["template"] == "account-deleted", last
             shop.staff("POST", f"/v1/admin/mails/{last['id']}/replay", expect=202)
             wait_for("end of the mail", lambda: not shop.mails()["data"])
-            (mail,) = exim.mails()
+            (mail,) = exim.wait_for_mails(1)
             assert "your account was deleted" in header(mail, "Subject"), mail
             wait_for("end of its key", lambda: shop.metric("erasures_pending") == 0)
             shop.staff("POST", f"/v1/admin/mails/{last['id']}/replay", expect=404)
@@ -235,3 +235,61 @@ def test_a_server_that_stops_loses_no_mail():
         assert [row["attempts"] for row in rows] == [0], rows  # our own stop is no attempt
         wait_for("all mails", lambda: {header(mail, "Envelope-to") for mail in exim.mails()} == set(people))
         wait_for("end of the mails", lambda: not shop.mails()["data"])
+
+
+# ---- orders --------------------------------------------------------------------------------------------------------
+
+def pay_for_an_order(shop):
+    """By a guest, in the sandbox; its ID. The confirmation may go without an answer."""
+    key = (shop.data / "admin.key").read_text().strip()
+    shop.call("POST", "/v1/admin/products", {
+        "id": "shoe", "name": "Shoe <42>", "price_minor": 1500, "currency": "JPY",
+        "variants": [{"sku": "SHOE", "options": {}, "stock": 9}]}, key, 201)
+    guest = shop.call("POST", "/v1/sessions", token=None, expect=201)["token"]
+    shop.call("POST", "/v1/cart/items", {"sku": "SHOE", "quantity": 2}, guest, 200)
+    address = {"name": "Bob", "line1": "Lane 1", "city": "Bern", "postal_code": "3000", "country": "CH"}
+    order = shop.call("POST", "/v1/checkout", {
+        "email": "ann@shop.test", "shipping_method": "shm_1", "payment": {"provider": "sandbox"},
+        "shipping_address": address}, guest, 201, {"Idempotency-Key": "one"})["id"]
+    with contextlib.suppress(OSError):
+        shop.call("POST", "/v1/payments/confirm", {"order_id": order, "payment_method": "pm_card_visa"}, guest)
+    return order
+
+
+def test_a_paid_order_is_confirmed_by_a_mail():
+    with Exim() as exim, Shop(exim.url) as shop:
+        order = pay_for_an_order(shop)
+        message = exim.wait_for_mails(1)[0]
+        parsed = email.message_from_bytes(message, policy=email.policy.default)
+        text, html = (parsed.get_body((kind,)).get_content() for kind in ("plain", "html"))
+        assert order in parsed["Subject"] and header(message, "Envelope-to") == "ann@shop.test"
+        assert "2 x Shoe <42>" in text and "3000 JPY" in text and f"{PUBLIC_URL}/orders/{order}#token=" in text, text
+        assert "Shoe &lt;42&gt;" in html, html
+        wait_for("end of the mail", lambda: shop.metric("order_mails_waiting") == 0)
+        assert shop.metric("order_mails_delivered_total") == 1 and len(exim.mails()) == 1
+
+
+def test_a_server_killed_before_it_recorded_an_order_s_mail_sends_the_same_again():
+    killed = threading.Event()
+    shop = None
+
+    def on_mail():
+        if not killed.is_set():
+            os.kill(shop.process.pid, signal.SIGKILL)
+            killed.set()
+
+    with contextlib.ExitStack() as stack:
+        peer = stack.enter_context(DeadlyServer(on_mail))
+        shop = Shop(f"smtp://127.0.0.1:{peer.port}", "--smtp-starttls", "off")
+        shop.start()
+        stack.callback(lambda: shop.process.poll() is None and shop.stop())
+        pay_for_an_order(shop)
+        assert killed.wait(30), "the mail never came"
+        shop.process.wait(30)
+        shop.start()
+        wait_for("second copy", lambda: len(peer.messages) >= 2)
+        wait_for("end of the mail", lambda: shop.metric("order_mails_waiting") == 0)
+        assert peer.messages[0] == peer.messages[1], "the same bytes: Message-ID and Date among them"
+        shop.stop()
+        shop.start()
+        assert shop.metric("order_mails_waiting") == 0 and len(peer.messages) == 2

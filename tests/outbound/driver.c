@@ -90,8 +90,37 @@ static enum mail_kind find_kind(const char *name)
     return kind;
 }
 
-static void read_values(char *const fields[], const char *values_out[MAIL_VALUE_COUNT])
+/* A list's first value begins a new row of it. */
+static void add_to_row(unsigned value, const char *text, struct mail_row rows[][8],
+                       struct mail_list lists[MAIL_LIST_COUNT])
 {
+    static const struct {
+        unsigned values;
+    } known[MAIL_LIST_COUNT] = {
+#define HAS(name)       (1U << MAIL_VALUE_##name)
+#define X(name, values) [MAIL_LIST_##name] = {(values)},
+        MAIL_LISTS(X)
+#undef X
+    };
+
+    for (int list = 0; list < MAIL_LIST_COUNT; list++) {
+        bool is_first = (known[list].values & (0 - known[list].values)) == 1U << value;
+
+        if ((known[list].values & 1U << value) == 0)
+            continue;
+        if (is_first && lists[list].count == 8)
+            fail(text);
+        lists[list].rows = rows[list];
+        lists[list].count += is_first;
+        if (lists[list].count > 0)
+            rows[list][lists[list].count - 1].values[value] = text;
+    }
+}
+
+static void read_values(char *const fields[], const char *values_out[MAIL_VALUE_COUNT],
+                        struct mail_list lists_out[MAIL_LIST_COUNT])
+{
+    static struct mail_row rows[MAIL_LIST_COUNT][8];
     static const char *const names[] = {
 #define X(name) #name,
         MAIL_VALUES(X)
@@ -102,8 +131,10 @@ static void read_values(char *const fields[], const char *values_out[MAIL_VALUE_
         size_t length = strcspn(*fields, "=");
 
         for (int value = 0; value < MAIL_VALUE_COUNT; value++) {
-            if (strncmp(names[value], *fields, length) == 0 && names[value][length] == 0)
-                values_out[value] = *fields + length + 1;
+            if (strncmp(names[value], *fields, length) != 0 || names[value][length] != 0)
+                continue;
+            values_out[value] = *fields + length + 1;
+            add_to_row((unsigned)value, values_out[value], rows, lists_out);
         }
     }
 }
@@ -112,6 +143,7 @@ static int render(char *arguments[])
 {
     static struct mail_rendered rendered;
     const char *values[MAIL_VALUE_COUNT] = {NULL};
+    struct mail_list lists[MAIL_LIST_COUNT] = {{NULL, 0}};
     char error[OUTBOUND_ERROR_MAX] = "";
     struct mail_templates *templates = mail_templates_load(
         strcmp(arguments[0], "-") == 0 ? "" : arguments[0], error, sizeof(error));
@@ -120,9 +152,9 @@ static int render(char *arguments[])
         printf("%s\n", error);
         return STATUS_REFUSED;
     }
-    read_values(arguments + 2, values);
+    read_values(arguments + 2, values, lists);
 
-    bool is_rendered = mail_render(templates, find_kind(arguments[1]), values, &rendered);
+    bool is_rendered = mail_render(templates, find_kind(arguments[1]), values, lists, &rendered);
 
     printf("%s%c%s%c%s", rendered.subject, 0, rendered.text, 0, rendered.html);
     mail_templates_free(templates);
@@ -226,7 +258,7 @@ static bool do_order(struct task *task)
         .to_address = task->fields[5],
     };
 
-    read_values(task->fields + 6, order.values);
+    read_values(task->fields + 6, order.values, order.lists);
     task->mail = mail_job_create(&driver.settings, &order);
     return task->mail != NULL && submit(task, &task->mail->outbound);
 }

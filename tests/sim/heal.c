@@ -594,6 +594,7 @@ void world_heal(struct world *world)
     let_lapse(world);
     check_ledger(world);
     mails_heal(world, settle);
+    order_mails_heal(world, settle);
     coupons_heal(world, settle);
     carts_heal(world, settle);
     world_crash(world, false, true); /* what stands must be found again */

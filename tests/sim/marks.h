@@ -97,6 +97,9 @@
     X(MAIL_TWICE, "a mail was delivered again")                                                    \
     X(MAIL_GOODBYE, "the mail that told of an erasure was delivered")                              \
     X(MAIL_DEAD, "a mail was given up")                                                            \
+    X(ORDER_MAIL_DELIVERED, "a mail of an order was delivered")                                    \
+    X(ORDER_MAIL_TWICE, "a mail of an order was delivered again")                                  \
+    X(ORDER_MAIL_DEAD, "a mail of an order was given up")                                          \
     X(SETTING_CHANGED, "a setting was made or changed")                                            \
     X(SETTING_REMOVED, "a setting was removed")                                                    \
     X(SETTING_KEPT, "the process died with a change of a setting under way that was durable")      \

@@ -242,15 +242,32 @@ static void restart_drained(struct world *world)
 
 /* ---- the step ---- */
 
+/* Of accounts' mails and orders'. */
+static uint32_t mails_carried(const struct world *world)
+{
+    return world->mails.carried_count + world->order_mails.carried_count;
+}
+
+static void come_back(struct world *world)
+{
+    uint32_t orders = world->order_mails.carried_count;
+
+    if (orders > 0 && (world->mails.carried_count == 0 ||
+                       sim_random_below(&world->random, mails_carried(world)) < orders))
+        order_mails_come_back(world);
+    else
+        mails_come_back(world);
+}
+
 bool world_is_busy(const struct world *world)
 {
     for (uint32_t i = 0; i < world->profile.engine.shards; i++)
         if (world->shards[i].stalled_until > world->step || shard_is_ready(world, i))
             return true;
     return committer_is_ready(world) || journal_memory_pending(world->journal) != 0 ||
-           world->mails.carried_count > 0 || sim_gateway_is_busy(world) ||
-           world->hooks.trip_count > 0 || journal_memory_reads_pending(world->journal) != 0 ||
-           world->workers.count > 0 || sim_listeners_hold(world);
+           mails_carried(world) > 0 || sim_gateway_is_busy(world) || world->hooks.trip_count > 0 ||
+           journal_memory_reads_pending(world->journal) != 0 || world->workers.count > 0 ||
+           sim_listeners_hold(world);
 }
 
 /* A crash that is drawn may come a little later: what becomes durable until then may be lost. */
@@ -297,7 +314,7 @@ static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
                               (world->phase == PHASE_SALE && world->hooks.told_count > 0)
                           ? base[STEP_HOOK]
                           : 0,
-        [STEP_COURIER] = world->mails.carried_count > 0 ? base[STEP_COURIER] : 0,
+        [STEP_COURIER] = mails_carried(world) > 0 ? base[STEP_COURIER] : 0,
         [STEP_CART] = base[STEP_CART],
         [STEP_STALL] = world->profile.stall_steps_max > 0 ? 1 : 0,
         [STEP_HOLD_BACK] = world->profile.hold_back_steps_max > 0 ? 1 : 0,
@@ -399,7 +416,7 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
         hooks_act(world);
         break;
     case STEP_COURIER:
-        mails_come_back(world);
+        come_back(world);
         break;
     case STEP_CART:
         carts_act(world);

@@ -582,6 +582,8 @@ static void act_on_order(struct world *world, uint32_t index)
             shoppers_checkout(world, index);
     } else if (order->status == ORDER_PENDING) {
         act_on_pending(world, index, drawn);
+    } else if (order->status == ORDER_PARTIALLY_REFUNDED && drawn < 50) {
+        shoppers_call(world, index, ORDER_CALL_FULFIL, NONE);
     } else if (drawn < 20) {
         shoppers_call(world, index, ORDER_CALL_GET, NONE);
     } else if (drawn < 30) {
@@ -639,6 +641,23 @@ static void race_next(struct world *world)
         race(world, next);
 }
 
+/* One that was sold, of which there are few; NONE: none was found. */
+static uint32_t draw_sold(struct world *world)
+{
+    const struct shoppers_model *shoppers = &world->shoppers;
+
+    for (uint32_t tries = 0; tries < 32; tries++) {
+        uint32_t index = sim_random_below(&world->random, shoppers->order_count);
+        uint8_t status = shoppers->orders[index].status;
+
+        if (shoppers->orders[index].state == SHOP_PLACED &&
+            (status == ORDER_CONFIRMED || status == ORDER_FULFILLING || status == ORDER_SHIPPED ||
+             status == ORDER_PARTIALLY_REFUNDED))
+            return index;
+    }
+    return NONE;
+}
+
 static bool set_up(struct world *world)
 {
     struct shoppers_model *shoppers = &world->shoppers;
@@ -678,6 +697,8 @@ void shoppers_act(struct world *world)
         if (shoppers->order_count < SIM_SHOP_ORDERS_MAX - ORDERS_KEPT_BACK)
             new_order(world, shoppers->hold_count - 1 - sim_random_below(&world->random, holds));
     } else if (shoppers->order_count > 0) {
-        act_on_order(world, draw_order(world));
+        uint32_t sold = drawn < 58 ? draw_sold(world) : NONE;
+
+        act_on_order(world, sold != NONE ? sold : draw_order(world));
     }
 }

@@ -268,10 +268,13 @@ static void check_call(struct world *world, const struct shop_ask *ask, enum out
         return;
     case ORDER_CALL_FORGET:
         is_right = outcome == OUTCOME_OK || outcome == OUTCOME_PAYMENT_IN_PROGRESS;
+        if (outcome == OUTCOME_OK)
+            order_mails_forgotten(world, ask->index);
         break;
     case ORDER_CALL_FULFIL:
     case ORDER_CALL_CREATE:
     case ORDER_CALL_EVENT:
+    case ORDER_CALL_MAIL_RESULT:
     case ORDER_CALL_COUNT:
     default:
         break;

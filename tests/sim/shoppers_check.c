@@ -144,6 +144,7 @@ static void visit_past(struct store_walk *walk, const struct record *record)
         violation("I4: order %u is %s, and %lld of %lld captured are refunded", index,
                   order_status_name((enum order_status)stored.status),
                   (long long)stored.refunded_minor, (long long)stored.captured_minor);
+    order_mails_check(world, index, record);
     walk->orders++;
     walk->kept_minor += stored.captured_minor - stored.refunded_minor;
     if (stored.confirmed_wall_ms == 0)

@@ -115,6 +115,7 @@ static void start_engine(struct world *world)
     }
     mails_engine_started(world);
     hooks_engine_started(world);
+    order_mails_engine_started(world);
     world->holds_back = false;
     world->slow_until = 0;
     world->committer = (struct sim_thread){.state = THREAD_RUNNABLE};
@@ -171,6 +172,7 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     world->dies_at_step = 0;
     clients_restart(world);
     mails_restart(world);
+    order_mails_restart(world);
     coupons_restart(world);
     carts_restart(world);
     shoppers_restart(world);

@@ -32,6 +32,7 @@
 #include "listeners.h"
 #include "mails.h"
 #include "marks.h"
+#include "order_mails.h"
 #include "people.h"
 #include "shop.h"
 #include "shoppers.h"
@@ -231,6 +232,7 @@ struct world {
     struct coupons_model coupons;
     struct carts_model carts;
     struct shoppers_model shoppers;
+    struct order_mails_model order_mails;
     struct sim_gateway gateway;
     struct sim_listeners listeners;
     struct books books;

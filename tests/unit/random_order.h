@@ -86,6 +86,7 @@ static inline void random_order(random_source source, uint64_t *seed, struct ord
     }
     random_name(source, seed, order->carrier, CARRIER_LENGTH_MAX);
     random_name(source, seed, order->tracking, TRACKING_LENGTH_MAX);
+    order->mails = (uint8_t)random_below(source, seed, 1u << ORDER_MAIL_REFUNDED);
 }
 
 /* With room for ORDER_TEXT_MAX bytes behind the record. */
@@ -123,6 +124,22 @@ static inline void random_order_person(random_source source, uint64_t *seed,
     random_bytes(source, seed, person->email, person->email_length);
     person->address_length = (uint16_t)random_below(source, seed, SEALED_ADDRESS_MAX + 1);
     random_bytes(source, seed, person->address, person->address_length);
+}
+
+static inline void random_order_mail(random_source source, uint64_t *seed, struct record *record)
+{
+    struct order_mail_record *mail = &record->order_mail;
+
+    mail->state = (uint8_t)random_below(source, seed, MAIL_DEAD + 1);
+    mail->kind = (uint8_t)random_below(source, seed, ORDER_MAIL_KIND_COUNT);
+    mail->attempts = (uint8_t)source(seed);
+    if (mail->kind == ORDER_MAIL_REFUNDED)
+        mail->refund = (uint8_t)random_below(source, seed, ORDER_REFUNDS_MAX);
+    mail->created_wall_ms = random_time(source, seed);
+    mail->next_wall_ms = random_time(source, seed);
+    mail->order_created_wall_ms = random_time(source, seed);
+    random_name(source, seed, mail->reason, sizeof(mail->reason) - 1);
+    record->subject = order_mail_occasion((enum order_mail_kind)mail->kind, mail->refund);
 }
 
 static inline void random_order_event(random_source source, uint64_t *seed, struct record *record)
@@ -164,6 +181,9 @@ static inline void random_order_record(random_source source, uint64_t *seed, str
         break;
     case RECORD_ORDER_PERSON:
         random_order_person(source, seed, &record->order_person);
+        break;
+    case RECORD_ORDER_MAIL:
+        random_order_mail(source, seed, record);
         break;
     case RECORD_ORDER_OF:
         random_bytes(source, seed, record->order_of.principal.bytes,

@@ -220,6 +220,49 @@ static void plant_person_of_nobody(void)
     place(RECORD_ORDER_PERSON, 9)->order_person.key_length = 1;
 }
 
+static struct record *mail(uint64_t number, enum order_mail_kind kind)
+{
+    struct record *record = place(RECORD_ORDER_MAIL, number);
+
+    record->subject = order_mail_occasion(kind, 0);
+    record->order_mail.kind = (uint8_t)kind;
+    record->order_mail.order_created_wall_ms = TEST_WALL_MS;
+    return record;
+}
+
+static void plant_mail(void)
+{
+    order(PAID)->mails = 1u << ORDER_MAIL_CONFIRMED;
+    mail(PAID, ORDER_MAIL_CONFIRMED);
+}
+
+static void plant_mail_of_nobody(void)
+{
+    mail(9, ORDER_MAIL_CONFIRMED);
+}
+
+static void plant_mail_not_owed(void)
+{
+    plant_mail();
+    mail(PAID, ORDER_MAIL_SHIPPED);
+}
+
+static void plant_mail_of_no_refund(void)
+{
+    mail(PAID, ORDER_MAIL_REFUNDED);
+}
+
+static void plant_mail_of_another(void)
+{
+    order(PAID)->mails = 1u << ORDER_MAIL_CONFIRMED;
+    mail(PAID, ORDER_MAIL_CONFIRMED)->order_mail.order_created_wall_ms++;
+}
+
+static void plant_mail_unpaid(void)
+{
+    order(OPEN)->mails = 1u << ORDER_MAIL_CONFIRMED;
+}
+
 static void plant_key_of_nobody(void)
 {
     checkout(9);
@@ -292,6 +335,12 @@ static void test_orders(void **state)
         {plant_other_owner, CHECK_BROKEN, "order 1 of partition 1 is entered as another's"},
         {plant_body_of_nobody, CHECK_BROKEN, "a body is of order 9 of partition 1"},
         {plant_person_of_nobody, CHECK_BROKEN, "a person's data is of order 9 of partition 1"},
+        {plant_mail, CHECK_OK, ""},
+        {plant_mail_of_nobody, CHECK_BROKEN, "a mail is of order 9 of partition 1, which there"},
+        {plant_mail_not_owed, CHECK_BROKEN, "has a mail that it does not owe"},
+        {plant_mail_of_no_refund, CHECK_BROKEN, "has a mail that it does not owe"},
+        {plant_mail_of_another, CHECK_BROKEN, "has a mail that it does not owe"},
+        {plant_mail_unpaid, CHECK_BROKEN, "was never confirmed, and told of by mail"},
         {plant_key_of_nobody, CHECK_BROKEN, "a checkout's key is of order 9 of partition 1"},
         {plant_wrong_line, CHECK_BROKEN, "order 1 of partition 1 has lines that do not add up"},
         {plant_other_lines, CHECK_BROKEN, "does not have the lines of its reservation"},

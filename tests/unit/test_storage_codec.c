@@ -247,6 +247,7 @@ static void random_rest(uint64_t *seed, struct record *record)
     case RECORD_ORDER_PAST:
     case RECORD_ORDER_BODY:
     case RECORD_ORDER_PERSON:
+    case RECORD_ORDER_MAIL:
     case RECORD_ORDER_OF:
     case RECORD_CHECKOUT:
     case RECORD_EVENT_IN:
