@@ -165,7 +165,11 @@
     /* ---- settings ---- */                                                                       \
     X(161, SETTINGS_NOT_PUBLISHED, "shards go on with the settings that they have")                \
     X(162, SETTINGS_PUBLISHED_EARLY, "settings are seen before they are durable")                  \
-    X(163, DEFAULT_METHOD_LOST, "the shipping method of a fresh store is not written")
+    X(163, DEFAULT_METHOD_LOST, "the shipping method of a fresh store is not written")             \
+    /* ---- figures, streams, the online audit ---- */                                             \
+    X(169, CART_ABANDONED_TWICE, "a cart that was counted as abandoned is not marked as such")     \
+    X(171, LEDGER_SHORT, "a receipt's ledger entry says one unit less than came")                  \
+    X(172, AUDIT_BLIND, "the online audit finds everything right")
 
 enum mutant {
     MUTANT_NONE,

@@ -108,6 +108,9 @@ enum {
     X(cart_customer_days, "cart-customer-days", "cart_customer_days", NUMBER,                      \
       engine.cart_customer_ttl_s / (24 * 3600), 1, 3650, IN_SERVE, "N",                            \
       "how long a customer's is")                                                                  \
+    X(cart_idle_ms, "cart-idle-ms", "cart_idle_ms", NUMBER, engine.cart_idle_ms, 100,              \
+      24 * 3600 * 1000, IN_SERVE, "N",                                                             \
+      "a cart with something in it that nobody touches for so long counts as abandoned")           \
     X(skus_max, "skus-max", "skus_max", NUMBER, engine.skus_max, 16, 1U << 24, IN_SERVE, "N",      \
       "SKUs, a shard")                                                                             \
     X(limit_rows_max, "limit-rows-max", "limit_rows_max", NUMBER, engine.limit_rows_max, 16,       \

@@ -275,6 +275,7 @@ static struct engine_options choose_engine_options(const struct service *service
     TAKE(hold_retention_ms, hold_retention_ms)
     TAKE(holds_max, holds_max)
     TAKE(carts_max, carts_max)
+    TAKE(cart_idle_ms, cart_idle_ms)
     TAKE(skus_max, skus_max)
     TAKE(limit_rows_max, limit_rows_max)
     TAKE(coupons_max, coupons_max)

@@ -392,6 +392,31 @@ struct engine_vault_keys {
 };
 void engine_vault_keys(const struct engine *engine, struct engine_vault_keys *keys_out);
 
+/* What the online audit found wrong with a SKU, for the log; in each round anew as long as it is.
+ * Of a round a shard keeps the first few. */
+enum { STOCK_FINDINGS_KEPT = 8 };
+
+enum stock_finding_kind {
+    STOCK_FINDING_GATE,   /* claimable and claimed units, against those that are available */
+    STOCK_FINDING_HOLDS,  /* reserved units, against the holds that live */
+    STOCK_FINDING_LEDGER, /* stock and sold, against the sum of the stored ledger */
+};
+
+struct stock_finding {
+    uint8_t kind; /* enum stock_finding_kind */
+    uint32_t sku_id;
+    int64_t found;    /* available units; HOLDS: reserved ones; LEDGER: stock */
+    int64_t expected; /* of GATE and LEDGER */
+    int64_t found_sold; /* LEDGER */
+    int64_t expected_sold;
+};
+
+/* Takes one out; false: there is none. */
+bool shard_stock_finding(struct shard *shard, struct stock_finding *finding_out);
+
+/* Orders by what became of them since the start. Any thread. */
+void engine_order_metrics(const struct engine *engine, struct order_metrics *metrics_out);
+
 /* Sums over shards, for /metrics; racy by a few units between counters. Any thread. */
 void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_out);
 

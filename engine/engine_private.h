@@ -11,6 +11,7 @@
 #include "coupons.h"
 #include "engine.h"
 #include "inventory.h"
+#include "ledger_audit.h"
 #include "mailbox.h"
 #include "mails.h"
 #include "mutants.h"
@@ -85,10 +86,13 @@ struct shard {
     uint32_t works;
     uint32_t products; /* directory's shard: PUTs under way */
     uint32_t audit_next;
-    uint32_t audit_wrong;
-    int64_t audit_made; /* claims made by all shards, when last looked at */
+    int32_t audit_wrong; /* whose ledger is right */
+    int64_t audit_made;  /* claims made by all shards, when last looked at */
     int64_t audit_quiet_since_ms;
     int64_t audit_due_ms;
+    struct ledger_audit ledger_audit;
+    struct stock_finding findings[STOCK_FINDINGS_KEPT];
+    uint32_t finding_count;
     struct retired retired[RETIRED_MAX];
     uint32_t retired_count;
     /* The directory's shard: PUTs that wait for their SKUs to be published. */
@@ -101,6 +105,7 @@ struct shard {
     _Alignas(CACHE_LINE) _Atomic uint64_t tick;
     _Atomic bool idle;
     struct shard_metrics metrics;
+    struct shard_order_metrics order_metrics;
     _Atomic int64_t mails_oldest_wall_ms; /* INT64_MAX: none waits */
     _Atomic int64_t vault_keys_previous;  /* engine_vault_keys */
     _Atomic int64_t vault_keys_unreadable;

@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "order_state.h"
+
 /* name, kind (counter or gauge), help */
 #define ENGINE_METRICS(X)                                                                          \
     X(claims_made, counter, "Units claimed from gates")                                            \
@@ -47,12 +49,38 @@
     X(carts_merged, counter, "Guests' carts merged into customers'")                               \
     X(carts_converted, counter, "Carts cleared because what was in them was ordered")              \
     X(carts_abandoned, counter, "Carts that nobody touched or ordered for 30 minutes")             \
-    X(carts_expired, counter, "Carts dropped past their time")
+    X(carts_expired, counter, "Carts dropped past their time")                                     \
+    X(carts_recovered, counter, "Abandoned carts that their owners came back to")                  \
+    X(carts_idle, gauge, "Carts that are abandoned now")                                           \
+    X(ledger_audits, counter, "Rounds in which the online audit compared all ledgers")             \
+    X(ledger_entries_audited, counter, "Ledger entries that the online audit has added up")
 
 struct shard_metrics {
 #define X(name, kind, help) _Atomic int64_t name;
     ENGINE_METRICS(X)
 #undef X
+};
+
+/* Orders, by what became of them; and how long confirmed ones took on their way. */
+enum { ORDER_STAGE_BUCKETS = 12 };
+
+/* Upper bounds of the buckets, in seconds: a minute to 30 days. */
+extern const uint32_t order_stage_bounds_s[ORDER_STAGE_BUCKETS];
+
+struct shard_order_metrics {
+    _Atomic int64_t reached[ORDER_STATUS_COUNT]; /* of enum order_status */
+    struct {
+        _Atomic int64_t buckets[ORDER_STAGE_BUCKETS + 1]; /* the last: longer */
+        _Atomic int64_t sum_ms;
+    } stages[ORDER_STATUS_COUNT]; /* FULFILLING, SHIPPED, DELIVERED: since it was confirmed */
+};
+
+struct order_metrics {
+    int64_t reached[ORDER_STATUS_COUNT];
+    struct {
+        int64_t buckets[ORDER_STAGE_BUCKETS + 1];
+        int64_t sum_ms;
+    } stages[ORDER_STATUS_COUNT];
 };
 
 struct engine_metrics {

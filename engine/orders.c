@@ -116,6 +116,7 @@ void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records
 
     if (shard->effects.records->used != records_before)
         slot->write_serial = shard->open->serial;
+    order_note_changes(shard, slot);
     if (shard->effects.audit_count > 0)
         audit_chain_seal(shard, slot->subject.partition, records_before);
     shard_apply_effects(shard);
@@ -262,6 +263,7 @@ static void on_read(struct engine_read *read)
         return;
     if (!slot->failed)
         take_in(&slot->subject, slot->load);
+    slot->timeline_seen = slot->subject.order.timeline_count;
     if (slot->subject.order.status != ORDER_NONE && slot->subject.body == NULL)
         slot->failed = true;
     for (unsigned i = 0; i < ORDER_PARTS; i++)
@@ -636,6 +638,7 @@ bool orders_restore(struct shard *shard, const struct moment *now, const struct 
     subject = &slot->subject;
     slot->state = ORDER_SLOT_LOADED;
     order_load(subject, record);
+    slot->timeline_seen = subject->order.timeline_count;
     /* As for holds: no more than it was given at first, wherever the wall clock stands. */
     given_ms = subject->order.expires_wall_ms - subject->order.created_wall_ms;
     left_ms = subject->order.expires_wall_ms - now->wall_ms;

@@ -41,6 +41,7 @@ struct order_slot {
     uint8_t state;  /* enum order_slot_state */
     uint8_t queue;  /* enum order_slot_queue */
     uint8_t reads;  /* under way */
+    uint8_t timeline_seen; /* so many of its changes have been counted and told */
     bool failed;
     bool is_linked; /* by use: it may leave once all that it wrote is durable */
     bool has_key;   /* in the index of those that live */

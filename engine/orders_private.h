@@ -38,6 +38,12 @@ void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records
 /* Body and person, of one that was restored without. */
 bool order_begin_load(struct shard *shard, struct order_slot *slot);
 
+/* ---- order_changes.c ---- */
+
+/* Counts and tells what has become of the order since it was last looked at; its record is in the
+ * open batch. */
+void order_note_changes(struct shard *shard, struct order_slot *slot);
+
 /* ---- orders_steps.c ---- */
 
 /* The answer that came goes to the order; with a batch open. */

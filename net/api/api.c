@@ -16,6 +16,7 @@
 #include "api/problems.h"
 #include "api/redirect.h"
 #include "api/sessions.h"
+#include "api/stock_watch.h"
 #include "api/vault_watch.h"
 
 /* Exchanges that have gone leave commands behind them for a while. */
@@ -276,6 +277,7 @@ void api_shard_turn(void *user, struct shard *engine_side)
     shard->now = engine_now(shard->api->engine);
     imports_resume(shard);
     vault_watch_turn(shard);
+    stock_watch_turn(shard);
     if (server != NULL)
         http_server_flush(server);
 }

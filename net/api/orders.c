@@ -70,10 +70,34 @@ void api_order_cancel(struct api_call *call)
 
 /* ---- paying ---- */
 
+static enum confirmation_result confirmation_result(enum outcome outcome)
+{
+    switch ((int)outcome) {
+    case OUTCOME_OK:
+        return CONFIRMATION_PAID;
+    case OUTCOME_PAYMENT_DECLINED:
+        return CONFIRMATION_DECLINED;
+    case OUTCOME_METHOD_REFUSED:
+        return CONFIRMATION_METHOD_REFUSED;
+    case OUTCOME_HOLD_ENDED:
+        return CONFIRMATION_TOO_LATE;
+    case OUTCOME_GATEWAY_UNAVAILABLE:
+        return CONFIRMATION_GATEWAY_DOWN;
+    case OUTCOME_PAYMENT_IN_PROGRESS:
+        return CONFIRMATION_IN_PROGRESS;
+    case OUTCOME_NOT_FOUND:
+    case OUTCOME_INVALID_STATE:
+        return CONFIRMATION_REFUSED;
+    default:
+        return CONFIRMATION_FAILED;
+    }
+}
+
 static void confirmed(struct order_flow *flow, enum outcome outcome)
 {
     const struct order_envelope *answer = flow->answer;
 
+    counter_add(&flow->shard->counters.confirmations[confirmation_result(outcome)], 1);
     if (outcome == OUTCOME_METHOD_REFUSED)
         order_flow_invalid(flow, "payment_method", "is none that the payment gateway takes");
     else if (outcome == OUTCOME_PAYMENT_DECLINED)

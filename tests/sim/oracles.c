@@ -174,6 +174,9 @@ void oracles_audit(struct world *world)
     wrong = engine_inspect_limits(world->engine);
     if (wrong != 0)
         violation("I6: of %u products not what is held counts for limits", wrong);
+    wrong = engine_inspect_carts(world->engine);
+    if (wrong != 0)
+        violation("%u shards have not counted abandoned carts as they are", wrong);
     wrong = engine_inspect_coupons(world->engine);
     if (wrong != 0)
         violation("I6: %u coupons disagree with their uses", wrong);
