@@ -222,6 +222,7 @@ struct world {
     bool in_submit;
     bool dying;
     bool settled; /* since the last restart: everything was idle once */
+    bool is_planted; /* something wrong, for the online audit to see: the oracles look away */
 
     struct mails_model mails;
     struct coupons_model coupons;
@@ -451,6 +452,9 @@ void world_forget(struct world *world, void (*settle)(struct world *));
 
 /* After all else, with a new process: guests and accounts past their time. */
 void world_retain(struct world *world, void (*settle)(struct world *));
+
+/* Whether the online audit sees what is wrong (plant.c). */
+void world_plant(struct world *world, void (*settle)(struct world *));
 
 /* ---- audit_log.c ---- */
 
