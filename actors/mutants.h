@@ -168,6 +168,7 @@
     X(163, DEFAULT_METHOD_LOST, "the shipping method of a fresh store is not written")             \
     /* ---- figures, streams, the online audit ---- */                                             \
     X(169, CART_ABANDONED_TWICE, "a cart that was counted as abandoned is not marked as such")     \
+    X(170, WATCH_MISSES_EXPIRY, "who waits for an order is not told that it expired")              \
     X(171, LEDGER_SHORT, "a receipt's ledger entry says one unit less than came")                  \
     X(172, AUDIT_BLIND, "the online audit finds everything right")
 

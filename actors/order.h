@@ -43,8 +43,9 @@
     X(EVENT)   /* of the gateway: `event`; answered when it is stored */                           \
     X(FULFIL)  /* SHIPPED with `tracking`, else FULFILLING */                                      \
     X(DELIVER)                                                                                     \
-    X(REFUND) /* `amount_minor` (0: all that is left), `quantities` to restock */                  \
-    X(FORGET) /* the person: the key is destroyed */
+    X(REFUND)  /* `amount_minor` (0: all that is left), `quantities` to restock */                 \
+    X(FORGET)  /* the person: the key is destroyed */                                              \
+    X(UNWATCH) /* the host's: takes `watch` back */
 
 enum order_call {
 #define X(name) ORDER_CALL_##name,
@@ -73,6 +74,8 @@ uint64_t order_refund_key(uint64_t key_hash, uint64_t body_hash);
 /* Whether the order has a refund by the Idempotency-Key of this one, whatever its body. */
 bool order_has_refund(const struct order_record *order, uint64_t key);
 
+struct order_watch;
+
 /* A call and its answer; from order_envelope_create (engine.h), zeroed. */
 struct order_envelope {
     /* The engine's, while it waits. */
@@ -82,6 +85,9 @@ struct order_envelope {
     uint64_t looked_serial; /* what was durable when it was looked for, surely */
     uint16_t shard;
     uint16_t partition;
+    uint8_t
+        is_watched; /* the answer: `watch` waits; of UNWATCH: it did, and is the asker's again */
+    struct order_watch *watch; /* GET, UNWATCH: may be NULL */
     struct origin origin;
 
     uint8_t call;      /* enum order_call */
@@ -204,6 +210,9 @@ uint32_t order_of_subject(const struct principal *principal);
 struct record_place checkout_place(const struct hash128 *key, uint32_t partition);
 struct record_place event_in_place(const struct payment_event *event, uint32_t partition);
 uint32_t order_partition_of(const struct principal *principal, uint32_t partitions);
+
+/* Whether no status may follow this one. */
+bool order_is_final(enum order_status status);
 
 /* Whether `status` may follow `before`: the transition table. */
 bool order_may_become(enum order_status before, enum order_status status);

@@ -396,6 +396,7 @@ static bool create_api(struct service *service)
     wanted.private_targets = options->outbound_private;
     wanted.secure_cookies = options->secure_cookies;
     wanted.drain_deadline_ms = (unsigned)options->drain_ms;
+    wanted.stream_heartbeat_ms = (unsigned)options->stream_heartbeat_ms;
     wanted.outbound = service->outbound.outbound;
     wanted.gateways = service->outbound.gateways;
     wanted.mail = &service->outbound.mail;

@@ -287,6 +287,28 @@ struct engine_read {
 };
 enum outcome engine_read_submit(struct shard *shard, struct engine_read *read);
 
+/* ---- orders that change ---- */
+
+/* Waits for an order's next change of status. It goes to the order with a GET (`watch` of the
+ * envelope): if the answer says `is_watched`, the order's shard has it, and knows of every change
+ * that is not in that answer. With the first one, once that is durable, it comes back: `told` runs
+ * on the asking shard's thread, and a new GET says what has changed. An UNWATCH takes it back
+ * before; where its answer does not say `is_watched`, `told` comes or has come. Of one shard's
+ * orders at most ORDER_WATCHES_MAX, of one order ORDER_WATCHES_EACH; beyond, the GET is refused
+ * (OVERLOADED). The owner keeps it until it is back, or the shards have stopped. */
+struct order_watch {
+    void (*told)(struct order_watch *watch);
+    struct shard_completion completion; /* the engine's, all that follows */
+    struct order_watch *next;
+    uint64_t serial;
+    uint64_t sequence;
+    uint32_t partition;
+};
+
+/* For a watch of this shard's. */
+void order_watch_init(struct order_watch *watch, struct shard *shard,
+                      void (*told)(struct order_watch *watch));
+
 /* ---- to other hosts ---- */
 
 /* Gives a job to the outbound port; `done` runs on this shard's thread, also after the failure
@@ -405,8 +427,8 @@ enum stock_finding_kind {
 struct stock_finding {
     uint8_t kind; /* enum stock_finding_kind */
     uint32_t sku_id;
-    int64_t found;    /* available units; HOLDS: reserved ones; LEDGER: stock */
-    int64_t expected; /* of GATE and LEDGER */
+    int64_t found;      /* available units; HOLDS: reserved ones; LEDGER: stock */
+    int64_t expected;   /* of GATE and LEDGER */
     int64_t found_sold; /* LEDGER */
     int64_t expected_sold;
 };

@@ -53,7 +53,8 @@
     X(carts_recovered, counter, "Abandoned carts that their owners came back to")                  \
     X(carts_idle, gauge, "Carts that are abandoned now")                                           \
     X(ledger_audits, counter, "Rounds in which the online audit compared all ledgers")             \
-    X(ledger_entries_audited, counter, "Ledger entries that the online audit has added up")
+    X(ledger_entries_audited, counter, "Ledger entries that the online audit has added up")        \
+    X(order_watches, gauge, "Streams that wait for an order to change")
 
 struct shard_metrics {
 #define X(name, kind, help) _Atomic int64_t name;

@@ -220,6 +220,8 @@ static void serve(struct shard *shard, struct order_slot *slot, struct order_env
         outcome = order_receive(&slot->subject, &context, &shard->now, envelope, &shard->effects);
     if (envelope->call == ORDER_CALL_EVENT && outcome == OUTCOME_OK && !envelope->replayed)
         note_event(slot, envelope);
+    if (envelope->call == ORDER_CALL_GET && outcome == OUTCOME_OK && envelope->watch != NULL)
+        outcome = order_watch_add(shard, slot, envelope);
     if (outcome == OUTCOME_PENDING)
         park(shard, slot, envelope);
     else
@@ -518,6 +520,11 @@ void orders_deliver(struct shard *shard, struct message *message)
     envelope->deadline_boot_ms = message->deadline_boot_ms;
     if (envelope->call == ORDER_CALL_EVENT) {
         look_up_event(shard, envelope);
+        return;
+    }
+    if (envelope->call == ORDER_CALL_UNWATCH) {
+        order_watch_remove(shard, envelope);
+        refuse(shard, envelope, OUTCOME_OK);
         return;
     }
     if (envelope->call != ORDER_CALL_CREATE) {

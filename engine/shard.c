@@ -350,6 +350,7 @@ static void show_metrics(struct shard *shard)
     SHOW(carts_expired, carts->expired);
     SHOW(carts_recovered, carts->recovered);
     SHOW(carts_idle, carts->idle);
+    SHOW(order_watches, shard->orders.watches.count);
 #undef SHOW
     atomic_store_explicit(&shard->idle,
                           depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&

@@ -137,6 +137,8 @@ struct api_counters {
     _Atomic uint64_t passwords_waiting; /* a gauge: for a worker, or with one */
     _Atomic uint64_t flows;             /* a gauge: calls about accounts under way */
     _Atomic uint64_t rate_limited[CLASS_COUNT];
+    _Atomic uint64_t streams; /* a gauge: of orders' events */
+    _Atomic uint64_t streams_cut;
     _Atomic uint64_t altcha_given;
     _Atomic uint64_t challenges[CHALLENGE_RESULT_COUNT];
     _Atomic uint64_t workers_refused; /* what no worker could take */

@@ -71,6 +71,26 @@ static void write_stage(struct writer *writer, const struct order_metrics *metri
     write_labelled(writer, "order_fulfilment_seconds_count", "status", status, count);
 }
 
+static void write_streams(struct writer *writer, const struct api *api)
+{
+    uint64_t open = 0;
+    uint64_t cut = 0;
+
+    for (uint32_t i = 0; i < api->shard_count; i++) {
+        open += counter_read(&api->shards[i].counters.streams);
+        cut += counter_read(&api->shards[i].counters.streams_cut);
+    }
+    write_type(writer, "order_streams_open", "gauge", "Streams of an order's changes");
+    write_literal(writer, "stampede_order_streams_open ");
+    write_unsigned(writer, open);
+    write_byte(writer, '\n');
+    write_type(writer, "order_streams_cut_total", "counter",
+               "Of those: cut off because their readers did not read");
+    write_literal(writer, "stampede_order_streams_cut_total ");
+    write_unsigned(writer, cut);
+    write_byte(writer, '\n');
+}
+
 void write_orders(struct writer *writer, const struct api *api)
 {
     static const uint8_t stages[] = {ORDER_FULFILLING, ORDER_SHIPPED, ORDER_DELIVERED};
@@ -86,4 +106,5 @@ void write_orders(struct writer *writer, const struct api *api)
     for (unsigned i = 0; i < sizeof(stages); i++)
         write_stage(writer, &metrics, stages[i]);
     write_confirmations(writer, api);
+    write_streams(writer, api);
 }
