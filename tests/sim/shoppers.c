@@ -48,6 +48,7 @@ void shoppers_restart(struct world *world)
 {
     struct shoppers_model *shoppers = &world->shoppers;
 
+    watches_restart(world);
     shoppers->asks_open = 0;
     shoppers->product_open = false;
     for (uint32_t i = 0; i < SIM_SHOP_ASKS_MAX; i++)
@@ -656,5 +657,6 @@ void shoppers_act(struct world *world)
             new_order(world, shoppers->hold_count - 1 - sim_random_below(&world->random, holds));
     } else if (shoppers->order_count > 0) {
         act_on_order(world, draw_order(world));
+        watches_act(world);
     }
 }

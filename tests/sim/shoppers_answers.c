@@ -270,6 +270,7 @@ static void check_call(struct world *world, const struct shop_ask *ask, enum out
         is_right = outcome == OUTCOME_OK || outcome == OUTCOME_PAYMENT_IN_PROGRESS;
         break;
     case ORDER_CALL_FULFIL:
+    case ORDER_CALL_UNWATCH:
     case ORDER_CALL_CREATE:
     case ORDER_CALL_EVENT:
     case ORDER_CALL_COUNT:
@@ -291,7 +292,10 @@ static void take_order(struct world *world, const struct shop_ask *ask, enum out
         take_checkout(world, ask, outcome, envelope);
         return;
     }
-    if (outcome == OUTCOME_OVERLOADED || outcome == OUTCOME_OUTCOME_UNKNOWN)
+    if (ask->watch != 0)
+        watches_take(world, ask->watch, outcome, envelope);
+    if (ask->call == ORDER_CALL_UNWATCH || outcome == OUTCOME_OVERLOADED ||
+        outcome == OUTCOME_OUTCOME_UNKNOWN)
         return;
     if (outcome == OUTCOME_NOT_FOUND)
         violation("I2: order %u, which was acknowledged, is not found", ask->index);

@@ -33,6 +33,7 @@
 #include "shoppers.h"
 #include "sim_ports.h"
 #include "trace.h"
+#include "watches.h"
 
 enum {
     SIM_REQUESTS_MAX = 512, /* under way; a client that finds none free does nothing */
@@ -221,13 +222,14 @@ struct world {
     struct journal_memory *older; /* what was durable a little before the crash to come, or NULL */
     bool in_submit;
     bool dying;
-    bool settled; /* since the last restart: everything was idle once */
+    bool settled;    /* since the last restart: everything was idle once */
     bool is_planted; /* something wrong, for the online audit to see: the oracles look away */
 
     struct mails_model mails;
     struct coupons_model coupons;
     struct carts_model carts;
     struct shoppers_model shoppers;
+    struct watches_model watches;
     struct sim_gateway gateway;
     struct books books;
     struct people people;

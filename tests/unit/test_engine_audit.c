@@ -6,8 +6,8 @@
 
 static void advance_s(struct fixture *fixture, int seconds)
 {
-    for (int i = 0; i < seconds * 100; i++)
-        fixture_advance(fixture, 10);
+    for (int i = 0; i < seconds * 10; i++)
+        fixture_advance(fixture, 100);
 }
 
 static struct engine_metrics metrics_of(struct fixture *fixture)
