@@ -133,7 +133,7 @@ def check_codes(board, contract):
 
 def check_coverage(board, contract):
     for name, count, missing in coverage.check(contract):
-        found = f"provoked: {count - len(missing)} of {count} {name}"
+        found = f"{count - len(missing)} of {count} {name}: provoked, or excused by name"
         board.line("FAIL" if missing or count == 0 else "ok", found, 0.0, "not: " + ", ".join(sorted(missing)))
 
 

@@ -5,7 +5,8 @@ Also each step of an order from one status to another that nothing else takes.
 """
 import json
 
-from harness import ApiTest, Server, in_threads, new_key, wait_until
+from harness import SETTINGS, ApiTest, Server, in_threads, new_key, wait_until
+from stored import SEALED_OVERHEAD, WRAPPED_KEY_BYTES, logs
 from test_checkout import VISA, CheckoutTest, check_out, pay, purchase, put_in_cart, statuses
 from test_gateway_events import WebhookTest
 from test_orders_admin import StaffTest
@@ -58,8 +59,6 @@ class Keys(ApiTest):
 
     @staticmethod
     def check(method, path, answer):
-        from harness import SETTINGS
-
         if SETTINGS.contract is not None:
             SETTINGS.contract.check(method, path, answer)
 
@@ -112,9 +111,11 @@ class Fields(CheckoutTest):
                 caller.call(method, path, b"{", headers=json_type, expect=400, code="malformed_json")
 
     def test_a_coupon_below_what_is_used_of_it(self):
-        sku, code = self.admin.create_sku(9), self.coupon(max_uses=3)
+        sku, code = self.admin.create_sku(9), self.coupon(max_uses=2)
         for _ in range(2):
             self.order(self.guest, sku, coupon=code)
+        put_in_cart(self.guest, sku)
+        self.guest.call("POST", "/v1/cart/coupon", {"code": code}, expect=409, code="coupon_exhausted")
         body = {"code": code, "kind": "percentage", "percent_bp": 1000, "max_uses": 1}
         target = f"/v1/admin/coupons/{code}"
         self.admin.call("PATCH", target, {"max_uses": 1}, expect=409, code="invalid_state")
@@ -151,6 +152,7 @@ class FullDisk(CheckoutTest):
             with self.subTest(path=path):
                 refused = caller.call("POST", path, body, key=new_key(), expect=503, code="storage_full")
                 self.assertTrue(refused.header("retry-after"))
+        newcomer.call("POST", "/v1/cart/coupon", {"code": code}, expect=503, code="storage_full")
         self.guest.call("PATCH", f"/v1/cart/items/{sku}", {"quantity": 1}, expect=200)
         pay(self.guest, paid, expect=200)
         self.guest.call("POST", f"/v1/orders/{unpaid['id']}/cancel", {}, expect=200)
@@ -221,6 +223,51 @@ class Statuses(StaffTest):
         self.do(order, "deliver", expect=409, code="invalid_state")
         self.guest.call("POST", f"/v1/orders/{order['id']}/cancel", {}, expect=409, code="invalid_state")
         self.assertEqual(self.see(order)["status"], "refunded")
+
+
+class TooLate(WebhookTest):
+    flags = ("--stripe-confirm", "on", "--hold-ttl-ms", "1500", "--hold-cap-ms", "3000")
+
+    def test_paid_when_the_hold_had_lapsed(self):
+        sku, order = self.stripe_order()
+        self.gateway.call("/_misbehave", none="true", delay="1000", delay_ms="1800")
+        self.addCleanup(lambda: self.gateway.call("/_misbehave", none="true"))
+        pay(self.guest, order, expect=409, code="hold_ended")
+        self.becomes(order, "expired")
+        self.assertEqual(self.gateway.call(f"/v1/payment_intents/{order['payment']['id']}")["status"], "canceled")
+        self.assertEqual(self.admin.inventory(sku)["sold"], 0)
+
+
+class Damaged(CheckoutTest):
+    def setUp(self):
+        self.server = Server()
+        super().setUp()
+        self.addCleanup(self.server.stop)
+
+    def test_what_is_sealed_and_was_changed_is_not_served_around(self):
+        order = self.order(self.guest, self.admin.create_sku(9))
+        self.server.kill()
+        self.assertEqual(self.change_person(order), 1)
+        self.server.restart()
+        self.guest.close()
+        self.guest.call("GET", f"/v1/orders/{order['id']}", expect=500, code="private_data_unreadable")
+        self.guest.call("GET", f"/orders/{order['id']}", expect=500, code="private_data_unreadable")
+        self.guest.call("GET", "/v1/orders", expect=500, code="private_data_unreadable")
+        self.assertIn('"event":"private_field_damaged"', self.server.stderr())
+
+    def change_person(self, order):
+        """Another byte in the only order's sealed address, with every checksum right."""
+        changed = 0
+        for log in logs(self.server.data):
+            for key, value in list(log.values()):
+                at = value.find(bytes((WRAPPED_KEY_BYTES, 1))) + 1 + WRAPPED_KEY_BYTES
+                size = (len(order["email"]) + SEALED_OVERHEAD).to_bytes(2, "big")
+                if at == WRAPPED_KEY_BYTES or value[at:at + 2] != size:
+                    continue
+                old = value[-24:-16]
+                changed += log.change(key, old, bytes(byte ^ 1 for byte in old))
+            log.write()
+        return changed
 
 
 class SlowGateway(WebhookTest):
