@@ -123,6 +123,7 @@ struct sku_books {
     uint32_t sku_id;
     uint32_t stock;
     uint32_t sold;
+    uint32_t lines;           /* of kept holds */
     uint64_t ledger_sequence; /* 0: there is none */
 };
 void inventory_pool_books(const struct inventory_pool *pool, uint32_t number,

@@ -205,6 +205,7 @@ void inventory_pool_books(const struct inventory_pool *pool, uint32_t number,
     *books_out = (struct sku_books){.sku_id = sku->sku_id,
                                     .stock = sku->stock,
                                     .sold = sku->sold,
+                                    .lines = sku->lines,
                                     .ledger_sequence = sku->ledger_sequence};
 }
 

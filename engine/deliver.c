@@ -492,11 +492,18 @@ void shard_audit(struct shard *shard)
 {
     uint32_t count = inventory_pool_skus(shard->pool);
     bool quiet = is_quiet(shard);
+    uint32_t lines = 0;
 
     if (shard->now.boot_ms < shard->audit_due_ms)
         return;
     for (uint32_t i = 0; i < AUDIT_SKUS_PER_STEP && shard->audit_next < count; i++) {
+        struct sku_books books;
         struct stock_view view;
+
+        inventory_pool_books(shard->pool, shard->audit_next, &books);
+        lines += books.lines <= AUDIT_LINES_MAX ? books.lines : 0;
+        if (i > 0 && lines > AUDIT_LINES_PER_STEP)
+            break;
         bool agrees =
             inventory_pool_audit_sku(shard->pool, shard->audit_next++, AUDIT_LINES_MAX, &view);
         const struct gate *gate = find_gate(shard, view.sku_id);

@@ -31,6 +31,7 @@ enum {
     WORKS_IN_FLIGHT_MAX = 64,     /* pieces of work at the workers, a shard */
     AUDIT_SKUS_PER_STEP = 16,
     AUDIT_LINES_MAX = 1024, /* of a SKU with more, only gate and record are compared */
+    AUDIT_LINES_PER_STEP = 2048,
     AUDIT_QUIET_MS = 1000,
     DIRECTORY_SHARD = 0,
 };
