@@ -89,11 +89,20 @@ static void drop(struct cart_pool *pool, uint32_t slot, struct effects *effects)
     cart_remove(pool, slot);
 }
 
+/* Somebody came back to it. */
+static void end_idleness(struct cart_pool *pool, struct cart *cart)
+{
+    pool->statistics.recovered += cart->was_abandoned;
+    pool->statistics.idle -= cart->was_abandoned;
+    cart->was_abandoned = 0;
+}
+
 /* It was changed: recorded, and answered. */
 static void finish(const struct step *step, uint32_t slot)
 {
     struct cart *cart = &step->pool->carts[slot];
 
+    end_idleness(step->pool, cart);
     cart_touch(step->pool, slot, step->moment->wall_ms);
     check(step->pool, cart);
     persist(step, cart);
@@ -112,6 +121,8 @@ static bool is_over(const struct cart_pool *pool, const struct cart *cart,
 static void expire(struct cart_pool *pool, uint32_t slot, struct effects *effects)
 {
     pool->statistics.expired++;
+    pool->statistics.expired_idle += pool->carts[slot].was_abandoned;
+    pool->statistics.idle -= pool->carts[slot].was_abandoned;
     drop(pool, slot, effects);
 }
 
@@ -311,8 +322,10 @@ static void receive_cart(const struct step *step)
         break;
     case CART_DROP:
         slot = find(step);
-        if (slot != SLOT_NONE)
+        if (slot != SLOT_NONE) {
+            end_idleness(step->pool, &step->pool->carts[slot]); /* its owner logged in */
             drop(step->pool, slot, step->effects);
+        }
         answer(step, SLOT_NONE);
         break;
     case CART_GET:
@@ -427,7 +440,6 @@ static void clear(const struct step *step)
         cart_coupon_set(step->pool, cart, NULL, 0);
     put_first(cart_memory_make(step->pool, cart)->orders, CART_ORDERS_MAX, body->order);
     step->pool->statistics.converted++;
-    cart->was_abandoned = 0;
     finish(step, slot);
 }
 
@@ -468,8 +480,9 @@ static void count_idle(struct cart_pool *pool, const struct moment *moment)
             if (moment->wall_ms - cart->changed_wall_ms < pool->options->idle_ms)
                 break;
             if (cart->line_count > 0 && !cart->was_abandoned) {
-                cart->was_abandoned = 1;
+                cart->was_abandoned = MUTANT(CART_ABANDONED_TWICE) ? 0 : 1;
                 pool->statistics.abandoned++;
+                pool->statistics.idle++;
             }
             list->awake = cart->newer;
         }

@@ -42,8 +42,12 @@ struct cart_statistics {
     uint64_t created;
     uint64_t merged;
     uint64_t converted; /* cleared by an order */
-    uint64_t abandoned; /* once a cart, until it is cleared */
+    uint64_t abandoned; /* once for each time that one is left idle */
+    uint64_t recovered; /* of those: changed, ordered from or taken along into an account later */
     uint64_t expired;
+    uint64_t idle;          /* a gauge: abandoned, and not come back to */
+    uint64_t expired_idle;  /* of the expired */
+    uint64_t restored_idle; /* counted as abandoned before the start */
 };
 
 struct cart_pool;
@@ -82,6 +86,8 @@ void cart_pool_restored(struct cart_pool *pool, const struct moment *moment);
 
 /* For metrics, and for oracles. */
 uint32_t cart_pool_count(const struct cart_pool *pool);
+/* Whether what was counted of abandoned carts agrees with the carts: looks at each. */
+bool cart_pool_audit(const struct cart_pool *pool);
 const struct cart_statistics *cart_pool_statistics(const struct cart_pool *pool);
 /* Bytes that are in use: of slots, blocks and index entries. */
 uint64_t cart_pool_used_bytes(const struct cart_pool *pool);

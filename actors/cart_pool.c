@@ -347,6 +347,7 @@ void cart_pool_restored(struct cart_pool *pool, const struct moment *moment)
     for (unsigned i = 0; i < CART_LISTS; i++) {
         struct cart_list *list = &pool->lists[i];
         uint32_t older = SLOT_NONE;
+        bool is_idle;
 
         list->oldest = sort_list(pool, list->oldest);
         list->awake = SLOT_NONE;
@@ -355,8 +356,11 @@ void cart_pool_restored(struct cart_pool *pool, const struct moment *moment)
 
             cart->older = older;
             older = slot;
-            cart->was_abandoned = moment->wall_ms - cart->changed_wall_ms >= pool->options->idle_ms;
-            if (!cart->was_abandoned && list->awake == SLOT_NONE)
+            is_idle = moment->wall_ms - cart->changed_wall_ms >= pool->options->idle_ms;
+            cart->was_abandoned = is_idle && cart->line_count > 0;
+            pool->statistics.idle += cart->was_abandoned;
+            pool->statistics.restored_idle += cart->was_abandoned;
+            if (!is_idle && list->awake == SLOT_NONE)
                 list->awake = slot;
         }
         list->newest = older;
@@ -368,6 +372,19 @@ void cart_pool_restored(struct cart_pool *pool, const struct moment *moment)
 uint32_t cart_pool_count(const struct cart_pool *pool)
 {
     return pool->count;
+}
+
+bool cart_pool_audit(const struct cart_pool *pool)
+{
+    const struct cart_statistics *statistics = &pool->statistics;
+    uint64_t idle = 0;
+
+    for (unsigned i = 0; i < CART_LISTS; i++)
+        for (uint32_t slot = pool->lists[i].oldest; slot != SLOT_NONE;
+             slot = pool->carts[slot].newer)
+            idle += pool->carts[slot].was_abandoned;
+    return idle == statistics->idle && statistics->abandoned + statistics->restored_idle ==
+                                           statistics->recovered + statistics->expired_idle + idle;
 }
 
 const struct cart_statistics *cart_pool_statistics(const struct cart_pool *pool)

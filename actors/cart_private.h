@@ -43,7 +43,7 @@ struct cart {
     uint8_t line_count;
     uint8_t coupon_length;
     uint8_t by_customer;
-    uint8_t was_abandoned; /* it was counted, and no order has come since */
+    uint8_t was_abandoned; /* it was counted, and nobody has touched it since */
 };
 
 _Static_assert(sizeof(struct cart) == 72, "as cart.h says");

@@ -147,6 +147,8 @@ void inventory_ledger(struct inventory *inventory, const struct moment *moment, 
     record->sequence = sku->ledger_sequence;
     record->ledger.entry = (uint8_t)entry;
     record->ledger.quantity = quantity;
+    if (MUTANT(LEDGER_SHORT) && entry == LEDGER_RECEIPT && quantity > 1)
+        record->ledger.quantity--;
     record->ledger.hold_sequence = MUTANT(SALE_WITHOUT_HOLD) ? 0 : hold_sequence;
     record->ledger.wall_ms = moment->wall_ms;
     memcpy(record->ledger.reason, reason, strnlen(reason, REASON_LENGTH_MAX));

@@ -118,6 +118,16 @@ uint64_t inventory_pool_digest(const struct inventory_pool *pool);
 uint32_t inventory_pool_skus(const struct inventory_pool *pool);
 bool inventory_pool_audit_sku(const struct inventory_pool *pool, uint32_t number,
                               uint32_t lines_max, struct stock_view *view_out);
+/* A SKU's figures as of its newest ledger entry; by its number, as above. */
+struct sku_books {
+    uint32_t sku_id;
+    uint32_t stock;
+    uint32_t sold;
+    uint32_t lines;           /* of kept holds */
+    uint64_t ledger_sequence; /* 0: there is none */
+};
+void inventory_pool_books(const struct inventory_pool *pool, uint32_t number,
+                          struct sku_books *books_out);
 /* The number of limited products for which the units held that count for customers' limits are not
  * those of its live holds. For the oracle. */
 uint32_t inventory_pool_audit_limits(const struct inventory_pool *pool);

@@ -196,6 +196,19 @@ bool inventory_pool_audit_sku(const struct inventory_pool *pool, uint32_t number
     return true;
 }
 
+void inventory_pool_books(const struct inventory_pool *pool, uint32_t number,
+                          struct sku_books *books_out)
+{
+    const struct sku *sku = &pool->skus[number];
+
+    assert(number < pool->sku_count);
+    *books_out = (struct sku_books){.sku_id = sku->sku_id,
+                                    .stock = sku->stock,
+                                    .sold = sku->sold,
+                                    .lines = sku->lines,
+                                    .ledger_sequence = sku->ledger_sequence};
+}
+
 static uint64_t live_units_of(const struct inventory_pool *pool, uint32_t product)
 {
     uint64_t units = 0;

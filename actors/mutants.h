@@ -196,7 +196,11 @@
     X(177, RESTOCKED_TWICE, "a restock that is repeated puts the units back again")                \
     X(178, REFUND_UNDER_NEW_KEY, "a refund is asked for under another key each time")              \
     X(179, ORDER_NEVER_EXPIRES, "an order that nobody pays waits for ever")                        \
-    X(180, UNDO_KEEPS_COUPON, "a checkout that the gateway refuses keeps its use of the coupon")
+    X(180, UNDO_KEEPS_COUPON, "a checkout that the gateway refuses keeps its use of the coupon")   \
+    X(169, CART_ABANDONED_TWICE, "a cart that was counted as abandoned is not marked as such")     \
+    X(170, WATCH_MISSES_EXPIRY, "who waits for an order is not told that it expired")              \
+    X(171, LEDGER_SHORT, "a receipt's ledger entry says one unit less than came")                  \
+    X(172, AUDIT_BLIND, "the online audit finds everything right")
 
 enum mutant {
     MUTANT_NONE,

@@ -32,6 +32,11 @@ bool order_may_become(enum order_status before, enum order_status status)
     return (successors[before] & (1u << status)) != 0;
 }
 
+bool order_is_final(enum order_status status)
+{
+    return successors[status] == 0;
+}
+
 /* ---- what a turn leaves ---- */
 
 void order_persist(const struct order_turn *turn)

@@ -46,7 +46,8 @@
     X(DELIVER)                                                                                     \
     X(REFUND)      /* `amount_minor` (0: all that is left), `quantities` to restock */             \
     X(FORGET)      /* the person: the key is destroyed */                                          \
-    X(MAIL_RESULT) /* of the mail of occasion `mail_occasion`: what became of it */
+    X(MAIL_RESULT) /* of the mail of occasion `mail_occasion`: what became of it */                \
+    X(UNWATCH)     /* the host's: takes `watch` back */
 
 enum order_call {
 #define X(name) ORDER_CALL_##name,
@@ -75,6 +76,8 @@ uint64_t order_refund_key(uint64_t key_hash, uint64_t body_hash);
 /* Whether the order has a refund by the Idempotency-Key of this one, whatever its body. */
 bool order_has_refund(const struct order_record *order, uint64_t key);
 
+struct order_watch;
+
 /* A call and its answer; from order_envelope_create (engine.h), zeroed. */
 struct order_envelope {
     /* The engine's, while it waits. */
@@ -84,6 +87,9 @@ struct order_envelope {
     uint64_t looked_serial; /* what was durable when it was looked for, surely */
     uint16_t shard;
     uint16_t partition;
+    uint8_t
+        is_watched; /* the answer: `watch` waits; of UNWATCH: it did, and is the asker's again */
+    struct order_watch *watch; /* GET, UNWATCH: may be NULL */
     struct origin origin;
 
     uint8_t is_event;  /* asked by the shard itself, for an event (events_out.h) */
@@ -233,6 +239,8 @@ enum event_type order_event_type(enum order_status status);
 /* Whose an order's mails are, in the outbox (outbox.h); and back. */
 struct principal order_mail_owner(uint32_t partition, uint64_t sequence);
 uint64_t order_mail_owner_sequence(const struct principal *owner, uint32_t *partition_out);
+/* Whether no status may follow this one. */
+bool order_is_final(enum order_status status);
 
 /* Whether `status` may follow `before`: the transition table. */
 bool order_may_become(enum order_status before, enum order_status status);

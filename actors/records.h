@@ -36,16 +36,15 @@
  *   ORDER     sequence = the order's; one that lives: a step or its expiry is pending
  *   ORDER_PAST  the same sequence; one with which nothing is pending
  *   ORDER_BODY, ORDER_PERSON  the same sequence: see order_state.h
- *   ORDER_MAIL  subject = the mail's occasion (order_mail_occasion), sequence = the order's; one that
- *             its person is owed and that has not gone out
- *   ORDER_OF  subject = 32 bits of the principal's hash, sequence = the order's; whose it is
- *   CHECKOUT  (subject, sequence) = from the checkout's key; which order it made
- *   EVENT_IN  (subject, sequence) = from the hash of a gateway's event; that it had its effect
- *   EVENT_OUT sequence = of the partition's events; what the outside is to learn of an order
- *   CURSOR    subject = enum event_consumer; up to which of the partition's events it is done
- *   DELIVERY  subject = a webhook endpoint's number, sequence = of an event of this partition (or a
- *             test's number); one that is to reach that endpoint
- *   DELIVERY_DEAD, DELIVERY_DONE  the same; one that was given up, one that did
+ *   ORDER_MAIL  subject = the mail's occasion (order_mail_occasion), sequence = the order's; one
+ * that its person is owed and that has not gone out ORDER_OF  subject = 32 bits of the principal's
+ * hash, sequence = the order's; whose it is CHECKOUT  (subject, sequence) = from the checkout's
+ * key; which order it made EVENT_IN  (subject, sequence) = from the hash of a gateway's event; that
+ * it had its effect EVENT_OUT sequence = of the partition's events; what the outside is to learn of
+ * an order CURSOR    subject = enum event_consumer; up to which of the partition's events it is
+ * done DELIVERY  subject = a webhook endpoint's number, sequence = of an event of this partition
+ * (or a test's number); one that is to reach that endpoint DELIVERY_DEAD, DELIVERY_DONE  the same;
+ * one that was given up, one that did
  *
  * All of a partition is loaded at start, so that a start does not cost its history, but for those
  * that record_is_history names: they are read when they are asked for.

@@ -80,6 +80,8 @@ enum {
     TRACKING_LENGTH_MAX = 64,
     ORDERS_LIVE_MAX = 32768, /* in memory, a shard */
     ORDER_KEY_KEPT_S = 7 * 24 * 3600,
+    ORDER_WATCHES_MAX = 8192, /* streams that wait for orders of one shard's */
+    ORDER_WATCHES_EACH = 16,  /* of them for one order */
 
     /* ---- carts ---- */
     CART_LINES_MAX = RESERVATION_LINES_MAX, /* so that a cart can be held as it is */

@@ -109,6 +109,9 @@ enum {
     X(cart_customer_days, "cart-customer-days", "cart_customer_days", NUMBER,                      \
       engine.cart_customer_ttl_s / (24 * 3600), 1, 3650, IN_SERVE, "N",                            \
       "how long a customer's is")                                                                  \
+    X(cart_idle_ms, "cart-idle-ms", "cart_idle_ms", NUMBER, engine.cart_idle_ms, 100,              \
+      24 * 3600 * 1000, IN_SERVE, "N",                                                             \
+      "a cart with something in it that nobody touches for so long counts as abandoned")           \
     X(skus_max, "skus-max", "skus_max", NUMBER, engine.skus_max, 16, 1U << 24, IN_SERVE, "N",      \
       "SKUs, a shard")                                                                             \
     X(limit_rows_max, "limit-rows-max", "limit_rows_max", NUMBER, engine.limit_rows_max, 16,       \
@@ -143,6 +146,8 @@ enum {
       3600 * 1000, IN_SERVE, "N", "an idle connection is closed after this time")                  \
     X(drain_ms, "drain-ms", "drain_ms", NUMBER, 10 * 1000, 0, 600 * 1000, IN_SERVE, "N",           \
       "what is under way at SIGTERM may take this long")                                           \
+    X(stream_heartbeat_ms, "stream-heartbeat-ms", "stream_heartbeat_ms", NUMBER, 15 * 1000, 10,    \
+      600 * 1000, IN_SERVE, "N", "a stream of events that has nothing to tell says so this often") \
     X(audit_period_ms, "audit-period-ms", "audit_period_ms", NUMBER, engine.audit_period_ms, 100,  \
       24 * 3600 * 1000, IN_SERVE, "N", "how often gates, records and ledger are compared")         \
     X(ballast_mb, "ballast-mb", "ballast_mb", NUMBER, storage.ballast_bytes >> 20, 0, 1U << 20,    \

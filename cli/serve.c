@@ -280,6 +280,7 @@ static struct engine_options choose_engine_options(const struct service *service
     TAKE(hold_retention_ms, hold_retention_ms)
     TAKE(holds_max, holds_max)
     TAKE(carts_max, carts_max)
+    TAKE(cart_idle_ms, cart_idle_ms)
     TAKE(skus_max, skus_max)
     TAKE(limit_rows_max, limit_rows_max)
     TAKE(coupons_max, coupons_max)
@@ -403,6 +404,7 @@ static bool create_api(struct service *service)
     wanted.private_targets = options->outbound_private;
     wanted.secure_cookies = options->secure_cookies;
     wanted.drain_deadline_ms = (unsigned)options->drain_ms;
+    wanted.stream_heartbeat_ms = (unsigned)options->stream_heartbeat_ms;
     wanted.outbound = service->outbound.outbound;
     wanted.feed = service->outbound.feed.feed == NULL ? NULL : &service->outbound.feed;
     wanted.gateways = service->outbound.gateways;

@@ -471,28 +471,59 @@ static bool is_quiet(struct shard *shard)
     return shard->now.boot_ms - shard->audit_quiet_since_ms >= AUDIT_QUIET_MS;
 }
 
+static void note_finding(struct shard *shard, const struct stock_view *view, bool agrees,
+                         uint64_t gate)
+{
+    struct stock_finding finding = {.sku_id = view->sku_id};
+    int64_t shown =
+        atomic_load_explicit(&shard->metrics.inventory_mismatch_skus, memory_order_relaxed);
+
+    if (agrees) {
+        finding.kind = STOCK_FINDING_GATE;
+        finding.found = (int64_t)((gate & UINT32_MAX) + (gate >> 32));
+        finding.expected = view->available;
+    } else {
+        finding.kind = STOCK_FINDING_HOLDS;
+        finding.found = view->reserved;
+    }
+    audit_note(shard, &finding);
+    if (shard->ledger_audit.sums[shard->audit_next - 1].is_wrong)
+        return; /* it is counted there */
+    shard->audit_wrong++;
+    if (shard->audit_wrong + shard->ledger_audit.wrong > shown) /* at once, not at its end */
+        metric_add(&shard->metrics.inventory_mismatch_skus, 1);
+}
+
 void shard_audit(struct shard *shard)
 {
     uint32_t count = inventory_pool_skus(shard->pool);
     bool quiet = is_quiet(shard);
+    uint32_t lines = 0;
 
     if (shard->now.boot_ms < shard->audit_due_ms)
         return;
     for (uint32_t i = 0; i < AUDIT_SKUS_PER_STEP && shard->audit_next < count; i++) {
+        struct sku_books books;
         struct stock_view view;
+
+        inventory_pool_books(shard->pool, shard->audit_next, &books);
+        lines += books.lines <= AUDIT_LINES_MAX ? books.lines : 0;
+        if (i > 0 && lines > AUDIT_LINES_PER_STEP)
+            break;
         bool agrees =
             inventory_pool_audit_sku(shard->pool, shard->audit_next++, AUDIT_LINES_MAX, &view);
         const struct gate *gate = find_gate(shard, view.sku_id);
         uint64_t word = atomic_load_explicit(&gate->word, memory_order_relaxed);
 
-        if (!agrees || (word & UINT32_MAX) + (word >> 32) != view.available ||
-            (quiet && word >> 32 != 0))
-            shard->audit_wrong++;
+        if ((!agrees || (word & UINT32_MAX) + (word >> 32) != view.available ||
+             (quiet && word >> 32 != 0)) &&
+            !MUTANT(AUDIT_BLIND))
+            note_finding(shard, &view, agrees, word);
     }
     if (shard->audit_next < count)
         return;
-    atomic_store_explicit(&shard->metrics.inventory_mismatch_skus, shard->audit_wrong,
-                          memory_order_relaxed);
+    atomic_store_explicit(&shard->metrics.inventory_mismatch_skus,
+                          shard->audit_wrong + shard->ledger_audit.wrong, memory_order_relaxed);
     metric_add(&shard->metrics.audits, 1);
     shard->audit_next = 0;
     shard->audit_wrong = 0;

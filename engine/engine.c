@@ -23,7 +23,7 @@ struct engine_options engine_options_default(uint32_t shards)
         .timers_per_step = 512,
         .batch_messages = 2048,
         .batches = 3,
-        .audit_period_ms = 60 * 1000,
+        .audit_period_ms = 30 * 1000,
         .accounts_active_max = ACCOUNTS_ACTIVE_MAX,
         .orders_live_max = ORDERS_LIVE_MAX,
         .session_marks = 1 << 20,
@@ -173,6 +173,7 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
     void *pool = carve(carver, inventory_pool_bytes(&sizes));
     struct timer_node *nodes = carve(carver, options->holds_max * sizeof(*nodes));
     void *carts = carve(carver, cart_pool_bytes(options->carts_max));
+    struct ledger_sum *ledger_sums = carve(carver, options->skus_max * sizeof(*ledger_sums));
 
     if (carver->base != NULL) {
         engine->shards[index] = shard;
@@ -185,6 +186,7 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
         shard->carts =
             cart_pool_init(carts, options->carts_max, &engine->cart_options, &engine->table_key);
         shard->audit_due_ms = shard->now.boot_ms + options->audit_period_ms;
+        ledger_audit_init(&shard->ledger_audit, ledger_sums, shard->audit_due_ms);
         timers_init(&shard->timers, nodes, options->holds_max, shard->now.boot_ms);
         rounds_init(&shard->rounds, options, &shard->now);
         events_out_init(shard);
@@ -388,6 +390,7 @@ static void free_envelopes(struct engine *engine)
         coupons_destroy(&shard->coupons);
         events_out_destroy(&shard->events_out);
         rounds_destroy(&shard->rounds);
+        ledger_audit_destroy(&shard->ledger_audit);
         for (uint32_t n = 0; n < shard->unpublished_count; n++)
             envelope_free(shard->unpublished[n]);
         shard_free_retired(shard, true);

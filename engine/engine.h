@@ -296,6 +296,28 @@ struct engine_read {
 };
 enum outcome engine_read_submit(struct shard *shard, struct engine_read *read);
 
+/* ---- orders that change ---- */
+
+/* Waits for an order's next change of status. It goes to the order with a GET (`watch` of the
+ * envelope): if the answer says `is_watched`, the order's shard has it, and knows of every change
+ * that is not in that answer. With the first one, once that is durable, it comes back: `told` runs
+ * on the asking shard's thread, and a new GET says what has changed. An UNWATCH takes it back
+ * before; where its answer does not say `is_watched`, `told` comes or has come. Of one shard's
+ * orders at most ORDER_WATCHES_MAX, of one order ORDER_WATCHES_EACH; beyond, the GET is refused
+ * (OVERLOADED). The owner keeps it until it is back, or the shards have stopped. */
+struct order_watch {
+    void (*told)(struct order_watch *watch);
+    struct shard_completion completion; /* the engine's, all that follows */
+    struct order_watch *next;
+    uint64_t serial;
+    uint64_t sequence;
+    uint32_t partition;
+};
+
+/* For a watch of this shard's. */
+void order_watch_init(struct order_watch *watch, struct shard *shard,
+                      void (*told)(struct order_watch *watch));
+
 /* ---- to other hosts ---- */
 
 /* Gives a job to the outbound port; `done` runs on this shard's thread, also after the failure
@@ -435,6 +457,31 @@ struct engine_vault_keys {
     int64_t unreadable; /* by a key that the vault was not given */
 };
 void engine_vault_keys(const struct engine *engine, struct engine_vault_keys *keys_out);
+
+/* What the online audit found wrong with a SKU, for the log; in each round anew as long as it is.
+ * Of a round a shard keeps the first few. */
+enum { STOCK_FINDINGS_KEPT = 8 };
+
+enum stock_finding_kind {
+    STOCK_FINDING_GATE,   /* claimable and claimed units, against those that are available */
+    STOCK_FINDING_HOLDS,  /* reserved units, against the holds that live */
+    STOCK_FINDING_LEDGER, /* stock and sold, against the sum of the stored ledger */
+};
+
+struct stock_finding {
+    uint8_t kind; /* enum stock_finding_kind */
+    uint32_t sku_id;
+    int64_t found;      /* available units; HOLDS: reserved ones; LEDGER: stock */
+    int64_t expected;   /* of GATE and LEDGER */
+    int64_t found_sold; /* LEDGER */
+    int64_t expected_sold;
+};
+
+/* Takes one out; false: there is none. */
+bool shard_stock_finding(struct shard *shard, struct stock_finding *finding_out);
+
+/* Orders by what became of them since the start. Any thread. */
+void engine_order_metrics(const struct engine *engine, struct order_metrics *metrics_out);
 
 /* Sums over shards, for /metrics; racy by a few units between counters. Any thread. */
 void engine_metrics(const struct engine *engine, struct engine_metrics *metrics_out);

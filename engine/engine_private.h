@@ -12,6 +12,7 @@
 #include "engine.h"
 #include "events_out.h"
 #include "inventory.h"
+#include "ledger_audit.h"
 #include "mailbox.h"
 #include "mails.h"
 #include "mutants.h"
@@ -32,6 +33,7 @@ enum {
     WORKS_IN_FLIGHT_MAX = 64,     /* pieces of work at the workers, a shard */
     AUDIT_SKUS_PER_STEP = 16,
     AUDIT_LINES_MAX = 1024, /* of a SKU with more, only gate and record are compared */
+    AUDIT_LINES_PER_STEP = 2048,
     AUDIT_QUIET_MS = 1000,
     DIRECTORY_SHARD = 0,
 };
@@ -90,10 +92,13 @@ struct shard {
     uint32_t works;
     uint32_t products; /* directory's shard: PUTs under way */
     uint32_t audit_next;
-    uint32_t audit_wrong;
-    int64_t audit_made; /* claims made by all shards, when last looked at */
+    int32_t audit_wrong; /* whose ledger is right */
+    int64_t audit_made;  /* claims made by all shards, when last looked at */
     int64_t audit_quiet_since_ms;
     int64_t audit_due_ms;
+    struct ledger_audit ledger_audit;
+    struct stock_finding findings[STOCK_FINDINGS_KEPT];
+    uint32_t finding_count;
     struct retired retired[RETIRED_MAX];
     uint32_t retired_count;
     /* The directory's shard: PUTs that wait for their SKUs to be published. */
@@ -111,6 +116,7 @@ struct shard {
     _Atomic int64_t vault_keys_previous;                         /* engine_vault_keys */
     _Atomic int64_t mails_oldest_wall_ms;                        /* INT64_MAX: none waits */
     _Atomic int64_t order_mails_oldest_wall_ms;
+    struct shard_order_metrics order_metrics;
     _Atomic int64_t vault_keys_unreadable;
 
     /* Shared. */

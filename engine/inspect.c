@@ -74,6 +74,15 @@ bool engine_inspect_coupon(struct engine *engine, const char *code, struct coupo
     return coupon_find(shard->coupons.pool, partition, code, out);
 }
 
+uint32_t engine_inspect_carts(const struct engine *engine)
+{
+    uint32_t wrong = 0;
+
+    for (uint32_t i = 0; i < engine->options.shards; i++)
+        wrong += !cart_pool_audit(engine->shards[i]->carts);
+    return wrong;
+}
+
 uint32_t engine_inspect_coupons(const struct engine *engine)
 {
     uint32_t wrong = 0;

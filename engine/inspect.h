@@ -32,6 +32,9 @@ uint32_t engine_inspect_limits(const struct engine *engine);
 bool engine_inspect_coupon(struct engine *engine, const char *code, struct coupon_view *out);
 uint32_t engine_inspect_coupons(const struct engine *engine);
 
+/* The number of shards whose figures of abandoned carts are not what their carts say. */
+uint32_t engine_inspect_carts(const struct engine *engine);
+
 /* How many timers of a shard are due by now; and whether its next turn can serve any: it has a
  * batch with room for what they record, and the latch has not fallen. */
 uint32_t engine_inspect_due(const struct engine *engine, uint32_t shard);

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "order_state.h"
 #include "records.h"
 
 /* name, kind (counter or gauge), help */
@@ -67,12 +68,39 @@
     X(webhooks_failed, counter, "Attempts at webhooks that failed")                                \
     X(webhooks_dead, counter, "Webhooks that were given up; staff may send them again")            \
     X(webhooks_overflowed, counter, "Of them, because too many waited for their endpoint")         \
-    X(webhooks_replayed, counter, "Webhooks that staff sent again")
+    X(webhooks_replayed, counter, "Webhooks that staff sent again")                                \
+    X(carts_recovered, counter, "Abandoned carts that their owners came back to")                  \
+    X(carts_idle, gauge, "Carts that are abandoned now")                                           \
+    X(ledger_audits, counter, "Rounds in which the online audit compared all ledgers")             \
+    X(ledger_entries_audited, counter, "Ledger entries that the online audit has added up")        \
+    X(order_watches, gauge, "Streams that wait for an order to change")
 
 struct shard_metrics {
 #define X(name, kind, help) _Atomic int64_t name;
     ENGINE_METRICS(X)
 #undef X
+};
+
+/* Orders, by what became of them; and how long confirmed ones took on their way. */
+enum { ORDER_STAGE_BUCKETS = 12 };
+
+/* Upper bounds of the buckets, in seconds: a minute to 30 days. */
+extern const uint32_t order_stage_bounds_s[ORDER_STAGE_BUCKETS];
+
+struct shard_order_metrics {
+    _Atomic int64_t reached[ORDER_STATUS_COUNT]; /* of enum order_status */
+    struct {
+        _Atomic int64_t buckets[ORDER_STAGE_BUCKETS + 1]; /* the last: longer */
+        _Atomic int64_t sum_ms;
+    } stages[ORDER_STATUS_COUNT]; /* FULFILLING, SHIPPED, DELIVERED: since it was confirmed */
+};
+
+struct order_metrics {
+    int64_t reached[ORDER_STATUS_COUNT];
+    struct {
+        int64_t buckets[ORDER_STAGE_BUCKETS + 1];
+        int64_t sum_ms;
+    } stages[ORDER_STATUS_COUNT];
 };
 
 struct engine_metrics {

@@ -117,6 +117,7 @@ void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records
 
     if (shard->effects.records->used != records_before)
         slot->write_serial = shard->open->serial;
+    order_note_changes(shard, slot);
     if (shard->effects.audit_count > 0)
         audit_chain_seal(shard, slot->subject.partition, records_before);
     events_out_note(shard, slot->subject.partition);
@@ -230,6 +231,8 @@ static void serve(struct shard *shard, struct order_slot *slot, struct order_env
         outcome = order_receive(&slot->subject, &context, &shard->now, envelope, &shard->effects);
     if (envelope->call == ORDER_CALL_EVENT && outcome == OUTCOME_OK && !envelope->replayed)
         note_event(slot, envelope);
+    if (envelope->call == ORDER_CALL_GET && outcome == OUTCOME_OK && envelope->watch != NULL)
+        outcome = order_watch_add(shard, slot, envelope);
     if (outcome == OUTCOME_PENDING)
         park(shard, slot, envelope);
     else if (MUTANT(EVENT_BEFORE_STORE) && envelope->call == ORDER_CALL_EVENT)
@@ -275,6 +278,7 @@ static void on_read(struct engine_read *read)
         return;
     if (!slot->failed)
         take_in(&slot->subject, slot->load);
+    slot->timeline_seen = slot->subject.order.timeline_count;
     if (slot->subject.order.status != ORDER_NONE && slot->subject.body == NULL)
         slot->failed = true;
     for (unsigned i = 0; i < ORDER_PARTS; i++)
@@ -531,6 +535,11 @@ void orders_deliver(struct shard *shard, struct message *message)
         look_up_event(shard, envelope);
         return;
     }
+    if (envelope->call == ORDER_CALL_UNWATCH) {
+        order_watch_remove(shard, envelope);
+        refuse(shard, envelope, OUTCOME_OK);
+        return;
+    }
     if (envelope->call != ORDER_CALL_CREATE) {
         serve_by_sequence(shard, envelope);
         return;
@@ -649,6 +658,7 @@ bool orders_restore(struct shard *shard, const struct moment *now, const struct 
     subject = &slot->subject;
     slot->state = ORDER_SLOT_LOADED;
     order_load(subject, record);
+    slot->timeline_seen = subject->order.timeline_count;
     /* As for holds: no more than it was given at first, wherever the wall clock stands. */
     given_ms = subject->order.expires_wall_ms - subject->order.created_wall_ms;
     left_ms = subject->order.expires_wall_ms - now->wall_ms;

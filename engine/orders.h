@@ -36,11 +36,12 @@ struct order_slot {
     uint32_t event_count;    /* ever; a ring */
     uint32_t older;          /* by use, of those that may leave */
     uint32_t newer;
-    uint32_t next;  /* in its queue, or of the free */
-    uint32_t turns; /* of its life: answers of an earlier one are not heard */
-    uint8_t state;  /* enum order_slot_state */
-    uint8_t queue;  /* enum order_slot_queue */
-    uint8_t reads;  /* under way */
+    uint32_t next;         /* in its queue, or of the free */
+    uint32_t turns;        /* of its life: answers of an earlier one are not heard */
+    uint8_t state;         /* enum order_slot_state */
+    uint8_t queue;         /* enum order_slot_queue */
+    uint8_t reads;         /* under way */
+    uint8_t timeline_seen; /* so many of its changes have been counted and told */
     bool failed;
     bool is_linked; /* by use: it may leave once all that it wrote is durable */
     bool has_key;   /* in the index of those that live */
@@ -72,6 +73,17 @@ struct order_lookup {
     struct order_lookup *next;       /* of those that are ready */
 };
 
+enum { ORDER_WATCH_BUCKETS = 1024 };
+
+/* Who waits for which order, and those that are to be told once the change is durable. They need
+ * no slot: an order can only change in one. */
+struct order_watches {
+    struct order_watch *buckets[ORDER_WATCH_BUCKETS]; /* by the order */
+    struct order_watch *told_first;                   /* in the order of their writing */
+    struct order_watch *told_last;
+    uint32_t count; /* in the buckets */
+};
+
 struct order_list {
     uint32_t first;
     uint32_t last;
@@ -97,6 +109,7 @@ struct orders {
     uint64_t left_serial;       /* the newest that a slot had written that is not here any more */
     struct order_list to_serve; /* loaded, or answered */
     struct order_list to_ask;
+    struct order_watches watches;
 };
 
 struct orders_memory {

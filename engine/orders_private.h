@@ -38,6 +38,20 @@ void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records
 /* Body and person, of one that was restored without. */
 bool order_begin_load(struct shard *shard, struct order_slot *slot);
 
+/* ---- order_changes.c ---- */
+
+/* Counts and tells what has become of the order since it was last looked at; its record is in the
+ * open batch. */
+void order_note_changes(struct shard *shard, struct order_slot *slot);
+/* A GET of this order was answered: takes the envelope's watch, if it has one and the order can
+ * still change. OVERLOADED: there are too many. */
+enum outcome order_watch_add(struct shard *shard, const struct order_slot *slot,
+                             struct order_envelope *envelope);
+/* Takes the envelope's watch out, and says in the envelope whether it was there. */
+void order_watch_remove(struct shard *shard, struct order_envelope *envelope);
+/* Gives back those whose change is durable. */
+void order_watches_tell(struct shard *shard);
+
 /* ---- orders_steps.c ---- */
 
 /* The answer that came goes to the order; with a batch open. */

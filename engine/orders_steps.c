@@ -344,6 +344,7 @@ void orders_ask(struct shard *shard)
 {
     struct orders *orders = &shard->orders;
 
+    order_watches_tell(shard);
     /* In the order of their writing: the first that is not durable yet ends it. */
     while (orders->to_ask.first != SLOT_NONE &&
            !atomic_load_explicit(&shard->engine->failed, memory_order_relaxed)) {

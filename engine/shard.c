@@ -85,6 +85,8 @@ uint32_t shard_sleep_ms(const struct shard *shard)
         wake_ms = events_out_next_ms(shard);
     if (webhooks_next_ms(shard) < wake_ms)
         wake_ms = webhooks_next_ms(shard);
+    if (ledger_audit_next_ms(shard) < wake_ms)
+        wake_ms = ledger_audit_next_ms(shard);
     left_ms = wake_ms - env->now(env->self).boot_ms;
     if (left_ms < 0)
         return 0;
@@ -352,6 +354,9 @@ static void show_metrics(struct shard *shard)
     SHOW(carts_converted, carts->converted);
     SHOW(carts_abandoned, carts->abandoned);
     SHOW(carts_expired, carts->expired);
+    SHOW(carts_recovered, carts->recovered);
+    SHOW(carts_idle, carts->idle);
+    SHOW(order_watches, shard->orders.watches.count);
 #undef SHOW
     atomic_store_explicit(
         &shard->idle,
@@ -382,6 +387,7 @@ bool shard_step(struct shard *shard)
     fill_batch(shard);
     if (shard->now.boot_ms >= shard->audit_due_ms - 2 * AUDIT_QUIET_MS)
         shard_audit(shard);
+    ledger_audit_step(shard);
     if (shard->retired_count > 0)
         shard_free_retired(shard, false);
     if (shard->settings.retired_count > 0)

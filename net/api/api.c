@@ -14,9 +14,11 @@
 #include "api/keyed.h"
 #include "api/log.h"
 #include "api/openapi.h"
+#include "api/order_stream.h"
 #include "api/problems.h"
 #include "api/redirect.h"
 #include "api/sessions.h"
+#include "api/stock_watch.h"
 #include "api/vault_watch.h"
 #include "api/webhook_courier.h"
 
@@ -33,6 +35,7 @@ void api_options_default(struct api_options *options_out)
     options_out->auth_verify = true;
     options_out->shop_name = "Stampede";
     options_out->drain_deadline_ms = 10000;
+    options_out->stream_heartbeat_ms = 15000;
     options_out->challenges.altcha_cost = CHALLENGE_COST_DEFAULT;
 }
 
@@ -87,6 +90,7 @@ static bool make_pages(struct api *api, char *error, size_t error_size)
 
 static void shard_free(struct api_shard *shard)
 {
+    order_streams_free(shard);
     pending_table_free(&shard->pending);
     session_cache_free(&shard->sessions);
     free(shard->limiter);
@@ -282,6 +286,8 @@ void api_shard_turn(void *user, struct shard *engine_side)
     shard->now = engine_now(shard->api->engine);
     imports_resume(shard);
     vault_watch_turn(shard);
+    stock_watch_turn(shard);
+    order_streams_turn(shard);
     if (server != NULL)
         http_server_flush(server);
 }
@@ -303,6 +309,7 @@ void api_shard_drain(void *user, struct shard *engine_side)
     log_number(&line, "shard", shard_index(engine_side));
     log_end(&line);
     redirect_drain(shard);
+    order_streams_drain(shard);
     if (server == NULL)
         shard->is_drained = true;
     else

@@ -53,6 +53,7 @@ struct api_options {
     const char *public_url;     /* where shoppers find the shop, or NULL: one of its origins */
     const char *shop_name;      /* what authenticators show */
     unsigned drain_deadline_ms; /* how long connections may finish when the engine drains */
+    unsigned stream_heartbeat_ms;
 
     struct challenge_options challenges;
 

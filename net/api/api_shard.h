@@ -21,6 +21,7 @@
 struct api_shard;
 struct import;
 struct order_export;
+struct order_stream;
 struct keyed_table;
 struct keyed_entry;
 
@@ -106,6 +107,7 @@ struct pending pending_take(struct pending_table *table, uint64_t cookie);
 struct call_scratch {
     struct import *import;
     struct order_export *export;
+    struct order_stream *stream;
     /* Not charged again when the request is resumed. */
     struct rate_verdict address_verdict;
     struct rate_verdict network_verdict;
@@ -149,6 +151,9 @@ struct api_shard {
     struct moment now; /* as of this turn: at most a second old */
     uint64_t jitter;   /* a state of a random sequence; not for secrets */
     bool is_drained;
+    bool is_draining;
+    struct order_stream *streams; /* order_stream.c */
+    int64_t streams_due_ms;
     struct vault_watch vault_watch;
     struct api_counters counters;
 };

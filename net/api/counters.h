@@ -68,6 +68,24 @@ enum checkout_result {
         CHECKOUT_RESULT_COUNT
 };
 
+/* What became of a try to pay (POST /v1/payments/confirm). */
+#define CONFIRMATION_RESULTS(X)                                                                    \
+    X(PAID, "paid")                                                                                \
+    X(DECLINED, "declined")                                                                        \
+    X(METHOD_REFUSED, "method_refused") /* none that the gateway takes */                          \
+    X(TOO_LATE, "hold_ended")           /* paid, but not held any more: it goes back */            \
+    X(GATEWAY_DOWN, "gateway_unavailable")                                                         \
+    X(IN_PROGRESS, "in_progress") /* not known yet */                                              \
+    X(REFUSED, "refused")         /* no such order, or one that is not to be paid */               \
+    X(FAILED, "failed")           /* overload and the like */
+
+enum confirmation_result {
+#define X(name, text) CONFIRMATION_##name,
+    CONFIRMATION_RESULTS(X)
+#undef X
+        CONFIRMATION_RESULT_COUNT
+};
+
 /* What became of calls that a proof was demanded of (challenge.h). */
 #define CHALLENGE_RESULTS(X)                                                                       \
     X(SOLVED, "solved")                                                                            \
@@ -145,9 +163,12 @@ struct api_counters {
     _Atomic uint64_t csrf_refused;
     _Atomic uint64_t logins[LOGIN_RESULT_COUNT];
     _Atomic uint64_t checkouts[CHECKOUT_RESULT_COUNT];
+    _Atomic uint64_t confirmations[CONFIRMATION_RESULT_COUNT];
     _Atomic uint64_t passwords_waiting; /* a gauge: for a worker, or with one */
     _Atomic uint64_t flows;             /* a gauge: calls about accounts under way */
     _Atomic uint64_t rate_limited[CLASS_COUNT];
+    _Atomic uint64_t streams; /* a gauge: of orders' events */
+    _Atomic uint64_t streams_cut;
     _Atomic uint64_t altcha_given;
     _Atomic uint64_t challenges[CHALLENGE_RESULT_COUNT];
     _Atomic uint64_t workers_refused; /* what no worker could take */

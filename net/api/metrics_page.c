@@ -6,6 +6,7 @@
 
 #include "api/api_shard.h"
 #include "api/event_feed.h"
+#include "api/metrics_page.h"
 #include "api/metrics_webhooks.h"
 #include "api/problems.h"
 #include "http/http_tls.h"
@@ -45,7 +46,7 @@ struct http_sums {
     uint64_t closed[HTTP_CLOSE_COUNT];
 };
 
-static void write_type(struct writer *writer, const char *name, const char *kind, const char *help)
+void write_type(struct writer *writer, const char *name, const char *kind, const char *help)
 {
     write_literal(writer, "# HELP stampede_");
     write_text(writer, name);
@@ -590,6 +591,7 @@ void api_metrics(struct api_call *call)
     write_figure(&writer, "shards", "gauge", "Shards, each with a thread and a listener",
                  api->shard_count);
     write_engine(&writer, api);
+    write_orders(&writer, api);
     write_refusals(&writer, api);
     write_abuse(&writer, api);
     write_accounts(&writer, api);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/order_flow.h"
+#include "api/order_stream.h"
 #include "api/request.h"
 
 /* ---- one ---- */
@@ -22,7 +23,7 @@ static int has_token(const struct api_call *call, const struct order_flow *flow)
                : -1;
 }
 
-void api_order_get(struct api_call *call)
+static void get(struct api_call *call, bool may_stream)
 {
     struct validation validation;
     struct order_flow *flow;
@@ -48,13 +49,20 @@ void api_order_get(struct api_call *call)
                            "mail.");
     else if (token == -1)
         order_flow_refuse(flow, OUTCOME_NOT_FOUND);
+    else if (may_stream && order_stream_is_wanted(call))
+        order_stream_start(call, flow);
     else
         order_flow_ask(flow, order_flow_envelope(flow, ORDER_CALL_GET), order_flow_respond_200);
 }
 
+void api_order_get(struct api_call *call)
+{
+    get(call, true);
+}
+
 void api_order_get_plain(struct api_call *call)
 {
-    api_order_get(call);
+    get(call, false);
 }
 
 void api_order_cancel(struct api_call *call)
@@ -70,10 +78,34 @@ void api_order_cancel(struct api_call *call)
 
 /* ---- paying ---- */
 
+static enum confirmation_result confirmation_result(enum outcome outcome)
+{
+    switch ((int)outcome) {
+    case OUTCOME_OK:
+        return CONFIRMATION_PAID;
+    case OUTCOME_PAYMENT_DECLINED:
+        return CONFIRMATION_DECLINED;
+    case OUTCOME_METHOD_REFUSED:
+        return CONFIRMATION_METHOD_REFUSED;
+    case OUTCOME_HOLD_ENDED:
+        return CONFIRMATION_TOO_LATE;
+    case OUTCOME_GATEWAY_UNAVAILABLE:
+        return CONFIRMATION_GATEWAY_DOWN;
+    case OUTCOME_PAYMENT_IN_PROGRESS:
+        return CONFIRMATION_IN_PROGRESS;
+    case OUTCOME_NOT_FOUND:
+    case OUTCOME_INVALID_STATE:
+        return CONFIRMATION_REFUSED;
+    default:
+        return CONFIRMATION_FAILED;
+    }
+}
+
 static void confirmed(struct order_flow *flow, enum outcome outcome)
 {
     const struct order_envelope *answer = flow->answer;
 
+    counter_add(&flow->shard->counters.confirmations[confirmation_result(outcome)], 1);
     if (outcome == OUTCOME_METHOD_REFUSED)
         order_flow_invalid(flow, "payment_method", "is none that the payment gateway takes");
     else if (outcome == OUTCOME_PAYMENT_DECLINED)

@@ -46,6 +46,8 @@ class Contract:
         self.document = document
         self.lock = threading.Lock()
         self.codes_seen = set()
+        self.refusals_seen = set()  # (operation, code)
+        self.edges_seen = set()  # (status of an order, the one that followed it)
         self.routes = []
         for path, item in document["paths"].items():
             pattern = "^" + re.sub(r"\\\{[^}]*\\\}", "[^/]+", re.escape(path)) + "$"
@@ -85,6 +87,7 @@ class Contract:
         if response.status >= 400:
             self.check_problem(where, response)
         _, operation = self.find(method, target)
+        self.note(operation, response)
         if operation is None:
             return
         documented = operation["responses"].get(str(response.status))
@@ -93,6 +96,51 @@ class Contract:
                 return
             raise ContractError(f"{where}: status is not documented for this call: {response!r}")
         self.check_body(where, self.resolve(documented), response)
+
+    def note(self, operation, response):
+        """What coverage.py asks for at the end."""
+        with self.lock:
+            if response.code is not None and operation is not None:
+                self.refusals_seen.add((operation.get("operationId"), response.code))
+            elif b'"timeline"' in response.body and "/json" in (response.header("content-type") or ""):
+                self.note_timelines(response.json())
+
+    def note_timelines(self, node):
+        if isinstance(node, list):
+            for entry in node:
+                self.note_timelines(entry)
+        elif isinstance(node, dict):
+            entries = node.get("timeline")
+            if isinstance(entries, list) and "reservation_id" in node:
+                statuses = ["none", *(entry["status"] for entry in entries)]
+                self.edges_seen.update(zip(statuses, statuses[1:], strict=False))
+            for entry in node.values():
+                self.note_timelines(entry)
+
+    def documented_codes(self, operation):
+        """The codes that the document lists for an operation, those of any call left out."""
+        codes = set()
+        for status, node in operation["responses"].items():
+            found = set()
+            self._codes_in(self.resolve(node).get("content", {}), found)
+            codes |= found - GENERIC.get(int(status), set())
+        return codes
+
+    def _codes_in(self, node, found):
+        if isinstance(node, list):
+            for entry in node:
+                self._codes_in(entry, found)
+        elif isinstance(node, dict):
+            if "$ref" in node:
+                self._codes_in(self.resolve(node), found)
+                return
+            code = node.get("properties", {}).get("code", {})
+            if "$ref" not in code:
+                found.update(code.get("enum", ()))
+                found.update([code["const"]] if "const" in code else ())
+            for name, entry in node.items():
+                if name not in ("examples", "example"):
+                    self._codes_in(entry, found)
 
     def check_body(self, where, documented, response):
         content = documented.get("content")

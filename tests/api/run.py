@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import coverage  # noqa: E402
 import harness  # noqa: E402
 
 # Classes at once. Most of their time is waiting; more would only disturb the timing tests on a small machine.
@@ -118,7 +119,6 @@ def collect(pattern, is_full):
 
 # Codes that no test here can provoke, and why.
 NOT_PROVOKED_HERE = {
-    "coupon_exhausted": "needs an order that holds the last use: tests/unit/test_engine_coupons.c provokes it",
     "internal_error": "would be a bug",
     "outcome_unknown": "needs a failing disk: tests/unit and tests/sim provoke it",
 }
@@ -129,6 +129,12 @@ def check_codes(board, contract):
     missing = sorted(set(contract.codes()) - contract.codes_seen - set(NOT_PROVOKED_HERE))
     detail = f"not provoked by any test: {', '.join(missing)}"
     board.line("FAIL" if missing else "ok", "every documented error code was provoked", 0.0, detail)
+
+
+def check_coverage(board, contract):
+    for name, count, missing in coverage.check(contract):
+        found = f"{count - len(missing)} of {count} {name}: provoked, or excused by name"
+        board.line("FAIL" if missing or count == 0 else "ok", found, 0.0, "not: " + ", ".join(sorted(missing)))
 
 
 def main():
@@ -156,6 +162,7 @@ def main():
             future.result()
     if options.k is None and contract is not None:
         check_codes(board, contract)
+        check_coverage(board, contract)
     skipped = f", {board.skipped} skipped" if board.skipped else ""
     print(f"took {time.monotonic() - started:.1f} s")
     print(f"{board.passed} passed, {board.failed} failed{skipped}")

@@ -605,6 +605,7 @@ void world_heal(struct world *world)
     let_lapse(world);
     world_forget(world, settle);
     coupons_check_end(world, settle);
+    world_plant(world, settle);
     drain(world);
     check_ledger(world);
     shop_check(world);

@@ -147,6 +147,8 @@
     X(CART_CLEARED, "an order took out of a cart what it had ordered")                             \
     X(ORDER_CONFIRMED, "an order was confirmed")                                                   \
     X(ORDER_EXPIRED, "an order expired")                                                           \
+    X(WATCH_TOLD, "who waited for an order was told that it changed")                              \
+    X(WATCH_WAITS, "somebody still waited for an order in the end")                                \
     X(ORDER_CANCELLED, "an order was cancelled before it was paid")                                \
     X(ORDER_CANCELLED_PAID, "a paid order was cancelled")                                          \
     X(ORDER_FAILED, "an order's payment failed")                                                   \

@@ -101,6 +101,8 @@ static void check_sleepers(struct world *world)
 
 void oracles_step(struct world *world)
 {
+    if (world->is_planted)
+        return;
     for (uint32_t i = 0; i < SKUS_PER_STEP; i++) {
         world->audit_sku = (world->audit_sku + 1) % world->books.sku_count;
         check_gate(world, world->audit_sku);
@@ -167,13 +169,19 @@ static void check_metrics(struct world *world)
 
 void oracles_audit(struct world *world)
 {
-    uint32_t wrong = engine_inspect_audit(world->engine);
+    uint32_t wrong;
 
+    if (world->is_planted)
+        return;
+    wrong = engine_inspect_audit(world->engine);
     if (wrong != 0)
         violation("I1: %u SKUs disagree with their holds or gates", wrong);
     wrong = engine_inspect_limits(world->engine);
     if (wrong != 0)
         violation("I6: of %u products not what is held counts for limits", wrong);
+    wrong = engine_inspect_carts(world->engine);
+    if (wrong != 0)
+        violation("%u shards have not counted abandoned carts as they are", wrong);
     wrong = engine_inspect_coupons(world->engine);
     if (wrong != 0)
         violation("I6: %u coupons disagree with their uses", wrong);

@@ -48,6 +48,7 @@ void shoppers_restart(struct world *world)
 {
     struct shoppers_model *shoppers = &world->shoppers;
 
+    watches_restart(world);
     shoppers->asks_open = 0;
     shoppers->product_open = false;
     for (uint32_t i = 0; i < SIM_SHOP_ASKS_MAX; i++)
@@ -700,5 +701,6 @@ void shoppers_act(struct world *world)
         uint32_t sold = drawn < 58 ? draw_sold(world) : NONE;
 
         act_on_order(world, sold != NONE ? sold : draw_order(world));
+        watches_act(world);
     }
 }

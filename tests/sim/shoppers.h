@@ -84,8 +84,9 @@ struct shop_ask {
     uint64_t step;  /* when it was sent */
     uint32_t index; /* hold, order, event or coupon, as the act is */
     uint32_t refund;
-    uint8_t act;  /* enum shop_act */
-    uint8_t call; /* enum order_call */
+    uint32_t watch; /* GET, UNWATCH: from 1; 0: without */
+    uint8_t act;    /* enum shop_act */
+    uint8_t call;   /* enum order_call */
     bool is_open;
     bool is_placed;   /* the order was known to be there */
     bool is_refunded; /* REFUND: it was known to be done */

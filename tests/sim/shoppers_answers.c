@@ -272,6 +272,7 @@ static void check_call(struct world *world, const struct shop_ask *ask, enum out
             order_mails_forgotten(world, ask->index);
         break;
     case ORDER_CALL_FULFIL:
+    case ORDER_CALL_UNWATCH:
     case ORDER_CALL_CREATE:
     case ORDER_CALL_EVENT:
     case ORDER_CALL_MAIL_RESULT:
@@ -294,7 +295,10 @@ static void take_order(struct world *world, const struct shop_ask *ask, enum out
         take_checkout(world, ask, outcome, envelope);
         return;
     }
-    if (outcome == OUTCOME_OVERLOADED || outcome == OUTCOME_OUTCOME_UNKNOWN)
+    if (ask->watch != 0)
+        watches_take(world, ask->watch, outcome, envelope);
+    if (ask->call == ORDER_CALL_UNWATCH || outcome == OUTCOME_OVERLOADED ||
+        outcome == OUTCOME_OUTCOME_UNKNOWN)
         return;
     if (outcome == OUTCOME_NOT_FOUND)
         violation("I2: order %u, which was acknowledged, is not found", ask->index);

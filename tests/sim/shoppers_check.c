@@ -92,6 +92,7 @@ void shoppers_heal(struct world *world, void (*settle)(struct world *))
     resolve(world, settle);
     let_end(world, settle);
     look_at_all(world, settle);
+    watches_heal(world, settle);
     shoppers_check_end(world);
 }
 

@@ -38,6 +38,7 @@
 #include "shoppers.h"
 #include "sim_ports.h"
 #include "trace.h"
+#include "watches.h"
 
 enum {
     SIM_REQUESTS_MAX = 512, /* under way; a client that finds none free does nothing */
@@ -226,13 +227,15 @@ struct world {
     struct journal_memory *older; /* what was durable a little before the crash to come, or NULL */
     bool in_submit;
     bool dying;
-    bool settled; /* since the last restart: everything was idle once */
+    bool settled;    /* since the last restart: everything was idle once */
+    bool is_planted; /* something wrong, for the online audit to see: the oracles look away */
 
     struct mails_model mails;
     struct coupons_model coupons;
     struct carts_model carts;
     struct shoppers_model shoppers;
     struct order_mails_model order_mails;
+    struct watches_model watches;
     struct sim_gateway gateway;
     struct sim_listeners listeners;
     struct books books;
@@ -459,6 +462,9 @@ void world_forget(struct world *world, void (*settle)(struct world *));
 
 /* After all else, with a new process: guests and accounts past their time. */
 void world_retain(struct world *world, void (*settle)(struct world *));
+
+/* Whether the online audit sees what is wrong (plant.c). */
+void world_plant(struct world *world, void (*settle)(struct world *));
 
 /* ---- audit_log.c ---- */
 

@@ -374,7 +374,7 @@ static void tend(void)
     cart_pool_tend(fixture.pool, &fixture.circumstances, &fixture.moment, &fixture.effects);
 }
 
-static void test_a_cart_is_abandoned_once(void **state)
+static void test_a_cart_is_abandoned_once_each_time(void **state)
 {
     const struct cart_statistics *statistics = cart_pool_statistics(fixture.pool);
 
@@ -388,14 +388,28 @@ static void test_a_cart_is_abandoned_once(void **state)
     fixture.moment.wall_ms++;
     tend();
     assert_int_equal(statistics->abandoned, 1);
+    tend();
+    ask(1, CART_GET, 0, 0); /* looking is not coming back */
+    tend();
+    assert_int_equal(statistics->abandoned, 1);
+    assert_int_equal(statistics->recovered, 0);
+    assert_int_equal(statistics->idle, 1);
     ask(1, CART_ADD, 1, 1);
+    assert_int_equal(statistics->recovered, 1);
+    assert_int_equal(statistics->idle, 0);
     fixture.moment.wall_ms += options.idle_ms;
     tend();
-    assert_int_equal(statistics->abandoned, 2); /* the third's; the first one's was counted */
-    clear(1, 5, 1, 1);
+    assert_int_equal(statistics->abandoned, 3); /* the first one again, and the third */
+    clear(1, 5, 1, 1);                          /* ordered from after all */
+    assert_int_equal(statistics->recovered, 2);
+    ask(3, CART_DROP, 0, 0); /* taken along into an account */
+    assert_int_equal(statistics->recovered, 3);
+    assert_int_equal(statistics->idle, 0);
     fixture.moment.wall_ms += options.idle_ms;
     tend();
-    assert_int_equal(statistics->abandoned, 3);
+    assert_int_equal(statistics->abandoned, 4);
+    assert_int_equal(statistics->idle, 1);
+    assert_true(cart_pool_audit(fixture.pool));
 }
 
 /* A thousand in any order: afterwards those whose time is over first go first. */
@@ -473,7 +487,7 @@ int main(void)
         TEST(test_expired_carts_make_way_and_live_ones_do_not),
         TEST(test_a_full_disk_takes_no_new_carts),
         TEST(test_a_guest_who_logs_in_changes_nothing_more),
-        TEST(test_a_cart_is_abandoned_once),
+        TEST(test_a_cart_is_abandoned_once_each_time),
         TEST(test_a_restart_knows_the_order_of_changes),
         TEST(test_ids_are_their_owners_and_the_stores),
     };
