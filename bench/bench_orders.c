@@ -96,7 +96,7 @@ static void body_add(struct maker *maker, uint32_t partition, uint64_t sequence)
     record->sequence = sequence;
     body->line_count = 1;
     body->text_length = TEXT_BYTES;
-    body->lines[0] = (struct order_line){.sku_id = sku_id_make(partition, 1),
+    body->lines[0] = (struct order_line){.sku_id = sku_id_make(0, 1),
                                          .quantity = 1,
                                          .unit_price_minor = PRICE_MINOR,
                                          .total_minor = PRICE_MINOR};
@@ -170,6 +170,32 @@ static void order_add(struct maker *maker, uint32_t number)
     event_add(maker, partition, sequence, 1, created_ms);
 }
 
+/* What all of them bought; it is sold out. */
+static void product_add(struct maker *maker, uint32_t orders)
+{
+    static const char document[] = "{\"name\":\"Bench\"}";
+    uint32_t length = (uint32_t)strlen(document);
+    struct record *record = record_add(maker, RECORD_PRODUCT, length);
+
+    record->subject = 1;
+    memcpy(record->product.id, "bench-sold", 11);
+    memcpy(record->product.currency, "EUR", 4);
+    record->product.variant_count = 1;
+    record->product.updated_wall_ms = CREATED_MS;
+    record->product.document_length = length;
+    memcpy((char *)record + record_size(RECORD_PRODUCT, 0), document, length);
+    record = record_add(maker, RECORD_SKU, 0);
+    record->subject = sku_id_make(0, 1);
+    memcpy(record->sku.sku, "BENCH-SOLD", 11);
+    record->sku.product_number = 1;
+    record->sku.price_minor = PRICE_MINOR;
+    record = record_add(maker, RECORD_COUNTER, 0);
+    record->subject = sku_id_make(0, 1);
+    record->counter.stock = orders;
+    record->counter.sold = orders;
+    record->counter.ledger_sequence = 1;
+}
+
 /* Numbers that were given are never given again. */
 static void floors_add(struct maker *maker, uint32_t orders)
 {
@@ -233,6 +259,7 @@ static void make_store(const char *folder, uint32_t orders)
         if (maker.records >= ORDERS_A_COMMIT * RECORDS_EACH)
             commit(&maker);
     }
+    product_add(&maker, orders);
     floors_add(&maker, orders);
     commit(&maker);
     watermark.advance(watermark.self, maker.number);
