@@ -640,10 +640,13 @@ struct account_envelope *account_envelope_create(enum account_call call)
 
 struct order_envelope *order_envelope_create(enum order_call call)
 {
-    struct order_envelope *envelope = calloc(1, sizeof(*envelope));
+    struct order_envelope *envelope = malloc(sizeof(*envelope));
 
-    if (envelope != NULL)
-        envelope->call = (uint8_t)call;
+    if (envelope == NULL)
+        return NULL;
+    memset(envelope, 0,
+           offsetof(struct order_envelope, text)); /* of which only what is set counts */
+    envelope->call = (uint8_t)call;
     return envelope;
 }
 

@@ -390,6 +390,16 @@ static void on_lookup(struct engine_read *read)
 
 _Static_assert(offsetof(struct order_lookup, read) == 0, "on_lookup finds its owner by address");
 
+static bool may_be_stored(struct shard *shard, enum record_kind kind,
+                          const struct record_place *place)
+{
+    const struct journal_port *journal = &shard->engine->ports.journal;
+    struct journal_key key = {
+        .partition = place->partition, .subject = place->subject, .sequence = place->sequence};
+
+    return journal->may_have == NULL || journal->may_have(journal->self, kind, &key);
+}
+
 static void look_up(struct shard *shard, struct order_envelope *envelope, enum record_kind kind,
                     const struct record_place *place)
 {
@@ -457,6 +467,14 @@ static void make(struct shard *shard, struct order_envelope *envelope)
     order_settle(shard, slot, records_before);
 }
 
+static void make_unknown(struct shard *shard, struct order_envelope *envelope)
+{
+    if (envelope->body.line_count == 0) /* only asks what its key has made */
+        refuse(shard, envelope, OUTCOME_NOT_FOUND);
+    else
+        make(shard, envelope);
+}
+
 /* The order that a key led to came to nothing meanwhile: the key is free again, unless another has
  * it by now. */
 static void make_anew(struct shard *shard, struct order_envelope *envelope)
@@ -498,10 +516,8 @@ static void serve_lookup(struct shard *shard, struct order_lookup *lookup)
         } else if (read->count == 1 && hash128_equal(&record->checkout.key, &envelope->order.key)) {
             envelope->id.sequence = record->checkout.sequence;
             serve_by_sequence(shard, envelope);
-        } else if (envelope->body.line_count == 0) { /* only asks what its key has made */
-            refuse(shard, envelope, OUTCOME_NOT_FOUND);
         } else {
-            make(shard, envelope);
+            make_unknown(shard, envelope);
         }
     }
     free(read->result.bytes);
@@ -552,7 +568,10 @@ void orders_deliver(struct shard *shard, struct message *message)
         refuse(shard, envelope, OUTCOME_KEY_IN_FLIGHT);
     } else {
         place = checkout_place(&envelope->order.key, envelope->partition);
-        look_up(shard, envelope, RECORD_CHECKOUT, &place);
+        if (may_be_stored(shard, RECORD_CHECKOUT, &place))
+            look_up(shard, envelope, RECORD_CHECKOUT, &place);
+        else
+            make_unknown(shard, envelope);
     }
 }
 

@@ -81,6 +81,10 @@ struct journal_port {
     bool (*load)(void *self, uint32_t partition, journal_visit visit, void *arg);
     /* Starts a read; false if the pool's queue is full (nothing was started). Any thread. */
     bool (*read)(void *self, struct journal_read *read);
+    /* False only where no such record was durable when it was asked; true says little. For kinds
+     * that are looked up by keys that mostly are not there (CHECKOUT, EVENT_IN). No I/O; any
+     * thread. NULL: not known. */
+    bool (*may_have)(void *self, enum record_kind kind, const struct journal_key *key);
     /* True below the low-water mark: what takes new obligations is refused (storage_full).
      * Cheap; any thread. */
     bool (*is_full)(void *self);

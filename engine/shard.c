@@ -20,6 +20,18 @@ void shard_notify(struct engine *engine, uint32_t target)
         engine->ports.env.wake_shard(engine->ports.env.self, target);
 }
 
+/* As shard_notify, for threads that may be preempted for long before they have woken anybody, as
+ * workers are where others have something to do: the mark stays, so that whoever notifies meanwhile
+ * wakes as well. The shard may be woken more than once. */
+static void notify_unclaimed(struct shard *shard)
+{
+    struct engine *engine = shard->engine;
+
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&shard->asleep, memory_order_relaxed))
+        engine->ports.env.wake_shard(engine->ports.env.self, shard->index);
+}
+
 static bool has_work(const struct shard *shard)
 {
     const struct engine *engine = shard->engine;
@@ -104,7 +116,7 @@ void shard_complete(struct shard_completion *completion)
     while (!atomic_compare_exchange_weak_explicit(&shard->completed, &completion->next, completion,
                                                   memory_order_release, memory_order_relaxed))
         ;
-    shard_notify(shard->engine, shard->index);
+    notify_unclaimed(shard);
 }
 
 static void take_completed(struct shard *shard)

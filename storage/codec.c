@@ -14,6 +14,7 @@
 #include "codec_order.h"
 #include "codec_settings.h"
 #include "crc32c.h"
+#include "hints.h"
 
 const char *codec_error_text(enum codec_error error)
 {
@@ -212,7 +213,7 @@ static inline void encode_hold(struct writer *writer, const struct record *recor
 
 static void encode_account(struct writer *writer, const struct account_record *account)
 {
-    uint8_t packed[CODEC_ACCOUNT_BYTES_MAX];
+    UNINITIALIZED uint8_t packed[CODEC_ACCOUNT_BYTES_MAX];
 
     write_bytes(writer, packed, codec_account_pack(account, packed, sizeof(packed)));
 }
@@ -287,7 +288,7 @@ static void encode_cart(struct writer *writer, const struct cart_record *cart)
 
 static void encode_audit(struct writer *writer, const struct audit_record *entry)
 {
-    uint8_t packed[AUDIT_PACKED_BYTES_MAX];
+    UNINITIALIZED uint8_t packed[AUDIT_PACKED_BYTES_MAX];
 
     write_bytes(writer, packed, audit_pack(entry, packed));
     write_bytes(writer, entry->hash, AUDIT_HASH_BYTES);
@@ -295,7 +296,7 @@ static void encode_audit(struct writer *writer, const struct audit_record *entry
 
 static void encode_order(struct writer *writer, const struct record *record)
 {
-    uint8_t packed[CODEC_ORDER_BYTES_MAX];
+    UNINITIALIZED uint8_t packed[CODEC_ORDER_BYTES_MAX];
 
     write_bytes(writer, packed, codec_order_pack(record, packed, sizeof(packed)));
 }
@@ -309,7 +310,7 @@ static void encode_delivery(struct writer *writer, const struct record *record)
 
 static void encode_setting(struct writer *writer, const struct record *record)
 {
-    uint8_t packed[CODEC_SETTING_BYTES_MAX];
+    UNINITIALIZED uint8_t packed[CODEC_SETTING_BYTES_MAX];
 
     write_bytes(writer, packed,
                 codec_setting_pack(record->subject, &record->setting, packed, sizeof(packed)));

@@ -357,6 +357,17 @@ static bool port_read(void *self, struct journal_read *read)
     return true;
 }
 
+/* As filters do, it takes one key in four that is not there for one that may be. */
+static bool port_may_have(void *self, enum record_kind kind, const struct journal_key *key)
+{
+    const struct journal_memory *journal = self;
+    uint8_t bytes[CODEC_KEY_BYTES];
+
+    codec_encode_key_prefix(key->partition, key->subject, key->sequence, bytes);
+    return (key->sequence & 3) == 0 ||
+           memory_table_find(&journal->table, kind, bytes, sizeof(bytes)) != NULL;
+}
+
 uint32_t journal_memory_reads_pending(const struct journal_memory *journal)
 {
     return journal->read_count;
@@ -489,6 +500,7 @@ struct journal_port journal_memory_port(struct journal_memory *journal)
         .last_commit = port_last_commit,
         .load = port_load,
         .read = port_read,
+        .may_have = port_may_have,
         .is_full = port_is_full,
         .scrub = port_scrub,
     };

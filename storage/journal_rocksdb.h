@@ -87,6 +87,8 @@ void journal_rocksdb_commit(struct journal_rocksdb *journal, const struct journa
 bool journal_rocksdb_load(struct journal_rocksdb *journal, uint32_t partition, journal_visit visit,
                           void *arg);
 bool journal_rocksdb_read(struct journal_rocksdb *journal, struct journal_read *read);
+bool journal_rocksdb_may_have(const struct journal_rocksdb *journal, enum record_kind kind,
+                              const struct journal_key *key);
 
 /* Visits the records of one kind in one partition, keys ascending. A record that cannot be decoded
  * is told to `damaged` (a line for people) and passed over; NULL: it is logged and ends the scan.

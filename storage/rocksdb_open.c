@@ -161,7 +161,9 @@ static enum journal_rocksdb_result database_open(struct journal_rocksdb *journal
     }
     for (unsigned i = 0; i < FAMILY_COUNT; i++) {
         names[i] = i == FAMILY_DEFAULT ? "default" : codec_kind_name((enum record_kind)i);
-        options[i] = i == RECORD_HOLD ? journal->hold_options : journal->options;
+        options[i] = i == RECORD_HOLD                               ? journal->hold_options
+                     : i == RECORD_CHECKOUT || i == RECORD_EVENT_IN ? journal->sought_options
+                                                                    : journal->options;
     }
     if (is_read_only)
         journal->database = rocksdb_open_for_read_only_column_families(

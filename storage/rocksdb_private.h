@@ -56,7 +56,10 @@ struct journal_rocksdb {
     char path[DATA_FOLDER_PATH_MAX];
     rocksdb_options_t *options;      /* of the database and of most families */
     rocksdb_options_t *hold_options; /* of the family of holds */
+    rocksdb_options_t *sought_options; /* of families whose keys are looked for: with filters */
     rocksdb_block_based_table_options_t *table_options;
+    rocksdb_block_based_table_options_t *sought_table_options;
+    rocksdb_readoptions_t *looks;
     rocksdb_cache_t *cache;
     rocksdb_column_family_handle_t *families[FAMILY_COUNT];
     rocksdb_writeoptions_t *synced;

@@ -192,6 +192,25 @@ bool journal_rocksdb_state_hash(struct journal_rocksdb *journal, uint64_t *hash_
     return is_intact && hash_kind(journal, RECORD_FLOOR, hash_out);
 }
 
+/* ---- looking without reading ---- */
+
+bool journal_rocksdb_may_have(const struct journal_rocksdb *journal, enum record_kind kind,
+                              const struct journal_key *key)
+{
+    static _Thread_local bool counts_nothing;
+    uint8_t bytes[CODEC_KEY_BYTES];
+
+    if (!counts_nothing) {
+        rocksdb_count_nothing();
+        counts_nothing = true;
+    }
+    codec_encode_key_prefix(key->partition, key->subject, key->sequence, bytes);
+    /* Memtables, then each table's filter, from memory alone. */
+    return rocksdb_key_may_exist_cf(journal->database, journal->looks, journal->families[kind],
+                                    (const char *)bytes, sizeof(bytes), NULL, NULL, NULL, 0,
+                                    NULL) != 0;
+}
+
 /* ---- the pool ---- */
 
 static void read_perform(struct journal_rocksdb *journal, struct journal_read *read)

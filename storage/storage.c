@@ -550,6 +550,13 @@ static bool port_read(void *self, struct journal_read *read)
     return journal_rocksdb_read(storage->journal, read);
 }
 
+static bool port_may_have(void *self, enum record_kind kind, const struct journal_key *key)
+{
+    struct storage *storage = self;
+
+    return journal_rocksdb_may_have(storage->journal, kind, key);
+}
+
 static bool port_is_full(void *self)
 {
     struct storage *storage = self;
@@ -594,6 +601,7 @@ void storage_ports_get(struct storage *storage, struct journal_port *journal_out
         .last_commit = port_last_commit,
         .load = port_load,
         .read = port_read,
+        .may_have = port_may_have,
         .is_full = port_is_full,
         .scrub = port_scrub,
         .scrub_state = port_scrub_state,

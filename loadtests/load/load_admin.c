@@ -463,6 +463,62 @@ bool load_admin_reservations_each(struct load_admin *admin, const char *sku,
     return pages_each(admin, path, reservations_page, &listing);
 }
 
+struct orders_listing {
+    load_admin_order_callback callback;
+    void *context;
+};
+
+static bool order_read(yyjson_val *value, struct load_book_order *order_out)
+{
+    yyjson_val *id = yyjson_obj_get(value, "id");
+    yyjson_val *items = yyjson_obj_get(value, "items");
+    yyjson_val *payment = yyjson_obj_get(value, "payment");
+    *order_out = (struct load_book_order){
+        .id = {.data = yyjson_get_str(id), .length = yyjson_get_len(id)},
+        .is_confirmed = yyjson_equals_str(yyjson_obj_get(value, "status"), "confirmed")};
+    size_t i;
+    size_t count;
+    yyjson_val *item;
+    yyjson_arr_foreach(items, i, count, item)
+    {
+        int64_t quantity = 0;
+        if (!integer_read(item, "quantity", &quantity)) {
+            return false;
+        }
+        order_out->units += quantity;
+    }
+    return yyjson_is_str(id) && yyjson_is_arr(items) &&
+           integer_read(yyjson_obj_get(value, "totals"), "total_minor", &order_out->total_minor) &&
+           integer_read(payment, "captured_minor", &order_out->captured_minor) &&
+           integer_read(payment, "refunded_minor", &order_out->refunded_minor);
+}
+
+static bool orders_page(struct load_admin *admin, yyjson_val *data, void *context)
+{
+    const struct orders_listing *listing = context;
+    struct load_book_order order;
+    size_t i;
+    size_t count;
+    yyjson_val *value;
+    yyjson_arr_foreach(data, i, count, value)
+    {
+        if (!order_read(value, &order)) {
+            return fail(admin, "an order in the books cannot be read");
+        }
+        if (!listing->callback(listing->context, &order)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool load_admin_orders_each(struct load_admin *admin, load_admin_order_callback callback,
+                            void *context)
+{
+    struct orders_listing listing = {.callback = callback, .context = context};
+    return pages_each(admin, "/v1/admin/orders?", orders_page, &listing);
+}
+
 bool load_admin_metric(struct load_admin *admin, const char *name, double *value_out)
 {
     struct load_response response;

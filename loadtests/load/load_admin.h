@@ -57,8 +57,19 @@ struct load_book_entry {
     struct load_book_line lines[LOAD_BOOK_LINES_MAX];
 };
 
+/* An order as the server's books have it. The ID is valid during the callback. */
+struct load_book_order {
+    struct load_text id;
+    bool is_confirmed; /* as it stands: neither cancelled nor on its way */
+    int64_t units;
+    int64_t total_minor;
+    int64_t captured_minor;
+    int64_t refunded_minor;
+};
+
 /* False ends the listing with the error that the callback has left, or without one. */
 typedef bool (*load_admin_entry_callback)(void *context, const struct load_book_entry *entry);
+typedef bool (*load_admin_order_callback)(void *context, const struct load_book_order *order);
 typedef bool (*load_admin_sku_callback)(void *context, const char *sku, size_t length);
 
 /* `options` must outlive it. Connects with the first call. */
@@ -79,6 +90,10 @@ bool load_admin_skus_each(struct load_admin *admin, load_admin_sku_callback call
 /* Reservations in every state that the server still keeps; of one SKU, or all for NULL. */
 bool load_admin_reservations_each(struct load_admin *admin, const char *sku,
                                   load_admin_entry_callback callback, void *context);
+
+/* All orders, in every state. */
+bool load_admin_orders_each(struct load_admin *admin, load_admin_order_callback callback,
+                            void *context);
 
 /* The sum of a metric over its labels, from /metrics; false when it is not there. */
 bool load_admin_metric(struct load_admin *admin, const char *name, double *value_out);

@@ -22,6 +22,11 @@
 #define SALE_DURATION_DEFAULT 22.0
 #define BACKLOG_DEFAULT       65536
 #define SALE_BACKLOG_DEFAULT  2048
+#define BUYERS_DEFAULT        1000
+#define JOURNEY_BUYERS        10000
+#define UNITS_DEFAULT         500
+#define JOURNEY_UNITS         1000000
+#define SHIPPING_DEFAULT      "shm_1"
 
 enum option_kind {
     OPTION_TEXT,   /* const char * */
@@ -84,19 +89,23 @@ static const struct option_entry option_table[] = {
     {"drain-seconds", "N", OPTION_COUNT, FIELD(drain_seconds), 1, 600,
      "at the end, wait that long for answers still due (default 15)"},
     {"buyers", "N", OPTION_COUNT, FIELD(buyers), 1, LOAD_BUYERS_MAX,
-     "guest sessions, used in turn (default 1000)"},
+     "guest sessions, used in turn (default 1000; journey 10000)"},
     {"quantity", "N", OPTION_COUNT, FIELD(quantity), 1, 1000000,
      "units in each attempt (default 1)"},
     {"sku", "SKU", OPTION_TEXT, FIELD(sku), 0, 0,
-     "reserve, soldout: use this SKU instead of making a product"},
+     "reserve, soldout, journey: use this SKU instead of making a product"},
     {"units", "N", OPTION_COUNT, FIELD(units), 1, COUNT_MAX / 4,
-     "reserve, sale: stock of the product that is made (default 500)"},
+     "reserve, sale, journey: stock of a product that is made (default 500; journey 1000000)"},
     {"skus", "FILE", OPTION_TEXT, FIELD(skus_file), 0, 0,
      "spread: SKUs from FILE, one a line, instead of the server's products"},
     {"products", "N", OPTION_COUNT, FIELD(products), 1, COUNT_MAX / 4,
-     "spread: only the first N SKUs (default: all)"},
+     "spread: only the first N SKUs (default: all); journey: makes N products (default 1)"},
     {"hold-ttl-ms", "N", OPTION_COUNT, FIELD(hold_ttl_ms), 100, 86400000,
      "sale: how long a hold lasts on the server (default 3000)"},
+    {"shipping-method", "ID", OPTION_TEXT, FIELD(shipping_method), 0, 0,
+     "journey, sale: how it is sent (default " SHIPPING_DEFAULT ", of a fresh store)"},
+    {"until", "CALL", OPTION_TEXT, FIELD(until), 0, 0,
+     "journey: ends after cart, checkout or pay, without a look at the order"},
     {"at-40-percent", "CMD", OPTION_TEXT, FIELD(at_40_percent), 0, 0,
      "sale: run the executable CMD when 40 % of the units are held, while the sale goes on"},
     {"acknowledged", "FILE", OPTION_TEXT, FIELD(acknowledged_file), 0, 0,
@@ -113,10 +122,9 @@ static const struct option_entry option_table[] = {
 };
 
 static const char *const scenario_names[] = {
-    [LOAD_SCENARIO_RESERVE] = "reserve",
-    [LOAD_SCENARIO_SPREAD] = "spread",
-    [LOAD_SCENARIO_SOLDOUT] = "soldout",
-    [LOAD_SCENARIO_SALE] = "sale",
+    [LOAD_SCENARIO_RESERVE] = "reserve", [LOAD_SCENARIO_SPREAD] = "spread",
+    [LOAD_SCENARIO_SOLDOUT] = "soldout", [LOAD_SCENARIO_SALE] = "sale",
+    [LOAD_SCENARIO_JOURNEY] = "journey",
 };
 
 enum {
@@ -141,17 +149,17 @@ bool load_sku_is_valid(const char *sku, size_t length)
 
 void load_options_print_help(FILE *output)
 {
-    fputs(
-        "Usage: stampede-load SCENARIO [OPTION]...\n"
-        "Sends buyers at a Stampede server, measures what they feel, and proves from their\n"
-        "answers and the server's books that exactly what was there was held.\n\n"
-        "Scenarios\n"
-        "  reserve   one hot SKU: makes a product with --units, or takes --sku\n"
-        "  spread    many SKUs: all of the server's products, or --skus FILE\n"
-        "  soldout   a SKU without stock: how fast is a refusal\n"
-        "  sale      a whole flash sale: ramp to twice capacity, holds that lapse, conversions\n\n"
-        "Options\n",
-        output);
+    fputs("Usage: stampede-load SCENARIO [OPTION]...\n"
+          "Sends buyers at a Stampede server, measures what they feel, and proves from their\n"
+          "answers and the server's books that exactly what was there was held.\n\n"
+          "Scenarios\n"
+          "  reserve   one hot SKU: makes a product with --units, or takes --sku\n"
+          "  spread    many SKUs: all of the server's products, or --skus FILE\n"
+          "  soldout   a SKU without stock: how fast is a refusal\n"
+          "  sale      a whole flash sale: ramp to twice capacity, holds that lapse, paid orders\n"
+          "  journey   cart, checkout, payment by the sandbox, a look at the confirmed order\n\n"
+          "Options\n",
+          output);
     for (size_t i = 0; i < OPTION_ENTRIES; i++) {
         const struct option_entry *entry = &option_table[i];
         char left[40];
@@ -164,6 +172,7 @@ void load_options_print_help(FILE *output)
           "  stampede-load reserve --admin-key-file data/admin.key --ramp 100:20000:30 --json\n"
           "  stampede-load spread --admin-key-file data/admin.key --rate 5000 --duration 20\n"
           "  stampede-load soldout --admin-key-file data/admin.key --closed --pipeline 16\n"
+          "  stampede-load journey --admin-key-file data/admin.key --rate 2000 --duration 20\n"
           "  stampede-load reserve --target http://shop.example:8080 --sku TEE-RED-M --no-proof\n\n"
           "Latency is counted from the moment a buyer meant to send, so a server that stalls\n"
           "cannot hide it. Start the server with `--rate-limits off`: the buyers share one "
@@ -276,8 +285,8 @@ static bool arguments_read(struct load_options *options, int argc, char **argv, 
         if (strncmp(argument, "--", 2) != 0) {
             if (has_scenario || !scenario_find(argument, &options->scenario)) {
                 return mistake(errors,
-                               "\"%s\" is no scenario: choose reserve, spread, soldout "
-                               "or sale",
+                               "\"%s\" is no scenario: choose reserve, spread, soldout, "
+                               "sale or journey",
                                argument);
             }
             has_scenario = true;
@@ -306,7 +315,7 @@ static bool arguments_read(struct load_options *options, int argc, char **argv, 
         }
     }
     if (!has_scenario && !options->help && !options->version) {
-        return mistake(errors, "which scenario? choose reserve, spread, soldout or sale");
+        return mistake(errors, "which scenario? choose reserve, spread, soldout, sale or journey");
     }
     return true;
 }
@@ -477,9 +486,10 @@ static bool plan_read(struct load_options *options, FILE *errors)
 static bool skus_read(const struct load_options *options, FILE *errors)
 {
     enum load_scenario scenario = options->scenario;
-    bool one = scenario == LOAD_SCENARIO_RESERVE || scenario == LOAD_SCENARIO_SOLDOUT;
+    bool one = scenario == LOAD_SCENARIO_RESERVE || scenario == LOAD_SCENARIO_SOLDOUT ||
+               scenario == LOAD_SCENARIO_JOURNEY;
     if (options->sku != NULL && !one) {
-        return mistake(errors, "--sku goes with reserve and soldout");
+        return mistake(errors, "--sku goes with reserve, soldout and journey");
     }
     if (options->skus_file != NULL && scenario != LOAD_SCENARIO_SPREAD) {
         return mistake(errors, "--skus goes with spread");
@@ -488,6 +498,21 @@ static bool skus_read(const struct load_options *options, FILE *errors)
         return mistake(errors,
                        "--sku \"%s\": a SKU is 1 to %d letters, digits and . _ - / :", options->sku,
                        LOAD_SKU_BYTES_MAX);
+    }
+    if (options->shipping_method != NULL && scenario != LOAD_SCENARIO_JOURNEY &&
+        scenario != LOAD_SCENARIO_SALE) {
+        return mistake(errors, "--shipping-method goes with journey and sale");
+    }
+    if (options->shipping_method != NULL &&
+        !load_sku_is_valid(options->shipping_method, strlen(options->shipping_method))) {
+        return mistake(errors, "--shipping-method \"%s\" is no ID", options->shipping_method);
+    }
+    if (options->until != NULL && scenario != LOAD_SCENARIO_JOURNEY) {
+        return mistake(errors, "--until goes with journey");
+    }
+    if (options->until != NULL && strcmp(options->until, "cart") != 0 &&
+        strcmp(options->until, "checkout") != 0 && strcmp(options->until, "pay") != 0) {
+        return mistake(errors, "--until is cart, checkout or pay, not \"%s\"", options->until);
     }
     if (options->at_40_percent != NULL && scenario != LOAD_SCENARIO_SALE) {
         return mistake(errors, "--at-40-percent goes with sale");
@@ -502,6 +527,25 @@ static bool skus_read(const struct load_options *options, FILE *errors)
     return true;
 }
 
+/* What was not given, by the scenario. */
+static void defaults_fill(struct load_options *options)
+{
+    bool is_journey = options->scenario == LOAD_SCENARIO_JOURNEY;
+    if (options->backlog == 0) {
+        options->backlog =
+            options->scenario == LOAD_SCENARIO_SALE ? SALE_BACKLOG_DEFAULT : BACKLOG_DEFAULT;
+    }
+    if (options->buyers == 0) {
+        options->buyers = is_journey ? JOURNEY_BUYERS : BUYERS_DEFAULT;
+    }
+    if (options->units == 0) {
+        options->units = is_journey ? JOURNEY_UNITS : UNITS_DEFAULT;
+    }
+    if (options->products == 0) {
+        options->products = is_journey ? 1 : UINT32_MAX;
+    }
+}
+
 bool load_options_read(struct load_options *options, int argc, char **argv, FILE *errors)
 {
     *options = (struct load_options){
@@ -512,10 +556,7 @@ bool load_options_read(struct load_options *options, int argc, char **argv, FILE
         .retries = 8,
         .repeats = 100,
         .drain_seconds = 15,
-        .buyers = 1000,
         .quantity = 1,
-        .units = 500,
-        .products = UINT32_MAX,
         .hold_ttl_ms = 3000,
         .seed = 1,
     };
@@ -525,10 +566,13 @@ bool load_options_read(struct load_options *options, int argc, char **argv, FILE
     if (options->help || options->version) {
         return true;
     }
-    if (options->backlog == 0) {
-        options->backlog =
-            options->scenario == LOAD_SCENARIO_SALE ? SALE_BACKLOG_DEFAULT : BACKLOG_DEFAULT;
+    defaults_fill(options);
+    if (!target_read(options, errors) || !plan_read(options, errors) ||
+        !skus_read(options, errors) || !admin_key_read(options, errors)) {
+        return false;
     }
-    return target_read(options, errors) && plan_read(options, errors) &&
-           skus_read(options, errors) && admin_key_read(options, errors);
+    if (options->shipping_method == NULL) {
+        options->shipping_method = SHIPPING_DEFAULT;
+    }
+    return true;
 }

@@ -30,6 +30,7 @@ enum load_scenario {
     LOAD_SCENARIO_SPREAD,
     LOAD_SCENARIO_SOLDOUT,
     LOAD_SCENARIO_SALE,
+    LOAD_SCENARIO_JOURNEY,
 };
 
 struct load_options {
@@ -70,6 +71,8 @@ struct load_options {
     const char *skus_file;
     uint32_t products;
     uint32_t hold_ttl_ms;
+    const char *shipping_method;
+    const char *until; /* NULL: journeys are whole */
     const char *at_40_percent;
     const char *acknowledged_file; /* NULL: none is kept */
 

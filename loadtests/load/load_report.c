@@ -149,6 +149,11 @@ static void print_sale(const struct load_sale_result *sale, const struct load_ru
                 sale->acknowledged_before_loss, sale->acknowledged_lost);
     }
     fprintf(output, "  %" PRId64 " holds lapsed and their units sold again\n", sale->lapsed);
+    fprintf(output,
+            "  revenue %" PRId64 ".%02" PRId64 " EUR in %" PRId64 " paid orders; %" PRIu64
+            " cards declined at first; %s buyers refused\n",
+            sale->revenue_minor / 100, sale->revenue_minor % 100, sale->orders, sale->declined,
+            load_number_format(run->counters.refused, number));
     fprintf(output, "  capacity measured: %s refusals a second\n",
             load_number_format((uint64_t)sale->capacity_per_second, number));
     char outage[64] = "";
@@ -176,7 +181,7 @@ static void print_sale(const struct load_sale_result *sale, const struct load_ru
             sale->commits > 0 ? sale->commit_records / sale->commits : 0.0);
 }
 
-static void print_checks(const struct load_verdict *verdict, FILE *output)
+void load_report_print_checks(const struct load_verdict *verdict, FILE *output)
 {
     for (uint32_t i = 0; i < verdict->checks_count; i++) {
         const struct load_check *check = &verdict->checks[i];
@@ -199,7 +204,7 @@ void load_report_print(const struct load_report *report, FILE *output)
     const char *verdict = report->verdict->ok ? "ok" : "WRONG";
     print_load(report, output);
     print_counts(report, output);
-    print_checks(report->verdict, output);
+    load_report_print_checks(report->verdict, output);
     if (report->sale != NULL) {
         fputc('\n', output);
         print_sale(report->sale, report->run, output);

@@ -37,7 +37,10 @@ struct load_sale_result {
     int64_t acknowledged_before_loss;
     int64_t acknowledged_lost;
     int64_t lapsed;
-    double commits; /* since the server's last start */
+    int64_t orders; /* paid */
+    int64_t revenue_minor;
+    uint64_t declined; /* cards; the buyers had others */
+    double commits;    /* since the server's last start */
     double commit_records;
 };
 
@@ -57,6 +60,18 @@ char *load_number_format(uint64_t value, char target[LOAD_NUMBER_BYTES_MAX]);
 
 /* "0.412 ms", "3.2 s": for people. Gives `target`. */
 char *load_latency_format(uint64_t value_ns, char target[LOAD_NUMBER_BYTES_MAX]);
+
+/* Parts of a report, for other reports. The document is yyjson's. */
+struct yyjson_mut_doc;
+struct yyjson_mut_val;
+void load_report_print_checks(const struct load_verdict *verdict, FILE *output);
+void load_report_add_latencies(struct yyjson_mut_doc *document, struct yyjson_mut_val *object,
+                               const char *name, const struct load_histogram *histogram);
+/* The checks, the verdict and the machine. */
+void load_report_add_verdict(struct yyjson_mut_doc *document, struct yyjson_mut_val *root,
+                             const struct load_verdict *verdict);
+/* Prints the document as a line, and frees it. False when memory is short. */
+bool load_report_write_json(struct yyjson_mut_doc *document, FILE *output);
 
 void load_report_print(const struct load_report *report, FILE *output);
 

@@ -55,6 +55,12 @@ static void add_load(yyjson_mut_doc *document, yyjson_mut_val *root,
     yyjson_mut_obj_add_uint(document, load, "quantity", run->config.skus->quantity);
 }
 
+void load_report_add_latencies(yyjson_mut_doc *document, yyjson_mut_val *object, const char *name,
+                               const struct load_histogram *histogram)
+{
+    yyjson_mut_obj_add_val(document, object, name, latencies(document, histogram));
+}
+
 static void add_counts(yyjson_mut_doc *document, yyjson_mut_val *root, const struct load_run *run)
 {
     const struct load_counters *counters = &run->counters;
@@ -133,6 +139,9 @@ static void add_sale(yyjson_mut_doc *document, yyjson_mut_val *root,
     yyjson_mut_obj_add_sint(document, object, "sold", sale->sold);
     yyjson_mut_obj_add_sint(document, object, "oversold", sale->oversold);
     yyjson_mut_obj_add_sint(document, object, "lapsed", sale->lapsed);
+    yyjson_mut_obj_add_sint(document, object, "orders", sale->orders);
+    yyjson_mut_obj_add_sint(document, object, "revenue_minor", sale->revenue_minor);
+    yyjson_mut_obj_add_uint(document, object, "declined", sale->declined);
     yyjson_mut_obj_add_real(document, object, "capacity_per_second", sale->capacity_per_second);
     yyjson_mut_obj_add_bool(document, object, "killed", sale->killed);
     yyjson_mut_obj_add_sint(document, object, "acknowledged_before_kill",
@@ -146,8 +155,8 @@ static void add_sale(yyjson_mut_doc *document, yyjson_mut_val *root,
                             sale->commits > 0 ? sale->commit_records / sale->commits : 0.0);
 }
 
-static void add_verdict(yyjson_mut_doc *document, yyjson_mut_val *root,
-                        const struct load_verdict *verdict)
+void load_report_add_verdict(yyjson_mut_doc *document, yyjson_mut_val *root,
+                             const struct load_verdict *verdict)
 {
     yyjson_mut_val *checks = yyjson_mut_obj_add_arr(document, root, "checks");
     for (uint32_t i = 0; i < verdict->checks_count; i++) {
@@ -163,6 +172,24 @@ static void add_verdict(yyjson_mut_doc *document, yyjson_mut_val *root,
     }
     yyjson_mut_obj_add_uint(document, root, "problems_count", verdict->problems_count);
     yyjson_mut_obj_add_str(document, root, "verdict", verdict->ok ? "ok" : "wrong");
+    struct load_machine read;
+    load_machine_read(&read);
+    yyjson_mut_val *machine = yyjson_mut_obj_add_obj(document, root, "machine");
+    yyjson_mut_obj_add_strcpy(document, machine, "cpu", read.cpu);
+    yyjson_mut_obj_add_sint(document, machine, "cores", read.cores);
+    yyjson_mut_obj_add_strcpy(document, machine, "kernel", read.kernel);
+}
+
+bool load_report_write_json(yyjson_mut_doc *document, FILE *output)
+{
+    char *text = yyjson_mut_write(document, 0, NULL);
+    yyjson_mut_doc_free(document);
+    if (text == NULL) {
+        return false;
+    }
+    fprintf(output, "%s\n", text);
+    free(text);
+    return true;
 }
 
 bool load_report_print_json(const struct load_report *report, FILE *output)
@@ -176,17 +203,6 @@ bool load_report_print_json(const struct load_report *report, FILE *output)
     if (report->sale != NULL) {
         add_sale(document, root, report->sale);
     }
-    add_verdict(document, root, report->verdict);
-    yyjson_mut_val *machine = yyjson_mut_obj_add_obj(document, root, "machine");
-    yyjson_mut_obj_add_str(document, machine, "cpu", report->machine.cpu);
-    yyjson_mut_obj_add_sint(document, machine, "cores", report->machine.cores);
-    yyjson_mut_obj_add_str(document, machine, "kernel", report->machine.kernel);
-    char *text = yyjson_mut_write(document, 0, NULL);
-    yyjson_mut_doc_free(document);
-    if (text == NULL) {
-        return false;
-    }
-    fprintf(output, "%s\n", text);
-    free(text);
-    return true;
+    load_report_add_verdict(document, root, report->verdict);
+    return load_report_write_json(document, output);
 }

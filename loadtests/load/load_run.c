@@ -315,7 +315,7 @@ static size_t run_render(void *context, uint64_t tag, char *target)
         return reservation_render(run, row, target);
     case LOAD_TAG_REPEAT:
         return reservation_render(run, run->answers.holds[row].attempt, target);
-    case LOAD_TAG_CONVERT:
+    case LOAD_TAG_BUY:
         break;
     }
     return run->config.hooks.render(run->config.hooks.context, tag, target);
@@ -506,7 +506,7 @@ static void run_answered(void *context, uint64_t tag, const struct load_response
         repeat_answered(run, tag, response, now_ns);
         return;
     }
-    if (load_tag_kind(tag) == LOAD_TAG_CONVERT) {
+    if (load_tag_kind(tag) == LOAD_TAG_BUY) {
         run->config.hooks.answered(run->config.hooks.context, tag, response, now_ns);
         return;
     }
@@ -529,7 +529,7 @@ static void run_lost(void *context, uint64_t tag, uint64_t now_ns)
         load_timers_push(&run->timers, now_ns, tag);
         return;
     }
-    if (load_tag_kind(tag) == LOAD_TAG_CONVERT) {
+    if (load_tag_kind(tag) == LOAD_TAG_BUY) {
         run->config.hooks.lost(run->config.hooks.context, tag, now_ns);
         return;
     }

@@ -40,8 +40,8 @@ enum {
 /* A tag is a kind of request and a row number: an attempt for reservations. */
 enum load_tag_kind {
     LOAD_TAG_RESERVE,
-    LOAD_TAG_REPEAT,  /* a hold: its attempt's request once more */
-    LOAD_TAG_CONVERT, /* a hold; the sale's */
+    LOAD_TAG_REPEAT, /* a hold: its attempt's request once more */
+    LOAD_TAG_BUY,    /* a hold; the sale's */
 };
 
 static inline uint64_t load_tag(enum load_tag_kind kind, uint32_t row)

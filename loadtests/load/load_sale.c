@@ -4,11 +4,11 @@
  *
  *  1. Calibrate: sold-out refusals in a closed loop give the capacity.
  *  2. Ramp: arrivals grow exponentially from FROM_PER_SECOND to twice the capacity. One buyer in
- *     LEAVES_ONE_IN lets the hold lapse, by the seed; the others convert it half a second to a
- *     second later.
+ *     LEAVES_ONE_IN lets the hold lapse, by the seed; the others check it out and pay for it half
+ *     a second to a second later.
  *  3. At 40 % held, the executable of --at-40-percent runs, which may kill the server and start it
  *     again. Lost requests are repeated with their keys when it is back.
- *  4. Settle: a trickle of buyers until every unit is converted, SETTLE_SECONDS at most.
+ *  4. Settle: a trickle of buyers until every unit is paid, SETTLE_SECONDS at most.
  *  5. The verdict, from answers and books.
  */
 #include "load_scenario.h"
@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "load_proof.h"
+#include "load_purchase.h"
 #include "load_report.h"
 #include "load_run.h"
 
@@ -46,10 +47,7 @@ struct sale {
     struct load_scene *scene;
     struct load_run *run;
     FILE *output; /* of the lines */
-    int64_t converted;
-    uint64_t convert_refused; /* the hold had ended */
-    uint64_t convert_failed;  /* an answer that makes no sense, or none in the end */
-    uint32_t converts_open;
+    struct load_purchases purchases;
     bool triggered;
     pid_t child;
     struct load_sale_result result;
@@ -62,14 +60,6 @@ static double seconds_of(uint64_t nanoseconds)
 }
 
 /* ---- buyers after their hold ---- */
-
-static void convert_later(struct sale *sale, uint32_t row, uint64_t delay_ns, uint64_t now_ns)
-{
-    if (!load_run_send_later(sale->run, load_tag(LOAD_TAG_CONVERT, row), delay_ns, now_ns)) {
-        sale->convert_failed++;
-        sale->converts_open--;
-    }
-}
 
 static void sale_held(void *context, uint32_t row, uint64_t now_ns)
 {
@@ -85,51 +75,24 @@ static void sale_held(void *context, uint32_t row, uint64_t now_ns)
     hold->leaves = chance % LEAVES_ONE_IN == 0;
     if (!hold->leaves) {
         uint64_t delay_ms = CONVERT_MS_MIN + (chance >> 32) % CONVERT_MS_SPREAD;
-        sale->converts_open++;
-        convert_later(sale, row, delay_ms * NS_PER_MS, now_ns);
+        load_purchase_begin(&sale->purchases, row, delay_ms * NS_PER_MS, now_ns);
     }
 }
 
-static size_t convert_render(void *context, uint64_t tag, char *target)
+static size_t sale_render(void *context, uint64_t tag, char *target)
 {
-    const struct sale *sale = context;
-    const struct load_options *options = sale->scene->options;
-    const struct load_hold *hold = &sale->run->answers.holds[load_tag_row(tag)];
-    char id[LOAD_ID_BYTES_MAX * 3 + 4];
-    load_percent_encode(hold->id, id, sizeof id);
-    int length = snprintf(target, LOAD_CLIENT_REQUEST_BYTES_MAX,
-                          "POST /v1/admin/reservations/%s/convert HTTP/1.1\r\nHost: %s\r\n"
-                          "Authorization: Bearer %s\r\nContent-Type: application/json\r\n"
-                          "Content-Length: 2\r\n\r\n{}",
-                          id, options->authority, options->admin_key);
-    return (size_t)length;
+    return load_purchase_render(&((struct sale *)context)->purchases, tag, target);
 }
 
-static void convert_answered(void *context, uint64_t tag, const struct load_response *response,
-                             uint64_t now_ns)
+static void sale_answered(void *context, uint64_t tag, const struct load_response *response,
+                          uint64_t now_ns)
 {
-    struct sale *sale = context;
-    struct load_hold *hold = &sale->run->answers.holds[load_tag_row(tag)];
-    if (response->status == 503) {
-        convert_later(sale, load_tag_row(tag), load_run_backoff_ns(sale->run, 1, response), now_ns);
-        return;
-    }
-    sale->converts_open--;
-    if (response->status == 200) {
-        hold->fate = LOAD_FATE_CONVERTED;
-        sale->converted++;
-    } else if (response->status == 409) {
-        hold->fate = LOAD_FATE_LAPSED; /* the server was away for longer than the hold had left */
-        sale->convert_refused++;
-    } else {
-        sale->convert_failed++;
-    }
+    load_purchase_answered(&((struct sale *)context)->purchases, tag, response, now_ns);
 }
 
-/* Converting twice is converting once: the call can simply be repeated. */
-static void convert_lost(void *context, uint64_t tag, uint64_t now_ns)
+static void sale_lost(void *context, uint64_t tag, uint64_t now_ns)
 {
-    convert_later(context, load_tag_row(tag), 0, now_ns);
+    load_purchase_lost(&((struct sale *)context)->purchases, tag, now_ns);
 }
 
 /* ---- what is seen while it runs ---- */
@@ -140,7 +103,7 @@ static int64_t units_left(const struct sale *sale)
     const struct load_answers *answers = &sale->run->answers;
     uint64_t now_ns = load_run_elapsed_ns(sale->run);
     uint64_t ttl_ns = sale->scene->options->hold_ttl_ms * NS_PER_MS;
-    int64_t left = sale->result.units - sale->converted;
+    int64_t left = sale->result.units - sale->purchases.paid;
     for (uint32_t i = 0; i < answers->holds_count; i++) {
         const struct load_hold *hold = &answers->holds[i];
         bool live = hold->fate == LOAD_FATE_HELD && now_ns < hold->held_ns + ttl_ns;
@@ -314,7 +277,7 @@ static void sale_drive(struct sale *sale)
             line_print(sale);
         }
         bool gone = load_run_target_is_gone(run);
-        bool done = sale->converted >= sale->result.units && sale->converts_open == 0;
+        bool done = sale->purchases.paid >= sale->result.units && sale->purchases.open == 0;
         if (gone || (settling && done)) {
             load_run_stop_arrivals(run);
         }
@@ -331,7 +294,7 @@ static void sale_drive(struct sale *sale)
         if (drain_ns == UINT64_MAX) {
             drain_ns = now_ns + options->drain_seconds * NS_PER_SECOND;
         }
-        bool quiet = run->unsettled == 0 && sale->converts_open == 0;
+        bool quiet = run->unsettled == 0 && sale->purchases.open == 0;
         if (quiet || gone || now_ns >= drain_ns) {
             return;
         }
@@ -383,7 +346,7 @@ static void sale_check(struct sale *sale, const struct load_proof_totals *totals
         const struct load_hold *hold = &answers->holds[i];
         if (hold->fate == LOAD_FATE_CONVERTED && hold->book_status != LOAD_BOOK_CONVERTED) {
             unrecorded++;
-            load_verdict_problem(verdict, "%s was converted, and the books do not say so",
+            load_verdict_problem(verdict, "%s was paid, and the books do not say that it is sold",
                                  hold->id);
         }
     }
@@ -393,9 +356,9 @@ static void sale_check(struct sale *sale, const struct load_proof_totals *totals
                        "every unit is sold", "sold %" PRId64 " of %" PRId64, result->sold,
                        result->units);
     load_verdict_check(
-        verdict, unrecorded == 0 && sale->convert_failed == 0, "every conversion is in the books",
-        "%" PRId64 " converted, %" PRIu64 " came too late, %" PRIu64 " failed, %" PRIu64 " lost",
-        sale->converted, sale->convert_refused, sale->convert_failed, unrecorded);
+        verdict, unrecorded == 0 && sale->purchases.failed == 0, "every unit that was paid is sold",
+        "%" PRId64 " paid, %" PRIu64 " came too late, %" PRIu64 " failed, %" PRIu64 " lost",
+        sale->purchases.paid, sale->purchases.refused, sale->purchases.failed, unrecorded);
     kill_check(sale, verdict);
 }
 
@@ -410,7 +373,11 @@ static int sale_judge(struct sale *sale, struct load_proof *proof)
         return load_scene_admin_failed(scene, LOAD_EXIT_VERDICT);
     }
     sale_check(sale, &proof->totals, &verdict);
-    if (!load_admin_metric(&scene->admin, "stampede_commits_total", &sale->result.commits) ||
+    sale->result.orders = sale->purchases.paid;
+    sale->result.revenue_minor = sale->purchases.revenue_minor;
+    sale->result.declined = sale->purchases.declined;
+    if (!load_purchases_check(&sale->purchases, &scene->admin, &verdict) ||
+        !load_admin_metric(&scene->admin, "stampede_commits_total", &sale->result.commits) ||
         !load_admin_metric(&scene->admin, "stampede_commit_records_total",
                            &sale->result.commit_records)) {
         return load_scene_admin_failed(scene, LOAD_EXIT_VERDICT);
@@ -446,21 +413,21 @@ static int sale_hold(struct sale *sale, struct load_skus *skus, struct load_proo
     config.hooks = (struct load_run_hooks){
         .context = sale,
         .held = sale_held,
-        .render = convert_render,
-        .answered = convert_answered,
-        .lost = convert_lost,
+        .render = sale_render,
+        .answered = sale_answered,
+        .lost = sale_lost,
     };
     sale->run = load_run_create(&config);
-    if (sale->run == NULL) {
-        return load_scene_no_memory();
-    }
     int result = LOAD_EXIT_OK;
-    if (!load_run_start(sale->run, CONNECT_WAIT_MS)) {
+    if (sale->run == NULL || !load_purchases_open(&sale->purchases, sale->run, scene->options)) {
+        result = load_scene_no_memory();
+    } else if (!load_run_start(sale->run, CONNECT_WAIT_MS)) {
         result = load_scene_unreachable(scene, load_client_connect_error(sale->run->client));
     } else {
         sale_drive(sale);
         result = sale_judge(sale, proof);
     }
+    load_purchases_close(&sale->purchases);
     load_run_destroy(sale->run);
     return result;
 }

@@ -338,24 +338,54 @@ static void keep_reply(struct checkout *checkout, enum outcome outcome)
     memcpy(kept->hold.lines, checkout->lines, checkout->line_count * sizeof(checkout->lines[0]));
 }
 
-static void lines_held(struct order_flow *flow, enum outcome outcome)
+static void take_hold(struct checkout *checkout, const struct hold_view *hold, bool is_fresh)
+{
+    checkout->hold = hold->id;
+    checkout->hold_deadline_wall_ms = hold->deadline_wall_ms;
+    checkout->has_hold = true;
+    checkout->hold_is_fresh = is_fresh;
+    create(checkout);
+}
+
+/* An earlier try's, of other lines or over: unless that made the order, another is made. */
+static void hold_anew(struct checkout *checkout)
+{
+    checkout->looked_up = 0;
+    look_up(checkout, ended_looked_up);
+}
+
+static void replayed_hold_seen(struct order_flow *flow, enum outcome outcome)
 {
     struct checkout *checkout = checkout_of(flow);
     const struct hold_view *hold = flow->reply == NULL ? NULL : &flow->reply->reply.hold;
 
-    if (outcome == OUTCOME_KEY_REUSED ||
-        (outcome == OUTCOME_OK && hold->state != HOLD_HELD && hold->state != HOLD_CAPTURING)) {
-        /* An earlier try's, of other lines or over: unless that made the order, another is made. */
-        checkout->looked_up = 0;
-        look_up(checkout, ended_looked_up);
+    if (outcome == OUTCOME_OK && (hold->state == HOLD_HELD || hold->state == HOLD_CAPTURING))
+        take_hold(checkout, hold, false);
+    else if (outcome == OUTCOME_OK || outcome == OUTCOME_NOT_FOUND)
+        hold_anew(checkout);
+    else
+        refuse_outcome(checkout, outcome);
+}
+
+static void lines_held(struct order_flow *flow, enum outcome outcome)
+{
+    struct checkout *checkout = checkout_of(flow);
+    char text[RESERVATION_ID_LENGTH + 1];
+    struct command command = {.type = COMMAND_HOLD_GET,
+                              .reservation_id = {.text = text, .length = RESERVATION_ID_LENGTH}};
+
+    if (outcome == OUTCOME_KEY_REUSED) {
+        hold_anew(checkout);
+        return;
+    }
+    if (outcome == OUTCOME_OK && flow->reply->reply.replayed) {
+        /* The answer is as it was given first, whatever became of the hold. */
+        engine_reservation_id(flow->shard->api->engine, &flow->reply->reply.hold.id, text);
+        order_flow_submit(flow, &command, replayed_hold_seen);
         return;
     }
     if (outcome == OUTCOME_OK) {
-        checkout->hold = hold->id;
-        checkout->hold_deadline_wall_ms = hold->deadline_wall_ms;
-        checkout->has_hold = true;
-        checkout->hold_is_fresh = !flow->reply->reply.replayed;
-        create(checkout);
+        take_hold(checkout, &flow->reply->reply.hold, true);
         return;
     }
     checkout->refusal.kind = REFUSAL_NOT_RESERVED;

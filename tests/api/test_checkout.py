@@ -733,6 +733,10 @@ class Gateways(CheckoutTest):
         for _ in range(2):
             check_out(self.guest, purchase(payment={"provider": "stripe"}), expect=503, code="gateway_unavailable")
         self.assertEqual(self.admin.available(sku), 5, "what was held for it is back")
+        body, key = purchase(payment={"provider": "stripe"}), new_key()
+        for _ in range(3):  # the hold of the try before was given back: each holds anew
+            check_out(self.guest, body, key=key, expect=503, code="gateway_unavailable")
+        self.assertEqual(self.admin.available(sku), 5)
         self.assertEqual(self.guest.pages("/v1/orders"), [])
         refused = check_out(self.guest, purchase(), expect=422)
         self.assertEqual(fields_of(refused), {"payment.provider"})

@@ -72,6 +72,56 @@ class Load(unittest.TestCase):
             process.wait()
         self.assertEqual(process.returncode, 1, output)
 
+    def test_journeys_end_in_paid_orders(self):
+        for loop in (("--closed", "--connections", 16), ("--rate", 100, "--products", 3)):
+            done = run_load("journey", *self.target, *loop, "--duration", 1.5, "--buyers", 300, "--json")
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            result = json.loads(done.stdout)
+            confirmed = result["counts"]["confirmed"]
+            self.assertGreater(confirmed, 20)
+            self.assertEqual(confirmed, result["counts"]["journeys"])
+            self.assertEqual(result["revenue_minor"], 4900 * confirmed)
+            for call in ("cart", "checkout", "pay", "look"):
+                self.assertEqual(result["calls"][call]["done"], confirmed, call)
+                self.assertGreater(result["calls"][call]["latency"]["p99_us"], 0)
+            self.assertTrue(result["proved"])
+            self.assertGreaterEqual(len(result["checks"]), 6)
+
+    def test_journeys_for_less_than_all(self):
+        """More buyers than units: who comes too late is told so, and the stock is sold to the last unit."""
+        done = run_load("journey", *self.target, "--closed", "--connections", 16, "--units", 40, "--requests", 200)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("  40 orders in ", done.stdout)
+        self.assertRegex(done.stdout, r"checkout +409 sold_out +160")
+
+    def test_a_journey_that_someone_undoes_is_seen(self):
+        """An order that its buyer saw confirmed is cancelled behind the run's back: the proof says so."""
+        admin = self.server.admin()
+        sku = admin.create_sku(stock=1000)
+        process = subprocess.Popen(
+            [
+                *(harness.SETTINGS.load_binary, "journey", *self.target, "--sku", sku),
+                *("--rate", "20", "--duration", "3", "--buyers", "100"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+        def confirmed():
+            return admin.call("GET", "/v1/admin/orders?status=confirmed").json()["data"]
+
+        try:
+            harness.wait_until(confirmed, 10, "the run began")
+            order = confirmed()[0]["id"]
+            admin.call("POST", f"/v1/admin/orders/{order}/cancel", {}, expect=200)
+            output = process.communicate(timeout=60)[0].decode()
+        finally:
+            process.kill()
+            process.wait()
+        self.assertEqual(process.returncode, 1, output)
+        self.assertIn(order, output)
+
     def test_exit_codes(self):
         self.assertEqual(run_load("nonsense").returncode, 2)
         self.assertEqual(run_load("reserve", *self.target, "--rate", "x").returncode, 2)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How a shard goes to sleep and is woken: engine/shard.c (shard_notify, shard_try_sleep,
  * shard_wake_up), driven as engine/env_real.c drives it (on_prepare, the poll, on_check). Two other
- * shards send to it. The rings are counts here; mailbox_ring.pml has them whole.
+ * shards send to it. The rings are counts here; mailbox_ring.pml has them whole. Workers, which wake
+ * without taking the flag (shard_complete), are left out: they change nothing that others see, and
+ * a wake-up more is one more turn.
  *
  * Proved: no wake-up is lost: a message that was committed is received, though the shard sleeps
  * without a deadline here (there it looks after 1 s at the latest, which would hide a loss). It is
