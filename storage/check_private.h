@@ -155,6 +155,11 @@ void check_orders_partition(struct check *check, uint32_t partition);
 /* Compares them, after all partitions. */
 void check_orders(struct check *check);
 
+/* ---- check_events.c ---- */
+
+/* Events out and their consumers' cursors; after check_orders_partition. */
+void check_events_partition(struct check *check, uint32_t partition);
+
 /* ---- check_coupons.c ---- */
 
 /* Counts one partition's uses of coupons. */
