@@ -316,7 +316,7 @@ class Buyer:
         while True:
             body = {"order_id": order["id"], "payment_method": self.next_card()}
             answer = await self.ask("POST", "/v1/payments/confirm", body, expect=(200, 402, 409))
-            if answer.status == 409 and answer.code not in ("payment_in_progress", "invalid_state"):
+            if answer.status == 409 and answer.code not in ("payment_in_progress", "invalid_state", "hold_ended"):
                 raise Told(f"a payment: {answer!r}")
             if answer.status != 402 and (await self.look(order))["status"] != "pending_payment":
                 return
