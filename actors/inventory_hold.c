@@ -348,8 +348,7 @@ static enum outcome apply_of_order(struct inventory *inventory, const struct mom
 static enum outcome apply(struct inventory *inventory, const struct moment *moment,
                           const struct message *message, struct hold *hold, struct effects *effects)
 {
-    if (is_past_deadline(moment, hold) && !MUTANT(NO_TTL_GUARD) &&
-        !(MUTANT(PIN_PAST_DEADLINE) && message->type == MESSAGE_HOLD_PIN))
+    if (is_past_deadline(moment, hold) && !MUTANT(NO_TTL_GUARD))
         hold_end(inventory, moment, hold, HOLD_EXPIRED, effects);
     if (is_repeated_extension(message, hold) &&
         (!MUTANT(EXTEND_KEY_ENDS) || hold->state == HOLD_HELD))

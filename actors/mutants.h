@@ -183,12 +183,12 @@
     X(99, REFUND_NOT_LOOKED_FOR, "a refund that was done without a word is asked for, for ever")   \
     X(112, HOLD_NOT_RELEASED, "an order that comes to nothing keeps its hold")                     \
     X(113, PIN_NOT_RECORDED, "a pin is not written to the journal")                                \
-    X(114, PIN_PAST_DEADLINE, "a hold past its deadline can still be pinned")                      \
+    X(114, CAPTURE_WITHOUT_PIN_REPLY, "a refused pin is taken for one that holds")                 \
     X(115, RELEASED_IN_ORDER, "a customer releases the hold of an open order")                     \
     X(119, CONVERT_SKIPPED, "an order is confirmed, and its units are only held")                  \
     X(147, COMMIT_SKIPPED, "a confirmed order's use of a coupon is not committed")                 \
     X(148, VOID_OF_CAPTURED, "what was captured before it could be voided is taken for voided")    \
-    X(149, LATE_AUTHORISATION_KEPT, "what is authorised for an order that has ended stays so")     \
+    X(149, CANCEL_KEEPS_MONEY, "a paid order that is cancelled keeps the money")                   \
     X(173, EVENT_BEFORE_STORE, "a gateway's event is acknowledged before it is durable")           \
     X(174, INBOX_NOT_RECORDED, "a gateway's event is not entered in the inbox")                    \
     X(175, CHECKOUT_NOT_RECORDED, "after a restart a checkout's key is new again")                 \

@@ -162,7 +162,7 @@ static enum outcome cancel_confirmed(const struct order_turn *turn)
     if (order->step != STEP_NONE)
         return OUTCOME_PAYMENT_IN_PROGRESS;
     restock_all(subject);
-    if (left_minor > 0) {
+    if (left_minor > 0 && !MUTANT(CANCEL_KEEPS_MONEY)) {
         order->goal = ORDER_CANCELLED;
         order_begin_refund(turn, left_minor, 0, true);
     } else {
@@ -210,8 +210,7 @@ static enum event_effect authorised(const struct order_turn *turn)
         order_is_paid(turn, PAYMENT_AUTHORISED, 0);
         return EVENT_APPLIED;
     case STEP_NONE:
-        if (order->confirmed_wall_ms != 0 || is_settled_payment(order) ||
-            MUTANT(LATE_AUTHORISATION_KEPT))
+        if (order->confirmed_wall_ms != 0 || is_settled_payment(order))
             return EVENT_STALE;
         order_give_up(turn, (enum order_status)order->status); /* too late: it goes back */
         return EVENT_APPLIED;

@@ -97,6 +97,8 @@ static bool start_thread(struct outbound_service *service, const struct options 
     wanted.smtp_password = password;
     wanted.smtp_starttls = strcmp(options->smtp_starttls, "required") == 0;
     wanted.mail_dir = options->mail_dir;
+    if (options->stripe_secret_key_file[0] != 0)
+        wanted.gateway_url = options->stripe_base_url;
     if (options->mail_dir[0] != 0 && path_is_within(options->mail_dir, options->data)) {
         snprintf(error, error_size,
                  "mail_dir lies in the data folder: give --mail-dir another one, for mails are"

@@ -36,9 +36,10 @@ struct outbound {
     struct outbound_options options;
     struct transfers *transfers;
     uint64_t mail_host;
-    int mail_folder; /* or -1 */
+    uint64_t gateway_host; /* with options.gateway_url */
+    int mail_folder;       /* or -1 */
     pthread_t thread;
-    struct entry *entries; /* jobs_max */
+    struct entry *entries; /* jobs_max, and gateway_jobs_max */
 
     /* The lock's. */
     pthread_mutex_t lock;
@@ -118,16 +119,34 @@ static uint64_t hash_host(const char *url)
     return hash;
 }
 
+static uint32_t entries_max(const struct outbound_options *options)
+{
+    return options->jobs_max + (options->gateway_url[0] != 0 ? options->gateway_jobs_max : 0);
+}
+
+static bool is_gateway(const struct outbound *outbound, uint64_t host)
+{
+    return outbound->options.gateway_url[0] != 0 && host == outbound->gateway_host;
+}
+
 static struct entry *take_free_entry(struct outbound *outbound, uint64_t host)
 {
     struct entry *entry = outbound->free_entries;
+    bool is_payment = is_gateway(outbound, host);
     uint32_t of_host = 0;
+    uint32_t of_others = 0;
 
     if (outbound->is_draining || entry == NULL)
         return NULL;
-    for (uint32_t i = 0; i < outbound->options.jobs_max; i++)
-        of_host += outbound->entries[i].is_used && outbound->entries[i].host == host;
-    if (of_host >= outbound->options.host_jobs_max)
+    for (uint32_t i = 0; i < entries_max(&outbound->options); i++) {
+        const struct entry *other = &outbound->entries[i];
+
+        of_host += other->is_used && other->host == host;
+        of_others += other->is_used && !is_gateway(outbound, other->host);
+    }
+    if (is_payment
+            ? of_host >= outbound->options.gateway_jobs_max
+            : of_host >= outbound->options.host_jobs_max || of_others >= outbound->options.jobs_max)
         return NULL;
     outbound->free_entries = entry->next;
     entry->is_used = true;
@@ -261,6 +280,19 @@ static uint32_t count_active(const struct outbound *outbound, uint64_t host)
     return of_host;
 }
 
+/* Whether there is room for one more to this host. */
+static bool may_begin(const struct outbound *outbound, uint64_t host)
+{
+    const struct outbound_options *options = &outbound->options;
+    uint32_t payments =
+        options->gateway_url[0] != 0 ? count_active(outbound, outbound->gateway_host) : 0;
+
+    if (is_gateway(outbound, host))
+        return payments < options->gateway_transfers_max;
+    return outbound->active_count - payments < options->transfers_max &&
+           count_active(outbound, host) < options->host_transfers_max;
+}
+
 /* Begins what may begin and ends what waited too long. */
 static void serve_waiting(struct outbound *outbound, int64_t now)
 {
@@ -272,8 +304,7 @@ static void serve_waiting(struct outbound *outbound, int64_t now)
 
         if (entry->deadline_ms <= now)
             end_waiting(outbound, previous, "timeout");
-        else if (outbound->active_count < outbound->options.transfers_max &&
-                 count_active(outbound, entry->host) < outbound->options.host_transfers_max)
+        else if (may_begin(outbound, entry->host))
             begin(outbound, previous, now);
         else
             previous = entry;
@@ -344,6 +375,9 @@ void outbound_options_default(struct outbound_options *options_out)
         .host_jobs_max = 512,
         .transfers_max = 64,
         .host_transfers_max = 8,
+        .gateway_url = "",
+        .gateway_jobs_max = 256,
+        .gateway_transfers_max = 32, /* Stripe takes 100 requests a second, and 0.3 s for each */
         .connect_timeout_ms = 10 * 1000,
         .ca_file = "",
         .smtp_url = "",
@@ -358,7 +392,7 @@ void outbound_options_default(struct outbound_options *options_out)
 static bool copy_texts(struct outbound_options *options)
 {
     const char **texts[] = {&options->ca_file, &options->smtp_url, &options->smtp_user,
-                            &options->smtp_password};
+                            &options->smtp_password, &options->gateway_url};
     bool copied = true;
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -386,6 +420,7 @@ static void outbound_free(struct outbound *outbound)
     free_text(outbound->options.smtp_url);
     free_text(outbound->options.smtp_user);
     free_text(outbound->options.smtp_password);
+    free_text(outbound->options.gateway_url);
     free(outbound->entries);
     pthread_mutex_destroy(&outbound->lock);
     free(outbound);
@@ -402,10 +437,11 @@ struct outbound *outbound_create(const struct outbound_options *options, char *e
     outbound->options.mail_dir = "";
     outbound->mail_folder = -1;
     pthread_mutex_init(&outbound->lock, NULL);
-    outbound->entries = calloc(options->jobs_max, sizeof(*outbound->entries));
+    outbound->gateway_host = hash_host(options->gateway_url);
+    outbound->entries = calloc(entries_max(options), sizeof(*outbound->entries));
     if (!copy_texts(&outbound->options) || outbound->entries == NULL)
         goto no_memory;
-    for (uint32_t i = 0; i < options->jobs_max; i++) {
+    for (uint32_t i = 0; i < entries_max(options); i++) {
         outbound->entries[i].next = outbound->free_entries;
         outbound->free_entries = &outbound->entries[i];
     }

@@ -6,7 +6,7 @@
  *
  * Rules
  *  1. Bounded: jobs waiting and under way, those of one host among them, connections of one host,
- *     time, sizes. A job beyond is refused at submission.
+ *     those of payments apart from all others, time, sizes. A job beyond is refused at submission.
  *  2. A time-out counts from submission: waiting is not free.
  *  3. Certificates are verified (TLS 1.2 or newer), redirects are not followed, the environment's
  *     proxies are not used, and only the protocols of the job's kind are spoken.
@@ -36,11 +36,16 @@ struct outbound_options {
     uint32_t host_jobs_max;      /* of them, for one host and port */
     uint32_t transfers_max;      /* under way */
     uint32_t host_transfers_max; /* of them, for one host and port */
-    uint32_t connect_timeout_ms; /* name, connection and handshake */
-    bool private_allowed;        /* requests may go to private addresses */
-    const char *ca_file;         /* certificates to trust instead of the system's (PEM) */
-    const char *smtp_url;        /* smtp://host[:port] or smtps://host[:port] */
-    const char *smtp_user;       /* with smtp_password: log in (AUTH) */
+    /* The host of payments has bounds of its own, beside all others': no mail and no webhook keeps
+     * a payment waiting, however slow those hosts are. */
+    const char *gateway_url;        /* any URL of that host; "": there is none */
+    uint32_t gateway_jobs_max;      /* waiting and under way */
+    uint32_t gateway_transfers_max; /* under way */
+    uint32_t connect_timeout_ms;    /* name, connection and handshake */
+    bool private_allowed;           /* requests may go to private addresses */
+    const char *ca_file;            /* certificates to trust instead of the system's (PEM) */
+    const char *smtp_url;           /* smtp://host[:port] or smtps://host[:port] */
+    const char *smtp_user;          /* with smtp_password: log in (AUTH) */
     const char *smtp_password;
     bool smtp_starttls;   /* smtp://: only after STARTTLS; false: in clear */
     const char *mail_dir; /* every mail is also written there, NAME.eml, mode 0600 */

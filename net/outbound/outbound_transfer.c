@@ -9,7 +9,7 @@
 #include "outbound/outbound_address.h"
 
 enum {
-    CONNECTIONS_KEPT = 32, /* to hosts that were asked */
+    CONNECTIONS_KEPT = 64, /* to hosts that were asked */
     CONNECTION_IDLE_S = 20,
     SESSION_IDLE_MS = 20 * 1000, /* to the mail server, which would close it after minutes */
 };
@@ -301,7 +301,8 @@ struct transfers *transfers_create(const struct outbound_options *options)
     transfers->options = options;
     transfers->multi = curl_multi_init();
     /* Those under way, and a session for each mail that may be under way at once. */
-    slots = options->transfers_max + options->host_transfers_max;
+    slots = options->transfers_max + options->host_transfers_max +
+            (options->gateway_url[0] != 0 ? options->gateway_transfers_max : 0);
     transfers->slots = calloc(slots, sizeof(*transfers->slots));
     transfers->sockets = calloc(slots, sizeof(*transfers->sockets));
     if (transfers->multi == NULL || transfers->slots == NULL || transfers->sockets == NULL)

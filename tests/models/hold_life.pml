@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A hold's life (actors/inventory_hold.c, inventory_restore.c): one unit of stock, buyers who take
- * it one after the other, extension, release, expiry at the very deadline, and a payment for the
- * first hold that was answered. The pin (`capturing`), its fence, and the payment's saga are those
- * of the design; they have no C function yet. What is in memory runs ahead of what is durable, and
- * a crash loses the difference.
+ * it one after the other, extension, release, expiry at the very deadline, and an order for one hold
+ * that was answered (actors/order.c): it binds the hold, is paid or not, pins the hold (CAPTURING),
+ * captures, converts; or gives the hold back. Each step is asked once the record that says so is
+ * durable, and again until it is answered. What is in memory runs ahead of what is durable, and a
+ * crash loses the difference.
  *
  * Proved: units are conserved; a hold that durably ended stays as it ended; it expires neither
  * early nor while pinned; nothing past its deadline is extended or pinned; nothing is captured
  * without a durable pin, and what was captured ends in a sale; an answered hold survives a crash;
- * every hold ends, and none stays pinned.
+ * every hold ends, none stays pinned, and every order ends.
  *
  * Time: ticks that are left until the deadline. An atomic block is one receive of an actor. */
 
@@ -19,7 +20,8 @@
 #define CRASHES 2
 
 mtype = { FREE, HELD, CAPTURING, CONVERTED, RELEASED, EXPIRED }; /* of a hold */
-mtype = { WAITS, AUTHORISED, PINNED, CAPTURED, CONFIRMED, GIVEN_UP }; /* of the payment's saga */
+/* Of the order: what it asks for next, or where it has ended. */
+mtype = { NONE_YET, BIND, WAIT, PIN, CAPTURE, CONVERT, CONFIRMED, RELEASE, GIVEN_UP };
 mtype = { NOTHING, YES, NO, UNKNOWN }; /* answers */
 
 typedef stored {
@@ -28,9 +30,10 @@ typedef stored {
     byte left;
     byte cap_left;
     byte extensions;
+    bool is_bound; /* to the order */
     bool is_sold;
-    mtype saga;
-    byte saga_fence;
+    mtype step;
+    byte order_fence; /* of the order's hold */
 }
 stored memory, durable;
 bool dirty; /* memory is ahead */
@@ -39,15 +42,16 @@ bool dirty; /* memory is ahead */
 byte available = 1;          /* the gate: fed at once */
 bool timer_set;
 bool answer_waits;           /* the first answer of the newest hold, until it is durable */
-bool pin_sent;               /* a message from the saga, on its way */
-mtype pin_answer = NOTHING;  /* the actor's; leaves when durable */
-bool pin_answer_left;
+mtype asked = NOTHING;       /* what the order has asked of the inventory, on its way */
+mtype reply = NOTHING;       /* the inventory's; leaves when durable */
+bool reply_left;
 
 /* Of the world outside: no crash of ours changes it. */
 byte answered;               /* fence of the newest hold that a buyer was told of */
 bool capture_sent;
-mtype gateway = NOTHING;     /* YES: captured; NO: declined or voided, for good */
+mtype gateway = NOTHING;     /* YES: captured; NO: refused, for good */
 mtype gateway_says = NOTHING;
+bool was_silent;
 byte crashes;
 
 #define IS_LIVE(of) (of.state == HELD || of.state == CAPTURING)
@@ -90,6 +94,7 @@ end:
         memory.left = TTL;
         memory.cap_left = CAP;
         memory.extensions = 0;
+        memory.is_bound = false;
         timer_set = true;
         answer_waits = true;
         dirty = true;
@@ -131,7 +136,7 @@ end:
 #ifdef RELEASE_PINNED /* mutation, seen by assertions: a pinned hold can be released */
 #define IS_RELEASABLE IS_LIVE(memory)
 #else
-#define IS_RELEASABLE (memory.state == HELD)
+#define IS_RELEASABLE (memory.state == HELD && !memory.is_bound)
 #endif
 #endif
 
@@ -197,15 +202,16 @@ end:
         durable.left = memory.left;
         durable.cap_left = memory.cap_left;
         durable.extensions = memory.extensions;
+        durable.is_bound = memory.is_bound;
         durable.is_sold = memory.is_sold;
-        durable.saga = memory.saga;
-        durable.saga_fence = memory.saga_fence;
+        durable.step = memory.step;
+        durable.order_fence = memory.order_fence;
         dirty = false;
         if
         :: answer_waits -> answered = memory.fence; answer_waits = false
         :: else
         fi;
-        pin_answer_left = pin_answer != NOTHING }
+        reply_left = reply != NOTHING }
     od
 }
 
@@ -220,9 +226,10 @@ end:
         memory.state = durable.state;
         memory.fence = durable.fence;
         memory.extensions = durable.extensions;
+        memory.is_bound = durable.is_bound;
         memory.is_sold = durable.is_sold;
-        memory.saga = durable.saga;
-        memory.saga_fence = durable.saga_fence;
+        memory.step = durable.step;
+        memory.order_fence = durable.order_fence;
         memory.cap_left = durable.cap_left;
         if /* the wall clock goes on, was set forward, or back: what remains is at most the TTL */
         :: memory.left = durable.left
@@ -243,103 +250,126 @@ end:
 #endif
         dirty = false;
         answer_waits = false;
-        pin_sent = false;
-        pin_answer = NOTHING;
-        pin_answer_left = false;
+        asked = NOTHING;
+        reply = NOTHING;
+        reply_left = false;
         gateway_says = NOTHING;
         assert(UNITS_BALANCE) }
     :: break
     od
 }
 
-/* ---- the payment: the order's saga, each step durable before the next ---- */
+/* ---- the order: order_answer, order_tick, orders_ask; apply_of_order at the inventory ---- */
 
-#ifdef CAPTURE_BEFORE_DURABLE /* mutation, seen by assertions: the gateway is called too soon */
-#define MAY_CAPTURE (memory.saga == PINNED)
-#define MAY_LEAVE (pin_answer != NOTHING)
+#ifdef CAPTURE_BEFORE_DURABLE /* mutation, seen by assertions: replies and steps do not wait for the commit */
+#define MAY_ASK true
+#define MAY_TAKE (reply != NOTHING)
 #else
-#define MAY_CAPTURE (memory.saga == PINNED && durable.saga == PINNED)
-#define MAY_LEAVE pin_answer_left
+#define MAY_ASK (durable.step == memory.step)
+#define MAY_TAKE (reply != NOTHING && reply_left)
 #endif
-#ifdef NO_FENCE /* mutation, seen by assertions: a pin takes whatever hold is there now */
-#define FENCE_FITS true
+#ifdef NO_FENCE /* mutation, seen by assertions: an order takes whatever hold is there now */
+#define IS_ITS(of) true
 #else
-#define FENCE_FITS (memory.fence == memory.saga_fence)
+#define IS_ITS(of) (of.fence == of.order_fence)
 #endif
 
-#define PIN_STANDS(of) (of.state == CAPTURING && of.fence == of.saga_fence)
+#define PIN_STANDS(of) (of.state == CAPTURING && of.fence == of.order_fence)
+#define IS_ASKING (memory.step == BIND || memory.step == PIN || memory.step == CONVERT || memory.step == RELEASE)
 
-inline unpin() /* capture's known outcome is no */
+inline go_to(next)
 {
-    memory.saga = GIVEN_UP;
-    gateway_says = NOTHING;
-    assert(PIN_STANDS(memory));
-    end_hold(RELEASED)
+    memory.step = next;
+    dirty = true
 }
 
-active proctype payment()
+inline receive_bind()
+{
+    if
+    :: IS_ITS(memory) && memory.is_bound -> reply = YES /* it was asked before */
+    :: IS_ITS(memory) && !memory.is_bound && memory.state == HELD -> memory.is_bound = true; reply = YES
+    :: else -> reply = NO
+    fi
+}
+
+inline receive_pin()
+{
+    if
+    :: IS_ITS(memory) && memory.state == HELD ->
+        assert(memory.left > 0 && memory.fence == memory.order_fence && memory.is_bound);
+        memory.state = CAPTURING;
+        reply = YES
+#ifndef PIN_ONCE /* mutation, seen by assertions: a pin repeated after a crash is refused */
+    :: PIN_STANDS(memory) -> reply = YES
+#endif
+    :: else -> reply = NO
+    fi
+}
+
+inline receive_convert()
+{
+    if
+    :: PIN_STANDS(memory) -> end_hold(CONVERTED)
+    :: else -> assert(memory.state == CONVERTED && memory.fence == memory.order_fence)
+    fi;
+    reply = YES
+}
+
+inline receive_release()
+{
+    if
+    :: IS_ITS(memory) && IS_LIVE(memory) && memory.is_bound -> end_hold(RELEASED)
+    :: else
+    fi;
+    reply = YES
+}
+
+inline take_reply()
+{
+    if
+    :: memory.step == BIND && reply == YES -> go_to(WAIT)
+    :: memory.step == BIND && reply == NO -> go_to(GIVEN_UP)
+    :: memory.step == PIN && reply == YES -> go_to(CAPTURE)
+    :: memory.step == PIN && reply == NO -> assert(!PIN_STANDS(memory)); go_to(RELEASE) /* and is voided */
+    :: memory.step == CONVERT -> go_to(CONFIRMED)
+    :: memory.step == RELEASE -> go_to(GIVEN_UP)
+    fi;
+    reply = NOTHING;
+    reply_left = false
+}
+
+active proctype order()
 {
 end:
     do
-    :: atomic { memory.saga == WAITS && answered > 0 ->
-        memory.saga = AUTHORISED; memory.saga_fence = answered; dirty = true }
-    :: atomic { memory.saga == AUTHORISED && durable.saga == AUTHORISED && !pin_sent &&
-        pin_answer == NOTHING -> pin_sent = true }
-    :: atomic { pin_sent -> /* the inventory's receive */
-        pin_sent = false;
+    :: atomic { memory.step == NONE_YET && answered > 0 -> memory.order_fence = answered; go_to(BIND) }
+    :: atomic { memory.step == WAIT -> go_to(PIN) } /* it is authorised */
+    :: atomic { memory.step == WAIT -> go_to(RELEASE) } /* it expires, or is cancelled; and is voided */
+    :: atomic { IS_ASKING && MAY_ASK && asked == NOTHING && reply == NOTHING -> asked = memory.step }
+    :: atomic { asked != NOTHING ->
         lapse();
         if
-        :: FENCE_FITS && memory.state == HELD ->
-            assert(memory.left > 0 && memory.fence == memory.saga_fence);
-            memory.state = CAPTURING;
-            pin_answer = YES
-#ifndef PIN_ONCE /* mutation, seen by no_hold_stays_pinned: a pin repeated after a crash is refused */
-        :: PIN_STANDS(memory) -> pin_answer = YES
-#endif
-        :: else -> pin_answer = NO
+        :: asked == BIND -> receive_bind()
+        :: asked == PIN -> receive_pin()
+        :: asked == CONVERT -> receive_convert()
+        :: asked == RELEASE -> receive_release()
         fi;
+        asked = NOTHING;
+        reply_left = false;
         dirty = true }
-    :: atomic { MAY_LEAVE && memory.saga == AUTHORISED ->
-        if
-        :: pin_answer == YES -> memory.saga = PINNED
-        :: else -> memory.saga = GIVEN_UP /* the authorisation is voided */
-        fi;
-        pin_answer = NOTHING;
-        pin_answer_left = false;
-        dirty = true }
-    :: atomic { MAY_CAPTURE && !capture_sent && gateway == NOTHING -> capture_sent = true }
-    :: atomic { memory.saga == PINNED && gateway_says == YES ->
-        memory.saga = CAPTURED; gateway_says = NOTHING; dirty = true }
-    :: atomic { memory.saga == PINNED && gateway_says == NO -> unpin() }
-#ifdef UNKNOWN_IS_NO /* mutation, seen by captured_is_sold: no word from the gateway ends the pin */
-    :: atomic { memory.saga == PINNED && gateway_says == UNKNOWN -> unpin() }
+    :: atomic { MAY_TAKE -> take_reply() }
+    /* Asked under one key until there is a word. */
+    :: atomic { memory.step == CAPTURE && MAY_ASK && !capture_sent && gateway_says == NOTHING ->
+        capture_sent = true }
+    :: atomic { memory.step == CAPTURE && gateway_says == YES -> gateway_says = NOTHING; go_to(CONVERT) }
+    :: atomic { memory.step == CAPTURE && gateway_says == NO -> gateway_says = NOTHING; go_to(RELEASE) }
+#ifdef UNKNOWN_IS_NO /* mutation, seen by captured_is_sold: no word from the gateway is taken for a no */
+    :: atomic { memory.step == CAPTURE && gateway_says == UNKNOWN -> gateway_says = NOTHING; go_to(RELEASE) }
+#else
+#ifndef ASKS_ONCE /* mutation, seen by no_hold_stays_pinned: a capture without a word is not asked for again */
+    :: atomic { memory.step == CAPTURE && gateway_says == UNKNOWN -> gateway_says = NOTHING }
 #endif
-    :: atomic { memory.saga == CAPTURED && durable.saga == CAPTURED && memory.state == CAPTURING ->
-        assert(PIN_STANDS(memory));
-        end_hold(CONVERTED) }
-    :: atomic { memory.saga == CAPTURED && durable.state == CONVERTED ->
-        memory.saga = CONFIRMED; dirty = true }
-    od
-}
-
-/* Asks the gateway what became of it; and so that the answer is final, voids what is still open. */
-active proctype reconciler()
-{
-end:
-    do
-#ifndef NO_RECONCILER /* mutation, seen by no_hold_stays_pinned: nobody asks */
-    :: atomic { durable.saga == PINNED && memory.saga == PINNED &&
-        (gateway_says == UNKNOWN || (gateway_says == NOTHING && crashes > 0)) ->
-        if
-        :: gateway == YES -> gateway_says = YES
-        :: else ->
-#ifndef ASKS_ONLY /* mutation, seen by assertions: the capture still on its way is forgotten */
-            gateway = NO;
 #endif
-            gateway_says = NO
-        fi }
-#endif
-    :: false
     od
 }
 
@@ -358,12 +388,12 @@ end:
         :: else
         fi;
         if
-        :: gateway_says == NOTHING && memory.saga == PINNED ->
+        :: gateway_says == NOTHING && memory.step == CAPTURE ->
             if
             :: gateway_says = gateway
-            :: gateway_says = UNKNOWN
+            :: !was_silent -> was_silent = true; gateway_says = UNKNOWN
             fi
-        :: else
+        :: else /* who asked has died, and heard it since */
         fi }
     od
 }
@@ -373,11 +403,12 @@ init
     atomic {
         memory.state = FREE;
         durable.state = FREE;
-        memory.saga = WAITS;
-        durable.saga = WAITS
+        memory.step = NONE_YET;
+        durable.step = NONE_YET
     }
 }
 
 ltl every_hold_ends { [] (memory.state == HELD -> <> (memory.state != HELD)) }
 ltl no_hold_stays_pinned { [] (durable.state == CAPTURING -> <> (durable.state != CAPTURING)) }
-ltl captured_is_sold { [] (gateway == YES -> <> (durable.saga == CONFIRMED && durable.is_sold)) }
+ltl captured_is_sold { [] (gateway == YES -> <> (durable.step == CONFIRMED && durable.is_sold)) }
+ltl every_order_ends { [] (memory.step == BIND -> <> (durable.step == CONFIRMED || durable.step == GIVEN_UP)) }

@@ -166,6 +166,25 @@ def test_one_host_takes_no_more_than_its_share():
         assert slow.most == 4, slow.most
 
 
+def test_payments_have_places_of_their_own():
+    def answer(exchange):
+        time.sleep(0.3)
+        exchange.give(200, b"slow")
+
+    with HttpServer(answer) as slow, HttpServer(answer) as gateway, \
+            Driver(private="on", jobs_max=8, transfers_max=4, host_transfers_max=4, gateway_url=gateway.url,
+                   gateway_jobs_max=9, gateway_transfers_max=3) as driver:
+        others = [driver.http(slow.url) for _ in range(9)]
+        started = time.monotonic()
+        payments = [driver.http(gateway.url) for _ in range(10)]
+        expect(driver.wait(payments[0]), "delivered", "answered", 200)
+        assert time.monotonic() - started < 0.55, "it did not wait for the other host's"
+        results = [driver.wait(tag) for tag in others[:8] + payments[1:9]]
+        assert all(result.answer == b"slow" for result in results), results
+        assert (slow.most, gateway.most) == (4, 3), (slow.most, gateway.most)
+        assert driver.metrics()["jobs_refused"] == 2, "one of each, beyond what may wait"
+
+
 def test_a_time_out_counts_the_wait_for_a_place():
     def answer(exchange):
         time.sleep(1)

@@ -430,6 +430,7 @@ static void read_option(const char *option)
         {"smtp_password", &driver.options.smtp_password},
         {"mail_dir", &driver.options.mail_dir},
         {"ca_file", &driver.options.ca_file},
+        {"gateway_url", &driver.options.gateway_url},
     };
     static const struct {
         const char *name;
@@ -439,6 +440,8 @@ static void read_option(const char *option)
         {"host_jobs_max", &driver.options.host_jobs_max},
         {"transfers_max", &driver.options.transfers_max},
         {"host_transfers_max", &driver.options.host_transfers_max},
+        {"gateway_jobs_max", &driver.options.gateway_jobs_max},
+        {"gateway_transfers_max", &driver.options.gateway_transfers_max},
         {"connect_timeout_ms", &driver.options.connect_timeout_ms},
         {"drain_ms", &driver.drain_ms},
     };

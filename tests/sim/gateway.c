@@ -323,6 +323,19 @@ static void refuse(struct world *world, struct gateway_job *job)
            index == NONE ? NULL : &world->gateway.payments[index]);
 }
 
+/* Whatever was done, the key's answer is an error for good, as with Stripe; drawn from the key, so
+ * that nothing else is drawn otherwise. */
+static void keep_error(struct world *world, const struct gateway_job *asked)
+{
+    struct sim_gateway_key *key = find_key(world, asked->key);
+
+    if (key->payment == NONE || asked->operation == GATEWAY_CREATE || key->hash % 8 >= 3)
+        return;
+    key->result = GATEWAY_UNKNOWN;
+    key->state = PAYMENT_NONE;
+    world_mark(world, MARK_GATEWAY_KEPT);
+}
+
 static void do_call(struct world *world, struct sim_gateway_call *call)
 {
     struct gateway_job *job = &call->answer;
@@ -345,6 +358,8 @@ static void do_call(struct world *world, struct sim_gateway_call *call)
         job->result = GATEWAY_UNKNOWN;
         job->state = PAYMENT_NONE;
         world_mark(world, MARK_GATEWAY_SILENT);
+        if (call->mischief == CALL_ANSWER_LOST)
+            keep_error(world, &call->asked);
     }
     world_log(world, "gateway: %s of %s (%s) under %s: result %u, state %s",
               operation_name(job->operation), call->asked.order_id, call->asked.payment_id,

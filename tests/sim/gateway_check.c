@@ -61,6 +61,12 @@ static void check_payment(struct world *world, uint32_t index)
                   payment->id, (long long)payment->captured_minor,
                   (long long)payment->refunded_minor, (long long)order->captured_minor,
                   (long long)order->refunded_minor);
+    if ((order->status == ORDER_CANCELLED || order->status == ORDER_EXPIRED ||
+         order->status == ORDER_PAYMENT_FAILED) &&
+        payment->captured_minor != payment->refunded_minor)
+        violation("I4: an order has ended as %s, and %lld of %s are kept",
+                  order_status_name((enum order_status)order->status),
+                  (long long)(payment->captured_minor - payment->refunded_minor), payment->id);
     if (payment->is_race) {
         world_mark(world, MARK_EXPIRY_RACE);
         world_mark(world, order->confirmed_wall_ms != 0 ? MARK_RACE_WON : MARK_RACE_LOST);

@@ -164,6 +164,7 @@
     X(PAYMENT_REFUNDED, "what was captured was refunded")                                          \
     X(GATEWAY_REPEATED, "the gateway was asked again under a key")                                 \
     X(GATEWAY_SILENT, "the gateway did what it was asked, and did not say so")                     \
+    X(GATEWAY_KEPT, "the gateway's answer to a key was lost for good")                             \
     X(GATEWAY_GHOST, "a call reached the gateway after its process had died")                      \
     X(EVENT_APPLIED, "a gateway's event moved an order")                                           \
     X(EVENT_AGAIN, "a gateway's event was told again")                                             \

@@ -306,6 +306,26 @@ static void take_order(struct world *world, const struct shop_ask *ask, enum out
     shoppers_see(world, ask->index, &envelope->order, ask);
 }
 
+/* As long as an order is open only the order gives its hold back. */
+static void check_released(struct world *world, const struct shop_ask *ask, enum outcome outcome)
+{
+    const struct shop_hold *hold = &world->shoppers.holds[ask->index];
+    struct record *record = &world->shoppers.record;
+    const struct reservation_id *order;
+
+    if (outcome != OUTCOME_OK || hold->order == NONE)
+        return;
+    order = &world->shoppers.orders[hold->order].id;
+    if (!journal_memory_find(world->journal, RECORD_HOLD, hold->id.partition, 0, hold->id.sequence,
+                             record) ||
+        record->hold.state != HOLD_RELEASED)
+        return;
+    if (journal_memory_find(world->journal, RECORD_ORDER, order->partition, 0, order->sequence,
+                            record) &&
+        record->order.status == ORDER_PENDING && record->order.goal == ORDER_NONE)
+        violation("I5: the hold of an open order was released by its customer");
+}
+
 static void take_hold(struct world *world, const struct shop_ask *ask,
                       const struct reply_body *reply)
 {
@@ -363,6 +383,7 @@ void shoppers_take(struct world *world, uint64_t cookie, const struct message *m
         take_hold(world, ask, reply);
         break;
     case SHOP_HOLD_RELEASE:
+        check_released(world, ask, outcome);
         break;
     case SHOP_ORDER:
         take_order(world, ask, outcome, reply->order);

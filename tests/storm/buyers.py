@@ -10,6 +10,7 @@ import secrets
 import time
 
 CALL_SECONDS = 45
+STUCK_SECONDS = 90
 ADDRESS = {"name": "Ann Example", "line1": "Lane 1", "city": "Bern", "postal_code": "3000", "country": "CH"}
 GOOD, DECLINED = "pm_card_visa", "pm_card_declined"
 ENDED = ("cancelled", "expired", "payment_failed", "refunded")
@@ -102,11 +103,15 @@ class Sale:
         if coupon is not None:  # what was confirmed has used it up, whatever comes after
             self.moods = {"buys": 80, "leaves": 5, "turns back": 15}
         self.is_over = False
-        self.busy = 0  # buyers that have or ask for an order
+        self.under_way = {}  # buyers that may yet change what became of their orders: what they do
         self.calls = 0
         self.repeats = 0
         self.ends = {}  # how many buyers ended how
         self.refused = {}  # how many refusals by code
+
+    @property
+    def busy(self):
+        return len(self.under_way)
 
     def chance(self, percent):
         return self.random.random() * 100 < percent
@@ -186,13 +191,14 @@ class Buyer:
 
     async def try_once(self):
         hold = None if self.from_cart else await self.hold()
-        self.sale.busy += 1
+        order = await self.check_out(hold)
+        if order is None:
+            return
+        self.sale.under_way[self.number] = f"{self.mood} by {self.way}: {order['id']}"
         try:
-            order = await self.check_out(hold)
-            if order is not None:
-                await self.follow(order)
+            await self.follow(order)
         finally:
-            self.sale.busy -= 1
+            del self.sale.under_way[self.number]
 
     async def wait_for_units(self):
         if self.sale.is_over:
@@ -232,11 +238,7 @@ class Buyer:
                 return None
             if answer.code not in ("sold_out", "insufficient_stock", "coupon_exhausted"):
                 raise Told(f"a checkout: {answer!r}")
-            self.sale.busy -= 1
-            try:
-                await self.wait_for_units()
-            finally:
-                self.sale.busy += 1
+            await self.wait_for_units()
             if hold is not None and self.sale.chance(70):  # what is left of its time may be too short to pay in
                 await self.ask("DELETE", f"/v1/reservations/{hold['id']}", expect=(204, 409))
                 return None
@@ -314,7 +316,7 @@ class Buyer:
         while True:
             body = {"order_id": order["id"], "payment_method": self.next_card()}
             answer = await self.ask("POST", "/v1/payments/confirm", body, expect=(200, 402, 409))
-            if answer.status == 409 and answer.code not in ("payment_in_progress", "invalid_state"):
+            if answer.status == 409 and answer.code not in ("payment_in_progress", "invalid_state", "hold_ended"):
                 raise Told(f"a payment: {answer!r}")
             if answer.status != 402 and (await self.look(order))["status"] != "pending_payment":
                 return
@@ -359,7 +361,7 @@ async def run_buyers(sale, count):
     tasks = [asyncio.create_task(buyer.run()) for buyer in buyers]
     watcher = asyncio.create_task(watch(sale))
     try:
-        await asyncio.gather(*tasks)
+        await asyncio.gather(watcher, *tasks)
     finally:
         for task in [*tasks, watcher]:
             task.cancel()
@@ -370,14 +372,18 @@ async def run_buyers(sale, count):
 async def watch(sale):
     """Says when it is over: nothing is left, and nobody has an order under way."""
     line = Line(sale.server.address)
-    since = time.monotonic()
+    since = used_up_since = time.monotonic()
     while not sale.is_over:
         await asyncio.sleep(0.3)
         try:
             is_used_up = await sale.is_used_up(line)
         except (Gone, ValueError, KeyError):
             continue
+        if not is_used_up:
+            used_up_since = time.monotonic()
         if not is_used_up or sale.busy > 0:
             since = time.monotonic()
         sale.is_over = time.monotonic() - since > 0.5
+        if time.monotonic() - used_up_since > STUCK_SECONDS:
+            raise Told(f"nothing is left, and {sale.busy} buyers are at their orders still: {sale.under_way}")
     line.close()

@@ -32,14 +32,15 @@ async def blow(place, sale, count, strikes):
     fallen = [[] for _ in strikes]
     tasks = [asyncio.create_task(place.strike(owner, seconds, counts))
              for (owner, *seconds), counts in zip(strikes, fallen)]
+    day = asyncio.create_task(buyers.run_buyers(sale, count))
     try:
-        people = await buyers.run_buyers(sale, count)
+        await asyncio.wait([day, *tasks], return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*tasks)
-    return people, [len(counts) for counts in fallen]
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.gather(*tasks)
+    return await day, [len(counts) for counts in fallen]
 
 
 def audit_money(place, sale, people):
