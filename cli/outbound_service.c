@@ -5,7 +5,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "api/log.h"
 #include "files.h"
@@ -175,14 +174,12 @@ static bool open_gateways(struct outbound_service *service, const struct options
 }
 
 /* The feed's thread. */
-static void log_feed(const char *event, const char *why)
+static void log_feed(void *user, const char *event, const char *why)
 {
+    const struct env *env = user;
     struct log_line line;
-    struct timespec now;
 
-    timespec_get(&now, TIME_UTC);
-    log_begin(&line, why == NULL ? LOG_INFO : LOG_WARNING, event,
-              now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000);
+    log_begin(&line, why == NULL ? LOG_INFO : LOG_WARNING, event, env->now(env->self).wall_ms);
     if (why != NULL)
         log_text(&line, "why", why);
     log_end(&line);
@@ -204,6 +201,7 @@ static bool open_feed(struct outbound_service *service, const struct options *op
     wanted.stream = options->redis_stream;
     wanted.length_max = options->redis_stream_max;
     wanted.log = log_feed;
+    wanted.log_user = service->env;
     if (is_good)
         service->feed.feed = feed_create(&wanted, error, error_size);
     explicit_bzero(wanted.address.password, sizeof(wanted.address.password));
@@ -211,12 +209,12 @@ static bool open_feed(struct outbound_service *service, const struct options *op
 }
 
 bool outbound_service_open(struct outbound_service *service, const struct options *options,
-                           const char *served_at, char *error, size_t error_size)
+                           struct env *env, const char *served_at, char *error, size_t error_size)
 {
     const char *url = options->public_url[0] != 0 ? options->public_url : served_at;
     size_t length;
 
-    *service = (struct outbound_service){0};
+    *service = (struct outbound_service){.env = env};
     snprintf(service->public_url, sizeof(service->public_url), "%s", url);
     length = strlen(service->public_url);
     while (length > 0 && service->public_url[length - 1] == '/')

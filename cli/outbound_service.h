@@ -14,6 +14,7 @@
 enum { PUBLIC_URL_MAX = 320 };
 
 struct outbound_service {
+    struct env *env;
     struct outbound *outbound;
     struct gateways *gateways;
     struct event_feed feed; /* its `feed` is NULL: none is configured */
@@ -24,10 +25,11 @@ struct outbound_service {
     char public_url[PUBLIC_URL_MAX];
 };
 
-/* Opens it all; the data folder is there already. `served_at` is the address as a URL, for where
- * no public_url is given. False with a line in `error`; outbound_service_close in any case. */
+/* Opens it all; the data folder is there already. `env` (for the time of log lines) outlives it.
+ * `served_at` is the address as a URL, for where no public_url is given. False with a line in
+ * `error`; outbound_service_close in any case. */
 bool outbound_service_open(struct outbound_service *service, const struct options *options,
-                           const char *served_at, char *error, size_t error_size);
+                           struct env *env, const char *served_at, char *error, size_t error_size);
 void outbound_service_close(struct outbound_service *service);
 
 /* Whether `path` is `folder` or would lie in it, links followed; what is not there yet is judged by

@@ -304,8 +304,8 @@ static bool open_outbound(struct service *service)
     char url[PUBLIC_URL_MAX];
 
     write_url(service, url, sizeof(url));
-    if (outbound_service_open(&service->outbound, service->options, url, service->error,
-                              sizeof(service->error)))
+    if (outbound_service_open(&service->outbound, service->options, &service->env_port, url,
+                              service->error, sizeof(service->error)))
         return true;
     complain("%s", service->error);
     return false;

@@ -414,7 +414,7 @@ static void go_on(struct shard *shard, struct event_slot *slot)
     struct events_out *events = &shard->events_out;
 
     while (slot->asked < slot->batch.count && events->asks < EVENT_ASKS_MAX &&
-           shard->in_flight < shard->engine->options.requests_max / 2) {
+           2 * shard->in_flight <= shard->engine->options.requests_max) { /* shoppers go first */
         if (slot->batch.events[slot->asked].content == NULL) {
             if (!ask_for_order(shard, slot, slot->asked))
                 break;

@@ -209,6 +209,7 @@ static enum check_result audit(struct check *check, const struct data_folder *fo
         check_coupons_partition(check, i);
         check_orders_partition(check, i);
         check_deliveries_partition(check, i);
+        check_events_partition(check, i);
     }
     check_names(check);
     check_links(check);

@@ -30,15 +30,15 @@ struct check {
     uint64_t audit_count;
     uint8_t audit_digest[AUDIT_HASH_BYTES]; /* of all chains of the audit log */
     bool out_of_memory;
-    uint64_t vault_key_id;         /* that wraps now; 0: not known */
-    struct vector wrapping_keys;   /* struct check_wrapping_key: others that wrap data keys */
-    uint64_t *floors;              /* of each partition; 0: none */
-    uint64_t *order_floors;        /* likewise, of orders' numbers */
-    struct vector orders;          /* struct check_order, ascending */
-    struct vector order_holds;     /* struct check_order_hold, ascending */
-    struct vector order_uses;      /* struct check_order_use */
-    struct vector endpoints;       /* uint32_t: numbers of webhook endpoints, ascending */
-    uint32_t endpoints_next;       /* the next number that is given to one */
+    uint64_t vault_key_id;       /* that wraps now; 0: not known */
+    struct vector wrapping_keys; /* struct check_wrapping_key: others that wrap data keys */
+    uint64_t *floors;            /* of each partition; 0: none */
+    uint64_t *order_floors;      /* likewise, of orders' numbers */
+    struct vector orders;        /* struct check_order, ascending */
+    struct vector order_holds;   /* struct check_order_hold, ascending */
+    struct vector order_uses;    /* struct check_order_use */
+    struct vector endpoints;     /* uint32_t: numbers of webhook endpoints, ascending */
+    uint32_t endpoints_next;     /* the next number that is given to one */
     uint64_t webhooks_pending;
     uint64_t webhooks_dead;
     struct vector names;           /* uint64_t: hashes of SKUs, over all partitions */
@@ -165,6 +165,11 @@ void check_orders(struct check *check);
 void check_deliveries_partition(struct check *check, uint32_t partition);
 /* Says how many wait, and how many were given up: no damage. */
 void check_deliveries_print(const struct check *check);
+
+/* ---- check_events.c ---- */
+
+/* Events out and their consumers' cursors; after check_orders_partition. */
+void check_events_partition(struct check *check, uint32_t partition);
 
 /* ---- check_coupons.c ---- */
 

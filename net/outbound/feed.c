@@ -64,7 +64,7 @@ static int64_t now_ms(const struct feed *feed)
 static void tell(const struct feed *feed, const char *event, const char *why)
 {
     if (feed->options.log != NULL)
-        feed->options.log(event, why);
+        feed->options.log(feed->options.log_user, event, why);
 }
 
 /* ---- batches ---- */

@@ -55,8 +55,9 @@ struct feed_options {
     uint32_t timeout_ms; /* a connection that answers nothing for so long is given up */
     uint32_t backoff_ms; /* the first pause after a failure */
     uint32_t backoff_ms_max;
-    void (*log)(const char *event,
-                const char *why); /* of what begins and ends; the feed's thread */
+    /* Of what begins and ends; the feed's thread. `why` NULL: all is well. */
+    void (*log)(void *user, const char *event, const char *why);
+    void *log_user;
 };
 
 void feed_options_default(struct feed_options *options_out);

@@ -246,8 +246,14 @@ static void check_nothing_held(struct world *world)
                   (long long)metrics.holds_active);
 }
 
+/* Also of what the shoppers order, which is not in the books. */
 static bool something_reserved(struct world *world)
 {
+    struct engine_metrics metrics;
+
+    engine_metrics(world->engine, &metrics);
+    if (metrics.holds_active != 0)
+        return true;
     for (uint32_t i = 0; i < world->books.sku_count; i++) {
         const struct sku_entry *entry = world_sku_entry(world, i);
         struct stock_view view;
@@ -565,9 +571,11 @@ void world_heal(struct world *world)
     for (uint32_t i = 0; i < world->profile.engine.shards; i++)
         world->shards[i].stalled_until = 0;
 
+    sim_listeners_leave(world);
     settle(world);
     people_heal(world, settle);
     shoppers_heal(world, settle);
+    sim_listeners_heal(world, settle);
     hooks_heal(world, settle);
     ask_holds(world);
     list_holds(world);
@@ -591,6 +599,7 @@ void world_heal(struct world *world)
     world_crash(world, false, true); /* what stands must be found again */
     people_check_all(world, settle);
     shoppers_check_end(world);
+    sim_listeners_heal(world, settle);
     hooks_heal(world, settle);
     let_lapse(world);
     world_forget(world, settle);

@@ -166,6 +166,12 @@
     X(EXPIRY_RACE, "an order was paid in the moment in which it expired")                          \
     X(RACE_WON, "and was confirmed")                                                               \
     X(RACE_LOST, "and was not, and the money went back")                                           \
+    X(EVENTS_TOLD, "events were told to a consumer")                                               \
+    X(EVENT_OUT_AGAIN, "an event was told again")                                                  \
+    X(EVENTS_DONE_IN_PART, "a consumer was done with a part of a batch")                           \
+    X(LISTENER_BUSY, "a consumer was busy")                                                        \
+    X(LISTENER_AWAY, "a consumer came back after events were deleted that others had passed")      \
+    X(CRASH_EVENTS_UNDER_WAY, "the process died with events at a consumer")                        \
     X(HOOK_TAKEN, "a webhook was taken")                                                           \
     X(HOOK_AGAIN, "a webhook was taken again")                                                     \
     X(HOOK_DEAD, "a webhook was given up")                                                         \

@@ -131,6 +131,7 @@ static void draw_shoppers(struct profile *profile, struct sim_random *random)
     profile->orders = sim_random_below(random, 2);
     profile->step_weights[STEP_SHOPPER] = sim_random_range(random, 10, 40);
     profile->step_weights[STEP_GATEWAY] = sim_random_range(random, 15, 60);
+    profile->step_weights[STEP_LISTENER] = sim_random_range(random, 2, 40);
     profile->engine.orders_live_max = 1024;
     if (profile->reshard_percent == 0 && sim_random_chance(random, 300000))
         profile->engine.orders_live_max = sim_random_range(random, 4, 40);
@@ -244,6 +245,7 @@ void profile_heal(struct profile *profile)
     profile->step_weights[STEP_CART] = 0;
     profile->step_weights[STEP_SHOPPER] = 0;
     profile->step_weights[STEP_GATEWAY] = 20;
+    profile->step_weights[STEP_LISTENER] = 20;
     profile->step_weights[STEP_HOOK] = 20;
     profile->step_weights[STEP_DISK] = 0;
     profile->commit_delay_steps = 0;

@@ -50,6 +50,7 @@ enum {
     X(CART)      /* somebody does something with a cart */                                         \
     X(SHOPPER)   /* somebody orders, pays, cancels, ships or refunds */                            \
     X(GATEWAY)   /* a call at the gateway goes on, or it does something by itself */               \
+    X(LISTENER)  /* who is told of events ends a batch, or is busy from now on */                  \
     X(HOOK)      /* a webhook that is under way ends, or staff send one again */
 
 enum step_kind {

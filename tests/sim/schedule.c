@@ -250,7 +250,7 @@ bool world_is_busy(const struct world *world)
     return committer_is_ready(world) || journal_memory_pending(world->journal) != 0 ||
            world->mails.carried_count > 0 || sim_gateway_is_busy(world) ||
            world->hooks.trip_count > 0 || journal_memory_reads_pending(world->journal) != 0 ||
-           world->workers.count > 0;
+           world->workers.count > 0 || sim_listeners_hold(world);
 }
 
 /* A crash that is drawn may come a little later: what becomes durable until then may be lost. */
@@ -292,6 +292,7 @@ static enum step_kind draw_step(struct world *world, uint32_t *shard_out)
         [STEP_COUPON] = world->coupons.slot_count > 0 ? base[STEP_COUPON] : 0,
         [STEP_SHOPPER] = world->profile.orders > 0 ? base[STEP_SHOPPER] : 0,
         [STEP_GATEWAY] = may_act_at_gateway(world) ? base[STEP_GATEWAY] : 0,
+        [STEP_LISTENER] = sim_listeners_hold(world) ? base[STEP_LISTENER] : 0,
         [STEP_HOOK] = world->hooks.trip_count > 0 ||
                               (world->phase == PHASE_SALE && world->hooks.told_count > 0)
                           ? base[STEP_HOOK]
@@ -391,6 +392,9 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
     case STEP_GATEWAY:
         sim_gateway_act(world);
         break;
+    case STEP_LISTENER:
+        sim_listeners_act(world);
+        break;
     case STEP_HOOK:
         hooks_act(world);
         break;
@@ -420,6 +424,7 @@ bool world_step(struct world *world)
     trace_add(&world->trace, TRACE_STEP, kind, shard);
     take_step(world, kind, shard);
     oracles_step(world);
+    sim_listeners_check_cursor(world);
     hooks_scan(world);
     if (world->draining && world->phase == PHASE_SALE && engine_is_idle(world->engine))
         restart_drained(world);

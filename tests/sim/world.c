@@ -84,6 +84,8 @@ struct engine *world_create_engine(struct world *world, struct journal_memory *j
         .vault = sim_vault_port(world->vault),
         .workers = sim_workers_port(&world->workers),
         .gateway = sim_gateway_port(world),
+        .events = {sim_listener_port(world, CONSUMER_FEED),
+                   sim_listener_port(world, CONSUMER_WEBHOOKS)},
     };
     if (world->profile.hooks > 0)
         ports.events[CONSUMER_WEBHOOKS] = engine_webhooks_consumer();
@@ -174,6 +176,7 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     shoppers_restart(world);
     hooks_restart(world);
     sim_gateway_restart(world);
+    sim_listeners_restart(world);
     books_restart(&world->books);
     people_restart(world);
 
@@ -269,6 +272,7 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     coupons_start(world);
     carts_start(world);
     shoppers_start(world);
+    sim_listeners_start(world);
     hooks_start(world);
     clients_restart(world);
     world->settled = true;

@@ -13,6 +13,7 @@
  *   mails.c      people with accounts, whose mails a courier takes
  *   shop.c       tax rates and shipping methods, as staff know them and shards see them
  *   shoppers.c   orders, and who pays for them
+ *   listeners.c  who is told of events, outside of the process
  *   hooks.c      endpoints of webhooks, outside of the process
  *   gateway.c    who moves the money, outside of the process
  *   heal.c       no more faults: everything ends, every unit can be sold
@@ -28,6 +29,7 @@
 #include "gateway.h"
 #include "hooks.h"
 #include "journal_memory.h"
+#include "listeners.h"
 #include "mails.h"
 #include "marks.h"
 #include "people.h"
@@ -230,6 +232,7 @@ struct world {
     struct carts_model carts;
     struct shoppers_model shoppers;
     struct sim_gateway gateway;
+    struct sim_listeners listeners;
     struct books books;
     struct people people;
     struct shop_model shop;
