@@ -479,10 +479,29 @@ static void step_slot(struct shard *shard, struct event_slot *slot)
     }
 }
 
+/* What nobody wants costs no read. */
+static void pass_over(struct shard *shard, uint32_t consumer)
+{
+    const struct event_consumer_port *port = &shard->engine->ports.events[consumer];
+    struct event_list *list = &shard->events_out.queued[consumer];
+
+    if (port->wants == NULL || is_stopping(shard) || port->wants(port->self, shard))
+        return;
+    while (list->first != EVENT_NO_PARTITION) {
+        uint32_t number = list->first;
+        struct event_lane *lane = &partition_of(shard, number)->lanes[consumer];
+
+        list->first = lane->next;
+        lane->is_queued = false;
+        note_done(shard, consumer, number, partition_of(shard, number)->durable);
+    }
+}
+
 static void step_consumer(struct shard *shard, uint32_t consumer)
 {
     struct events_out *events = &shard->events_out;
 
+    pass_over(shard, consumer);
     for (uint32_t i = 0; i < EVENT_BATCHES_MAX; i++) {
         struct event_slot *slot = &events->slots[consumer][i];
 

@@ -307,6 +307,9 @@ struct event_consumer_port {
     /* The shard's thread, from within its turn: never blocks. False: not now, and `done` is not
      * called; it is offered again a moment later. NULL: nobody is told. */
     bool (*take)(void *self, struct shard *shard, struct event_batch *batch);
+    /* False: just now nobody wants this shard's events, and those that are queued count as done
+     * without being read. NULL: they are always wanted. The shard's thread. */
+    bool (*wants)(void *self, const struct shard *shard);
 };
 
 /* ---- vault: private data under keys that can be destroyed ---- */

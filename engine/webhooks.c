@@ -170,9 +170,20 @@ bool webhooks_take(void *self, struct shard *shard, struct event_batch *batch)
     return true;
 }
 
+static bool has_listeners(void *self, const struct shard *shard)
+{
+    const struct settings_view *view = shard_settings(shard);
+    uint32_t i = 0;
+
+    (void)self;
+    while (i < view->endpoint_count && !view->endpoints[i].enabled)
+        i++;
+    return i < view->endpoint_count;
+}
+
 struct event_consumer_port engine_webhooks_consumer(void)
 {
-    return (struct event_consumer_port){.take = webhooks_take};
+    return (struct event_consumer_port){.take = webhooks_take, .wants = has_listeners};
 }
 
 static bool wants(const struct setting_endpoint *endpoint, const struct event_out *event)
@@ -436,21 +447,6 @@ static void show(struct shard *shard)
                           memory_order_relaxed);
 }
 
-void webhooks_step(struct shard *shard)
-{
-    struct webhooks *webhooks = &shard->webhooks;
-    struct webhook_slot *slot;
-    uint32_t row;
-
-    while (may_begin(shard) && (slot = find_free(webhooks)) != NULL &&
-           (row = deliveries_take(&webhooks->deliveries, shard->now.boot_ms,
-                                  shard->serial_returned)) != SLOT_NONE)
-        give_out(shard, slot, row);
-    if (!is_failed(shard))
-        step_sweep(shard);
-    show(shard);
-}
-
 static void follow_settings(struct shard *shard)
 {
     const struct settings_view *view = shard_settings(shard);
@@ -461,6 +457,22 @@ static void follow_settings(struct shard *shard)
     webhooks->view_version = view->version;
     deliveries_follow(&webhooks->deliveries, view);
     webhooks->is_clearing = true;
+}
+
+void webhooks_step(struct shard *shard)
+{
+    struct webhooks *webhooks = &shard->webhooks;
+    struct webhook_slot *slot;
+    uint32_t row;
+
+    follow_settings(shard);
+    while (may_begin(shard) && (slot = find_free(webhooks)) != NULL &&
+           (row = deliveries_take(&webhooks->deliveries, shard->now.boot_ms,
+                                  shard->serial_returned)) != SLOT_NONE)
+        give_out(shard, slot, row);
+    if (!is_failed(shard))
+        step_sweep(shard);
+    show(shard);
 }
 
 void webhooks_record(struct shard *shard)
@@ -477,7 +489,6 @@ void webhooks_record(struct shard *shard)
             end_batch(webhooks, BATCH_RETRY_MS);
         return;
     }
-    follow_settings(shard);
     record_ends(shard);
     record_events(shard);
     if (webhooks->is_clearing && batch_has_room(shard->open)) {

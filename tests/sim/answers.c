@@ -453,6 +453,7 @@ static void dispatch(struct world *world, const struct request *request,
     case COMMAND_HOLD_PIN:
     case COMMAND_ORDER:
     case COMMAND_STOCK_RESTOCK:
+    case COMMAND_DELIVERY: /* hooks.c */
     default:
         assert(false && "a request has a type");
     }
