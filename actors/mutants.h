@@ -165,7 +165,13 @@
     /* ---- settings ---- */                                                                       \
     X(161, SETTINGS_NOT_PUBLISHED, "shards go on with the settings that they have")                \
     X(162, SETTINGS_PUBLISHED_EARLY, "settings are seen before they are durable")                  \
-    X(163, DEFAULT_METHOD_LOST, "the shipping method of a fresh store is not written")
+    X(163, DEFAULT_METHOD_LOST, "the shipping method of a fresh store is not written")             \
+    /* ---- orders over time, and at an erasure ---- */                                            \
+    X(164, ERASURE_KEEPS_ORDERS, "an erased account's orders keep their persons")                  \
+    X(165, LIVE_ORDER_NOT_FORGOTTEN, "an order that lives at an erasure keeps its person")         \
+    X(166, CHECKOUT_FORGOTTEN_EARLY, "a checkout's key is forgotten while it may be repeated")     \
+    X(167, ORDER_KEYS_NOT_WRAPPED, "a rotation of the vault's key skips orders' persons")          \
+    X(168, RESTOCK_KEY_FORGOTTEN, "a restocking that is repeated puts the units back again")
 
 enum mutant {
     MUTANT_NONE,

@@ -253,13 +253,29 @@ static enum event_effect cancelled(const struct order_turn *turn)
     return EVENT_APPLIED;
 }
 
+/* Of a refund that we asked for nothing is new but that it failed. */
+static enum event_effect refund_told(const struct order_turn *turn,
+                                     const struct payment_event *event)
+{
+    struct order_record *order = &turn->subject->order;
+
+    if (!event->refund_failed)
+        return order_was_refunded_elsewhere(turn, event->refunded_minor) ? EVENT_APPLIED
+                                                                         : EVENT_STALE;
+    if ((order->attention & ORDER_ATTENTION_REFUND_FAILED) != 0)
+        return EVENT_STALE;
+    order->attention |= ORDER_ATTENTION_REFUND_FAILED;
+    return EVENT_APPLIED;
+}
+
 static bool is_ours(const struct order_record *order, const struct payment_event *event)
 {
     if (event->provider != order->provider ||
         (order->payment_id[0] != '\0' && strcmp(event->payment_id, order->payment_id) != 0))
         return false;
     if (event->state == PAYMENT_NONE)
-        return true;
+        return event->refunded_minor == 0 ||
+               memcmp(event->currency, order->currency, sizeof(order->currency)) == 0;
     if (MUTANT(EVENT_UNCHECKED))
         return true;
     if (memcmp(event->currency, order->currency, sizeof(order->currency)) != 0 ||
@@ -277,6 +293,8 @@ static enum event_effect apply_event(const struct order_turn *turn,
         return EVENT_MISMATCHED;
     if (order->payment_id[0] == '\0') /* it comes before the answer to our own call */
         memcpy(order->payment_id, event->payment_id, sizeof(order->payment_id));
+    if (event->refund_failed || event->refunded_minor > 0)
+        return refund_told(turn, event);
     switch ((enum payment_state)event->state) {
     case PAYMENT_AUTHORISED:
         return authorised(turn);
@@ -431,20 +449,55 @@ static enum outcome refund(const struct order_turn *turn, struct order_envelope 
     return OUTCOME_PENDING;
 }
 
-static enum outcome forget(const struct order_turn *turn)
+/* ---- what is to be known no longer ---- */
+
+/* As long as something is pending its person may be needed: it is forgotten with the last step. */
+static enum outcome forget(const struct order_turn *turn, struct order_envelope *envelope)
 {
-    struct order_subject *subject = turn->subject;
+    struct order_record *order = &turn->subject->order;
+
+    if ((order->forgotten & (ORDER_FORGETS_PERSON | ORDER_FORGOT_PERSON)) != 0) {
+        envelope->replayed = 1;
+        return OUTCOME_OK;
+    }
+    order->forgotten |= ORDER_FORGETS_PERSON;
+    order_persist(turn);
+    return OUTCOME_OK;
+}
+
+static enum outcome rewrap(const struct order_turn *turn, const struct order_envelope *envelope)
+{
+    struct order_person_record *person = &turn->subject->body->person;
     struct record *record;
 
-    if (!order_is_past(&subject->order))
-        return OUTCOME_PAYMENT_IN_PROGRESS;
-    if (subject->body->person.key_length == 0)
-        return OUTCOME_OK;
-    memset(&subject->body->person, 0, sizeof(subject->body->person));
-    memset(subject->order.email_index, 0, sizeof(subject->order.email_index));
+    if (person->key_length == 0 || person->key_length != envelope->person.key_length ||
+        memcmp(person->key, envelope->old_key, person->key_length) != 0)
+        return OUTCOME_STALE;
+    memcpy(person->key, envelope->person.key, person->key_length);
     put(turn, RECORD_ORDER_PERSON, 0, &record);
+    record->order_person = *person;
+    return OUTCOME_OK;
+}
+
+/* The order of a checkout lives as long as it may; its key is good at least as long. */
+static enum outcome forget_key(const struct order_turn *turn)
+{
+    struct order_subject *subject = turn->subject;
+    struct order_record *order = &subject->order;
+    struct record_place place = checkout_place(&order->key, subject->partition);
+    struct record *record;
+
+    if ((order->forgotten & ORDER_FORGOT_KEY) != 0)
+        return OUTCOME_OK;
+    if (!MUTANT(CHECKOUT_FORGOTTEN_EARLY) &&
+        (!order_is_past(order) ||
+         turn->moment->wall_ms - order->created_wall_ms <= ORDER_KEY_KEPT_S * 1000LL))
+        return OUTCOME_STALE;
+    put(turn, RECORD_CHECKOUT, 0, &record);
     record->operation = RECORD_DELETE;
-    turn->effects->erases = true;
+    record->subject = place.subject;
+    record->sequence = place.sequence;
+    order->forgotten |= ORDER_FORGOT_KEY;
     order_persist(turn);
     return OUTCOME_OK;
 }
@@ -454,7 +507,9 @@ static enum outcome forget(const struct order_turn *turn)
 static bool may_ask(const struct order_subject *subject, const struct order_envelope *envelope)
 {
     if (envelope->id.created_ms != subject->order.created_wall_ms &&
-        (envelope->call != ORDER_CALL_GET || envelope->id.created_ms != 0))
+        ((envelope->call != ORDER_CALL_GET && envelope->call != ORDER_CALL_REWRAP &&
+          envelope->call != ORDER_CALL_KEY_FORGET) ||
+         envelope->id.created_ms != 0))
         return false;
     if (envelope->authority == AUTHORITY_STAFF)
         return true;
@@ -512,7 +567,11 @@ static enum outcome receive(struct order_turn *turn, struct order_envelope *enve
     case ORDER_CALL_REFUND:
         return refund(turn, envelope);
     case ORDER_CALL_FORGET:
-        return forget(turn);
+        return forget(turn, envelope);
+    case ORDER_CALL_REWRAP:
+        return rewrap(turn, envelope);
+    case ORDER_CALL_KEY_FORGET:
+        return forget_key(turn);
     case ORDER_CALL_CREATE:
     case ORDER_CALL_COUNT:
     default:

@@ -170,6 +170,7 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
         shard->audit_due_ms = shard->now.boot_ms + options->audit_period_ms;
         timers_init(&shard->timers, nodes, options->holds_max, shard->now.boot_ms);
         rounds_init(&shard->rounds, options, &shard->now);
+        erasures_init(&shard->erasures, &shard->now);
         atomic_store(&shard->vault_keys_previous, -1);
         atomic_store(&shard->vault_keys_unreadable, -1);
         atomic_store(&shard->idle, true);
@@ -360,6 +361,7 @@ static void free_envelopes(struct engine *engine)
         mails_destroy(&shard->mails);
         coupons_destroy(&shard->coupons);
         rounds_destroy(&shard->rounds);
+        erasures_destroy(&shard->erasures);
         for (uint32_t n = 0; n < shard->unpublished_count; n++)
             envelope_free(shard->unpublished[n]);
         shard_free_retired(shard, true);

@@ -10,6 +10,7 @@
 #include "carts.h"
 #include "coupons.h"
 #include "engine.h"
+#include "erasures.h"
 #include "inventory.h"
 #include "mailbox.h"
 #include "mails.h"
@@ -67,6 +68,7 @@ struct shard {
     struct mails mails;
     struct cart_pool *carts;
     struct rounds rounds;
+    struct erasures erasures;
     struct orders orders;
     struct coupons coupons;
     struct settings_host settings;

@@ -81,6 +81,8 @@ uint32_t shard_sleep_ms(const struct shard *shard)
         wake_ms = timers_wake_ms(&shard->orders.timers);
     if (rounds_next_ms(shard) < wake_ms)
         wake_ms = rounds_next_ms(shard);
+    if (erasures_next_ms(shard) < wake_ms)
+        wake_ms = erasures_next_ms(shard);
     left_ms = wake_ms - env->now(env->self).boot_ms;
     if (left_ms < 0)
         return 0;
@@ -369,6 +371,7 @@ bool shard_step(struct shard *shard)
     take_completed(shard);
     mails_step(shard);
     rounds_step(shard);
+    erasures_step(shard);
     orders_ask(shard);
     fill_batch(shard);
     if (shard->now.boot_ms >= shard->audit_due_ms - 2 * AUDIT_QUIET_MS)

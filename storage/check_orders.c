@@ -7,7 +7,8 @@
  *                     a coupon was committed
  *   past otherwise    what was captured is refunded; its hold has ended; no use of a coupon
  *   a pinned hold     has a live order that names it; a hold belongs to one order
- *   a checkout's key, an owner's entry, a person   name an order that there is
+ *   a checkout's key, an owner's entry, a person   name an order that there is; it has them unless
+ *                     it says that it has forgotten key or person
  *
  * A live order that does not just wait for its payment is unfinished, and so is what a step may
  * have left behind: a held hold or use of a coupon whose order is not there (any more). */
@@ -38,6 +39,8 @@ struct check_order {
     bool has_body;
     bool has_owner;
     bool has_key;
+    bool has_person;
+    uint8_t forgotten;
     bool was_confirmed;
 };
 
@@ -159,6 +162,7 @@ static bool visit_order(void *arg, const struct record *record)
     added->coupon_partition = order->coupon_partition;
     added->coupon_number = order->coupon_number;
     added->has_coupon = order->coupon[0] != '\0';
+    added->forgotten = order->forgotten;
     added->step = order->step;
     added->was_confirmed = order->confirmed_wall_ms != 0;
     for (unsigned i = 0; i < RESERVATION_LINES_MAX; i++)
@@ -223,7 +227,12 @@ static bool visit_body(void *arg, const struct record *record)
 
 static bool visit_person(void *arg, const struct record *record)
 {
-    owner_of(arg, record->sequence, "a person's data");
+    struct scanned *scanned = arg;
+    struct check_order *order = owner_of(scanned, record->sequence, "a person's data");
+
+    check_note_wrapping(scanned->check, record->order_person.key, record->order_person.key_length);
+    if (order != NULL)
+        order->has_person = true;
     return true;
 }
 
@@ -429,16 +438,35 @@ static bool may_be_unbound(uint8_t step)
     return step == STEP_BIND || step == STEP_UNDO_BIND;
 }
 
+static void check_forgotten(struct check *check, const struct check_order *order)
+{
+    bool forgot_key = (order->forgotten & ORDER_FORGOT_KEY) != 0;
+    bool forgot_person = (order->forgotten & ORDER_FORGOT_PERSON) != 0;
+
+    if (order->has_key == forgot_key)
+        check_broken(check, ORDER_FORMAT " %s its checkout's key", ORDER_OF(order->number),
+                     forgot_key ? "says that it forgot, and has," : "lacks");
+    if (order->has_person == forgot_person)
+        check_broken(check, ORDER_FORMAT " %s its person's data", ORDER_OF(order->number),
+                     forgot_person ? "says that it forgot, and has," : "lacks");
+    if (!forgot_person && (order->forgotten & ORDER_FORGETS_PERSON) == 0 &&
+        check_account_is_gone(check, &order->principal))
+        check_broken(check, ORDER_FORMAT " keeps the person of an account that is erased",
+                     ORDER_OF(order->number));
+    if ((order->forgotten & ORDER_FORGETS_PERSON) != 0 && order->step == STEP_NONE)
+        check_broken(check, ORDER_FORMAT " has ended, and has not forgotten its person",
+                     ORDER_OF(order->number));
+}
+
 static void order_check(struct check *check, const struct check_order *order)
 {
     uint64_t number = number_of(order->hold.partition, order->hold.sequence);
     const struct check_order_hold *hold = check_vector_find_64(&check->order_holds, number);
 
-    if (!order->has_body || !order->has_owner || !order->has_key)
+    if (!order->has_body || !order->has_owner)
         check_broken(check, ORDER_FORMAT " lacks its %s", ORDER_OF(order->number),
-                     !order->has_body    ? "body"
-                     : !order->has_owner ? "owner's entry"
-                                         : "checkout's key");
+                     !order->has_body ? "body" : "owner's entry");
+    check_forgotten(check, order);
     if (order->was_confirmed && order->has_coupon && !order->has_use)
         check_broken(check, ORDER_FORMAT " was confirmed, and its use of a coupon is not committed",
                      ORDER_OF(order->number));

@@ -166,7 +166,9 @@ struct check_account {
     uint64_t name;  /* first: looked up by it; partition << 32 | number */
     uint64_t index; /* a hash of its address's blind index */
     uint64_t goodbye;
+    struct principal principal;
     bool is_erased;
+    bool is_being_forgotten; /* its orders are yet to be asked */
     bool has_key;
     bool has_goodbye_key; /* of an erased one's last mail */
     bool has_last_mail;
@@ -187,6 +189,8 @@ struct check_wrapping_key {
 void check_accounts_partition(struct check *check, uint32_t partition);
 /* Compares them, after all partitions. */
 void check_accounts(struct check *check);
+/* Before that: whether this is an erased account, and nothing is left to be done for it. */
+bool check_account_is_gone(const struct check *check, const struct principal *principal);
 /* Counts a data key by the vault key that wraps it. */
 void check_note_wrapping(struct check *check, const uint8_t *key, uint32_t length);
 /* Says how many data keys need a vault key that is not the current one: no damage. */

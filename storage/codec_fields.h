@@ -55,6 +55,8 @@ static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
     [RECORD_EVENT_IN] = 1,
     [RECORD_EVENT_OUT] = 1,
     [RECORD_SETTING] = 1,
+    [RECORD_GUEST_OF] = 1,
+    [RECORD_ERASURE] = 2,
     [RECORD_CART] = CODEC_CART_FIELDS,
 };
 

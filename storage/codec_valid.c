@@ -127,6 +127,10 @@ static bool key_is_valid(const struct record *record)
         return record->sequence < CODEC_SEQUENCE_END;
     case RECORD_SETTING:
         return record->subject < SETTING_KIND_COUNT && record->sequence <= UINT32_MAX;
+    case RECORD_GUEST_OF:
+        return record->subject >= 1 && record->sequence < CODEC_SEQUENCE_END;
+    case RECORD_ERASURE:
+        return record->subject >= 1 && record->sequence == 0;
     case RECORD_KIND_COUNT:
         break;
     }
@@ -252,6 +256,12 @@ bool codec_record_is_valid(const struct record *record)
         return coupon_use_is_valid(&record->coupon_past);
     case RECORD_SETTING:
         return setting_record_is_valid(record->subject, record->sequence, &record->setting);
+    case RECORD_GUEST_OF:
+        return !principal_is_nobody(&record->guest_of.guest) &&
+               record->sequence == guest_of_sequence(&record->guest_of.guest);
+    case RECORD_ERASURE:
+        return !principal_is_nobody(&record->erasure.account) &&
+               time_is_valid(record->erasure.wall_ms);
     case RECORD_CART:
         return cart_is_valid(record);
     case RECORD_KIND_COUNT:

@@ -166,6 +166,7 @@
     X(EXPIRY_RACE, "an order was paid in the moment in which it expired")                          \
     X(RACE_WON, "and was confirmed")                                                               \
     X(RACE_LOST, "and was not, and the money went back")                                           \
+    X(ORDER_FORGOTTEN, "an order forgot its person with an account that was erased")               \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {

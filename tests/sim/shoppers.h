@@ -59,6 +59,8 @@ struct shop_order {
     uint8_t state;   /* enum shop_order_state */
     uint8_t provider;
     uint8_t from_cart;
+    bool is_forgotten; /* its person: that was acknowledged */
+    bool is_customers; /* its customer had an account whenever it was asked for */
     uint8_t refund_count;
     struct shop_refund refunds[SIM_SHOP_REFUNDS_MAX];
     uint64_t unsure_step; /* when a CREATE last ended without a word */
@@ -155,6 +157,7 @@ struct shop_ask *shoppers_take_ask(struct world *world, enum shop_act act, uint3
 enum outcome shoppers_submit(struct world *world, uint32_t shard, const struct command *command,
                              struct shop_ask *ask, uint64_t cookie);
 struct principal shoppers_person(uint32_t who);
+bool shoppers_is_account(const struct world *world, const struct principal *principal);
 uint32_t shoppers_find(const struct world *world, const struct reservation_id *order);
 /* Asks for an order, and again under the same key. */
 void shoppers_checkout(struct world *world, uint32_t order);
