@@ -590,6 +590,7 @@ void world_heal(struct world *world)
     world_crash(world, false, true); /* what stands must be found again */
     people_check_all(world, settle);
     shoppers_check_end(world);
+    shoppers_rotate(world, settle);
     let_lapse(world);
     world_forget(world, settle);
     coupons_check_end(world, settle);

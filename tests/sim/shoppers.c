@@ -18,6 +18,14 @@ enum {
     RACE_MS = 75,           /* and two ticks: what the one or the other takes to come */
 };
 
+bool shoppers_is_sku(const struct world *world, uint32_t sku_id)
+{
+    for (uint32_t i = 0; i < SIM_SHOP_SKUS; i++)
+        if (world->shoppers.sku_ids[i] == sku_id)
+            return true;
+    return false;
+}
+
 /* Whether this is an account that nobody has begun to erase. */
 bool shoppers_is_account(const struct world *world, const struct principal *principal)
 {

@@ -140,6 +140,8 @@ void shoppers_not_found(const struct world *world, const struct reservation_id *
 /* It waits for its payment, and its time is over about now. */
 bool shoppers_is_expiring(struct world *world, const struct reservation_id *order);
 
+/* What only shoppers buy: some of them are customers, whose other holds are in the books. */
+bool shoppers_is_sku(const struct world *world, uint32_t sku_id);
 /* Units of the shoppers' SKUs that are claimed at their gates. */
 uint64_t shoppers_claimed(const struct world *world);
 /* How many uses of coupons confirmed orders have. */
@@ -147,6 +149,8 @@ uint32_t shoppers_committed_uses(const struct world *world);
 
 /* No more faults: all orders end. `settle` lets everything under way end. */
 void shoppers_heal(struct world *world, void (*settle)(struct world *));
+/* After a restart: the vault's previous key is needed for none of their orders any more. */
+void shoppers_rotate(struct world *world, void (*settle)(struct world *));
 /* What is stored is what was told. */
 void shoppers_check_end(struct world *world);
 

@@ -13,7 +13,8 @@ enum {
     ENDING_ROUNDS_MAX = 900, /* of a second */
     ROUND_MS = 1000,
     ASK_ROUNDS_MAX = 300,
-    FORGET_ROUNDS_MAX = 20 * 1000, /* of 20 ms */
+    LEISURE_MS = 20,
+    LEISURE_ROUNDS_MAX = 20 * 1000,
     CHECKED_AT_RESTART = 24,
 };
 
@@ -89,13 +90,42 @@ static void look_at_all(struct world *world, void (*settle)(struct world *))
 static void let_forget(struct world *world, void (*settle)(struct world *))
 {
     for (uint32_t rounds = 0; journal_memory_count(world->journal, RECORD_ERASURE) > 0; rounds++) {
-        if (rounds == FORGET_ROUNDS_MAX)
+        if (rounds == LEISURE_ROUNDS_MAX)
             violation("liveness: %llu erased accounts are not forgotten by their orders long after "
                       "the last fault",
                       (unsigned long long)journal_memory_count(world->journal, RECORD_ERASURE));
-        world_advance_clock(world, 20);
+        world_advance_clock(world, LEISURE_MS);
         settle(world);
     }
+}
+
+static bool is_wrapped(struct world *world, const struct shop_order *order)
+{
+    const uint8_t *key = world->shoppers.record.order_person.key;
+
+    return order->state != SHOP_PLACED ||
+           !journal_memory_find(world->journal, RECORD_ORDER_PERSON, order->id.partition, 0,
+                                order->id.sequence, &world->shoppers.record) ||
+           key[VAULT_WRAPPED_KEY_BYTES - 1] == SIM_WRAPPED_NOW;
+}
+
+/* What was made since a process began is not looked at by that process: all it makes is wrapped by
+ * the current key, outside of the simulator. */
+void shoppers_rotate(struct world *world, void (*settle)(struct world *))
+{
+    struct engine_vault_keys keys = {.previous = -1};
+
+    for (uint32_t rounds = 0; keys.previous != 0; rounds++) {
+        if (rounds == LEISURE_ROUNDS_MAX)
+            violation("liveness: keys are not wrapped by the vault's current one");
+        world_advance_clock(world, LEISURE_MS);
+        settle(world);
+        engine_vault_keys(world->engine, &keys);
+    }
+    for (uint32_t i = 0; i < world->shoppers.order_count; i++)
+        if (!is_wrapped(world, &world->shoppers.orders[i]))
+            violation("the key of order %u's person is wrapped by the vault's previous key still",
+                      i);
 }
 
 void shoppers_heal(struct world *world, void (*settle)(struct world *))
