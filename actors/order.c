@@ -489,10 +489,29 @@ static bool has_restocking(const struct order_record *order)
     return false;
 }
 
+/* What the answer to the refund that has just ended shows. Of the shop's own, and one that the
+ * gateway knows alone, nobody asks. */
+static void note_answer(struct order_record *order)
+{
+    for (uint32_t i = 0; i < order->refund_count; i++) {
+        struct order_refund *refund = &order->refunds[i];
+
+        if (refund->key == 0 || refund->state != REFUND_DONE || refund->status != ORDER_NONE)
+            continue;
+        refund->status = order->status;
+        refund->timeline_count = order->timeline_count;
+        refund->refund_count = order->refund_count;
+        refund->attention = order->attention;
+        refund->has_tracking = order->tracking[0] != '\0';
+    }
+}
+
 static void end_refund(const struct order_turn *turn)
 {
     struct order_record *order = &turn->subject->order;
 
+    if (!has_restocking(order))
+        note_answer(order);
     order_begin_step(turn, has_restocking(order) ? STEP_RESTOCK : STEP_NONE);
 }
 
@@ -598,8 +617,10 @@ static void restock_answered(const struct order_turn *turn, enum outcome outcome
         order->restocking[i] = 0;
         break;
     }
-    if (!has_restocking(order))
-        order_begin_step(turn, STEP_NONE);
+    if (has_restocking(order))
+        return;
+    note_answer(order);
+    order_begin_step(turn, STEP_NONE);
 }
 
 /* ---- the turn ---- */

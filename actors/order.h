@@ -75,6 +75,9 @@ struct payment_event {
 /* The key that a refund is known by: of the hashes of its Idempotency-Key and of its body. The same
  * key with another body is KEY_REUSED. Never 0. */
 uint64_t order_refund_key(uint64_t key_hash, uint64_t body_hash);
+/* Shows the order as it was when this refund was answered, so that a repeat is answered the same; a
+ * key that it has no refund by changes nothing. */
+void order_show_refund(struct order_record *order, uint64_t key);
 /* Whether the order has a refund by the Idempotency-Key of this one, whatever its body. */
 bool order_has_refund(const struct order_record *order, uint64_t key);
 

@@ -405,6 +405,27 @@ bool order_has_refund(const struct order_record *order, uint64_t key)
     return find_refund(order, key) != NULL;
 }
 
+void order_show_refund(struct order_record *order, uint64_t key)
+{
+    const struct order_refund *refund = find_refund(order, key);
+
+    if (refund == NULL || refund->state != REFUND_DONE || refund->status == ORDER_NONE)
+        return;
+    order->status = refund->status;
+    order->timeline_count = refund->timeline_count;
+    order->refund_count = refund->refund_count;
+    order->attention = refund->attention;
+    order->step = STEP_NONE;
+    order->refunded_minor = 0;
+    for (uint32_t i = 0; i < order->refund_count; i++)
+        if (order->refunds[i].state == REFUND_DONE)
+            order->refunded_minor += order->refunds[i].amount_minor;
+    if (!refund->has_tracking) {
+        memset(order->carrier, 0, sizeof(order->carrier));
+        memset(order->tracking, 0, sizeof(order->tracking));
+    }
+}
+
 static enum outcome refund_outcome(const struct order_record *order, uint64_t key)
 {
     const struct order_refund *refund = find_refund(order, key);

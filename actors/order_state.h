@@ -111,6 +111,12 @@ struct order_refund {
     uint64_t key;  /* hash of its Idempotency-Key; 0: by the shop itself */
     uint8_t state; /* enum refund_state */
     uint8_t restock;
+    /* Of the order, when this was answered: a repeat is answered so. */
+    uint8_t status;
+    uint8_t timeline_count;
+    uint8_t refund_count;
+    uint8_t attention;
+    uint8_t has_tracking;
     char reason[REFUND_REASON_MAX + 1]; /* as staff gave it */
 };
 

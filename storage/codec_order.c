@@ -35,6 +35,11 @@ static void run_payment(struct run *run, struct order_record *order)
         run_64(run, &order->refunds[i].key);
         run_8(run, &order->refunds[i].state, REFUND_REFUSED);
         run_8(run, &order->refunds[i].restock, 1);
+        run_status(run, &order->refunds[i].status);
+        run_8(run, &order->refunds[i].timeline_count, ORDER_TIMELINE_MAX);
+        run_8(run, &order->refunds[i].refund_count, ORDER_REFUNDS_MAX);
+        run_8(run, &order->refunds[i].attention, ORDER_ATTENTION_ALL);
+        run_8(run, &order->refunds[i].has_tracking, 1);
         run_text(run, order->refunds[i].reason, sizeof(order->refunds[i].reason));
     }
 }

@@ -143,7 +143,7 @@ class Staff(StaffTest):
         books = self.admin.inventory(sku)
         self.assertEqual((books["sold"], books["available"]), (0, 10))
         self.wrong(self.refund(order, expect=422), "amount_minor")
-        self.assertEqual(self.refund(order, key, amount_minor=1000).json(), self.see(order), "still the first answer")
+        self.assertEqual(self.refund(order, key, amount_minor=1000).body, first.body, "still the first answer")
         acts = [(act, after) for act, _, after in self.audited(order)]
         self.assertEqual(acts, [("order_refunded", amount) for amount in (1000, PRICE, 3 * PRICE - 1000 - PRICE)])
 

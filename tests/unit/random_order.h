@@ -45,6 +45,12 @@ static inline void random_payment(random_source source, uint64_t *seed, struct o
         order->refunds[i].key = source(seed);
         order->refunds[i].state = (uint8_t)random_below(source, seed, REFUND_REFUSED + 1);
         order->refunds[i].restock = (uint8_t)random_below(source, seed, 2);
+        order->refunds[i].status = (uint8_t)random_below(source, seed, ORDER_STATUS_COUNT);
+        order->refunds[i].timeline_count =
+            (uint8_t)random_below(source, seed, ORDER_TIMELINE_MAX + 1);
+        order->refunds[i].refund_count = (uint8_t)random_below(source, seed, ORDER_REFUNDS_MAX + 1);
+        order->refunds[i].attention = (uint8_t)random_below(source, seed, ORDER_ATTENTION_ALL + 1);
+        order->refunds[i].has_tracking = (uint8_t)random_below(source, seed, 2);
         random_name(source, seed, order->refunds[i].reason, REFUND_REASON_MAX);
     }
 }
