@@ -5,6 +5,8 @@
  * there its totals        subtotal - discount + shipping + tax, line by line; refunded <= captured
  *   confirmed, ever   captured is the total; its hold is converted, or forgotten since; its use of
  *                     a coupon was committed
+ *   ever confirmed    no more units of a SKU than its ledger says are sold, those that were
+ *                     restocked aside, also when the reservations are long forgotten
  *   past otherwise    what was captured is refunded; its hold has ended; no use of a coupon
  *   a pinned hold     has a live order that names it; a hold belongs to one order
  *   a checkout's key, an owner's entry, a person   name an order that there is; it has them unless
@@ -196,6 +198,8 @@ static void check_lines(struct check *check, struct check_order *order,
         is_right = is_right && amount == line->total_minor && line->discount_minor >= 0 &&
                    order->restocked[i] <= line->quantity;
         order->lines += check_line_sum(line->sku_id, line->quantity);
+        if (order->was_confirmed && order->restocked[i] <= line->quantity)
+            check_note_sold(check, line->sku_id, (int64_t)line->quantity - order->restocked[i]);
     }
     if (!is_right || subtotal != order->subtotal_minor || discount > order->discount_minor)
         check_broken(check, ORDER_FORMAT " has lines that do not add up to it",
@@ -490,6 +494,48 @@ static void order_check(struct check *check, const struct check_order *order)
                      hold_state_name((enum hold_state)hold->state));
 }
 
+/* ---- what was sold, however long ago ---- */
+
+void check_note_sold(struct check *check, uint32_t sku_id, int64_t units)
+{
+    struct check_sold *sold = check_vector_add(check, &check->sold, sizeof(*sold));
+
+    if (sold != NULL)
+        *sold = (struct check_sold){.sku_id = sku_id, .units = units};
+}
+
+static int order_of_skus(const void *a, const void *b)
+{
+    uint32_t left = ((const struct check_sold *)a)->sku_id;
+    uint32_t right = ((const struct check_sold *)b)->sku_id;
+
+    return (left > right) - (left < right);
+}
+
+/* Reservations are forgotten, orders and ledger are not. A sale may be without an order; an order
+ * is never without its sale. */
+static void check_sales(struct check *check)
+{
+    struct check_sold *sold = (struct check_sold *)(void *)check->sold.items;
+    size_t count = check->sold.count;
+    int64_t units = 0;
+
+    if (count > 0)
+        qsort(sold, count, sizeof(*sold), order_of_skus);
+    for (size_t i = 0; i < count; i++) {
+        units += sold[i].units;
+        if (i + 1 < count && sold[i + 1].sku_id == sold[i].sku_id)
+            continue;
+        if (units > 0)
+            check_broken(check,
+                         "orders have %" PRId64 " units of SKU %08" PRIx32
+                         " more than its ledger says are sold",
+                         units, sold[i].sku_id);
+        units = 0;
+    }
+    check_vector_free(&check->sold);
+}
+
 void check_orders(struct check *check)
 {
     const struct check_order_use *uses =
@@ -505,6 +551,7 @@ void check_orders(struct check *check)
         hold_check(check, &holds[i]);
     for (size_t i = 0; i < check->orders.count; i++)
         order_check(check, &orders[i]);
+    check_sales(check);
     check_vector_free(&check->orders);
     check_vector_free(&check->order_holds);
     check_vector_free(&check->order_uses);

@@ -37,6 +37,7 @@ struct check {
     struct vector orders;          /* struct check_order, ascending */
     struct vector order_holds;     /* struct check_order_hold, ascending */
     struct vector order_uses;      /* struct check_order_use */
+    struct vector sold;            /* struct check_sold */
     struct vector names;           /* uint64_t: hashes of SKUs, over all partitions */
     struct vector promises;        /* struct check_link: what owners say of other partitions */
     struct vector links;           /* struct check_link: what those partitions have */
@@ -149,6 +150,14 @@ struct check_order_use {
     uint32_t coupon;
     bool is_committed;
 };
+
+/* Units of a SKU that confirmed orders have, and, below 0, that its ledger says are sold. */
+struct check_sold {
+    uint32_t sku_id;
+    int64_t units;
+};
+
+void check_note_sold(struct check *check, uint32_t sku_id, int64_t units);
 
 /* Reads one partition's orders, holds and uses of coupons; in ascending order of partitions. */
 void check_orders_partition(struct check *check, uint32_t partition);

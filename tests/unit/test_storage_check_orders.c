@@ -272,6 +272,16 @@ static void plant_erasure_under_way(void)
     record->erasure.wall_ms = TEST_WALL_MS;
 }
 
+/* Its reservation is forgotten: order and ledger are all that tells what it had. */
+static void plant_never_sold(void)
+{
+    struct order_body_record *lines = body(PAID);
+
+    lines->lines[0].quantity = 4;
+    lines->lines[0].unit_price_minor = PRICE / 2;
+    order(PAID)->hold.sequence = 1;
+}
+
 static void plant_owner_of_nobody(void)
 {
     owner(9);
@@ -365,6 +375,7 @@ static void test_orders(void **state)
         {plant_forgotten_person_kept, CHECK_BROKEN, "that it forgot, and has, its person's data"},
         {plant_forgotten_key_kept, CHECK_BROKEN, "that it forgot, and has, its checkout's key"},
         {plant_forgets_for_ever, CHECK_BROKEN, "has ended, and has not forgotten its person"},
+        {plant_never_sold, CHECK_BROKEN, "orders have 2 units of SKU 00100000 more than its"},
         {plant_erased_customer, CHECK_BROKEN, "keeps the person of an account that is erased"},
         {plant_erasure_under_way, CHECK_OK, "2 unfinished"},
         {plant_owner_of_nobody, CHECK_BROKEN, "an owner's entry is of order 9 of partition 1"},
