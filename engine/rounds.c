@@ -135,9 +135,10 @@ static void leave_page(struct shard *shard)
 
     free(rounds->page);
     rounds->page = NULL;
-    wait_ms(shard, ROUND_PAGE_PACE_MS);
-    if (!rounds->is_last_page)
+    if (!rounds->is_last_page) {
+        wait_ms(shard, ROUND_PAGE_PACE_MS);
         return;
+    }
     if (is_of_keys(rounds) && !rounds->is_at_orders && !MUTANT(ORDER_KEYS_NOT_WRAPPED)) {
         rounds->is_at_orders = true;
         rounds->next = (struct journal_key){.partition = rounds->partition};
@@ -152,7 +153,7 @@ static void on_page(struct engine_read *read)
     struct rounds *rounds = &shard->rounds;
     struct journal_read *page = &read->read;
 
-    wait_ms(shard, ROUND_PAGE_PACE_MS);
+    wait_ms(shard, page->count == 0 ? 0 : ROUND_PAGE_PACE_MS); /* nothing was worth a rest */
     rounds->page = page->result.bytes;
     rounds->page_bytes = page->result.used;
     rounds->page_at = 0;
