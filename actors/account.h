@@ -73,7 +73,9 @@
     X(ERASE, ACCOUNT)             /* `old_index` is to be released; idempotent; with a mail, it is \
                                      sealed under `key`, a new one */                              \
     X(LAPSE, ACCOUNT)             /* ERASE, if nobody verified it for ACCOUNT_PENDING_S; STALE */  \
-    X(MAIL_RESULT, ACCOUNT)       /* of mail `mail`: gone out, to be tried (again), or dead */
+    X(MAIL_RESULT, ACCOUNT)       /* of mail `mail`: gone out, to be tried (again), or dead */     \
+    X(ERASURE_END, ACCOUNT)       /* of an erased one: what its orders and carts knew of a person  \
+                                     is forgotten: of `guest`, if `has_guest`; otherwise of all */
 
 /* As whom staff of a role, or a customer, comes: for the audit log. */
 static inline enum audit_caller account_role_caller(enum account_role role)

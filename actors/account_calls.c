@@ -334,6 +334,18 @@ static void say_goodbye(const struct account_step *step)
     account_persist_key(step);
 }
 
+/* Its orders and carts, and its guests', are elsewhere: whoever hosts it goes through them, until
+ * that is done. */
+static void begin_erasure(const struct account_step *step)
+{
+    const struct record_place *place = &step->subject->place;
+    struct record *record = effects_record(step->effects, RECORD_ERASURE, place->partition, 0, 0);
+
+    record->subject = place->subject;
+    record->erasure.account = step->subject->account.principal;
+    record->erasure.wall_ms = step->moment->wall_ms;
+}
+
 /* With the key goes everything that was sealed under it, wherever a copy of that may be; what was
  * sold keeps its principal, which now names nobody. Mails that wait can't be read any more. */
 static enum outcome erase(const struct account_step *step)
@@ -359,7 +371,26 @@ static enum outcome erase(const struct account_step *step)
     step->effects->erases = true;
     *account = kept;
     say_goodbye(step);
+    if (!MUTANT(ERASURE_KEEPS_ORDERS))
+        begin_erasure(step);
     return changed(step);
+}
+
+/* Forgetting may be repeated, and so may this. */
+static enum outcome erasure_end(const struct account_step *step)
+{
+    const struct account_envelope *envelope = step->envelope;
+    struct record *record;
+
+    if (step->subject->account.state != ACCOUNT_ERASED)
+        return OUTCOME_STALE;
+    record = effects_record(step->effects, envelope->has_guest ? RECORD_GUEST_OF : RECORD_ERASURE,
+                            step->subject->place.partition, 0, 0);
+    record->operation = RECORD_DELETE;
+    record->subject = step->subject->place.subject;
+    if (envelope->has_guest)
+        record->sequence = guest_of_sequence(&envelope->guest);
+    return OUTCOME_OK;
 }
 
 /* A token that is good still may verify it yet. */
@@ -474,6 +505,7 @@ enum outcome account_call_run(const struct account_step *step)
         [ACCOUNT_CALL_ERASE] = erase,
         [ACCOUNT_CALL_LAPSE] = lapse,
         [ACCOUNT_CALL_MAIL_RESULT] = mail_result,
+        [ACCOUNT_CALL_ERASURE_END] = erasure_end,
     };
     /* What only whoever knows the password may ask for: it must be the password still. */
     static const bool needs_proof[ACCOUNT_CALL_COUNT] = {
@@ -490,6 +522,7 @@ enum outcome account_call_run(const struct account_step *step)
         return OUTCOME_NOT_FOUND;
     if (account->state == ACCOUNT_ERASED && call != ACCOUNT_CALL_GET &&
         call != ACCOUNT_CALL_ERASE && call != ACCOUNT_CALL_MAIL_RESULT &&
+        call != ACCOUNT_CALL_ERASURE_END &&
         !(call == ACCOUNT_CALL_KEY_REWRAP &&
           (step->subject->key.length > 0 || MUTANT(REWRAP_AFTER_ERASURE))))
         return OUTCOME_NOT_FOUND;

@@ -75,6 +75,17 @@ static void add_alias(struct account_record *account, const struct principal *gu
     aliases[account->alias_count++] = (struct account_alias){.guest = *guest, .wall_ms = wall_ms};
 }
 
+/* Kept for good: of more guests than the account names, for its erasure. */
+static void note_guest(const struct account_step *step, const struct principal *guest)
+{
+    const struct record_place *place = &step->subject->place;
+    struct record *record = effects_record(step->effects, RECORD_GUEST_OF, place->partition, 0, 0);
+
+    record->subject = place->subject;
+    record->sequence = guest_of_sequence(guest);
+    record->guest_of.guest = *guest;
+}
+
 enum outcome account_session_check(const struct account_step *step)
 {
     struct account_record *account = &step->subject->account;
@@ -113,8 +124,10 @@ enum outcome account_session_open(const struct account_step *step)
         session->agent_length = (uint8_t)envelope->sealed_length;
         memcpy(session->agent, envelope->sealed, envelope->sealed_length);
     }
-    if (envelope->has_guest)
+    if (envelope->has_guest) {
         add_alias(account, &envelope->guest, step->moment->wall_ms);
+        note_guest(step, &envelope->guest);
+    }
     envelope->session = (uint32_t)(session - account->sessions);
     envelope->id = session->id;
     changed(step);

@@ -35,12 +35,16 @@ static void answer(const struct step *step, uint32_t slot)
     struct message *message =
         reply(step, OUTCOME_OK, message_size_cart(cart == NULL ? 0 : cart->line_count));
     struct cart_view *view = &message->reply.cart;
+    const struct cart_memory *memory;
 
     view->principal = *step->principal;
     if (cart == NULL)
         return;
+    memory = cart_memory(step->pool, cart);
     view->created_wall_ms = cart->created_wall_ms;
     view->changed_wall_ms = cart->changed_wall_ms;
+    if (memory != NULL)
+        memcpy(view->orders, memory->orders, sizeof(view->orders));
     cart_copy_content(step->pool, cart, &view->content);
 }
 
@@ -377,6 +381,17 @@ static void merge_line(struct cart_pool *pool, struct cart *cart, const struct c
     line->quantity = (uint16_t)(sum > QUANTITY_MAX ? QUANTITY_MAX : sum);
 }
 
+/* What the guest ordered has left the guest's lines already. */
+static void merge_orders(const struct step *step, struct cart *cart)
+{
+    const uint64_t *orders = step->message->cart_merge.orders;
+    struct cart_memory *memory = cart_memory_make(step->pool, cart);
+
+    for (unsigned i = CART_ORDERS_MAX; i-- > 0;)
+        if (orders[i] != 0 && !is_among(memory->orders, CART_ORDERS_MAX, orders[i]))
+            put_first(memory->orders, CART_ORDERS_MAX, orders[i]);
+}
+
 static void merge(const struct step *step)
 {
     const struct cart_merge_body *body = &step->message->cart_merge;
@@ -390,7 +405,7 @@ static void merge(const struct step *step)
     assert(guests->line_count <= CART_LINES_MAX);
     if ((memory != NULL && is_among(memory->merged, CART_MERGED_MAX, tag) &&
          !MUTANT(CART_MERGED_TWICE)) ||
-        (guests->line_count == 0 && guests->coupon_length == 0)) {
+        (guests->line_count == 0 && guests->coupon_length == 0 && body->orders[0] == 0)) {
         answer(step, slot);
         return;
     }
@@ -406,6 +421,7 @@ static void merge(const struct step *step)
     }
     if (cart->coupon_length == 0)
         cart_coupon_set(step->pool, cart, guests->coupon, guests->coupon_length);
+    merge_orders(step, cart);
     put_first(cart_memory_make(step->pool, cart)->merged, CART_MERGED_MAX, tag);
     step->pool->statistics.merged++;
     finish(step, slot);

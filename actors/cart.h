@@ -17,7 +17,9 @@
  *   2. A guest's cart is merged into a customer's once: the customer's remembers the guest, in the
  *      same record as the lines, so that a repeat adds nothing. (The last CART_MERGED_MAX; the
  *      guest's cart is dropped once the merge is durable, so nothing older is repeated.)
- *   3. An order clears a cart once, and takes out no more than it has ordered; likewise.
+ *   3. An order clears a cart once, and takes out no more than it has ordered; likewise. A merge
+ *      takes over which orders the guest's was cleared for, so that one that was cleared there
+ *      takes nothing out of the customer's own.
  *   4. Whatever was answered is in the record of the same batch: a restart knows all of it.
  *   5. A cart expires by the wall clock, so long after its last change; nothing else removes it
  *      unasked. Where a table is full, expired carts make way, the oldest first; live ones do not.

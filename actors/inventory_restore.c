@@ -211,6 +211,10 @@ static bool restore_key(struct inventory *inventory, const struct moment *moment
         return false;
     if (age_ms < 0) /* the wall clock was set back */
         age_ms = 0;
+    /* However long ago: an order that has not heard of it asks again now. */
+    if (record->key.fingerprint == RESTOCK_FINGERPRINT &&
+        age_ms > ADJUST_KEY_RETENTION_MS - RESTOCK_KEY_UPTIME_MS)
+        age_ms = ADJUST_KEY_RETENTION_MS - RESTOCK_KEY_UPTIME_MS;
     adjust_key_add(pool, moment->boot_ms - age_ms, record->subject, record->sequence, &record->key);
     return true;
 }
@@ -264,6 +268,8 @@ bool inventory_restore(struct inventory *inventory, const struct moment *moment,
     case RECORD_DELIVERY:
     case RECORD_DELIVERY_DEAD:
     case RECORD_DELIVERY_DONE:
+    case RECORD_GUEST_OF:
+    case RECORD_ERASURE:
     case RECORD_KIND_COUNT:
     default:
         return false;

@@ -156,7 +156,8 @@ void inventory_stock_adjust(struct inventory *inventory, const struct moment *mo
         receive_units(inventory, moment, sku, (uint32_t)delta, body->reason, effects);
     }
     if (outcome == OUTCOME_OK && delta != 0 && body->has_key &&
-        !(MUTANT(WRITE_OFF_KEY_NOT_KEPT) && body->claim == CLAIM_MADE))
+        !(MUTANT(WRITE_OFF_KEY_NOT_KEPT) && body->claim == CLAIM_MADE) &&
+        !(MUTANT(RESTOCK_KEY_FORGOTTEN) && body->is_restock))
         keep_adjustment(inventory, moment, body, sku, effects);
     if (outcome == OUTCOME_OK && delta != 0 && !body->is_restock)
         audit_adjustment(inventory, moment, body, sku, delta, effects);

@@ -164,7 +164,8 @@ struct cart_body {
 struct cart_merge_body {
     struct principal customer;
     struct principal guest;
-    struct cart_content content; /* the guest's; last: only its used lines are sent */
+    uint64_t orders[CART_ORDERS_MAX]; /* that the guest's was cleared for: the customer's is, too */
+    struct cart_content content;      /* the guest's; last: only its used lines are sent */
 };
 
 /* Takes out what was ordered, at most: once an order. Without a cart there is nothing to take out,
@@ -323,7 +324,8 @@ struct cart_view {
     struct principal principal;
     int64_t created_wall_ms; /* 0: there is none */
     int64_t changed_wall_ms;
-    struct cart_content content; /* last: only its used lines are sent */
+    uint64_t orders[CART_ORDERS_MAX]; /* that it was cleared for, newest first; 0: none */
+    struct cart_content content;      /* last: only its used lines are sent */
 };
 
 struct stock_view {

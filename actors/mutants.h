@@ -200,7 +200,12 @@
     X(169, CART_ABANDONED_TWICE, "a cart that was counted as abandoned is not marked as such")     \
     X(170, WATCH_MISSES_EXPIRY, "who waits for an order is not told that it expired")              \
     X(171, LEDGER_SHORT, "a receipt's ledger entry says one unit less than came")                  \
-    X(172, AUDIT_BLIND, "the online audit finds everything right")
+    X(172, AUDIT_BLIND, "the online audit finds everything right")                                 \
+    X(164, ERASURE_KEEPS_ORDERS, "an erased account's orders keep their persons")                  \
+    X(165, LIVE_ORDER_NOT_FORGOTTEN, "an order that lives at an erasure keeps its person")         \
+    X(166, CHECKOUT_FORGOTTEN_EARLY, "a checkout's key is forgotten while it may be repeated")     \
+    X(167, ORDER_KEYS_NOT_WRAPPED, "a rotation of the vault's key skips orders' persons")          \
+    X(168, RESTOCK_KEY_FORGOTTEN, "a restocking that is repeated puts the units back again")
 
 enum mutant {
     MUTANT_NONE,

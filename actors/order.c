@@ -39,13 +39,35 @@ bool order_is_final(enum order_status status)
 
 /* ---- what a turn leaves ---- */
 
+/* With its key goes what was sealed under it; the books stay, under a number that names nobody. */
+static void forget_person(const struct order_turn *turn)
+{
+    struct order_subject *subject = turn->subject;
+    struct record *record;
+
+    record = effects_record(turn->effects, RECORD_ORDER_PERSON, subject->partition, 0, 0);
+    record->sequence = subject->sequence;
+    record->operation = RECORD_DELETE;
+    turn->effects->erases = true;
+    if (subject->body != NULL)
+        memset(&subject->body->person, 0, sizeof(subject->body->person));
+    memset(subject->order.email_index, 0, sizeof(subject->order.email_index));
+    subject->order.forgotten =
+        (uint8_t)((subject->order.forgotten & ~ORDER_FORGETS_PERSON) | ORDER_FORGOT_PERSON);
+}
+
 void order_persist(const struct order_turn *turn)
 {
     const struct order_subject *subject = turn->subject;
     const struct order_record *order = &subject->order;
     bool is_past = order_is_past(order);
-    struct record *record = effects_record(
-        turn->effects, is_past ? RECORD_ORDER_PAST : RECORD_ORDER, subject->partition, 0, 0);
+    struct record *record;
+
+    if (is_past && (order->forgotten & ORDER_FORGETS_PERSON) != 0 &&
+        !(MUTANT(LIVE_ORDER_NOT_FORGOTTEN) && !turn->was_past))
+        forget_person(turn);
+    record = effects_record(turn->effects, is_past ? RECORD_ORDER_PAST : RECORD_ORDER,
+                            subject->partition, 0, 0);
 
     assert(order->totals.total_minor == order->totals.subtotal_minor -
                                             order->totals.discount_minor +
@@ -229,6 +251,7 @@ static void create_answered(const struct order_turn *turn, const struct order_an
     case RESULT_DONE:
         set_text(order->payment_id, sizeof(order->payment_id), answer->payment_id);
         set_text(order->client_secret, sizeof(order->client_secret), answer->client_secret);
+        set_text(order->redirect_url, sizeof(order->redirect_url), answer->redirect_url);
         order->payment_state = PAYMENT_CREATED;
         if (answer->state == PAYMENT_AUTHORISED || answer->state == PAYMENT_CAPTURED)
             order_is_paid(turn, (enum payment_state)answer->state, answer->captured_minor);
@@ -505,10 +528,29 @@ static bool has_restocking(const struct order_record *order)
     return false;
 }
 
+/* What the answer to the refund that has just ended shows. Of the shop's own, and one that the
+ * gateway knows alone, nobody asks. */
+static void note_answer(struct order_record *order)
+{
+    for (uint32_t i = 0; i < order->refund_count; i++) {
+        struct order_refund *refund = &order->refunds[i];
+
+        if (refund->key == 0 || refund->state != REFUND_DONE || refund->status != ORDER_NONE)
+            continue;
+        refund->status = order->status;
+        refund->timeline_count = order->timeline_count;
+        refund->refund_count = order->refund_count;
+        refund->attention = order->attention;
+        refund->has_tracking = order->tracking[0] != '\0';
+    }
+}
+
 static void end_refund(const struct order_turn *turn)
 {
     struct order_record *order = &turn->subject->order;
 
+    if (!has_restocking(order))
+        note_answer(order);
     order_begin_step(turn, has_restocking(order) ? STEP_RESTOCK : STEP_NONE);
 }
 
@@ -530,6 +572,52 @@ static enum order_result refund_result(const struct order_record *order,
         answer->refunded_minor >= order->refunded_minor + refund->amount_minor)
         return RESULT_DONE;
     return answer->looked ? RESULT_UNAVAILABLE : result;
+}
+
+/* Money went back that this shop did not give back: `refunded_minor` in all. Where there is no room
+ * for another entry it is added to the last one. */
+static void add_refund_elsewhere(const struct order_turn *turn, int64_t refunded_minor)
+{
+    struct order_record *order = &turn->subject->order;
+    int64_t amount_minor = refunded_minor - order->refunded_minor;
+
+    assert(amount_minor > 0 && refunded_minor <= order->captured_minor);
+    if (order->refund_count < ORDER_REFUNDS_MAX) {
+        order->refunds[order->refund_count++] =
+            (struct order_refund){.amount_minor = amount_minor,
+                                  .wall_ms = turn->moment->wall_ms,
+                                  .state = REFUND_DONE,
+                                  .reason = "at the payment gateway"};
+        order_owe_mail(turn, ORDER_MAIL_REFUNDED, order->refund_count - 1U);
+    } else {
+        struct order_refund *last = &order->refunds[ORDER_REFUNDS_MAX - 1];
+
+        last->amount_minor =
+            last->state == REFUND_DONE ? last->amount_minor + amount_minor : amount_minor;
+        last->state = REFUND_DONE;
+    }
+    order->refunded_minor = refunded_minor;
+    order->attention |= ORDER_ATTENTION_REFUNDED_ELSEWHERE;
+}
+
+bool order_was_refunded_elsewhere(const struct order_turn *turn, int64_t refunded_minor)
+{
+    struct order_record *order = &turn->subject->order;
+    int64_t before_minor = order->refunded_minor;
+    enum order_status status;
+
+    if (refunded_minor <= before_minor || order->step == STEP_REFUND)
+        return false; /* known; or the step's own answer will say it */
+    order->attention |= ORDER_ATTENTION_REFUNDED_ELSEWHERE;
+    if (order->confirmed_wall_ms == 0 || refunded_minor > order->captured_minor)
+        return true;
+    add_refund_elsewhere(turn, refunded_minor);
+    status = refunded_minor == order->captured_minor ? ORDER_REFUNDED : ORDER_PARTIALLY_REFUNDED;
+    if (order_may_become((enum order_status)order->status, status))
+        order_set_status(turn, status);
+    order->updated_wall_ms = turn->moment->wall_ms;
+    tell(turn, status, refunded_minor - before_minor);
+    return true;
 }
 
 static void refund_answered(const struct order_turn *turn, const struct order_answer *answer)
@@ -556,6 +644,10 @@ static void refund_answered(const struct order_turn *turn, const struct order_an
     order->updated_wall_ms = turn->moment->wall_ms;
     if (order->goal != ORDER_CANCELLED || order->confirmed_wall_ms == 0)
         order_owe_mail(turn, ORDER_MAIL_REFUNDED, order->refund_count - 1U);
+    /* What goes beyond this one: also where it was found done by the amount. */
+    if (answer->refunded_minor > order->refunded_minor &&
+        answer->refunded_minor <= order->captured_minor)
+        add_refund_elsewhere(turn, answer->refunded_minor);
     if (is_owed)
         order_set_status(turn, (enum order_status)order->goal);
     else
@@ -569,20 +661,25 @@ static void refund_answered(const struct order_turn *turn, const struct order_an
     end_refund(turn);
 }
 
-/* The first line that had to be put back was. */
-static void restock_answered(const struct order_turn *turn)
+/* The first line that had to be put back was; or cannot be, whoever asks again. */
+static void restock_answered(const struct order_turn *turn, enum outcome outcome)
 {
     struct order_record *order = &turn->subject->order;
 
     for (uint32_t i = 0; i < RESERVATION_LINES_MAX; i++) {
         if (order->restocking[i] == 0)
             continue;
-        order->restocked[i] += order->restocking[i];
+        if (outcome == OUTCOME_OK)
+            order->restocked[i] += order->restocking[i];
+        else
+            order->attention |= ORDER_ATTENTION_RESTOCK_REFUSED;
         order->restocking[i] = 0;
         break;
     }
-    if (!has_restocking(order))
-        order_begin_step(turn, STEP_NONE);
+    if (has_restocking(order))
+        return;
+    note_answer(order);
+    order_begin_step(turn, STEP_NONE);
 }
 
 /* ---- the turn ---- */
@@ -624,7 +721,7 @@ static void take_outcome(const struct order_turn *turn, enum outcome outcome)
         is_given_up(turn);
         break;
     case STEP_RESTOCK:
-        restock_answered(turn);
+        restock_answered(turn, outcome);
         break;
     default:
         assert(false && "no step that a partition answers");

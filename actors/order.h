@@ -45,9 +45,12 @@
     X(FULFIL)  /* SHIPPED with `tracking`, else FULFILLING */                                      \
     X(DELIVER)                                                                                     \
     X(REFUND)      /* `amount_minor` (0: all that is left), `quantities` to restock */             \
-    X(FORGET)      /* the person: the key is destroyed */                                          \
     X(MAIL_RESULT) /* of the mail of occasion `mail_occasion`: what became of it */                \
-    X(UNWATCH)     /* the host's: takes `watch` back */
+    X(UNWATCH)     /* the host's: takes `watch` back */                                            \
+    X(FORGET) /* the person: the key is destroyed; of one that lives as soon as it has ended */    \
+    X(REWRAP) /* `person.key`, if it is `old_key` still; STALE */                                  \
+    X(KEY_FORGET) /* its checkout's, if it is past and older than ORDER_KEY_KEPT_S; else STALE */  \
+    X(EVENT_FORGET) /* the entry of `event`, whose order need not be there any more */
 
 enum order_call {
 #define X(name) ORDER_CALL_##name,
@@ -67,12 +70,17 @@ struct payment_event {
     char currency[4];
     int64_t amount_minor;
     int64_t captured_minor;
-    uint8_t effect; /* enum event_effect: the answer's, unless it is replayed */
+    int64_t refunded_minor; /* of the payment in all; 0: it tells of no refund */
+    uint8_t refund_failed;  /* it tells that one did */
+    uint8_t effect;         /* enum event_effect: the answer's, unless it is replayed */
 };
 
 /* The key that a refund is known by: of the hashes of its Idempotency-Key and of its body. The same
  * key with another body is KEY_REUSED. Never 0. */
 uint64_t order_refund_key(uint64_t key_hash, uint64_t body_hash);
+/* Shows the order as it was when this refund was answered, so that a repeat is answered the same; a
+ * key that it has no refund by changes nothing. */
+void order_show_refund(struct order_record *order, uint64_t key);
 /* Whether the order has a refund by the Idempotency-Key of this one, whatever its body. */
 bool order_has_refund(const struct order_record *order, uint64_t key);
 
@@ -105,7 +113,9 @@ struct order_envelope {
     char tracking[TRACKING_LENGTH_MAX + 1];
     int64_t amount_minor;
     uint32_t quantities[RESERVATION_LINES_MAX];
-    uint64_t refund_key; /* of the Idempotency-Key and the body: order_refund_key */
+    uint64_t refund_key;              /* of the Idempotency-Key and the body: order_refund_key */
+    uint8_t old_key[WRAPPED_KEY_MAX]; /* REWRAP: of person.key_length bytes */
+    struct record_place event_place;  /* EVENT_FORGET */
     char reason[REFUND_REASON_MAX + 1];
     uint8_t restock;
 
@@ -187,6 +197,7 @@ struct order_answer {
     uint32_t retry_after_s;
     const char *payment_id;
     const char *client_secret;
+    const char *redirect_url;
 };
 
 /* Tries of a step under one key at the gateway: one that keeps its first answer, an error, is then

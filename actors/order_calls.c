@@ -253,13 +253,29 @@ static enum event_effect cancelled(const struct order_turn *turn)
     return EVENT_APPLIED;
 }
 
+/* Of a refund that we asked for nothing is new but that it failed. */
+static enum event_effect refund_told(const struct order_turn *turn,
+                                     const struct payment_event *event)
+{
+    struct order_record *order = &turn->subject->order;
+
+    if (!event->refund_failed)
+        return order_was_refunded_elsewhere(turn, event->refunded_minor) ? EVENT_APPLIED
+                                                                         : EVENT_STALE;
+    if ((order->attention & ORDER_ATTENTION_REFUND_FAILED) != 0)
+        return EVENT_STALE;
+    order->attention |= ORDER_ATTENTION_REFUND_FAILED;
+    return EVENT_APPLIED;
+}
+
 static bool is_ours(const struct order_record *order, const struct payment_event *event)
 {
     if (event->provider != order->provider ||
         (order->payment_id[0] != '\0' && strcmp(event->payment_id, order->payment_id) != 0))
         return false;
     if (event->state == PAYMENT_NONE)
-        return true;
+        return event->refunded_minor == 0 ||
+               memcmp(event->currency, order->currency, sizeof(order->currency)) == 0;
     if (MUTANT(EVENT_UNCHECKED))
         return true;
     if (memcmp(event->currency, order->currency, sizeof(order->currency)) != 0 ||
@@ -279,6 +295,8 @@ static enum event_effect apply_event(const struct order_turn *turn,
      * answer says. */
     if (order->payment_id[0] == '\0')
         return EVENT_STALE;
+    if (event->refund_failed || event->refunded_minor > 0)
+        return refund_told(turn, event);
     switch ((enum payment_state)event->state) {
     case PAYMENT_AUTHORISED:
         return authorised(turn);
@@ -391,6 +409,27 @@ bool order_has_refund(const struct order_record *order, uint64_t key)
     return find_refund(order, key) != NULL;
 }
 
+void order_show_refund(struct order_record *order, uint64_t key)
+{
+    const struct order_refund *refund = find_refund(order, key);
+
+    if (refund == NULL || refund->state != REFUND_DONE || refund->status == ORDER_NONE)
+        return;
+    order->status = refund->status;
+    order->timeline_count = refund->timeline_count;
+    order->refund_count = refund->refund_count;
+    order->attention = refund->attention;
+    order->step = STEP_NONE;
+    order->refunded_minor = 0;
+    for (uint32_t i = 0; i < order->refund_count; i++)
+        if (order->refunds[i].state == REFUND_DONE)
+            order->refunded_minor += order->refunds[i].amount_minor;
+    if (!refund->has_tracking) {
+        memset(order->carrier, 0, sizeof(order->carrier));
+        memset(order->tracking, 0, sizeof(order->tracking));
+    }
+}
+
 static enum outcome refund_outcome(const struct order_record *order, uint64_t key)
 {
     const struct order_refund *refund = find_refund(order, key);
@@ -435,20 +474,55 @@ static enum outcome refund(const struct order_turn *turn, struct order_envelope 
     return OUTCOME_PENDING;
 }
 
-static enum outcome forget(const struct order_turn *turn)
+/* ---- what is to be known no longer ---- */
+
+/* As long as something is pending its person may be needed: it is forgotten with the last step. */
+static enum outcome forget(const struct order_turn *turn, struct order_envelope *envelope)
 {
-    struct order_subject *subject = turn->subject;
+    struct order_record *order = &turn->subject->order;
+
+    if ((order->forgotten & (ORDER_FORGETS_PERSON | ORDER_FORGOT_PERSON)) != 0) {
+        envelope->replayed = 1;
+        return OUTCOME_OK;
+    }
+    order->forgotten |= ORDER_FORGETS_PERSON;
+    order_persist(turn);
+    return OUTCOME_OK;
+}
+
+static enum outcome rewrap(const struct order_turn *turn, const struct order_envelope *envelope)
+{
+    struct order_person_record *person = &turn->subject->body->person;
     struct record *record;
 
-    if (!order_is_past(&subject->order))
-        return OUTCOME_PAYMENT_IN_PROGRESS;
-    if (subject->body->person.key_length == 0)
-        return OUTCOME_OK;
-    memset(&subject->body->person, 0, sizeof(subject->body->person));
-    memset(subject->order.email_index, 0, sizeof(subject->order.email_index));
+    if (person->key_length == 0 || person->key_length != envelope->person.key_length ||
+        memcmp(person->key, envelope->old_key, person->key_length) != 0)
+        return OUTCOME_STALE;
+    memcpy(person->key, envelope->person.key, person->key_length);
     put(turn, RECORD_ORDER_PERSON, 0, &record);
+    record->order_person = *person;
+    return OUTCOME_OK;
+}
+
+/* The order of a checkout lives as long as it may; its key is good at least as long. */
+static enum outcome forget_key(const struct order_turn *turn)
+{
+    struct order_subject *subject = turn->subject;
+    struct order_record *order = &subject->order;
+    struct record_place place = checkout_place(&order->key, subject->partition);
+    struct record *record;
+
+    if ((order->forgotten & ORDER_FORGOT_KEY) != 0)
+        return OUTCOME_OK;
+    if (!MUTANT(CHECKOUT_FORGOTTEN_EARLY) &&
+        (!order_is_past(order) ||
+         turn->moment->wall_ms - order->created_wall_ms <= ORDER_KEY_KEPT_S * 1000LL))
+        return OUTCOME_STALE;
+    put(turn, RECORD_CHECKOUT, 0, &record);
     record->operation = RECORD_DELETE;
-    turn->effects->erases = true;
+    record->subject = place.subject;
+    record->sequence = place.sequence;
+    order->forgotten |= ORDER_FORGOT_KEY;
     order_persist(turn);
     return OUTCOME_OK;
 }
@@ -458,7 +532,9 @@ static enum outcome forget(const struct order_turn *turn)
 static bool may_ask(const struct order_subject *subject, const struct order_envelope *envelope)
 {
     if (envelope->id.created_ms != subject->order.created_wall_ms &&
-        (envelope->call != ORDER_CALL_GET || envelope->id.created_ms != 0))
+        ((envelope->call != ORDER_CALL_GET && envelope->call != ORDER_CALL_REWRAP &&
+          envelope->call != ORDER_CALL_KEY_FORGET) ||
+         envelope->id.created_ms != 0))
         return false;
     if (envelope->authority == AUTHORITY_STAFF)
         return true;
@@ -516,9 +592,13 @@ static enum outcome receive(struct order_turn *turn, struct order_envelope *enve
     case ORDER_CALL_REFUND:
         return refund(turn, envelope);
     case ORDER_CALL_FORGET:
-        return forget(turn);
+        return forget(turn, envelope);
     case ORDER_CALL_MAIL_RESULT:
         return order_mail_result(turn, envelope);
+    case ORDER_CALL_REWRAP:
+        return rewrap(turn, envelope);
+    case ORDER_CALL_KEY_FORGET:
+        return forget_key(turn);
     case ORDER_CALL_CREATE:
     case ORDER_CALL_COUNT:
     default:

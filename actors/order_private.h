@@ -30,6 +30,9 @@ void order_give_up(const struct order_turn *turn, enum order_status goal);
 void order_begin_refund(const struct order_turn *turn, int64_t amount_minor, uint64_t key,
                         bool restocks);
 
+/* The gateway says that so much went back in all. False: that is known. */
+bool order_was_refunded_elsewhere(const struct order_turn *turn, int64_t refunded_minor);
+
 uint64_t order_take_number(const struct order_turn *turn, struct order_numbers *numbers,
                            enum floor floor);
 

@@ -87,7 +87,7 @@ struct order_line {
     int64_t tax_minor; /* with what is included in the price */
     int64_t
         total_minor; /* unit price times quantity, less discount, plus tax that is not included */
-    uint16_t tax_bp;
+    uint32_t tax_bp; /* at most TAX_RATE_BP_MAX */
     uint8_t tax_included;
 };
 
@@ -145,7 +145,34 @@ struct order_refund {
     uint64_t key;  /* hash of its Idempotency-Key; 0: by the shop itself */
     uint8_t state; /* enum refund_state */
     uint8_t restock;
+    /* Of the order, when this was answered: a repeat is answered so. */
+    uint8_t status;
+    uint8_t timeline_count;
+    uint8_t refund_count;
+    uint8_t attention;
+    uint8_t has_tracking;
     char reason[REFUND_REASON_MAX + 1]; /* as staff gave it */
+};
+
+/* What an order no longer knows, or is to know no longer: bits of `forgotten`. */
+enum order_forgotten {
+    ORDER_FORGETS_PERSON = 1, /* as soon as nothing is pending for it */
+    ORDER_FORGOT_PERSON = 2,
+    ORDER_FORGOT_KEY = 4, /* of its checkout: it may make another order now */
+    ORDER_FORGOTTEN_ALL = 7,
+};
+
+/* What somebody should look at: bits of `attention`. They stay. */
+#define ORDER_ATTENTIONS(X)                                                                        \
+    X(RESTOCK_REFUSED, 1, "restock_refused") /* units that were to be for sale again are not */    \
+    X(REFUND_FAILED, 2, "refund_failed")     /* the gateway says that one came back to us */       \
+    X(REFUNDED_ELSEWHERE, 4, "refunded_elsewhere") /* at the gateway, not by this shop */
+
+enum order_attention {
+#define X(name, bit, text) ORDER_ATTENTION_##name = bit,
+    ORDER_ATTENTIONS(X)
+#undef X
+        ORDER_ATTENTION_ALL = 7
 };
 
 struct order_record {
@@ -163,6 +190,8 @@ struct order_record {
     uint8_t goal;   /* enum order_status, that VOID, RELEASE and REFUND lead to; NONE: as it is */
     uint8_t cause;  /* enum outcome: why it is being undone */
     uint8_t from_cart;
+    uint8_t forgotten; /* enum order_forgotten */
+    uint8_t attention; /* enum order_attention */
     struct reservation_id hold;
     char currency[4];
     struct order_totals totals;
@@ -173,9 +202,10 @@ struct order_record {
     /* The payment. */
     uint8_t provider;      /* enum payment_provider */
     uint8_t payment_state; /* enum payment_state */
-    uint8_t attempts;      /* of confirmations, for their keys */
+    uint32_t attempts;     /* of confirmations, for their keys */
     char payment_id[PAYMENT_ID_MAX + 1];
     char client_secret[PAYMENT_SECRET_MAX + 1];
+    char redirect_url[PAYMENT_URL_MAX + 1]; /* where the customer is to go to pay; "": nowhere */
     int64_t captured_minor;
     int64_t refunded_minor;
     uint8_t refund_count;

@@ -33,6 +33,9 @@
  *   AUDIT_HEAD  subject 0: number and hash of the chain's newest entry, under a MAC
  *   SETTING   partition 0; subject = enum setting_kind, sequence = the row's number in it; tax
  *             rates, shipping methods, webhook endpoints, and what all of them need
+ *   GUEST_OF  subject = account number, sequence = guest_of_sequence; a guest that it was, ever
+ *   ERASURE   subject = account number; that what its orders and carts, and those of its guests,
+ *             know of a person is yet to be forgotten
  *   ORDER     sequence = the order's; one that lives: a step or its expiry is pending
  *   ORDER_PAST  the same sequence; one with which nothing is pending
  *   ORDER_BODY, ORDER_PERSON  the same sequence: see order_state.h
@@ -101,7 +104,9 @@
     X(CURSOR, cursor)                                                                              \
     X(DELIVERY, delivery)                                                                          \
     X(DELIVERY_DEAD, delivery_dead)                                                                \
-    X(DELIVERY_DONE, delivery_done)
+    X(DELIVERY_DONE, delivery_done)                                                                \
+    X(GUEST_OF, guest_of)                                                                          \
+    X(ERASURE, erasure)
 
 /* Kinds whose keys end with a principal: LIMIT, COUPON_COUNT. */
 #define RECORD_HAS_PRINCIPAL(kind) ((kind) == RECORD_LIMIT || (kind) == RECORD_COUPON_COUNT)
@@ -121,7 +126,8 @@ static inline bool record_is_history(enum record_kind kind)
            kind == RECORD_EMAIL || kind == RECORD_COUPON_PAST || kind == RECORD_AUDIT ||
            kind == RECORD_ORDER_PAST || kind == RECORD_ORDER_BODY || kind == RECORD_ORDER_PERSON ||
            kind == RECORD_ORDER_OF || kind == RECORD_CHECKOUT || kind == RECORD_EVENT_IN ||
-           kind == RECORD_EVENT_OUT || kind == RECORD_DELIVERY_DEAD || kind == RECORD_DELIVERY_DONE;
+           kind == RECORD_EVENT_OUT || kind == RECORD_DELIVERY_DEAD ||
+           kind == RECORD_DELIVERY_DONE || kind == RECORD_GUEST_OF;
 }
 
 /* A hold's life (design.md I5); allowed successors stand in inventory_hold.c. */
@@ -206,6 +212,9 @@ struct floor_record {
     uint64_t next_sequence;
 };
 
+/* Of a restocking; of others a hash of the request's body. */
+#define RESTOCK_FINGERPRINT 0
+
 struct key_record {
     struct hash128 key;
     uint64_t fingerprint;
@@ -250,6 +259,15 @@ struct alias_record {
     struct principal guest;
     struct principal customer;
     int64_t ended_wall_ms; /* when the guest became the customer */
+};
+
+struct guest_of_record {
+    struct principal guest;
+};
+
+struct erasure_record {
+    struct principal account;
+    int64_t wall_ms; /* when it was asked for */
 };
 
 enum mail_state { MAIL_WAITING, MAIL_DEAD };
@@ -390,6 +408,8 @@ struct record {
         struct delivery_record delivery;
         struct delivery_record delivery_dead;
         struct delivery_record delivery_done;
+        struct guest_of_record guest_of;
+        struct erasure_record erasure;
     };
 };
 
@@ -423,6 +443,16 @@ struct record_place {
     uint64_t sequence;
 };
 struct record_place record_place_of(const uint8_t bytes[16], uint32_t partitions);
+
+/* GUEST_OF: of the guest's random bits. */
+static inline uint64_t guest_of_sequence(const struct principal *guest)
+{
+    uint64_t sequence = 0;
+
+    for (unsigned i = 8; i < 13; i++)
+        sequence = sequence << 8 | guest->bytes[i];
+    return sequence;
+}
 
 /* A product's document: the bytes after the struct. */
 static inline const char *record_document(const struct record *record)

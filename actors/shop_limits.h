@@ -33,6 +33,8 @@ enum {
     /* An adjustment's Idempotency-Key is remembered this long. */
     ADJUST_KEY_RETENTION_MS = 24 * 3600 * 1000,
     ADJUST_KEYS_MAX = 1 << 16, /* a shard */
+    /* A restocking's at least so long after a start, in which its order asks again. */
+    RESTOCK_KEY_UPTIME_MS = 3600 * 1000,
     /* A participant's ended line only has to outlive repeats of its owner's messages. */
     LINE_RETENTION_MS = 60 * 1000,
     /* A saga message that was not acknowledged is sent again after this. */
@@ -80,8 +82,9 @@ enum {
     TRACKING_LENGTH_MAX = 64,
     ORDERS_LIVE_MAX = 32768, /* in memory, a shard */
     ORDER_KEY_KEPT_S = 7 * 24 * 3600,
-    ORDER_WATCHES_MAX = 8192, /* streams that wait for orders of one shard's */
-    ORDER_WATCHES_EACH = 16,  /* of them for one order */
+    ORDER_WATCHES_MAX = 8192,            /* streams that wait for orders of one shard's */
+    ORDER_WATCHES_EACH = 16,             /* of them for one order */
+    ORDER_EVENT_KEPT_S = 30 * 24 * 3600, /* no gateway repeats one for so long */
 
     /* ---- carts ---- */
     CART_LINES_MAX = RESERVATION_LINES_MAX, /* so that a cart can be held as it is */

@@ -179,6 +179,9 @@ static void run(struct shard *shard, struct account_slot *slot, struct account_e
                   : account_receive(&slot->subject, &context, &shard->now, envelope, effects);
     if (effects->records->used != records_before)
         slot->write_serial = shard->open->serial;
+    if (outcome == OUTCOME_OK &&
+        (envelope->call == ACCOUNT_CALL_ERASE || envelope->call == ACCOUNT_CALL_LAPSE))
+        erasures_note(shard, shard->open->serial);
     if (effects->audit_count > 0)
         audit_chain_seal(shard, slot->subject.place.partition, records_before);
     shard_apply_effects(shard);

@@ -321,6 +321,14 @@ static void receive_reply(struct shard *shard, struct message *message)
         events_out_take_reply(shard, message);
         return;
     }
+    if (message->cookie == ERASURES_COOKIE) {
+        erasures_take_reply(shard, message);
+        return;
+    }
+    if (message->cookie == ROUNDS_COOKIE) {
+        rounds_take_order(shard, message);
+        return;
+    }
     if (orders_is_own_cookie(message->cookie)) {
         orders_take_reply(shard, message);
         return;

@@ -190,6 +190,7 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
         timers_init(&shard->timers, nodes, options->holds_max, shard->now.boot_ms);
         rounds_init(&shard->rounds, options, &shard->now);
         events_out_init(shard);
+        erasures_init(&shard->erasures, &shard->now);
         atomic_store(&shard->vault_keys_previous, -1);
         atomic_store(&shard->vault_keys_unreadable, -1);
         atomic_store(&shard->idle, true);
@@ -391,6 +392,7 @@ static void free_envelopes(struct engine *engine)
         events_out_destroy(&shard->events_out);
         rounds_destroy(&shard->rounds);
         ledger_audit_destroy(&shard->ledger_audit);
+        erasures_destroy(&shard->erasures);
         for (uint32_t n = 0; n < shard->unpublished_count; n++)
             envelope_free(shard->unpublished[n]);
         shard_free_retired(shard, true);

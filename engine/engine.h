@@ -231,6 +231,7 @@ struct command {
         struct {
             struct principal guest;
             const struct cart_content *content; /* the guest's cart */
+            const uint64_t *orders; /* CART_ORDERS_MAX, that it was cleared for; NULL: none */
         } cart_merge;
         struct {
             uint64_t order; /* its number; not 0 */

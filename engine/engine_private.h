@@ -10,6 +10,7 @@
 #include "carts.h"
 #include "coupons.h"
 #include "engine.h"
+#include "erasures.h"
 #include "events_out.h"
 #include "inventory.h"
 #include "ledger_audit.h"
@@ -73,6 +74,7 @@ struct shard {
     struct mails order_mails;
     struct cart_pool *carts;
     struct rounds rounds;
+    struct erasures erasures;
     struct orders orders;
     struct coupons coupons;
     struct settings_host settings;

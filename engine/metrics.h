@@ -47,6 +47,13 @@
     X(vault_keys_rewrapped, counter, "Data keys wrapped anew by the vault's current key")          \
     X(guests_forgotten, counter, "Guests who became customers, deleted past their time")           \
     X(accounts_lapsed, counter, "Accounts erased because nobody verified their address")           \
+    X(erasures_done, counter, "Erased accounts whose orders and carts have forgotten them")        \
+    X(orders_forgotten, counter, "Orders that were asked to forget an erased person")              \
+    X(checkout_keys_forgotten, counter, "Checkouts' keys deleted past their time")                 \
+    X(events_forgotten, counter, "Gateways' events deleted past their time")                       \
+    X(orders_restock_refused, counter, "Orders with units that could not be put back for sale")    \
+    X(orders_refund_failed, counter, "Orders with a refund that failed, by the gateway's word")    \
+    X(orders_refunded_elsewhere, counter, "Orders refunded at the gateway, not by this shop")      \
     X(coupon_uses_held, gauge, "Uses of coupons held by orders that are not paid yet")             \
     X(coupon_uses_committed, counter, "Uses of coupons committed with their orders")               \
     X(coupon_uses_released, counter, "Uses of coupons given back")                                 \

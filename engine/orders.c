@@ -108,6 +108,19 @@ static void set_timer(struct orders *orders, struct order_slot *slot, int64_t du
         timers_set(&orders->timers, order_slot_number(orders, slot), due_ms);
 }
 
+/* Counts what came to need somebody's attention. */
+static void note_attention(struct shard *shard, struct order_slot *slot)
+{
+    unsigned added = slot->subject.order.attention & ~(unsigned)slot->attention;
+
+    metric_add(&shard->metrics.orders_restock_refused,
+               (added & ORDER_ATTENTION_RESTOCK_REFUSED) != 0);
+    metric_add(&shard->metrics.orders_refund_failed, (added & ORDER_ATTENTION_REFUND_FAILED) != 0);
+    metric_add(&shard->metrics.orders_refunded_elsewhere,
+               (added & ORDER_ATTENTION_REFUNDED_ELSEWHERE) != 0);
+    slot->attention = slot->subject.order.attention;
+}
+
 void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records_before)
 {
     struct orders *orders = &shard->orders;
@@ -122,6 +135,7 @@ void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records
         audit_chain_seal(shard, slot->subject.partition, records_before);
     events_out_note(shard, slot->subject.partition);
     shard_apply_effects(shard);
+    note_attention(shard, slot);
     is_more = !answer_parked(shard, slot);
     timers_cancel(&orders->timers, order_slot_number(orders, slot));
     if (is_more) /* and then goes on */
@@ -279,6 +293,7 @@ static void on_read(struct engine_read *read)
     if (!slot->failed)
         take_in(&slot->subject, slot->load);
     slot->timeline_seen = slot->subject.order.timeline_count;
+    slot->attention = slot->subject.order.attention;
     if (slot->subject.order.status != ORDER_NONE && slot->subject.body == NULL)
         slot->failed = true;
     for (unsigned i = 0; i < ORDER_PARTS; i++)
@@ -537,6 +552,18 @@ static bool is_looked_up(const struct orders *orders, const struct order_envelop
     return false;
 }
 
+/* What a page told of it is as it was: nobody changes one. */
+static void forget_event(struct shard *shard, struct order_envelope *envelope)
+{
+    struct record *record =
+        effects_record(&shard->effects, RECORD_EVENT_IN, envelope->partition, 0, 0);
+
+    record->operation = RECORD_DELETE;
+    record->subject = envelope->event_place.subject;
+    record->sequence = envelope->event_place.sequence;
+    fill_reply(effects_message(&shard->effects, MESSAGE_REPLY, 0), envelope, OUTCOME_OK);
+}
+
 void orders_deliver(struct shard *shard, struct message *message)
 {
     struct order_envelope *envelope = message->order.envelope;
@@ -554,6 +581,10 @@ void orders_deliver(struct shard *shard, struct message *message)
     if (envelope->call == ORDER_CALL_UNWATCH) {
         order_watch_remove(shard, envelope);
         refuse(shard, envelope, OUTCOME_OK);
+        return;
+    }
+    if (envelope->call == ORDER_CALL_EVENT_FORGET) {
+        forget_event(shard, envelope);
         return;
     }
     if (envelope->call != ORDER_CALL_CREATE) {
@@ -678,6 +709,7 @@ bool orders_restore(struct shard *shard, const struct moment *now, const struct 
     slot->state = ORDER_SLOT_LOADED;
     order_load(subject, record);
     slot->timeline_seen = subject->order.timeline_count;
+    slot->attention = subject->order.attention;
     /* As for holds: no more than it was given at first, wherever the wall clock stands. */
     given_ms = subject->order.expires_wall_ms - subject->order.created_wall_ms;
     left_ms = subject->order.expires_wall_ms - now->wall_ms;

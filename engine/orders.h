@@ -24,6 +24,9 @@ enum order_slot_state { ORDER_SLOT_FREE, ORDER_SLOT_LOADING, ORDER_SLOT_LOADED }
 /* Slots wait in one of the lists at a time. */
 enum order_slot_queue { ORDER_UNQUEUED, ORDER_TO_SERVE, ORDER_TO_ASK };
 
+/* Who made the order; of a guest, whether it has become a customer since; that customer. */
+enum order_cart { ORDER_CART_OWN, ORDER_CART_WHOSE, ORDER_CART_CUSTOMERS };
+
 struct order_slot {
     struct order_subject subject;
     struct order_envelope *waiting_first; /* for the load */
@@ -48,6 +51,9 @@ struct order_slot {
     bool is_asking; /* its step is under way */
     bool is_answered;
     uint8_t asked_step;
+    uint8_t cart;                  /* CART_CLEAR: enum order_cart, that is asked */
+    uint8_t attention;             /* of the order's, that was counted */
+    bool had_cart;                 /* CART_CLEAR: the guest has one still */
     uint8_t outcome;               /* the answer: see struct order_answer */
     struct order_gateway *gateway; /* the answer, if a gateway gave it */
     struct order_load *load;       /* LOADING */

@@ -13,6 +13,7 @@
 
 enum {
     GATEWAY_TIMEOUT_MS = 15 * 1000,
+    CART_TRIES_MAX = 8, /* that a login is waited for: some seconds */
 };
 
 _Static_assert((int)RESULT_DONE == (int)GATEWAY_DONE &&
@@ -56,6 +57,9 @@ static void take(struct shard *shard, struct order_slot *slot)
     order_enqueue(orders, slot, ORDER_TO_SERVE);
 }
 
+static bool go_on_with_cart(struct shard *shard, struct order_slot *slot,
+                            const struct message *reply);
+
 void orders_take_reply(struct shard *shard, const struct message *reply)
 {
     struct order_slot *slot = &shard->orders.slots[reply->cookie & UINT32_MAX];
@@ -64,7 +68,8 @@ void orders_take_reply(struct shard *shard, const struct message *reply)
            !slot->is_answered && slot->gateway == NULL);
     shard->orders.in_flight--;
     slot->outcome = reply->reply.outcome;
-    take(shard, slot);
+    if (slot->asked_step != STEP_CART_CLEAR || !go_on_with_cart(shard, slot, reply))
+        take(shard, slot);
 }
 
 /* Not now: as if it had said so. */
@@ -106,6 +111,7 @@ void order_take_answer(struct shard *shard, struct order_slot *slot)
         answer.retry_after_s = gateway->job.retry_after_s;
         answer.payment_id = gateway->job.payment_id;
         answer.client_secret = gateway->job.client_secret;
+        answer.redirect_url = gateway->job.redirect_url;
     }
     order_answer(&slot->subject, &context, &shard->now, &answer, &shard->effects);
     if (gateway != NULL)
@@ -256,10 +262,11 @@ static enum outcome ask_restock(struct shard *shard, struct order_slot *slot)
     return engine_submit(shard, &command, cookie_of(&shard->orders, slot), &refusal);
 }
 
-static enum outcome ask_cart(struct shard *shard, struct order_slot *slot)
+static enum outcome ask_cart(struct shard *shard, struct order_slot *slot, enum order_cart which,
+                             const struct principal *who)
 {
     const struct order_subject *subject = &slot->subject;
-    struct command command = {.type = COMMAND_CART_CLEAR, .principal = subject->order.principal};
+    struct command command = {.type = COMMAND_CART_CLEAR, .principal = *who};
     struct line lines[RESERVATION_LINES_MAX];
     struct refusal refusal;
 
@@ -269,7 +276,79 @@ static enum outcome ask_cart(struct shard *shard, struct order_slot *slot)
     command.cart_clear.order = order_number(subject->partition, subject->sequence);
     command.cart_clear.lines = lines;
     command.cart_clear.line_count = subject->body->body.line_count;
+    slot->cart = (uint8_t)which;
     return engine_submit(shard, &command, cookie_of(&shard->orders, slot), &refusal);
+}
+
+/* ---- whose cart it is by now ---- */
+
+/* Whether a guest may have become a customer, as far as can be told without asking: its mark moves
+ * as it does, so that one which was cleared before that is merged without what was ordered. */
+static bool may_be_customers(const struct shard *shard, const struct principal *who)
+{
+    const struct engine *engine = shard->engine;
+    uint32_t partition;
+    uint32_t number;
+
+    return engine_mark(engine, who) != 0 &&
+           !account_principal_parse(who, &engine->ports.secrets.id_key, &partition, &number);
+}
+
+static enum outcome ask_whose(struct shard *shard, struct order_slot *slot)
+{
+    struct command command = {.type = COMMAND_ACCOUNT,
+                              .account = account_envelope_create(ACCOUNT_CALL_GUEST_CHECK),
+                              .origin = {.caller = AUDIT_BY_SYSTEM}};
+    struct refusal refusal;
+    enum outcome outcome;
+
+    if (command.account == NULL)
+        return OUTCOME_OVERLOADED;
+    command.account->guest = slot->subject.order.principal;
+    slot->cart = ORDER_CART_WHOSE;
+    outcome = engine_submit(shard, &command, cookie_of(&shard->orders, slot), &refusal);
+    if (outcome != OUTCOME_PENDING)
+        envelope_free(command.account);
+    return outcome;
+}
+
+/* A guest that is becoming a customer may have a cart that was read to be merged, and was not
+ * cleared then: only when it is gone the customer's has all of it. A login that was broken off
+ * leaves it there: it is not waited for without end. */
+static enum outcome take_whose(struct shard *shard, struct order_slot *slot,
+                               const struct message *reply)
+{
+    struct principal customer = reply->reply.account->account;
+    enum outcome outcome = (enum outcome)reply->reply.outcome;
+
+    envelope_free(reply->reply.account);
+    if (outcome == OUTCOME_NOT_FOUND)
+        return OUTCOME_OK; /* a guest still */
+    if (outcome != OUTCOME_OK || (slot->had_cart && slot->subject.tries < CART_TRIES_MAX))
+        return OUTCOME_OVERLOADED;
+    return ask_cart(shard, slot, ORDER_CART_CUSTOMERS, &customer);
+}
+
+/* What was ordered leaves the guest's cart, and if that was merged meanwhile the customer's. True:
+ * something more was asked. */
+static bool go_on_with_cart(struct shard *shard, struct order_slot *slot,
+                            const struct message *reply)
+{
+    enum outcome outcome = (enum outcome)reply->reply.outcome;
+
+    if (slot->cart == ORDER_CART_WHOSE) {
+        outcome = take_whose(shard, slot, reply);
+    } else if (slot->cart == ORDER_CART_OWN && outcome == OUTCOME_OK &&
+               may_be_customers(shard, &slot->subject.order.principal)) {
+        slot->had_cart = reply->reply.cart.created_wall_ms != 0;
+        outcome = ask_whose(shard, slot);
+    }
+    if (outcome == OUTCOME_PENDING) {
+        shard->orders.in_flight++;
+        return true;
+    }
+    slot->outcome = (uint8_t)outcome;
+    return false;
 }
 
 static enum outcome ask_partition(struct shard *shard, struct order_slot *slot)
@@ -295,7 +374,7 @@ static enum outcome ask_partition(struct shard *shard, struct order_slot *slot)
     case STEP_RESTOCK:
         return ask_restock(shard, slot);
     case STEP_CART_CLEAR:
-        return ask_cart(shard, slot);
+        return ask_cart(shard, slot, ORDER_CART_OWN, &slot->subject.order.principal);
     default:
         assert(false && "no step of a partition's");
         return OUTCOME_OVERLOADED;

@@ -113,6 +113,10 @@ static bool restore_others(struct recovery *recovery, const struct record *recor
         mails_restore(recovery->shard, &recovery->now, record);
     if (record->kind == RECORD_ORDER_MAIL && !MUTANT(ORDER_MAIL_FORGOTTEN))
         mails_restore(recovery->shard, &recovery->now, record);
+    if (record->kind == RECORD_ERASURE) {
+        erasures_note(recovery->shard, 0);
+        return true;
+    }
     if (record->kind == RECORD_AUDIT_HEAD) {
         if (!audit_chain_restore(engine, record))
             recovery->contradiction = true;

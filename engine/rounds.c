@@ -83,8 +83,8 @@ static void end_retention(struct shard *shard)
 
     if (rounds->is_torn) {
         rounds->retention_due_boot_ms = now_ms + RETENTION_RETRY_MS;
-    } else if (rounds->kind == ROUND_GUESTS) {
-        rounds->retention_kind = ROUND_PENDING;
+    } else if (rounds->kind < ROUND_EVENTS) {
+        rounds->retention_kind = (uint8_t)(rounds->kind + 1);
     } else {
         rounds->retention_kind = ROUND_GUESTS;
         rounds->retention_due_boot_ms = now_ms + shard->engine->options.retention_period_ms;
@@ -123,6 +123,7 @@ static void go_to_partition(struct shard *shard, uint32_t partition)
            engine_shard_of(engine, partition) != shard->index)
         partition++;
     rounds->partition = partition;
+    rounds->is_at_orders = false;
     rounds->next = (struct journal_key){.partition = partition};
     if (partition >= engine->options.partitions)
         end_round(shard);
@@ -134,10 +135,16 @@ static void leave_page(struct shard *shard)
 
     free(rounds->page);
     rounds->page = NULL;
-    if (rounds->is_last_page)
-        go_to_partition(shard, rounds->partition + 1);
-    else
+    if (!rounds->is_last_page) {
         wait_ms(shard, ROUND_PAGE_PACE_MS);
+        return;
+    }
+    if (is_of_keys(rounds) && !rounds->is_at_orders && !MUTANT(ORDER_KEYS_NOT_WRAPPED)) {
+        rounds->is_at_orders = true;
+        rounds->next = (struct journal_key){.partition = rounds->partition};
+        return;
+    }
+    go_to_partition(shard, rounds->partition + 1);
 }
 
 static void on_page(struct engine_read *read)
@@ -146,7 +153,7 @@ static void on_page(struct engine_read *read)
     struct rounds *rounds = &shard->rounds;
     struct journal_read *page = &read->read;
 
-    wait_ms(shard, ROUND_PAGE_PACE_MS);
+    wait_ms(shard, page->count == 0 ? 0 : ROUND_PAGE_PACE_MS); /* nothing was worth a rest */
     rounds->page = page->result.bytes;
     rounds->page_bytes = page->result.used;
     rounds->page_at = 0;
@@ -160,15 +167,15 @@ static void on_page(struct engine_read *read)
 
 static void read_page(struct shard *shard)
 {
-    static const uint8_t kinds[] = {[ROUND_COUNT_KEYS] = RECORD_ACCOUNT_KEY,
-                                    [ROUND_WRAP_KEYS] = RECORD_ACCOUNT_KEY,
-                                    [ROUND_GUESTS] = RECORD_ALIAS,
-                                    [ROUND_PENDING] = RECORD_ACCOUNT};
+    static const uint8_t kinds[] = {
+        [ROUND_COUNT_KEYS] = RECORD_ACCOUNT_KEY, [ROUND_WRAP_KEYS] = RECORD_ACCOUNT_KEY,
+        [ROUND_GUESTS] = RECORD_ALIAS,           [ROUND_PENDING] = RECORD_ACCOUNT,
+        [ROUND_CHECKOUTS] = RECORD_CHECKOUT,     [ROUND_EVENTS] = RECORD_EVENT_IN};
     struct rounds *rounds = &shard->rounds;
     struct journal_read *page = &rounds->read.read;
 
     memset(&rounds->read, 0, sizeof(rounds->read));
-    page->kind = (enum record_kind)kinds[rounds->kind];
+    page->kind = rounds->is_at_orders ? RECORD_ORDER_PERSON : (enum record_kind)kinds[rounds->kind];
     page->from = rounds->next;
     page->to = (struct journal_key){.partition = rounds->partition + 1};
     page->limit = rounds->kind == ROUND_PENDING ? ACCOUNTS_PER_PAGE : LIST_PAGE_MAX;
@@ -208,6 +215,42 @@ static bool ask_about(struct shard *shard, enum account_call call)
     envelope->guest = shard->rounds.asked;
     memcpy(envelope->index, shard->rounds.asked_index, sizeof(envelope->index));
     return ask(shard, envelope);
+}
+
+/* The same, of an order. */
+static bool ask_order(struct shard *shard, struct order_envelope *envelope)
+{
+    struct command command = {.type = COMMAND_ORDER,
+                              .authority = AUTHORITY_STAFF,
+                              .order = envelope,
+                              .origin = {.caller = AUDIT_BY_SYSTEM}};
+    struct refusal refusal;
+
+    envelope->authority = AUTHORITY_STAFF;
+    shard->rounds.phase = ROUND_ASKING;
+    if (engine_submit(shard, &command, ROUNDS_COOKIE, &refusal) == OUTCOME_PENDING)
+        return true;
+    envelope_free(envelope);
+    wait_ms(shard, ROUND_CALL_PACE_MS);
+    return false;
+}
+
+static bool ask_about_order(struct shard *shard, enum order_call call, const struct record *record)
+{
+    struct order_envelope *envelope = order_envelope_create(call);
+
+    if (envelope == NULL) {
+        wait_ms(shard, ROUND_AGAIN_MS);
+        return false;
+    }
+    envelope->id.partition = record->partition;
+    envelope->id.sequence =
+        record->kind == RECORD_CHECKOUT ? record->checkout.sequence : record->sequence;
+    if (call == ORDER_CALL_EVENT_FORGET)
+        envelope->event_place = (struct record_place){.partition = record->partition,
+                                                      .subject = record->subject,
+                                                      .sequence = record->sequence};
+    return ask_order(shard, envelope);
 }
 
 /* ---- what a round looks for ---- */
@@ -258,6 +301,39 @@ static bool is_wanted(struct shard *shard, const struct record *record, enum acc
     return is_key_wanted(shard, record->account_key.bytes, record->account_key.length);
 }
 
+/* Of records whose owner is an order. */
+static bool is_order_wanted(struct shard *shard, const struct record *record,
+                            enum order_call *call_out)
+{
+    int64_t wall_ms = shard->now.wall_ms;
+
+    switch ((int)record->kind) {
+    case RECORD_CHECKOUT:
+        *call_out = ORDER_CALL_KEY_FORGET;
+        return MUTANT(CHECKOUT_FORGOTTEN_EARLY) ||
+               wall_ms - record->checkout.created_wall_ms > ORDER_KEY_KEPT_S * 1000LL;
+    case RECORD_EVENT_IN:
+        *call_out = ORDER_CALL_EVENT_FORGET;
+        return wall_ms - record->event_in.wall_ms > ORDER_EVENT_KEPT_S * 1000LL;
+    default:
+        *call_out = ORDER_CALL_GET;
+        return is_key_wanted(shard, record->order_person.key, record->order_person.key_length);
+    }
+}
+
+/* False: not now; it is looked at again. */
+static bool look_at(struct shard *shard, const struct record *record)
+{
+    bool is_orders = shard->rounds.is_at_orders || shard->rounds.kind >= ROUND_CHECKOUTS;
+    enum order_call order_call;
+    enum account_call call;
+
+    if (is_orders)
+        return !is_order_wanted(shard, record, &order_call) ||
+               ask_about_order(shard, order_call, record);
+    return !is_wanted(shard, record, &call) || ask_about(shard, call);
+}
+
 /* To the next record whose owner is asked, or past the page's end. */
 static void go_on(struct shard *shard)
 {
@@ -266,9 +342,8 @@ static void go_on(struct shard *shard)
     while (rounds->page_at < rounds->page_bytes) {
         const struct record *record =
             (const struct record *)(const void *)(rounds->page + rounds->page_at);
-        enum account_call call;
 
-        if (is_wanted(shard, record, &call) && !ask_about(shard, call)) {
+        if (!look_at(shard, record)) {
             if (is_of_keys(rounds))
                 rounds->previous--; /* it is looked at again */
             return;
@@ -306,6 +381,31 @@ static bool wrap_anew(struct shard *shard, const struct account_envelope *answer
     envelope->key = answer->key;
     memcpy(envelope->key.bytes, wrapped.bytes, sizeof(wrapped.bytes));
     return ask(shard, envelope);
+}
+
+/* The same of an order's. */
+static bool wrap_order_anew(struct shard *shard, const struct order_envelope *answer)
+{
+    const struct vault_port *vault = &shard->engine->ports.vault;
+    const struct order_person_record *person = &answer->person;
+    struct order_envelope *envelope;
+    struct vault_wrapped_key wrapped;
+    bool changed = false;
+
+    if (person->key_length != VAULT_WRAPPED_KEY_BYTES || !is_serving(shard))
+        return false; /* forgotten meanwhile */
+    memcpy(wrapped.bytes, person->key, sizeof(wrapped.bytes));
+    if (vault->rewrap(vault->self, &answer->order.principal, &wrapped, &changed) != VAULT_OK ||
+        !changed)
+        return false;
+    envelope = order_envelope_create(ORDER_CALL_REWRAP);
+    if (envelope == NULL)
+        return false;
+    envelope->id = answer->id;
+    memcpy(envelope->old_key, person->key, sizeof(wrapped.bytes));
+    envelope->person.key_length = VAULT_WRAPPED_KEY_BYTES;
+    memcpy(envelope->person.key, wrapped.bytes, sizeof(wrapped.bytes));
+    return ask_order(shard, envelope);
 }
 
 static void note_wrapped(struct shard *shard)
@@ -353,6 +453,35 @@ void rounds_take_reply(struct shard *shard, const struct message *reply)
 
     assert(shard->rounds.phase == ROUND_ASKING);
     if (reply->reply.outcome != OUTCOME_OK || !take_answer(shard, answer))
+        wait_ms(shard, ROUND_CALL_PACE_MS);
+    envelope_free(answer);
+}
+
+static bool take_order_answer(struct shard *shard, const struct order_envelope *answer)
+{
+    switch ((int)answer->call) {
+    case ORDER_CALL_GET:
+        return wrap_order_anew(shard, answer);
+    case ORDER_CALL_REWRAP:
+        note_wrapped(shard);
+        return false;
+    case ORDER_CALL_KEY_FORGET:
+        metric_add(&shard->metrics.checkout_keys_forgotten, 1);
+        return false;
+    case ORDER_CALL_EVENT_FORGET:
+        metric_add(&shard->metrics.events_forgotten, 1);
+        return false;
+    default:
+        return false;
+    }
+}
+
+void rounds_take_order(struct shard *shard, const struct message *reply)
+{
+    struct order_envelope *answer = reply->reply.order;
+
+    assert(shard->rounds.phase == ROUND_ASKING);
+    if (reply->reply.outcome != OUTCOME_OK || !take_order_answer(shard, answer))
         wait_ms(shard, ROUND_CALL_PACE_MS);
     envelope_free(answer);
 }

@@ -6,9 +6,12 @@
  *             and another that counts. What counts last saw all that is durable.
  *   GUESTS    entries of guests who became customers so long ago that no token of theirs is good
  *   PENDING   accounts whose address nobody has verified for ACCOUNT_PENDING_S
+ *   CHECKOUTS keys of checkouts older than ORDER_KEY_KEPT_S whose orders have ended
+ *   EVENTS    of gateways, older than ORDER_EVENT_KEPT_S
  *
  *     due -> READING a page -> each candidate: ASKING (GET -> KEY_REWRAP; GUEST_FORGET; LAPSE ->
- *     EMAIL_RELEASE) -> the next page, the next partition -> the next round
+ *     EMAIL_RELEASE; an order: GET -> REWRAP; KEY_FORGET; EVENT_FORGET) -> the next page, the next
+ *     kind (of keys: accounts', then orders'), the next partition -> the next round
  *
  * The page says who is asked; what is done is decided by the actor, by what it is then. So nothing
  * that happens meanwhile is overtaken, and a round that a crash ends begins anew. The last two go
@@ -29,7 +32,17 @@ enum {
     ROUND_STUCK_MS = 60 * 1000,
 };
 
-enum round_kind { ROUND_COUNT_KEYS, ROUND_WRAP_KEYS, ROUND_GUESTS, ROUND_PENDING };
+enum round_kind {
+    ROUND_COUNT_KEYS,
+    ROUND_WRAP_KEYS,
+    ROUND_GUESTS,
+    ROUND_PENDING,
+    ROUND_CHECKOUTS,
+    ROUND_EVENTS,
+};
+
+/* Of what is asked of orders from here. */
+#define ROUNDS_COOKIE (UINT64_C(1) << 63 | UINT64_C(0x524f554e) << 32 | UINT32_MAX)
 
 enum round_phase {
     ROUND_WAITING, /* for `due_boot_ms`: to begin, or to go on */
@@ -47,6 +60,7 @@ struct rounds {
     int64_t began_boot_ms;
     int64_t due_boot_ms;
     uint32_t partition;
+    bool is_at_orders;       /* a round of keys: at those of orders, behind the accounts' */
     struct journal_key next; /* the next page begins here */
     /* The page in hand. */
     uint8_t *page; /* NULL: none */
@@ -81,6 +95,8 @@ void rounds_step(struct shard *shard);
 int64_t rounds_next_ms(const struct shard *shard);
 /* Takes an answer of an account that was asked from here. */
 void rounds_take_reply(struct shard *shard, const struct message *reply);
+/* Of an order. */
+void rounds_take_order(struct shard *shard, const struct message *reply);
 /* And of the settings' actor: the shop's own data key is wrapped anew with the accounts'. */
 void rounds_take_settings(struct shard *shard, const struct message *reply);
 

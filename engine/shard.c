@@ -99,6 +99,8 @@ uint32_t shard_sleep_ms(const struct shard *shard)
         wake_ms = webhooks_next_ms(shard);
     if (ledger_audit_next_ms(shard) < wake_ms)
         wake_ms = ledger_audit_next_ms(shard);
+    if (erasures_next_ms(shard) < wake_ms)
+        wake_ms = erasures_next_ms(shard);
     left_ms = wake_ms - env->now(env->self).boot_ms;
     if (left_ms < 0)
         return 0;
@@ -394,6 +396,7 @@ bool shard_step(struct shard *shard)
     mails_step(shard);
     webhooks_step(shard);
     rounds_step(shard);
+    erasures_step(shard);
     orders_ask(shard);
     events_out_step(shard);
     fill_batch(shard);

@@ -539,6 +539,7 @@ static enum outcome submit_restock(struct shard *shard, const struct command *co
     message->adjust.value = command->restock.quantity;
     message->adjust.has_key = 1;
     message->adjust.key = command->restock.key;
+    message->adjust.fingerprint = RESTOCK_FINGERPRINT;
     memcpy(message->adjust.reason, reason, sizeof(reason));
     return send_request(shard, target);
 }

@@ -86,6 +86,9 @@ enum outcome submit_cart_merge(struct shard *shard, const struct command *comman
         return OUTCOME_OVERLOADED;
     message->cart_merge.customer = command->principal;
     message->cart_merge.guest = command->cart_merge.guest;
+    if (command->cart_merge.orders != NULL)
+        memcpy(message->cart_merge.orders, command->cart_merge.orders,
+               sizeof(message->cart_merge.orders));
     memcpy(&message->cart_merge.content, content,
            offsetof(struct cart_content, lines) + content->line_count * sizeof(content->lines[0]));
     return send_request(shard, target);

@@ -213,9 +213,9 @@ static enum check_result audit(struct check *check, const struct data_folder *fo
     }
     check_names(check);
     check_links(check);
+    check_orders(check); /* looks at accounts, too */
     check_accounts(check);
     check_carts(check);
-    check_orders(check);
     check_watermark(check, folder);
     check_secrets(check, folder);
     enum check_result result = verdict(check, error, error_size);

@@ -7,6 +7,7 @@
  *   an address                      is of an account that says so too, now or when a change of
  *                                   address ends (unfinished), or did until one (unfinished)
  *   a key, a guest, a mail          belong to an account that there is
+ *   an erasure                      is of an erased account (unfinished)
  *   a number                        is below the one that is given next */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -57,6 +58,7 @@ static bool visit_account(void *arg, const struct record *record)
     if (account == NULL)
         return false;
     account->name = (uint64_t)record->partition << 32 | record->subject;
+    account->principal = record->account.principal;
     account->is_erased = record->account.state == ACCOUNT_ERASED;
     account->goodbye = record->account.goodbye;
     account->index = index_hash(record->account.email_index);
@@ -137,6 +139,36 @@ static bool visit_key(void *arg, const struct record *record)
     return true;
 }
 
+static bool visit_guest(void *arg, const struct record *record)
+{
+    struct check *check = ((struct scanned *)arg)->check;
+
+    if (check_vector_find_64(&check->accounts,
+                             (uint64_t)record->partition << 32 | record->subject) == NULL)
+        check_broken(check,
+                     "a guest was account %" PRIu32 " of partition %" PRIu32 ", which there is not",
+                     record->subject, record->partition);
+    return true;
+}
+
+static bool visit_erasure(void *arg, const struct record *record)
+{
+    struct check *check = ((struct scanned *)arg)->check;
+    struct check_account *account =
+        check_vector_find_64(&check->accounts, (uint64_t)record->partition << 32 | record->subject);
+
+    if (account != NULL)
+        account->is_being_forgotten = true;
+    if (account == NULL || !account->is_erased ||
+        account_name(&record->erasure.account) != account->name)
+        check_broken(check,
+                     "account %" PRIu32 " of partition %" PRIu32
+                     " is being forgotten by its orders, and is not erased",
+                     record->subject, record->partition);
+    check->unfinished++;
+    return true;
+}
+
 static bool visit_mail(void *arg, const struct record *record)
 {
     struct scanned *scanned = arg;
@@ -191,6 +223,15 @@ static void scan(struct scanned *scanned, enum record_kind kind, journal_visit v
         check_broken(check, "partition %" PRIu32 " cannot be read to its end", scanned->partition);
 }
 
+bool check_account_is_gone(const struct check *check, const struct principal *principal)
+{
+    const struct check_account *account =
+        check_vector_find_64(&check->accounts, account_name(principal));
+
+    return account != NULL && principal_equal(&account->principal, principal) &&
+           account->is_erased && !account->is_being_forgotten;
+}
+
 /* Partitions and numbers ascend, so the vector of accounts is in order of their names. */
 void check_accounts_partition(struct check *check, uint32_t partition)
 {
@@ -203,6 +244,8 @@ void check_accounts_partition(struct check *check, uint32_t partition)
     scan(&scanned, RECORD_MAIL, visit_mail);
     scan(&scanned, RECORD_EMAIL, visit_email);
     scan(&scanned, RECORD_ALIAS, visit_alias);
+    scan(&scanned, RECORD_GUEST_OF, visit_guest);
+    scan(&scanned, RECORD_ERASURE, visit_erasure);
     for (size_t i = first; i < check->accounts.count; i++) {
         const struct check_account *account =
             &((const struct check_account *)(const void *)check->accounts.items)[i];

@@ -5,9 +5,12 @@
  * there its totals        subtotal - discount + shipping + tax, line by line; refunded <= captured
  *   confirmed, ever   captured is the total; its hold is converted, or forgotten since; its use of
  *                     a coupon was committed
+ *   ever confirmed    no more units of a SKU than its ledger says are sold, those that were
+ *                     restocked aside, also when the reservations are long forgotten
  *   past otherwise    what was captured is refunded; its hold has ended; no use of a coupon
  *   a pinned hold     has a live order that names it; a hold belongs to one order
- *   a checkout's key, an owner's entry, a person   name an order that there is
+ *   a checkout's key, an owner's entry, a person   name an order that there is; it has them unless
+ *                     it says that it has forgotten key or person
  *   a mail            is owed by an order that there is, and that knows of it; of what happened
  *
  * A live order that does not just wait for its payment is unfinished, and so is what a step may
@@ -39,6 +42,8 @@ struct check_order {
     bool has_body;
     bool has_owner;
     bool has_key;
+    bool has_person;
+    uint8_t forgotten;
     bool was_confirmed;
     uint8_t mails;         /* that were ever owed */
     uint32_t refunds_done; /* bits, by their place */
@@ -162,6 +167,7 @@ static bool visit_order(void *arg, const struct record *record)
     added->coupon_partition = order->coupon_partition;
     added->coupon_number = order->coupon_number;
     added->has_coupon = order->coupon[0] != '\0';
+    added->forgotten = order->forgotten;
     added->step = order->step;
     added->was_confirmed = order->confirmed_wall_ms != 0;
     added->mails = order->mails;
@@ -201,6 +207,8 @@ static void check_lines(struct check *check, struct check_order *order,
         is_right = is_right && amount == line->total_minor && line->discount_minor >= 0 &&
                    order->restocked[i] <= line->quantity;
         order->lines += check_line_sum(line->sku_id, line->quantity);
+        if (order->was_confirmed && order->restocked[i] <= line->quantity)
+            check_note_sold(check, line->sku_id, (int64_t)line->quantity - order->restocked[i]);
     }
     if (!is_right || subtotal != order->subtotal_minor || discount > order->discount_minor)
         check_broken(check, ORDER_FORMAT " has lines that do not add up to it",
@@ -232,7 +240,12 @@ static bool visit_body(void *arg, const struct record *record)
 
 static bool visit_person(void *arg, const struct record *record)
 {
-    owner_of(arg, record->sequence, "a person's data");
+    struct scanned *scanned = arg;
+    struct check_order *order = owner_of(scanned, record->sequence, "a person's data");
+
+    check_note_wrapping(scanned->check, record->order_person.key, record->order_person.key_length);
+    if (order != NULL)
+        order->has_person = true;
     return true;
 }
 
@@ -456,16 +469,35 @@ static bool may_be_unbound(uint8_t step)
     return step == STEP_BIND || step == STEP_UNDO_BIND;
 }
 
+static void check_forgotten(struct check *check, const struct check_order *order)
+{
+    bool forgot_key = (order->forgotten & ORDER_FORGOT_KEY) != 0;
+    bool forgot_person = (order->forgotten & ORDER_FORGOT_PERSON) != 0;
+
+    if (order->has_key == forgot_key)
+        check_broken(check, ORDER_FORMAT " %s its checkout's key", ORDER_OF(order->number),
+                     forgot_key ? "says that it forgot, and has," : "lacks");
+    if (order->has_person == forgot_person)
+        check_broken(check, ORDER_FORMAT " %s its person's data", ORDER_OF(order->number),
+                     forgot_person ? "says that it forgot, and has," : "lacks");
+    if (!forgot_person && (order->forgotten & ORDER_FORGETS_PERSON) == 0 &&
+        check_account_is_gone(check, &order->principal))
+        check_broken(check, ORDER_FORMAT " keeps the person of an account that is erased",
+                     ORDER_OF(order->number));
+    if ((order->forgotten & ORDER_FORGETS_PERSON) != 0 && order->step == STEP_NONE)
+        check_broken(check, ORDER_FORMAT " has ended, and has not forgotten its person",
+                     ORDER_OF(order->number));
+}
+
 static void order_check(struct check *check, const struct check_order *order)
 {
     uint64_t number = number_of(order->hold.partition, order->hold.sequence);
     const struct check_order_hold *hold = check_vector_find_64(&check->order_holds, number);
 
-    if (!order->has_body || !order->has_owner || !order->has_key)
+    if (!order->has_body || !order->has_owner)
         check_broken(check, ORDER_FORMAT " lacks its %s", ORDER_OF(order->number),
-                     !order->has_body    ? "body"
-                     : !order->has_owner ? "owner's entry"
-                                         : "checkout's key");
+                     !order->has_body ? "body" : "owner's entry");
+    check_forgotten(check, order);
     if (order->was_confirmed && order->has_coupon && !order->has_use)
         check_broken(check, ORDER_FORMAT " was confirmed, and its use of a coupon is not committed",
                      ORDER_OF(order->number));
@@ -489,6 +521,48 @@ static void order_check(struct check *check, const struct check_order *order)
                      hold_state_name((enum hold_state)hold->state));
 }
 
+/* ---- what was sold, however long ago ---- */
+
+void check_note_sold(struct check *check, uint32_t sku_id, int64_t units)
+{
+    struct check_sold *sold = check_vector_add(check, &check->sold, sizeof(*sold));
+
+    if (sold != NULL)
+        *sold = (struct check_sold){.sku_id = sku_id, .units = units};
+}
+
+static int order_of_skus(const void *a, const void *b)
+{
+    uint32_t left = ((const struct check_sold *)a)->sku_id;
+    uint32_t right = ((const struct check_sold *)b)->sku_id;
+
+    return (left > right) - (left < right);
+}
+
+/* Reservations are forgotten, orders and ledger are not. A sale may be without an order; an order
+ * is never without its sale. */
+static void check_sales(struct check *check)
+{
+    struct check_sold *sold = (struct check_sold *)(void *)check->sold.items;
+    size_t count = check->sold.count;
+    int64_t units = 0;
+
+    if (count > 0)
+        qsort(sold, count, sizeof(*sold), order_of_skus);
+    for (size_t i = 0; i < count; i++) {
+        units += sold[i].units;
+        if (i + 1 < count && sold[i + 1].sku_id == sold[i].sku_id)
+            continue;
+        if (units > 0)
+            check_broken(check,
+                         "orders have %" PRId64 " units of SKU %08" PRIx32
+                         " more than its ledger says are sold",
+                         units, sold[i].sku_id);
+        units = 0;
+    }
+    check_vector_free(&check->sold);
+}
+
 void check_orders(struct check *check)
 {
     const struct check_order_use *uses =
@@ -504,6 +578,7 @@ void check_orders(struct check *check)
         hold_check(check, &holds[i]);
     for (size_t i = 0; i < check->orders.count; i++)
         order_check(check, &orders[i]);
+    check_sales(check);
     check_vector_free(&check->orders);
     check_vector_free(&check->order_holds);
     check_vector_free(&check->order_uses);

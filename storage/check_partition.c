@@ -462,6 +462,7 @@ static void check_sku(struct check *check, const struct check_sku *sku)
 {
     int64_t available = sku->stock - sku->reserved - sku->sold;
 
+    check_note_sold(check, sku->sku_id, -sku->sold);
     if (available < 0)
         check_broken(check,
                      "SKU %s is oversold: stock %" PRId64 ", reserved %" PRId64 ", sold %" PRId64

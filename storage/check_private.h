@@ -37,6 +37,7 @@ struct check {
     struct vector orders;        /* struct check_order, ascending */
     struct vector order_holds;   /* struct check_order_hold, ascending */
     struct vector order_uses;    /* struct check_order_use */
+    struct vector sold;          /* struct check_sold */
     struct vector endpoints;     /* uint32_t: numbers of webhook endpoints, ascending */
     uint32_t endpoints_next;     /* the next number that is given to one */
     uint64_t webhooks_pending;
@@ -154,6 +155,14 @@ struct check_order_use {
     bool is_committed;
 };
 
+/* Units of a SKU that confirmed orders have, and, below 0, that its ledger says are sold. */
+struct check_sold {
+    uint32_t sku_id;
+    int64_t units;
+};
+
+void check_note_sold(struct check *check, uint32_t sku_id, int64_t units);
+
 /* Reads one partition's orders, holds and uses of coupons; in ascending order of partitions. */
 void check_orders_partition(struct check *check, uint32_t partition);
 /* Compares them, after all partitions. */
@@ -182,7 +191,9 @@ struct check_account {
     uint64_t name;  /* first: looked up by it; partition << 32 | number */
     uint64_t index; /* a hash of its address's blind index */
     uint64_t goodbye;
+    struct principal principal;
     bool is_erased;
+    bool is_being_forgotten; /* its orders are yet to be asked */
     bool has_key;
     bool has_goodbye_key; /* of an erased one's last mail */
     bool has_last_mail;
@@ -203,6 +214,8 @@ struct check_wrapping_key {
 void check_accounts_partition(struct check *check, uint32_t partition);
 /* Compares them, after all partitions. */
 void check_accounts(struct check *check);
+/* Before that: whether this is an erased account, and nothing is left to be done for it. */
+bool check_account_is_gone(const struct check *check, const struct principal *principal);
 /* Counts a data key by the vault key that wraps it. */
 void check_note_wrapping(struct check *check, const uint8_t *key, uint32_t length);
 /* Says how many data keys need a vault key that is not the current one: no damage. */

@@ -429,6 +429,13 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
     case RECORD_DELIVERY_DONE:
         encode_delivery(&writer, record);
         break;
+    case RECORD_GUEST_OF:
+        write_bytes(&writer, record->guest_of.guest.bytes, sizeof(record->guest_of.guest.bytes));
+        break;
+    case RECORD_ERASURE:
+        write_bytes(&writer, record->erasure.account.bytes, sizeof(record->erasure.account.bytes));
+        pack_uint64(&writer, (uint64_t)record->erasure.wall_ms);
+        break;
     case RECORD_KIND_COUNT:
         break;
     }

@@ -572,6 +572,13 @@ static void decode_fields(struct taker *taker, struct record *record)
     case RECORD_DELIVERY_DONE:
         decode_delivery(taker, record);
         break;
+    case RECORD_GUEST_OF:
+        take_exactly(taker, record->guest_of.guest.bytes, sizeof(record->guest_of.guest.bytes));
+        break;
+    case RECORD_ERASURE:
+        take_exactly(taker, record->erasure.account.bytes, sizeof(record->erasure.account.bytes));
+        record->erasure.wall_ms = take_time(taker);
+        break;
     case RECORD_KIND_COUNT:
         taker->error = CODEC_BAD_FORM;
         break;

@@ -24,9 +24,10 @@ static void run_payment(struct run *run, struct order_record *order)
 {
     run_8(run, &order->provider, PROVIDER_COUNT - 1);
     run_8(run, &order->payment_state, PAYMENT_STATE_COUNT - 1);
-    run_8(run, &order->attempts, UINT8_MAX);
+    run_32(run, &order->attempts);
     run_text(run, order->payment_id, sizeof(order->payment_id));
     run_text(run, order->client_secret, sizeof(order->client_secret));
+    run_long_text(run, order->redirect_url, sizeof(order->redirect_url));
     run_money(run, &order->captured_minor);
     run_money(run, &order->refunded_minor);
     run_8(run, &order->refund_count, ORDER_REFUNDS_MAX);
@@ -36,6 +37,11 @@ static void run_payment(struct run *run, struct order_record *order)
         run_64(run, &order->refunds[i].key);
         run_8(run, &order->refunds[i].state, REFUND_REFUSED);
         run_8(run, &order->refunds[i].restock, 1);
+        run_status(run, &order->refunds[i].status);
+        run_8(run, &order->refunds[i].timeline_count, ORDER_TIMELINE_MAX);
+        run_8(run, &order->refunds[i].refund_count, ORDER_REFUNDS_MAX);
+        run_8(run, &order->refunds[i].attention, ORDER_ATTENTION_ALL);
+        run_8(run, &order->refunds[i].has_tracking, 1);
         run_text(run, order->refunds[i].reason, sizeof(order->refunds[i].reason));
     }
 }
@@ -69,6 +75,8 @@ static void run_order(struct run *run, struct order_record *order)
     run_status(run, &order->goal);
     run_8(run, &order->cause, UINT8_MAX);
     run_8(run, &order->from_cart, 1);
+    run_8(run, &order->forgotten, ORDER_FORGOTTEN_ALL);
+    run_8(run, &order->attention, ORDER_ATTENTION_ALL);
     run_time(run, &order->hold.created_ms);
     run_64(run, &order->hold.sequence);
     run_32(run, &order->hold.partition);
@@ -105,7 +113,7 @@ static void run_body(struct run *run, struct record *record, size_t room)
         run_money(run, &line->discount_minor);
         run_money(run, &line->tax_minor);
         run_money(run, &line->total_minor);
-        line->tax_bp = (uint16_t)run_number(run, line->tax_bp, 2, UINT16_MAX);
+        run_32(run, &line->tax_bp);
         run_8(run, &line->tax_included, 1);
     }
     body->text_length = (uint32_t)run_number(run, body->text_length, 4,

@@ -103,4 +103,13 @@ static inline void run_text(struct run *run, char *text, size_t room)
     run_bytes(run, text, length);
 }
 
+/* The same of one that may have more than 255 bytes. */
+static inline void run_long_text(struct run *run, char *text, size_t room)
+{
+    size_t length = run->reads ? 0 : strnlen(text, room - 1);
+
+    length = (size_t)run_number(run, length, 2, room - 1);
+    run_bytes(run, text, length);
+}
+
 #endif

@@ -136,6 +136,10 @@ static bool key_is_valid(const struct record *record)
     case RECORD_DELIVERY_DONE:
         return record->subject >= 1 && record->sequence >= 1 &&
                record->sequence < CODEC_SEQUENCE_END;
+    case RECORD_GUEST_OF:
+        return record->subject >= 1 && record->sequence < CODEC_SEQUENCE_END;
+    case RECORD_ERASURE:
+        return record->subject >= 1 && record->sequence == 0;
     case RECORD_KIND_COUNT:
         break;
     }
@@ -269,6 +273,12 @@ bool codec_record_is_valid(const struct record *record)
     case RECORD_DELIVERY_DONE:
         return delivery_is_valid(&record->delivery) &&
                record->delivery.state == record->kind - RECORD_DELIVERY;
+    case RECORD_GUEST_OF:
+        return !principal_is_nobody(&record->guest_of.guest) &&
+               record->sequence == guest_of_sequence(&record->guest_of.guest);
+    case RECORD_ERASURE:
+        return !principal_is_nobody(&record->erasure.account) &&
+               time_is_valid(record->erasure.wall_ms);
     case RECORD_CART:
         return cart_is_valid(record);
     case RECORD_KIND_COUNT:

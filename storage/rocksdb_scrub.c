@@ -5,12 +5,12 @@
  *   1. all families are flushed: whatever the logs hold is in tables then, and they are deleted (a
  *      flush begins a new log; one of many families keeps its old ones alive as long as any family
  *      has something in them that is in no table; none is recycled or archived)
- *   2. the family of the data keys is merged down to its last level, which is written anew too:
- * what was deleted or replaced is in none of the new tables
+ *   2. each family with data keys (of accounts, and of orders' persons) is merged down to its last
+ *      level, which is written anew too: what was deleted or replaced is in none of the new tables
  *   3. the files that held it are waited for to be gone: readers may have them open
  *
  * Commits go on meanwhile, into new logs. Nothing here is remembered: a process that dies in the
- * midst leaves deletions in the tables of that family, and those are seen at the next start, which
+ * midst leaves deletions in the tables of a family, and those are seen at the next start, which
  * also leaves no old log. */
 #include <assert.h>
 #include <dirent.h>
@@ -30,6 +30,11 @@ enum {
     NAME_BYTES_MAX = 32, /* RocksDB's are numbers with an ending */
     PATH_BYTES_MAX = DATA_FOLDER_PATH_MAX + NAME_BYTES_MAX,
 };
+
+/* Those with wrapped data keys. A shop's own, a setting, is never erased. */
+static const enum record_kind key_kinds[] = {RECORD_ACCOUNT_KEY, RECORD_ORDER_PERSON};
+
+enum { KEY_KINDS = sizeof(key_kinds) / sizeof(key_kinds[0]) };
 
 struct names {
     char (*at)[NAME_BYTES_MAX];
@@ -87,16 +92,23 @@ static bool add_logs(const struct journal_rocksdb *journal, struct names *names)
     return is_complete;
 }
 
-/* The tables of the family. */
+static bool has_keys(const char *family)
+{
+    for (unsigned i = 0; i < KEY_KINDS; i++)
+        if (strcmp(codec_kind_name(key_kinds[i]), family) == 0)
+            return true;
+    return false;
+}
+
+/* The tables of these families. */
 static bool add_tables(const struct journal_rocksdb *journal, struct names *names)
 {
     const rocksdb_livefiles_t *files = rocksdb_livefiles(journal->database);
-    const char *family = codec_kind_name(RECORD_ACCOUNT_KEY);
     int count = rocksdb_livefiles_count(files);
     bool is_complete = true;
 
     for (int i = 0; i < count && is_complete; i++) {
-        if (strcmp(rocksdb_livefiles_column_family_name(files, i), family) == 0)
+        if (has_keys(rocksdb_livefiles_column_family_name(files, i)))
             is_complete = names_add(names, rocksdb_livefiles_name(files, i) + 1); /* no slash */
     }
     rocksdb_livefiles_destroy(files);
@@ -105,17 +117,25 @@ static bool add_tables(const struct journal_rocksdb *journal, struct names *name
 
 /* A start also deletes the files that the one before it left without need. The figures of
  * rocksdb_livefiles know nothing of what was written before the start. */
-bool journal_rocksdb_needs_scrub(struct journal_rocksdb *journal)
+static bool has_deletions(struct journal_rocksdb *journal, enum record_kind kind)
 {
     static const char label[] = "# deletions=";
-    char *properties =
-        rocksdb_property_value_cf(journal->database, journal->families[RECORD_ACCOUNT_KEY],
-                                  "rocksdb.aggregated-table-properties");
+    char *properties = rocksdb_property_value_cf(journal->database, journal->families[kind],
+                                                 "rocksdb.aggregated-table-properties");
     const char *deletions = properties == NULL ? NULL : strstr(properties, label);
     bool has_none = deletions != NULL && strtoull(deletions + strlen(label), NULL, 10) == 0;
 
     rocksdb_free(properties);
     return !has_none;
+}
+
+bool journal_rocksdb_needs_scrub(struct journal_rocksdb *journal)
+{
+    bool has_any = false;
+
+    for (unsigned i = 0; i < KEY_KINDS && !has_any; i++)
+        has_any = has_deletions(journal, key_kinds[i]);
+    return has_any;
 }
 
 static bool flush_all(struct journal_rocksdb *journal)
@@ -139,8 +159,9 @@ static void compact(struct journal_rocksdb *journal)
 
     rocksdb_compactoptions_set_exclusive_manual_compaction(options, 0);
     rocksdb_compactoptions_set_bottommost_level_compaction(options, COMPACT_LAST_LEVEL_TOO);
-    rocksdb_compact_range_cf_opt(journal->database, journal->families[RECORD_ACCOUNT_KEY], options,
-                                 NULL, 0, NULL, 0);
+    for (unsigned i = 0; i < KEY_KINDS; i++)
+        rocksdb_compact_range_cf_opt(journal->database, journal->families[key_kinds[i]], options,
+                                     NULL, 0, NULL, 0);
     rocksdb_compactoptions_destroy(options);
 }
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Everything that is stored about the caller, as one JSON document: profile, addresses, sessions,
- * the guests that it was, and reservations. Shards are asked one after the other. */
+ * the guests that it was, reservations, the cart and orders. Shards are asked one after the other.
+ */
 #include <string.h>
 
 #include "api/account_view.h"
+#include "api/accounts_export.h"
 #include "api/hold_view.h"
 
 enum { EXPORT_HOLDS_MAX = 10000 };
@@ -14,11 +16,22 @@ static void finish(struct flow *flow, bool is_complete)
 {
     struct writer writer = flow->writer;
 
-    write_literal(&writer, "],\"complete\":");
+    write_literal(&writer, ",\"complete\":");
     write_boolean(&writer, is_complete);
     write_byte(&writer, '}');
     flow->writer = (struct writer){0};
     flow_respond_json(flow, 200, &writer);
+}
+
+static void holds_done(struct flow *flow, bool is_complete)
+{
+    write_literal(&flow->writer, "],");
+    if (is_complete) {
+        export_orders(flow, finish);
+        return;
+    }
+    write_literal(&flow->writer, "\"cart\":null,\"orders\":[]");
+    finish(flow, false);
 }
 
 static void on_holds(struct api_shard *shard, struct http_exchange *exchange,
@@ -64,7 +77,7 @@ static void ask_shard(struct flow *flow)
 
     if (flow->list_shard == shard->api->shard_count || flow->list_count >= EXPORT_HOLDS_MAX ||
         writer_length(&flow->writer) > API_ANSWER_BYTES_MAX / 2) {
-        finish(flow, flow->list_shard == shard->api->shard_count);
+        holds_done(flow, flow->list_shard == shard->api->shard_count);
         return;
     }
     uint64_t cookie = pending_open(&shard->pending, flow->exchange_cookie, on_holds, flow);

@@ -186,7 +186,10 @@ static void write_shipping_text(struct writer *writer, const struct checkout *ch
     write_unsigned(writer, shipping->tax.rate_bp);
     write_literal(writer, ",\"tax_included\":");
     write_boolean(writer, shipping->tax.inclusive);
-    write_byte(writer, '\n');
+    write_literal(writer, ",\"country\":\""); /* the books need it, also without an address */
+    write_byte(writer, (char)(checkout->country >> 8));
+    write_byte(writer, (char)(checkout->country & 0xff));
+    write_literal(writer, "\"\n");
 }
 
 static void write_coupon_text(struct writer *writer, const struct checkout *checkout,
@@ -256,7 +259,7 @@ static void fill_lines(struct checkout *checkout, const struct priced *priced)
             .discount_minor = line->discount_minor,
             .tax_minor = line->tax.added_minor + line->tax.included_minor,
             .total_minor = line->total_minor,
-            .tax_bp = (uint16_t)(line->tax.rate_bp < UINT16_MAX ? line->tax.rate_bp : UINT16_MAX),
+            .tax_bp = (uint32_t)line->tax.rate_bp,
             .tax_included = line->tax.inclusive,
         };
     }

@@ -301,9 +301,10 @@ static void cart_taken(struct api_shard *shard, struct http_exchange *exchange,
 {
     struct flow *flow = user;
     const struct cart_view *cart = &message->reply.cart;
-    struct command command = {.type = COMMAND_CART_MERGE,
-                              .principal = flow->account,
-                              .cart_merge = {.guest = flow->guest, .content = &cart->content}};
+    struct command command = {
+        .type = COMMAND_CART_MERGE,
+        .principal = flow->account,
+        .cart_merge = {.guest = flow->guest, .content = &cart->content, .orders = cart->orders}};
 
     (void)shard;
     (void)exchange;

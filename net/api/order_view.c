@@ -162,6 +162,8 @@ static void write_payment(struct writer *writer, const struct order_record *orde
     write_money(writer, "refunded", is_first ? 0 : order->refunded_minor);
     if (may_pay && order->client_secret[0] != '\0')
         write_text_member(writer, "client_secret", order->client_secret);
+    if (may_pay && order->redirect_url[0] != '\0')
+        write_text_member(writer, "redirect_url", order->redirect_url);
     write_byte(writer, '}');
 }
 
@@ -274,6 +276,28 @@ static bool write_person(struct writer *writer, struct api_shard *shard,
 
 /* ---- the whole ---- */
 
+static void write_attention(struct writer *writer, uint8_t attention)
+{
+    static const struct {
+        uint8_t bit;
+        const char *text;
+    } rows[] = {
+#define X(name, bit, text) {bit, text},
+        ORDER_ATTENTIONS(X)
+#undef X
+    };
+    bool is_first = true;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if ((attention & rows[i].bit) == 0)
+            continue;
+        write_text(writer, is_first ? "\"" : ",\"");
+        write_text(writer, rows[i].text);
+        write_byte(writer, '"');
+        is_first = false;
+    }
+}
+
 static void write_staff_members(struct writer *writer, const struct order_envelope *envelope)
 {
     const struct order_record *order = &envelope->order;
@@ -284,7 +308,9 @@ static void write_staff_members(struct writer *writer, const struct order_envelo
     write_bytes(writer, principal, PRINCIPAL_TEXT_LENGTH);
     write_literal(writer, "\",\"step\":\"");
     write_text(writer, order_step_name((enum order_step)order->step));
-    write_byte(writer, '"');
+    write_literal(writer, "\",\"needs_attention\":[");
+    write_attention(writer, order->attention);
+    write_byte(writer, ']');
 }
 
 bool write_order(struct writer *writer, struct api_shard *shard,

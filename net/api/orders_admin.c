@@ -2,6 +2,7 @@
 /* What staff does with an order. What may be done when, the order says. */
 #include <string.h>
 
+#include "api/log.h"
 #include "api/order_flow.h"
 #include "api/request.h"
 
@@ -240,6 +241,22 @@ static void refuse_amount(struct refund *refund)
                            : "is more than what was paid and has not gone back");
 }
 
+/* Units that were to be for sale again, and are not: somebody should look. */
+static void log_attention(const struct order_flow *flow)
+{
+    const struct engine *engine = flow->shard->api->engine;
+    char id[RESERVATION_ID_LENGTH + 1];
+    struct log_line line;
+
+    if ((flow->answer->order.attention & ORDER_ATTENTION_RESTOCK_REFUSED) == 0 ||
+        flow->answer->replayed)
+        return;
+    order_id_format(&flow->answer->id, &engine_secrets(engine)->id_key, id);
+    log_begin(&line, LOG_WARNING, "restock_refused", engine_now(engine).wall_ms);
+    log_text(&line, "order", id);
+    log_end(&line);
+}
+
 static void refunded(struct order_flow *flow, enum outcome outcome)
 {
     struct refund *refund = (struct refund *)(void *)flow;
@@ -249,6 +266,8 @@ static void refunded(struct order_flow *flow, enum outcome outcome)
     case OUTCOME_OK:
         if (flow->answer->replayed && exchange != NULL)
             http_header_add(exchange, "Idempotent-Replayed", "true");
+        log_attention(flow);
+        order_show_refund(&flow->answer->order, refund->key);
         order_flow_respond(flow, 200);
         return;
     case OUTCOME_REFUND_TOO_LARGE:

@@ -81,7 +81,7 @@ static void taken(struct order_flow *flow, enum outcome outcome)
     order_flow_end(flow);
 }
 
-/* Of a refund the amounts are not the payment's, and the order has asked for it itself. */
+/* Of a refund the amounts are not the payment's. */
 static uint8_t state_told(const struct gateway_event *event)
 {
     return event->kind == GATEWAY_EVENT_REFUNDED || event->kind == GATEWAY_EVENT_REFUND_FAILED
@@ -110,10 +110,14 @@ static void take(struct api_call *call, uint8_t provider, const struct gateway_e
     }
     envelope = order_flow_envelope(&webhook->flow, ORDER_CALL_EVENT);
     if (envelope != NULL) {
-        envelope->event = (struct payment_event){.provider = provider,
-                                                 .state = state_told(event),
-                                                 .amount_minor = event->amount_minor,
-                                                 .captured_minor = event->captured_minor};
+        envelope->event =
+            (struct payment_event){.provider = provider,
+                                   .state = state_told(event),
+                                   .amount_minor = event->amount_minor,
+                                   .captured_minor = event->captured_minor,
+                                   .refund_failed = event->kind == GATEWAY_EVENT_REFUND_FAILED};
+        if (event->kind == GATEWAY_EVENT_REFUNDED && event->refunded_minor > 0)
+            envelope->event.refunded_minor = event->refunded_minor;
         memcpy(envelope->event.event_id, event->event_id, sizeof(envelope->event.event_id));
         memcpy(envelope->event.payment_id, event->payment_id, sizeof(envelope->event.payment_id));
         memcpy(envelope->event.currency, event->currency, sizeof(envelope->event.currency));

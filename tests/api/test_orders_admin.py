@@ -143,7 +143,7 @@ class Staff(StaffTest):
         books = self.admin.inventory(sku)
         self.assertEqual((books["sold"], books["available"]), (0, 10))
         self.wrong(self.refund(order, expect=422), "amount_minor")
-        self.assertEqual(self.refund(order, key, amount_minor=1000).json(), self.see(order), "still the first answer")
+        self.assertEqual(self.refund(order, key, amount_minor=1000).body, first.body, "still the first answer")
         acts = [(act, after) for act, _, after in self.audited(order)]
         self.assertEqual(acts, [("order_refunded", amount) for amount in (1000, PRICE, 3 * PRICE - 1000 - PRICE)])
 
@@ -207,7 +207,7 @@ class Durable(StaffTest):
     def test_after_a_kill(self):
         _, order = self.paid(2)
         key = new_key()
-        self.refund(order, key, amount_minor=7, reason="späte Lieferung")
+        first = self.refund(order, key, amount_minor=7, reason="späte Lieferung").body
         self.do(order, "fulfil", {"tracking": PARCEL})
         other = {"carrier": "UPS", "number": "1Z"}
         seen = self.do(order, "fulfil", {"tracking": other}).json()
@@ -218,7 +218,7 @@ class Durable(StaffTest):
         self.server.restart()
         self.admin, self.guest = self.server.admin(), None
         self.assertEqual((self.see(order), self.audited(order)), (seen, log))
-        self.assertEqual(self.refund(order, key, amount_minor=7, reason="späte Lieferung").json(), seen)
+        self.assertEqual(self.refund(order, key, amount_minor=7, reason="späte Lieferung").body, first)
         self.assertEqual(self.server.stop(), 0)
         checked = self.server.check()
         self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)

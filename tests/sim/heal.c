@@ -602,6 +602,7 @@ void world_heal(struct world *world)
     shoppers_check_end(world);
     sim_listeners_heal(world, settle);
     hooks_heal(world, settle);
+    shoppers_rotate(world, settle);
     let_lapse(world);
     world_forget(world, settle);
     coupons_check_end(world, settle);

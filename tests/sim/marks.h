@@ -184,6 +184,7 @@
     X(HOOK_REPLAYED, "a webhook that was given up was sent again")                                 \
     X(HOOK_OVERFLOW, "so many webhooks waited that the oldest were given up")                      \
     X(CRASH_HOOKS, "the process died with webhooks under way")                                     \
+    X(ORDER_FORGOTTEN, "an order forgot its person with an account that was erased")               \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 
 enum mark {

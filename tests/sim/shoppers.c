@@ -18,6 +18,26 @@ enum {
     RACE_MS = 75,           /* and two ticks: what the one or the other takes to come */
 };
 
+bool shoppers_is_sku(const struct world *world, uint32_t sku_id)
+{
+    for (uint32_t i = 0; i < SIM_SHOP_SKUS; i++)
+        if (world->shoppers.sku_ids[i] == sku_id)
+            return true;
+    return false;
+}
+
+/* Whether this is an account that nobody has begun to erase. */
+bool shoppers_is_account(const struct world *world, const struct principal *principal)
+{
+    for (uint32_t i = 0; i < world->people.account_count; i++) {
+        const struct account_model *account = &world->people.accounts[i];
+
+        if (principal_equal(&account->principal, principal))
+            return !principal_is_nobody(principal) && account->erases_sent == 0;
+    }
+    return false;
+}
+
 bool shoppers_is_cookie(uint64_t cookie)
 {
     return (cookie & SHOPPERS_COOKIE) != 0;
@@ -175,11 +195,24 @@ static void put_coupon(struct world *world, uint32_t index)
         envelope_free(envelope);
 }
 
+/* Now and then somebody who has an account, as long as they have it. */
+static struct principal draw_person(struct world *world, uint32_t who)
+{
+    const struct people *people = &world->people;
+    const struct account_model *account;
+
+    if (people->account_count == 0 || sim_random_chance(&world->random, 600000))
+        return shoppers_person(who);
+    account = &people->accounts[sim_random_below(&world->random, people->account_count)];
+    return shoppers_is_account(world, &account->principal) ? account->principal
+                                                           : shoppers_person(who);
+}
+
 void shoppers_reserve(struct world *world, uint32_t who)
 {
     struct shoppers_model *shoppers = &world->shoppers;
     struct shop_hold *hold = &shoppers->holds[shoppers->hold_count];
-    struct command command = {.type = COMMAND_RESERVE, .principal = shoppers_person(who)};
+    struct command command = {.type = COMMAND_RESERVE, .principal = draw_person(world, who)};
     struct command_line lines[2];
     uint32_t shard = clients_draw_shard(world);
     uint32_t first = sim_random_below(&world->random, SIM_SHOP_SKUS);
@@ -277,7 +310,9 @@ static void fill_body(const struct world *world, const struct shop_order *order,
     }
     envelope->body.text_length = 2 + order->hold % 40;
     memset(envelope->text, 'a', envelope->body.text_length);
-    envelope->person.key_length = 4;
+    envelope->person.key_length = VAULT_WRAPPED_KEY_BYTES; /* by the vault's previous key */
+    for (uint32_t i = 0; i + 1 < VAULT_WRAPPED_KEY_BYTES; i++)
+        envelope->person.key[i] = (uint8_t)(order->key.word[0] >> i % 56);
     envelope->person.email_length = 3;
     envelope->person.address_length = 5;
 }
@@ -341,6 +376,8 @@ void shoppers_checkout(struct world *world, uint32_t index)
     enum outcome outcome = OUTCOME_OVERLOADED;
 
     assert(envelope != NULL);
+    order->is_customers = order->is_customers &&
+                          shoppers_is_account(world, &world->shoppers.holds[order->hold].principal);
     if (order->state == SHOP_ASKED)
         set_expiry(world, order);
     fill_checkout(world, order, envelope);
@@ -372,6 +409,7 @@ static void new_order(struct world *world, uint32_t hold_index)
     if (hold->checkouts > 0 && !sim_random_chance(&world->random, 150000))
         return;
     *order = (struct shop_order){.who = hold->who, .hold = hold_index, .coupon = NONE};
+    order->is_customers = true;
     order->key.word[0] = hash_word(world->seed * 5 + index);
     order->key.word[1] = hash_word(order->key.word[0] + index);
     order->provider =

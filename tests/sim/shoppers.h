@@ -59,6 +59,8 @@ struct shop_order {
     uint8_t state;   /* enum shop_order_state */
     uint8_t provider;
     uint8_t from_cart;
+    bool is_forgotten; /* its person: that was acknowledged */
+    bool is_customers; /* its customer had an account whenever it was asked for */
     uint8_t refund_count;
     struct shop_refund refunds[SIM_SHOP_REFUNDS_MAX];
     uint64_t unsure_step; /* when a CREATE last ended without a word */
@@ -139,6 +141,8 @@ void shoppers_not_found(const struct world *world, const struct reservation_id *
 /* It waits for its payment, and its time is over about now. */
 bool shoppers_is_expiring(struct world *world, const struct reservation_id *order);
 
+/* What only shoppers buy: some of them are customers, whose other holds are in the books. */
+bool shoppers_is_sku(const struct world *world, uint32_t sku_id);
 /* Units of the shoppers' SKUs that are claimed at their gates. */
 uint64_t shoppers_claimed(const struct world *world);
 /* How many uses of coupons confirmed orders have. */
@@ -146,6 +150,8 @@ uint32_t shoppers_committed_uses(const struct world *world);
 
 /* No more faults: all orders end. `settle` lets everything under way end. */
 void shoppers_heal(struct world *world, void (*settle)(struct world *));
+/* After a restart: the vault's previous key is needed for none of their orders any more. */
+void shoppers_rotate(struct world *world, void (*settle)(struct world *));
 /* What is stored is what was told. */
 void shoppers_check_end(struct world *world);
 
@@ -156,6 +162,7 @@ struct shop_ask *shoppers_take_ask(struct world *world, enum shop_act act, uint3
 enum outcome shoppers_submit(struct world *world, uint32_t shard, const struct command *command,
                              struct shop_ask *ask, uint64_t cookie);
 struct principal shoppers_person(uint32_t who);
+bool shoppers_is_account(const struct world *world, const struct principal *principal);
 uint32_t shoppers_find(const struct world *world, const struct reservation_id *order);
 /* Asks for an order, and again under the same key. */
 void shoppers_checkout(struct world *world, uint32_t order);

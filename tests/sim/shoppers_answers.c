@@ -267,10 +267,14 @@ static void check_call(struct world *world, const struct shop_ask *ask, enum out
         take_refund(world, ask, outcome, envelope);
         return;
     case ORDER_CALL_FORGET:
-        is_right = outcome == OUTCOME_OK || outcome == OUTCOME_PAYMENT_IN_PROGRESS;
-        if (outcome == OUTCOME_OK)
+        is_right = outcome == OUTCOME_OK;
+        world->shoppers.orders[ask->index].is_forgotten |= outcome == OUTCOME_OK;
+        if (outcome == OUTCOME_OK && (order->forgotten & ORDER_FORGOT_PERSON) != 0)
             order_mails_forgotten(world, ask->index);
         break;
+    case ORDER_CALL_REWRAP:
+    case ORDER_CALL_KEY_FORGET:
+    case ORDER_CALL_EVENT_FORGET:
     case ORDER_CALL_FULFIL:
     case ORDER_CALL_UNWATCH:
     case ORDER_CALL_CREATE:

@@ -13,6 +13,8 @@ enum {
     ENDING_ROUNDS_MAX = 900, /* of a second */
     ROUND_MS = 1000,
     ASK_ROUNDS_MAX = 300,
+    LEISURE_MS = 20,
+    LEISURE_ROUNDS_MAX = 20 * 1000,
     CHECKED_AT_RESTART = 24,
 };
 
@@ -84,6 +86,48 @@ static void look_at_all(struct world *world, void (*settle)(struct world *))
     }
 }
 
+/* Erased accounts, by their orders: at leisure. */
+static void let_forget(struct world *world, void (*settle)(struct world *))
+{
+    for (uint32_t rounds = 0; journal_memory_count(world->journal, RECORD_ERASURE) > 0; rounds++) {
+        if (rounds == LEISURE_ROUNDS_MAX)
+            violation("liveness: %llu erased accounts are not forgotten by their orders long after "
+                      "the last fault",
+                      (unsigned long long)journal_memory_count(world->journal, RECORD_ERASURE));
+        world_advance_clock(world, LEISURE_MS);
+        settle(world);
+    }
+}
+
+static bool is_wrapped(struct world *world, const struct shop_order *order)
+{
+    const uint8_t *key = world->shoppers.record.order_person.key;
+
+    return order->state != SHOP_PLACED ||
+           !journal_memory_find(world->journal, RECORD_ORDER_PERSON, order->id.partition, 0,
+                                order->id.sequence, &world->shoppers.record) ||
+           key[VAULT_WRAPPED_KEY_BYTES - 1] == SIM_WRAPPED_NOW;
+}
+
+/* What was made since a process began is not looked at by that process: all it makes is wrapped by
+ * the current key, outside of the simulator. */
+void shoppers_rotate(struct world *world, void (*settle)(struct world *))
+{
+    struct engine_vault_keys keys = {.previous = -1};
+
+    for (uint32_t rounds = 0; keys.previous != 0; rounds++) {
+        if (rounds == LEISURE_ROUNDS_MAX)
+            violation("liveness: keys are not wrapped by the vault's current one");
+        world_advance_clock(world, LEISURE_MS);
+        settle(world);
+        engine_vault_keys(world->engine, &keys);
+    }
+    for (uint32_t i = 0; i < world->shoppers.order_count; i++)
+        if (!is_wrapped(world, &world->shoppers.orders[i]))
+            violation("the key of order %u's person is wrapped by the vault's previous key still",
+                      i);
+}
+
 void shoppers_heal(struct world *world, void (*settle)(struct world *))
 {
     if (world->profile.orders == 0)
@@ -91,6 +135,7 @@ void shoppers_heal(struct world *world, void (*settle)(struct world *))
     let_end(world, settle);
     resolve(world, settle);
     let_end(world, settle);
+    let_forget(world, settle);
     look_at_all(world, settle);
     watches_heal(world, settle);
     shoppers_check_end(world);
@@ -124,6 +169,45 @@ static void add_sold(struct store_walk *walk, const struct shop_hold *hold,
                 walk->sold[i] += (int64_t)hold->lines[line].quantity - order->restocked[line];
 }
 
+/* Whether this account is erased, in the store. */
+static bool is_erased(const struct world *world, const struct principal *principal)
+{
+    struct record *record = (struct record *)(uintptr_t)&world->shoppers.record;
+
+    for (uint32_t i = 0; i < world->people.account_count; i++) {
+        const struct account_model *account = &world->people.accounts[i];
+
+        if (principal_equal(&account->principal, principal))
+            return journal_memory_find(world->journal, RECORD_ACCOUNT, account->partition,
+                                       account->number, 0, record) &&
+                   record->account.state == ACCOUNT_ERASED;
+    }
+    return false;
+}
+
+/* A person is forgotten where that was asked for, by staff or by an erasure, and nowhere else. */
+static void check_person(struct world *world, const struct record *record, uint32_t index)
+{
+    const struct shop_order *order = &world->shoppers.orders[index];
+    uint8_t forgotten = record->order.forgotten;
+    bool forgot = (forgotten & ORDER_FORGOT_PERSON) != 0;
+    bool has_person = journal_memory_find(world->journal, RECORD_ORDER_PERSON, record->partition, 0,
+                                          record->sequence, &world->shoppers.record);
+    bool was_erased = is_erased(world, &record->order.principal);
+
+    if ((forgotten & ORDER_FORGETS_PERSON) != 0)
+        violation("order %u has ended, and has yet to forget its person", index);
+    if (has_person == forgot)
+        violation("order %u %s", index,
+                  forgot ? "keeps a person that it forgot" : "has lost its person");
+    if (order->is_forgotten && !forgot)
+        violation("order %u keeps a person that it was to forget", index);
+    if (was_erased && order->is_customers && !forgot)
+        violation("order %u keeps the person of an account that is erased", index);
+    if (was_erased && order->is_customers)
+        world_mark(world, MARK_ORDER_FORGOTTEN);
+}
+
 static void visit_past(struct store_walk *walk, const struct record *record)
 {
     struct world *world = walk->world;
@@ -139,6 +223,7 @@ static void visit_past(struct store_walk *walk, const struct record *record)
         order->id.partition != record->partition)
         violation("order %u is stored, and its customer was told otherwise", index);
     shoppers_see(world, index, &stored, &ask);
+    check_person(world, record, index);
     if (stored.status == ORDER_PENDING || stored.status == ORDER_NONE)
         violation("order %u has ended and is still to be paid", index);
     if (stored.confirmed_wall_ms == 0 && stored.captured_minor != stored.refunded_minor)
@@ -233,6 +318,9 @@ static void check_parts(const struct store_walk *walk)
 {
     const struct journal_memory *journal = walk->world->journal;
 
+    if (journal_memory_count(journal, RECORD_ERASURE) != 0)
+        violation("%llu erased accounts have not been forgotten by their orders",
+                  (unsigned long long)journal_memory_count(journal, RECORD_ERASURE));
     if (journal_memory_count(journal, RECORD_ORDER) != 0)
         violation("orders are stored as live that have ended");
     if (journal_memory_count(journal, RECORD_ORDER_BODY) != walk->orders ||

@@ -31,9 +31,10 @@ static inline void random_payment(random_source source, uint64_t *seed, struct o
 {
     order->provider = (uint8_t)random_below(source, seed, PROVIDER_COUNT);
     order->payment_state = (uint8_t)random_below(source, seed, PAYMENT_STATE_COUNT);
-    order->attempts = (uint8_t)source(seed);
+    order->attempts = (uint32_t)source(seed);
     random_name(source, seed, order->payment_id, PAYMENT_ID_MAX);
     random_name(source, seed, order->client_secret, PAYMENT_SECRET_MAX);
+    random_name(source, seed, order->redirect_url, PAYMENT_URL_MAX);
     order->captured_minor = random_money(source, seed);
     order->refunded_minor =
         (int64_t)random_below(source, seed, (uint64_t)order->captured_minor + 1);
@@ -44,6 +45,12 @@ static inline void random_payment(random_source source, uint64_t *seed, struct o
         order->refunds[i].key = source(seed);
         order->refunds[i].state = (uint8_t)random_below(source, seed, REFUND_REFUSED + 1);
         order->refunds[i].restock = (uint8_t)random_below(source, seed, 2);
+        order->refunds[i].status = (uint8_t)random_below(source, seed, ORDER_STATUS_COUNT);
+        order->refunds[i].timeline_count =
+            (uint8_t)random_below(source, seed, ORDER_TIMELINE_MAX + 1);
+        order->refunds[i].refund_count = (uint8_t)random_below(source, seed, ORDER_REFUNDS_MAX + 1);
+        order->refunds[i].attention = (uint8_t)random_below(source, seed, ORDER_ATTENTION_ALL + 1);
+        order->refunds[i].has_tracking = (uint8_t)random_below(source, seed, 2);
         random_name(source, seed, order->refunds[i].reason, REFUND_REASON_MAX);
     }
 }
@@ -64,6 +71,8 @@ static inline void random_order(random_source source, uint64_t *seed, struct ord
     order->goal = (uint8_t)random_below(source, seed, ORDER_STATUS_COUNT);
     order->cause = (uint8_t)source(seed);
     order->from_cart = (uint8_t)random_below(source, seed, 2);
+    order->attention = (uint8_t)random_below(source, seed, ORDER_ATTENTION_ALL + 1);
+    order->forgotten = (uint8_t)random_below(source, seed, ORDER_FORGOTTEN_ALL + 1);
     order->hold.created_ms = random_time(source, seed);
     order->hold.sequence = 1 + random_below(source, seed, (1ULL << 40) - 1);
     order->hold.partition = (uint32_t)random_below(source, seed, PARTITIONS_MAX);
@@ -103,7 +112,7 @@ static inline void random_order_body(random_source source, uint64_t *seed, struc
             .discount_minor = random_money(source, seed),
             .tax_minor = random_money(source, seed),
             .total_minor = random_money(source, seed),
-            .tax_bp = (uint16_t)source(seed),
+            .tax_bp = (uint32_t)source(seed),
             .tax_included = (uint8_t)random_below(source, seed, 2),
         };
     }

@@ -17,6 +17,7 @@ struct till {
     int64_t captured;
     int64_t refunded;
     bool is_cancelled;
+    bool has_url;
 };
 
 static struct till till;
@@ -71,6 +72,8 @@ static bool call_till(void *self, struct gateway_job *job)
         job->result = GATEWAY_UNKNOWN;
     if (job->operation == GATEWAY_CREATE)
         strcpy(job->payment_id, "pay_1");
+    if (job->operation == GATEWAY_CREATE && till.has_url)
+        memset(job->redirect_url, 'u', PAYMENT_URL_MAX);
     job->state = till.mute[job->operation] ? PAYMENT_NONE : state_of_payment();
     job->captured_minor = till.captured;
     job->refunded_minor = till.refunded;
@@ -780,6 +783,195 @@ static void nobody_is_told_who_was_forgotten(void **state)
     assert_mails(fixture, 1, 0);
 }
 
+static struct order_envelope ask_refund(struct fixture *fixture, const struct order_envelope *order,
+                                        uint64_t key, int64_t amount_minor, uint32_t units)
+{
+    struct order_envelope answer = about(order, ORDER_CALL_REFUND);
+
+    answer.authority = AUTHORITY_STAFF;
+    answer.amount_minor = amount_minor;
+    answer.refund_key = key;
+    answer.restock = units > 0;
+    answer.quantities[0] = units;
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    return answer;
+}
+
+static struct engine_metrics metrics_of(const struct fixture *fixture)
+{
+    struct engine_metrics metrics;
+
+    engine_metrics(fixture->engine, &metrics);
+    return metrics;
+}
+
+/* Somebody else's units were restocked too many times: these cannot be, and that is told. */
+static void units_that_cannot_be_put_back_are_told_of(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct command command = {.type = COMMAND_STOCK_RESTOCK};
+    struct order_envelope answer;
+    struct message reply;
+
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_OK);
+    command.restock.sku_id = order.body.lines[0].sku_id;
+    command.restock.quantity = 1;
+    command.restock.key.word[0] = 77;
+    assert_int_equal(fixture_do(fixture, 0, &command, &reply), OUTCOME_OK);
+    assert_stock(fixture, "SHOE", 9, 0, 1);
+    answer = ask_refund(fixture, &order, 5, 2 * PRICE, 2);
+    assert_int_equal(answer.order.status, ORDER_REFUNDED);
+    assert_int_equal(answer.order.attention, ORDER_ATTENTION_RESTOCK_REFUSED);
+    assert_int_equal(answer.order.restocked[0], 0);
+    assert_stock(fixture, "SHOE", 9, 0, 1);
+    assert_int_equal(metrics_of(fixture).orders_restock_refused, 1);
+    assert_int_equal(fixture_crash(fixture), 0);
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.attention, ORDER_ATTENTION_RESTOCK_REFUSED);
+    assert_int_equal(metrics_of(fixture).orders_restock_refused, 0); /* it was counted */
+}
+
+/* The process ends with the units back on the shelf and the order not knowing it, and begins again
+ * long after; others come for room for their keys first. */
+static void a_restocking_is_done_once_however_long_the_shop_was_closed(void **state)
+{
+    enum { LATER_MS = 72 * 3600 * 1000 };
+    struct fixture *fixture = *state;
+    struct command restock = {.type = COMMAND_STOCK_RESTOCK};
+    struct command adjust = {.type = COMMAND_STOCK_ADJUST, .authority = AUTHORITY_STAFF};
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+    struct message reply;
+    char key[8];
+
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_OK);
+    restock.restock.sku_id = order.body.lines[0].sku_id;
+    restock.restock.quantity = 1;
+    restock.restock.key.word[0] = 77;
+    assert_int_equal(fixture_do(fixture, 0, &restock, &reply), OUTCOME_OK);
+    fixture->now.wall_ms += LATER_MS;
+    assert_int_equal(fixture_crash(fixture), 0);
+    adjust.stock.sku = text("SHOE");
+    adjust.stock.reason = text("found");
+    adjust.stock.value = 1;
+    for (unsigned i = 0; i < 70; i++) {
+        snprintf(key, sizeof(key), "k%u", i);
+        adjust.stock.key = text(key);
+        adjust.stock.body = text("body");
+        assert_int_equal(fixture_do(fixture, 0, &adjust, &reply), OUTCOME_OK);
+    }
+    assert_int_equal(fixture_do(fixture, 0, &restock, &reply), OUTCOME_OK);
+    assert_int_equal(reply.reply.replayed, 1);
+    assert_stock(fixture, "SHOE", 79, 0, 1);
+}
+
+static void a_refund_is_answered_as_it_was_at_first(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope first;
+    struct order_envelope again;
+
+    assert_int_equal(pay(fixture, &order, &first), OUTCOME_OK);
+    first = ask_refund(fixture, &order, 5, 100, 1);
+    ask_refund(fixture, &order, 6, 0, 0);
+    again = ask_refund(fixture, &order, 5, 100, 1);
+    assert_int_equal(again.replayed, 1);
+    assert_int_equal(again.order.status, ORDER_REFUNDED);
+    order_show_refund(&again.order, 5);
+    assert_int_equal(again.order.status, ORDER_PARTIALLY_REFUNDED);
+    assert_int_equal(again.order.refund_count, 1);
+    assert_int_equal(again.order.refunded_minor, 100);
+    assert_int_equal(again.order.timeline_count, first.order.timeline_count);
+    order_show_refund(&again.order, 9); /* another's: nothing changes */
+    assert_int_equal(again.order.refund_count, 1);
+}
+
+static enum outcome tell_refund(struct fixture *fixture, const struct order_envelope *order,
+                                const char *event, int64_t refunded_minor)
+{
+    struct order_envelope envelope = about(order, ORDER_CALL_EVENT);
+
+    envelope.authority = AUTHORITY_STAFF;
+    strcpy(envelope.event.event_id, event);
+    strcpy(envelope.event.payment_id, "pay_1");
+    memcpy(envelope.event.currency, "EUR", 4);
+    envelope.event.refunded_minor = refunded_minor;
+    envelope.event.refund_failed = refunded_minor == 0;
+    return ask(fixture, &envelope);
+}
+
+static void a_refund_made_at_the_gateway_is_in_the_books(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_OK);
+    till.refunded = 300;
+    assert_int_equal(tell_refund(fixture, &order, "evt_1", 300), OUTCOME_OK);
+    assert_int_equal(tell_refund(fixture, &order, "evt_1", 300), OUTCOME_OK);
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.refunded_minor, 300);
+    assert_int_equal(answer.order.status, ORDER_PARTIALLY_REFUNDED);
+    assert_int_equal(answer.order.attention, ORDER_ATTENTION_REFUNDED_ELSEWHERE);
+    /* Others that no event has told of are seen with the answer to our own. */
+    till.refunded += 50;
+    answer = ask_refund(fixture, &order, 5, 100, 0);
+    assert_int_equal(answer.order.refunded_minor, 450);
+    assert_int_equal(answer.order.refund_count, 3);
+    /* As many as there is room for, and more. */
+    for (int64_t i = 0; i < ORDER_REFUNDS_MAX; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "evt_more%d", (int)i);
+        till.refunded++;
+        assert_int_equal(tell_refund(fixture, &order, name, 451 + i), OUTCOME_OK);
+    }
+    assert_int_equal(tell_refund(fixture, &order, "evt_fail", 0), OUTCOME_OK);
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.refunded_minor, 450 + ORDER_REFUNDS_MAX);
+    assert_int_equal(answer.order.refund_count, ORDER_REFUNDS_MAX);
+    assert_int_equal(answer.order.attention,
+                     ORDER_ATTENTION_REFUNDED_ELSEWHERE | ORDER_ATTENTION_REFUND_FAILED);
+    assert_int_equal(metrics_of(fixture).orders_refunded_elsewhere, 1);
+    assert_int_equal(metrics_of(fixture).orders_refund_failed, 1);
+}
+
+static void where_to_pay_is_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order;
+    struct order_envelope answer;
+
+    till.has_url = true;
+    order = make_order(fixture, 1);
+    assert_int_equal(fixture_crash(fixture), 0);
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(strlen(answer.order.redirect_url), PAYMENT_URL_MAX);
+}
+
+/* Each try has a key of its own at the gateway, however many there are. */
+static void a_card_may_be_declined_often(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    till.result[GATEWAY_CONFIRM] = GATEWAY_DECLINED;
+    for (unsigned i = 0; i < 300; i++) {
+        till.count = 0;
+        assert_int_equal(pay(fixture, &order, &answer), OUTCOME_PAYMENT_DECLINED);
+    }
+    assert_int_equal(answer.order.attempts, 300);
+    assert_non_null(strstr(till.calls[0].key, "-confirm-300"));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -805,6 +997,12 @@ int main(void)
         TEST(without_a_way_none_is_owed),
         TEST(one_that_was_refused_is_kept_and_can_be_sent_again),
         TEST(nobody_is_told_who_was_forgotten),
+        TEST(units_that_cannot_be_put_back_are_told_of),
+        TEST(a_restocking_is_done_once_however_long_the_shop_was_closed),
+        TEST(a_refund_is_answered_as_it_was_at_first),
+        TEST(a_refund_made_at_the_gateway_is_in_the_books),
+        TEST(where_to_pay_is_kept),
+        TEST(a_card_may_be_declined_often),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -135,6 +135,34 @@ static void plant_goodbye_of_a_customer(void)
     key_of(PAUL)->sequence = 1;
 }
 
+static void erasure(uint32_t number)
+{
+    struct record *record = place(RECORD_ERASURE, number);
+
+    record->erasure.account = person(number);
+    record->erasure.wall_ms = TEST_WALL_MS;
+}
+
+/* Its orders are yet to forget it: the address that is not released is the other thing to do. */
+static void plant_erasure(void)
+{
+    plant_unreleased_address();
+    erasure(MARY);
+}
+
+static void plant_erasure_of_a_customer(void)
+{
+    erasure(PAUL);
+}
+
+static void plant_guest_of_nobody(void)
+{
+    struct record *record = place(RECORD_GUEST_OF, 9);
+
+    record->guest_of.guest = person(5);
+    record->sequence = guest_of_sequence(&record->guest_of.guest);
+}
+
 static void plant_lost_address(void)
 {
     address(PAUL, PAUL)->operation = RECORD_DELETE;
@@ -189,6 +217,9 @@ static void test_accounts(void **state)
         {plant_goodbye, CHECK_OK, "2 unfinished"},
         {plant_goodbye_without_mail, CHECK_BROKEN, "the key of its last mail is there without it"},
         {plant_goodbye_without_key, CHECK_BROKEN, "the key of the last mail of account 1 of"},
+        {plant_erasure, CHECK_OK, "3 unfinished"},
+        {plant_erasure_of_a_customer, CHECK_BROKEN, "by its orders, and is not erased"},
+        {plant_guest_of_nobody, CHECK_BROKEN, "a guest was account 9 of partition 1, which there"},
         {plant_goodbye_of_a_customer, CHECK_BROKEN, "last mail, and is not erased"},
         {plant_lost_address, CHECK_BROKEN, "the address of account 2 of partition 1 is not known"},
         {plant_stolen_address, CHECK_BROKEN,

@@ -101,6 +101,16 @@ static struct record *checkout(uint64_t number)
     return record;
 }
 
+static struct order_person_record *data_of(uint64_t number)
+{
+    struct order_person_record *data = &place(RECORD_ORDER_PERSON, number)->order_person;
+
+    data->key_length = WRAPPED_KEY_MAX;
+    data->email_length = 20;
+    data->address_length = 50;
+    return data;
+}
+
 static void build_orders(void)
 {
     struct record *floor;
@@ -111,6 +121,7 @@ static void build_orders(void)
         body(number);
         owner(number);
         checkout(number);
+        data_of(number);
     }
     floor = test_record(&fixture.batch, RECORD_FLOOR, HOME, 0, 0);
     floor->subject = FLOOR_ORDERS;
@@ -198,6 +209,77 @@ static void plant_lost_owner(void)
 static void plant_lost_key(void)
 {
     checkout(PAID)->operation = RECORD_DELETE;
+}
+
+static void plant_lost_person(void)
+{
+    place(RECORD_ORDER_PERSON, PAID)->operation = RECORD_DELETE;
+}
+
+static void plant_forgotten(void)
+{
+    plant_lost_person();
+    plant_lost_key();
+    order(PAID)->forgotten = ORDER_FORGOT_PERSON | ORDER_FORGOT_KEY;
+    order(OPEN)->forgotten = ORDER_FORGETS_PERSON;
+}
+
+static void plant_forgotten_person_kept(void)
+{
+    order(PAID)->forgotten = ORDER_FORGOT_PERSON;
+}
+
+static void plant_forgotten_key_kept(void)
+{
+    order(PAID)->forgotten = ORDER_FORGOT_KEY;
+}
+
+static void plant_forgets_for_ever(void)
+{
+    order(PAID)->forgotten = ORDER_FORGETS_PERSON;
+}
+
+/* The customer is no more; the second order is to forget when it ends. */
+static void plant_erased_customer(void)
+{
+    struct principal customer = {{0, HOME, 0, 0, 0, 1, 9}};
+    struct record *record = place(RECORD_ACCOUNT, 0);
+
+    record->subject = 1;
+    record->account.principal = customer;
+    record->account.state = ACCOUNT_ERASED;
+    record->account.next_id = 1;
+    record->account.credentials = 1;
+    record = place(RECORD_FLOOR, 0);
+    record->subject = FLOOR_ACCOUNTS;
+    record->floor.next_sequence = 2;
+    order(PAID)->principal = customer;
+    owner(PAID)->operation = RECORD_DELETE;
+    record = place(RECORD_ORDER_OF, PAID);
+    record->subject = order_of_subject(&customer);
+    record->order_of.principal = customer;
+    record->order_of.created_wall_ms = TEST_WALL_MS;
+}
+
+static void plant_erasure_under_way(void)
+{
+    struct record *record;
+
+    plant_erased_customer();
+    record = place(RECORD_ERASURE, 0);
+    record->subject = 1;
+    record->erasure.account = (struct principal){{0, HOME, 0, 0, 0, 1, 9}};
+    record->erasure.wall_ms = TEST_WALL_MS;
+}
+
+/* Its reservation is forgotten: order and ledger are all that tells what it had. */
+static void plant_never_sold(void)
+{
+    struct order_body_record *lines = body(PAID);
+
+    lines->lines[0].quantity = 4;
+    lines->lines[0].unit_price_minor = PRICE / 2;
+    order(PAID)->hold.sequence = 1;
 }
 
 static void plant_owner_of_nobody(void)
@@ -331,6 +413,14 @@ static void test_orders(void **state)
         {plant_lost_body, CHECK_BROKEN, "order 1 of partition 1 lacks its body"},
         {plant_lost_owner, CHECK_BROKEN, "order 1 of partition 1 lacks its owner's entry"},
         {plant_lost_key, CHECK_BROKEN, "order 1 of partition 1 lacks its checkout's key"},
+        {plant_lost_person, CHECK_BROKEN, "order 1 of partition 1 lacks its person's data"},
+        {plant_forgotten, CHECK_OK, "1 unfinished"},
+        {plant_forgotten_person_kept, CHECK_BROKEN, "that it forgot, and has, its person's data"},
+        {plant_forgotten_key_kept, CHECK_BROKEN, "that it forgot, and has, its checkout's key"},
+        {plant_forgets_for_ever, CHECK_BROKEN, "has ended, and has not forgotten its person"},
+        {plant_never_sold, CHECK_BROKEN, "orders have 2 units of SKU 00100000 more than its"},
+        {plant_erased_customer, CHECK_BROKEN, "keeps the person of an account that is erased"},
+        {plant_erasure_under_way, CHECK_OK, "2 unfinished"},
         {plant_owner_of_nobody, CHECK_BROKEN, "an owner's entry is of order 9 of partition 1"},
         {plant_other_owner, CHECK_BROKEN, "order 1 of partition 1 is entered as another's"},
         {plant_body_of_nobody, CHECK_BROKEN, "a body is of order 9 of partition 1"},

@@ -266,6 +266,17 @@ static void random_rest(uint64_t *seed, struct record *record)
     case RECORD_DELIVERY_DONE:
         random_delivery_record(test_random, seed, record);
         break;
+    case RECORD_GUEST_OF:
+        random_bytes(test_random, seed, record->guest_of.guest.bytes, 16);
+        record->subject = 1 + (uint32_t)random_number(seed, UINT32_MAX - 1);
+        record->sequence = guest_of_sequence(&record->guest_of.guest);
+        break;
+    case RECORD_ERASURE:
+        random_bytes(test_random, seed, record->erasure.account.bytes, 16);
+        record->erasure.wall_ms = random_time(test_random, seed);
+        record->subject = 1 + (uint32_t)random_number(seed, UINT32_MAX - 1);
+        record->sequence = 0;
+        break;
     case RECORD_PRODUCT:
     case RECORD_HOLD:
     case RECORD_KIND_COUNT:
