@@ -149,7 +149,7 @@ struct store_walk {
     int64_t kept_minor; /* captured and not refunded */
     uint32_t uses[SIM_SHOP_COUPONS];
     uint32_t orders;
-    uint32_t forgotten;
+    uint32_t keys; /* orders that their checkout's key finds still */
 };
 
 static uint32_t find_key(const struct world *world, const struct hash128 *key)
@@ -232,6 +232,7 @@ static void visit_past(struct store_walk *walk, const struct record *record)
                   (long long)stored.refunded_minor, (long long)stored.captured_minor);
     order_mails_check(world, index, record);
     walk->orders++;
+    walk->keys += (stored.forgotten & ORDER_FORGOT_KEY) == 0;
     walk->kept_minor += stored.captured_minor - stored.refunded_minor;
     if (stored.confirmed_wall_ms == 0)
         return;
@@ -325,8 +326,9 @@ static void check_parts(const struct store_walk *walk)
         violation("orders are stored as live that have ended");
     if (journal_memory_count(journal, RECORD_ORDER_BODY) != walk->orders ||
         journal_memory_count(journal, RECORD_ORDER_OF) != walk->orders ||
-        journal_memory_count(journal, RECORD_CHECKOUT) != walk->orders)
-        violation("of %u orders %llu bodies, %llu owners and %llu keys are stored", walk->orders,
+        journal_memory_count(journal, RECORD_CHECKOUT) != walk->keys)
+        violation("of %u orders, %u with keys, %llu bodies, %llu owners and %llu keys are stored",
+                  walk->orders, walk->keys,
                   (unsigned long long)journal_memory_count(journal, RECORD_ORDER_BODY),
                   (unsigned long long)journal_memory_count(journal, RECORD_ORDER_OF),
                   (unsigned long long)journal_memory_count(journal, RECORD_CHECKOUT));
