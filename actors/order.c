@@ -37,6 +37,24 @@ bool order_is_final(enum order_status status)
     return successors[status] == 0;
 }
 
+/* Without tracking it can be delivered as well; the timeline may have ended before. */
+static bool was_sent(const struct order_record *order)
+{
+    bool was = order->tracking[0] != '\0';
+
+    for (uint32_t i = 0; i < order->timeline_count; i++)
+        was = was || order->timeline[i].status == ORDER_SHIPPED ||
+              order->timeline[i].status == ORDER_DELIVERED;
+    return was;
+}
+
+bool order_is_to_be_sent(const struct order_record *order)
+{
+    return (order->status == ORDER_CONFIRMED || order->status == ORDER_FULFILLING ||
+            order->status == ORDER_PARTIALLY_REFUNDED) &&
+           !was_sent(order);
+}
+
 /* ---- what a turn leaves ---- */
 
 /* With its key goes what was sealed under it; the books stay, under a number that names nobody. */
@@ -63,7 +81,7 @@ void order_persist(const struct order_turn *turn)
     bool is_past = order_is_past(order);
     struct record *record;
 
-    if (is_past && (order->forgotten & ORDER_FORGETS_PERSON) != 0 &&
+    if (is_past && (order->forgotten & ORDER_FORGETS_PERSON) != 0 && !order_is_to_be_sent(order) &&
         !(MUTANT(LIVE_ORDER_NOT_FORGOTTEN) && !turn->was_past))
         forget_person(turn);
     record = effects_record(turn->effects, is_past ? RECORD_ORDER_PAST : RECORD_ORDER,

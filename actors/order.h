@@ -47,7 +47,8 @@
     X(REFUND)      /* `amount_minor` (0: all that is left), `quantities` to restock */             \
     X(MAIL_RESULT) /* of the mail of occasion `mail_occasion`: what became of it */                \
     X(UNWATCH)     /* the host's: takes `watch` back */                                            \
-    X(FORGET) /* the person: the key is destroyed; of one that lives as soon as it has ended */    \
+    X(FORGET) /* the person: the key is destroyed; of one that lives, or is to be sent, after that \
+               */                                                                                  \
     X(REWRAP) /* `person.key`, if it is `old_key` still; STALE */                                  \
     X(KEY_FORGET) /* its checkout's, if it is past and older than ORDER_KEY_KEPT_S; else STALE */  \
     X(EVENT_FORGET) /* the entry of `event`, whose order need not be there any more */
@@ -232,6 +233,9 @@ static inline bool order_is_past(const struct order_record *order)
 {
     return order->step == STEP_NONE;
 }
+
+/* Whether what is paid has yet to be sent: until then its person is needed. */
+bool order_is_to_be_sent(const struct order_record *order);
 
 /* Takes a stored record in: ORDER, ORDER_PAST. After a restart. */
 void order_load(struct order_subject *subject, const struct record *record);

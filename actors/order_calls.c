@@ -476,7 +476,8 @@ static enum outcome refund(const struct order_turn *turn, struct order_envelope 
 
 /* ---- what is to be known no longer ---- */
 
-/* As long as something is pending its person may be needed: it is forgotten with the last step. */
+/* As long as something is pending, or to be sent, its person may be needed: it is forgotten with
+ * the last of it. */
 static enum outcome forget(const struct order_turn *turn, struct order_envelope *envelope)
 {
     struct order_record *order = &turn->subject->order;

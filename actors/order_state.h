@@ -156,7 +156,7 @@ struct order_refund {
 
 /* What an order no longer knows, or is to know no longer: bits of `forgotten`. */
 enum order_forgotten {
-    ORDER_FORGETS_PERSON = 1, /* as soon as nothing is pending for it */
+    ORDER_FORGETS_PERSON = 1, /* as soon as nothing is pending for it, nor to be sent */
     ORDER_FORGOT_PERSON = 2,
     ORDER_FORGOT_KEY = 4, /* of its checkout: it may make another order now */
     ORDER_FORGOTTEN_ALL = 7,

@@ -44,6 +44,7 @@ struct check_order {
     bool has_key;
     bool has_person;
     uint8_t forgotten;
+    bool is_to_be_sent;
     bool was_confirmed;
     uint8_t mails;         /* that were ever owed */
     uint32_t refunds_done; /* bits, by their place */
@@ -168,6 +169,7 @@ static bool visit_order(void *arg, const struct record *record)
     added->coupon_number = order->coupon_number;
     added->has_coupon = order->coupon[0] != '\0';
     added->forgotten = order->forgotten;
+    added->is_to_be_sent = order_is_to_be_sent(order);
     added->step = order->step;
     added->was_confirmed = order->confirmed_wall_ms != 0;
     added->mails = order->mails;
@@ -484,7 +486,8 @@ static void check_forgotten(struct check *check, const struct check_order *order
         check_account_is_gone(check, &order->principal))
         check_broken(check, ORDER_FORMAT " keeps the person of an account that is erased",
                      ORDER_OF(order->number));
-    if ((order->forgotten & ORDER_FORGETS_PERSON) != 0 && order->step == STEP_NONE)
+    if ((order->forgotten & ORDER_FORGETS_PERSON) != 0 && order->step == STEP_NONE &&
+        !order->is_to_be_sent)
         check_broken(check, ORDER_FORMAT " has ended, and has not forgotten its person",
                      ORDER_OF(order->number));
 }

@@ -31,6 +31,10 @@ class ForgetTest(unittest.TestCase):
         order = check_out(client, purchase(client.hold(sku), **fields), expect=201).json()
         return pay(client, order, expect=200).json()
 
+    def ship(self, order):
+        tracking = {"tracking": {"carrier": "DHL", "number": "J1"}}
+        return self.admin.call("POST", f"/v1/admin/orders/{order['id']}/fulfil", tracking, expect=200).json()
+
     def forgot(self, order):
         seen = self.see(order)
         return seen["email"] is None and seen["shipping_address"] is None
@@ -48,7 +52,7 @@ class Erasure(ForgetTest):
         street = f"street{new_key()[:14]}"
         address = {**ADDRESS, "line1": street}
         guest, other = self.server.guest(), register(self.server)
-        first = self.paid(guest, sku, shipping_address=address)
+        first = self.ship(self.paid(guest, sku, shipping_address=address))
         ann = register(self.server, token=guest.token)
         second = self.paid(ann, sku, email=ann.email, shipping_address=address)
         third = check_out(ann, purchase(ann.hold(sku), shipping_address=address), expect=201).json()
@@ -58,12 +62,17 @@ class Erasure(ForgetTest):
         self.assertEqual([order["id"] for order in found], [second["id"]])
         before = self.see(second)
         ann.call("DELETE", "/v1/me", {"password": PASSWORD}, expect=204)
-        for order in (first, second):
-            wait_until(lambda order=order: self.forgot(order), 10, "a past order's forgetting")
+        wait_until(lambda: self.forgot(first), 10, "a shipped order's forgetting")
+        self.assertEqual(self.see(second)["shipping_address"]["line1"], street, "it is paid, and to be sent")
+        self.ship(second)
+        wait_until(lambda: self.forgot(second), 10, "a past order's forgetting")
         self.assertEqual(self.see(third)["shipping_address"]["line1"], street, "it may be paid yet")
         after = self.see(second)
-        for kept in ("items", "totals", "payment", "shipping", "timeline", "principal"):
+        for kept in ("items", "totals", "payment", "principal"):
             self.assertEqual(after[kept], before[kept], kept)
+        self.assertEqual(after["shipping"], {**before["shipping"], "tracking": {"carrier": "DHL", "number": "J1"}})
+        self.assertEqual(after["timeline"][:-1], before["timeline"])
+        self.assertEqual(after["timeline"][-1]["status"], "shipped")
         self.assertEqual(after["shipping"]["country"], "CH")
         self.assertEqual(self.admin.call("GET", f"/v1/admin/orders?q={ann.email}", expect=200).json()["data"], [])
         self.assertEqual(self.see(others)["email"], others["email"])
@@ -82,7 +91,7 @@ class Erasure(ForgetTest):
     def test_a_kill_in_the_middle_leaves_nobody_behind(self):
         sku = self.admin.create_sku(100)
         people = [register(self.server) for _ in range(12)]
-        orders = [self.paid(person, sku) for person in people for _ in range(2)]
+        orders = [self.ship(self.paid(person, sku)) for person in people for _ in range(2)]
         for person in people:
             put_in_cart(person, sku)
             person.call("DELETE", "/v1/me", {"password": PASSWORD}, expect=204)

@@ -269,13 +269,15 @@ static void check_call(struct world *world, const struct shop_ask *ask, enum out
     case ORDER_CALL_FORGET:
         is_right = outcome == OUTCOME_OK;
         world->shoppers.orders[ask->index].is_forgotten |= outcome == OUTCOME_OK;
-        if (outcome == OUTCOME_OK && (order->forgotten & ORDER_FORGOT_PERSON) != 0)
-            order_mails_forgotten(world, ask->index);
+        break;
+    case ORDER_CALL_FULFIL:
+        if (outcome == OUTCOME_OK && order->status == ORDER_SHIPPED &&
+            (order->forgotten & ORDER_FORGOT_PERSON) != 0)
+            world_mark(world, MARK_ORDER_SENT_FORGOTTEN);
         break;
     case ORDER_CALL_REWRAP:
     case ORDER_CALL_KEY_FORGET:
     case ORDER_CALL_EVENT_FORGET:
-    case ORDER_CALL_FULFIL:
     case ORDER_CALL_UNWATCH:
     case ORDER_CALL_CREATE:
     case ORDER_CALL_EVENT:
@@ -307,6 +309,8 @@ static void take_order(struct world *world, const struct shop_ask *ask, enum out
     if (outcome == OUTCOME_NOT_FOUND)
         violation("I2: order %u, which was acknowledged, is not found", ask->index);
     check_call(world, ask, outcome, envelope);
+    if ((envelope->order.forgotten & ORDER_FORGOT_PERSON) != 0)
+        order_mails_forgotten(world, ask->index); /* none leaves from now on */
     shoppers_see(world, ask->index, &envelope->order, ask);
 }
 

@@ -185,6 +185,20 @@ static bool is_erased(const struct world *world, const struct principal *princip
     return false;
 }
 
+/* What was paid and not sent keeps its person until then. */
+static bool waits_for_parcel(const struct order_record *order)
+{
+    if (order->confirmed_wall_ms == 0 || order->status == ORDER_CANCELLED ||
+        order->status == ORDER_REFUNDED)
+        return false;
+    for (uint32_t i = 0; i < order->timeline_count; i++)
+        if (order->timeline[i].status == ORDER_SHIPPED ||
+            order->timeline[i].status == ORDER_DELIVERED)
+            return false;
+    return order->status != ORDER_SHIPPED && order->status != ORDER_DELIVERED &&
+           order->tracking[0] == '\0';
+}
+
 /* A person is forgotten where that was asked for, by staff or by an erasure, and nowhere else. */
 static void check_person(struct world *world, const struct record *record, uint32_t index)
 {
@@ -194,18 +208,19 @@ static void check_person(struct world *world, const struct record *record, uint3
     bool has_person = journal_memory_find(world->journal, RECORD_ORDER_PERSON, record->partition, 0,
                                           record->sequence, &world->shoppers.record);
     bool was_erased = is_erased(world, &record->order.principal);
+    bool forgets = (forgotten & ORDER_FORGETS_PERSON) != 0;
 
-    if ((forgotten & ORDER_FORGETS_PERSON) != 0)
+    if (forgets && !waits_for_parcel(&record->order))
         violation("order %u has ended, and has yet to forget its person", index);
     if (has_person == forgot)
         violation("order %u %s", index,
                   forgot ? "keeps a person that it forgot" : "has lost its person");
-    if (order->is_forgotten && !forgot)
+    if (order->is_forgotten && !forgot && !forgets)
         violation("order %u keeps a person that it was to forget", index);
-    if (was_erased && order->is_customers && !forgot)
+    if (was_erased && order->is_customers && !forgot && !forgets)
         violation("order %u keeps the person of an account that is erased", index);
     if (was_erased && order->is_customers)
-        world_mark(world, MARK_ORDER_FORGOTTEN);
+        world_mark(world, forgets ? MARK_ORDER_KEPT_TO_SEND : MARK_ORDER_FORGOTTEN);
 }
 
 static void visit_past(struct store_walk *walk, const struct record *record)

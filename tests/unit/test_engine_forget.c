@@ -276,6 +276,24 @@ static struct order_envelope make_paid(struct fixture *fixture, const struct pri
     return order;
 }
 
+static void send(struct fixture *fixture, const struct order_envelope *order)
+{
+    struct order_envelope answer = about(order, ORDER_CALL_FULFIL);
+
+    strcpy(answer.tracking, "T1");
+    assert_int_equal(ask_order(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_SHIPPED);
+}
+
+static struct order_envelope make_sent(struct fixture *fixture, const struct principal *who,
+                                       uint64_t key)
+{
+    struct order_envelope order = make_paid(fixture, who, key);
+
+    send(fixture, &order);
+    return order;
+}
+
 static struct order_envelope get(struct fixture *fixture, const struct order_envelope *order)
 {
     struct order_envelope answer = about(order, ORDER_CALL_GET);
@@ -458,10 +476,10 @@ static void an_erasure_reaches_orders_and_cart(void **state)
     struct principal person = register_person(fixture, 1);
     struct principal other = register_person(fixture, 2);
     struct order_envelope orders[3];
-    struct order_envelope others = make_paid(fixture, &other, 50);
+    struct order_envelope others = make_sent(fixture, &other, 50);
 
     for (uint64_t i = 0; i < 3; i++)
-        orders[i] = make_paid(fixture, &person, 100 + i);
+        orders[i] = make_sent(fixture, &person, 100 + i);
     fill_cart(fixture, &person);
     fill_cart(fixture, &other);
     erase(fixture, &person);
@@ -475,7 +493,7 @@ static void an_erasure_reaches_orders_and_cart(void **state)
     assert_true(knows_person(fixture, &others));
     assert_true(has_cart(fixture, &other));
     /* What was on its way at the erasure is met by the second pass, and that one is the last. */
-    orders[0] = make_paid(fixture, &person, 200);
+    orders[0] = make_sent(fixture, &person, 200);
     fill_cart(fixture, &person);
     assert_int_equal(stored(fixture, RECORD_ERASURE), 1);
     pass(fixture, ERASURE_SETTLE_MS + 2 * SECOND_MS);
@@ -495,7 +513,7 @@ static void an_erasure_reaches_all_guests_that_it_was(void **state)
     for (uint8_t i = 0; i < GUESTS; i++) {
         struct principal guest = guest_of(i);
 
-        orders[i] = make_paid(fixture, &guest, 100 + i);
+        orders[i] = make_sent(fixture, &guest, 100 + i);
         become(fixture, &guest, &person);
     }
     _Static_assert((int)GUESTS > (int)ACCOUNT_ALIASES_MAX, "more than it names");
@@ -518,7 +536,7 @@ static void an_erasure_is_taken_up_after_a_crash(void **state)
     struct order_envelope orders[8];
 
     for (uint8_t i = 0; i < 8; i++)
-        orders[i] = make_paid(fixture, i % 2 == 0 ? &guest : &person, 100 + i);
+        orders[i] = make_sent(fixture, i % 2 == 0 ? &guest : &person, 100 + i);
     fill_cart(fixture, &person);
     become(fixture, &guest, &person);
     erase(fixture, &person);
@@ -548,6 +566,8 @@ static void an_order_that_lives_forgets_when_it_ends(void **state)
     assert_int_equal(get(fixture, &paid).order.forgotten, ORDER_FORGETS_PERSON);
     assert_int_equal(fixture_crash(fixture), 0); /* it is not forgotten that it is to */
     pay(fixture, &paid);
+    assert_true(knows_person(fixture, &paid)); /* it is to be sent */
+    send(fixture, &paid);
     assert_false(knows_person(fixture, &paid));
     assert_true(knows_person(fixture, &expired));
     pass(fixture, ERASURE_SETTLE_MS + 3 * SECOND_MS); /* nothing is left to be done but to wait */
@@ -563,7 +583,7 @@ static void a_forgotten_order_can_be_paid_back(void **state)
 {
     struct fixture *fixture = *state;
     struct principal person = register_person(fixture, 1);
-    struct order_envelope order = make_paid(fixture, &person, 100);
+    struct order_envelope order = make_sent(fixture, &person, 100);
     struct order_envelope refund = about(&order, ORDER_CALL_REFUND);
 
     erase(fixture, &person);
@@ -571,6 +591,61 @@ static void a_forgotten_order_can_be_paid_back(void **state)
     refund.refund_key = 5;
     assert_int_equal(ask_order(fixture, &refund), OUTCOME_OK);
     assert_int_equal(get(fixture, &order).order.status, ORDER_REFUNDED);
+    assert_false(knows_person(fixture, &order));
+}
+
+static void ask_of_staff(struct fixture *fixture, const struct order_envelope *order,
+                         enum order_call call, int64_t amount_minor)
+{
+    struct order_envelope envelope = about(order, call);
+
+    envelope.amount_minor = amount_minor;
+    envelope.refund_key = call == ORDER_CALL_REFUND ? (uint64_t)amount_minor + 5 : 0;
+    assert_int_equal(ask_order(fixture, &envelope), OUTCOME_OK);
+}
+
+/* What was paid can be sent after an erasure, and whoever is not sent anything any more is
+ * forgotten: whatever ends it. */
+static void a_paid_order_keeps_its_person_until_it_is_sent(void **state)
+{
+    struct fixture *fixture = *state;
+    struct principal person = register_person(fixture, 1);
+    struct order_envelope orders[4];
+
+    for (uint64_t i = 0; i < 4; i++)
+        orders[i] = make_paid(fixture, &person, 100 + i);
+    erase(fixture, &person);
+    pass(fixture, ERASURE_SETTLE_MS + 3 * SECOND_MS);
+    assert_int_equal(stored(fixture, RECORD_ERASURE), 0); /* they know it by themselves now */
+    ask_of_staff(fixture, &orders[0], ORDER_CALL_FULFIL, 0);
+    ask_of_staff(fixture, &orders[1], ORDER_CALL_REFUND, 100);
+    ask_of_staff(fixture, &orders[3], ORDER_CALL_REFUND, 100);
+    assert_int_equal(fixture_crash(fixture), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(get(fixture, &orders[i]).order.forgotten, ORDER_FORGETS_PERSON);
+        assert_true(knows_person(fixture, &orders[i]));
+    }
+    send(fixture, &orders[0]);
+    ask_of_staff(fixture, &orders[1], ORDER_CALL_REFUND, 0); /* all that is left */
+    ask_of_staff(fixture, &orders[2], ORDER_CALL_CANCEL, 0);
+    ask_of_staff(fixture, &orders[3], ORDER_CALL_DELIVER, 0);
+    for (unsigned i = 0; i < 4; i++) {
+        assert_false(knows_person(fixture, &orders[i]));
+        assert_int_equal(get(fixture, &orders[i]).order.forgotten, ORDER_FORGOT_PERSON);
+    }
+    assert_int_equal(stored(fixture, RECORD_ORDER_PERSON), 0);
+}
+
+/* What goes back after it was sent changes nothing. */
+static void one_that_was_sent_is_forgotten_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct principal guest = guest_of(1);
+    struct order_envelope order = make_sent(fixture, &guest, 100);
+
+    ask_of_staff(fixture, &order, ORDER_CALL_REFUND, 100);
+    assert_int_equal(get(fixture, &order).order.status, ORDER_PARTIALLY_REFUNDED);
+    ask_of_staff(fixture, &order, ORDER_CALL_FORGET, 0);
     assert_false(knows_person(fixture, &order));
 }
 
@@ -624,7 +699,7 @@ static void a_key_is_not_wrapped_for_a_forgotten_order(void **state)
 {
     struct fixture *fixture = *state;
     struct principal guest = guest_of(1);
-    struct order_envelope order = make_paid(fixture, &guest, 100);
+    struct order_envelope order = make_sent(fixture, &guest, 100);
     struct order_envelope known = get(fixture, &order);
     struct order_envelope rewrap = about(&order, ORDER_CALL_REWRAP);
     struct order_envelope forget = about(&order, ORDER_CALL_FORGET);
@@ -748,6 +823,8 @@ int main(void)
         TEST(an_erasure_is_taken_up_after_a_crash),
         TEST(an_order_that_lives_forgets_when_it_ends),
         TEST(a_forgotten_order_can_be_paid_back),
+        TEST(a_paid_order_keeps_its_person_until_it_is_sent),
+        TEST(one_that_was_sent_is_forgotten_at_once),
         TEST(a_rotation_reaches_orders),
         TEST(a_key_is_not_wrapped_for_a_forgotten_order),
         TEST(a_checkout_s_key_is_good_for_seven_days),

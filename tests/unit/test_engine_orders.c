@@ -780,7 +780,12 @@ static void nobody_is_told_who_was_forgotten(void **state)
     call = staff(&order, ORDER_CALL_FORGET);
     assert_int_equal(ask(fixture, &call), OUTCOME_OK);
     fixture_advance(fixture, 61 * 1000);
-    assert_mails(fixture, 1, 0);
+    assert_mails(fixture, 2, 1); /* it is to be sent: so long it has somebody */
+    call = staff(&order, ORDER_CALL_FULFIL);
+    strcpy(call.tracking, "T1");
+    assert_int_equal(ask(fixture, &call), OUTCOME_OK);
+    fixture_advance(fixture, MAIL_BACKOFF_MS_MAX);
+    assert_mails(fixture, 2, 0);
 }
 
 static struct order_envelope ask_refund(struct fixture *fixture, const struct order_envelope *order,

@@ -236,6 +236,15 @@ static void plant_forgotten_key_kept(void)
 
 static void plant_forgets_for_ever(void)
 {
+    struct order_record *sent = order(PAID);
+
+    sent->forgotten = ORDER_FORGETS_PERSON;
+    strcpy(sent->tracking, "T1");
+}
+
+/* It is paid, and to be sent. */
+static void plant_forgets_when_sent(void)
+{
     order(PAID)->forgotten = ORDER_FORGETS_PERSON;
 }
 
@@ -418,6 +427,7 @@ static void test_orders(void **state)
         {plant_forgotten_person_kept, CHECK_BROKEN, "that it forgot, and has, its person's data"},
         {plant_forgotten_key_kept, CHECK_BROKEN, "that it forgot, and has, its checkout's key"},
         {plant_forgets_for_ever, CHECK_BROKEN, "has ended, and has not forgotten its person"},
+        {plant_forgets_when_sent, CHECK_OK, "1 unfinished"},
         {plant_never_sold, CHECK_BROKEN, "orders have 2 units of SKU 00100000 more than its"},
         {plant_erased_customer, CHECK_BROKEN, "keeps the person of an account that is erased"},
         {plant_erasure_under_way, CHECK_OK, "2 unfinished"},
