@@ -59,11 +59,21 @@ static void moved_add(struct shard *shard, uint32_t consumer, uint32_t number)
 
 /* ---- the start ---- */
 
+uint32_t events_out_first_partition(const struct shard *shard)
+{
+    uint32_t number = 0;
+
+    while (number < shard->engine->options.partitions &&
+           engine_shard_of(shard->engine, number) != shard->index)
+        number++;
+    return number;
+}
+
 void events_out_init(struct shard *shard)
 {
     struct events_out *events = &shard->events_out;
 
-    events->retention.partition = shard->index;
+    events->retention.partition = events_out_first_partition(shard);
     events->noted.first = EVENT_NO_PARTITION;
     for (uint32_t consumer = 0; consumer < EVENT_CONSUMER_COUNT; consumer++) {
         events->queued[consumer].first = EVENT_NO_PARTITION;
@@ -500,11 +510,11 @@ static void show_oldest(struct shard *shard, uint32_t consumer)
     int64_t oldest_ms = INT64_MAX;
     uint64_t waiting = 0;
 
-    for (uint32_t i = shard->index; i < engine->options.partitions; i += engine->options.shards) {
+    for (uint32_t i = 0; i < engine->options.partitions; i++) {
         const struct event_partition *partition = &engine->event_partitions[i];
         const struct event_lane *lane = &partition->lanes[consumer];
 
-        if (lane->done >= partition->durable)
+        if (engine_shard_of(engine, i) != shard->index || lane->done >= partition->durable)
             continue;
         waiting += partition->durable - lane->done;
         if (lane->oldest_wall_ms != 0 && lane->oldest_wall_ms < oldest_ms)

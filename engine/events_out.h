@@ -101,6 +101,9 @@ struct events_out {
     struct event_retention retention;
 };
 
+/* This shard's; the number of partitions where it has none. */
+uint32_t events_out_first_partition(const struct shard *shard);
+
 /* In zeroed memory. */
 void events_out_init(struct shard *shard);
 /* Frees what was read and not taken; no consumer has a batch any more. */
