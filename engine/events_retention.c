@@ -33,6 +33,16 @@ static int64_t steady_boot_ms(const struct shard *shard)
     return shard->rounds.even_since_boot_ms + shard->engine->options.retention_steady_ms;
 }
 
+uint32_t events_retention_first(const struct shard *shard)
+{
+    uint32_t number = 0;
+
+    while (number < shard->engine->options.partitions &&
+           engine_shard_of(shard->engine, number) != shard->index)
+        number++;
+    return number;
+}
+
 static bool has_rows(const struct shard *shard, uint32_t number)
 {
     const struct event_partition *partition = partition_of(shard, number);
@@ -53,7 +63,7 @@ static void go_to_next_partition(struct shard *shard)
             !has_rows(shard, retention->partition)));
     if (retention->partition < engine->options.partitions)
         return;
-    retention->partition = events_out_first_partition(shard);
+    retention->partition = events_retention_first(shard);
     retention->due_boot_ms = shard->now.boot_ms + engine->options.retention_period_ms;
 }
 
