@@ -237,11 +237,9 @@ static void take_done(struct shard_completion *completion)
     struct event_batch *batch = &slot->batch;
     struct shard *shard = completion->shard;
     struct event_lane *lane = &partition_of(shard, batch->partition)->lanes[slot->consumer];
-    bool is_all = batch->done_count == batch->count;
+    bool is_all = batch->done_count == batch->count || MUTANT(CURSOR_AHEAD);
 
     assert(slot->phase == EVENT_TAKEN && batch->done_count <= batch->count);
-    if (MUTANT(CURSOR_AHEAD))
-        is_all = true;
     if (!is_all) {
         shard->events_out.paused_boot_ms[slot->consumer] = shard->now.boot_ms + batch->retry_ms;
         lane->oldest_wall_ms = batch->events[batch->done_count].wall_ms;
@@ -334,6 +332,7 @@ static void on_rows(struct engine_read *read)
     lane->oldest_wall_ms = slot->batch.events[0].wall_ms;
     slot->asked = shard->engine->ports.events[slot->consumer].wants_orders ? 0 : slot->batch.count;
     slot->answers = 0;
+    slot->again = UINT32_MAX;
     slot->due_boot_ms = 0;
     slot->phase = EVENT_ASKING;
 }
@@ -413,6 +412,10 @@ static void go_on(struct shard *shard, struct event_slot *slot)
 {
     struct events_out *events = &shard->events_out;
 
+    if (slot->answers == 0 && slot->again < slot->asked) { /* each is asked for once at a time */
+        slot->asked = slot->again;
+        slot->again = UINT32_MAX;
+    }
     while (slot->asked < slot->batch.count && events->asks < EVENT_ASKS_MAX &&
            2 * shard->in_flight <= shard->engine->options.requests_max) { /* shoppers go first */
         if (slot->batch.events[slot->asked].content == NULL) {
@@ -423,7 +426,7 @@ static void go_on(struct shard *shard, struct event_slot *slot)
         }
         slot->asked++;
     }
-    if (slot->asked == slot->batch.count && slot->answers == 0)
+    if (slot->asked == slot->batch.count && slot->answers == 0 && slot->again == UINT32_MAX)
         offer(shard, slot);
     else
         slot->due_boot_ms = shard->now.boot_ms + EVENT_BUSY_MS;
@@ -446,10 +449,11 @@ void events_out_take_reply(struct shard *shard, const struct message *reply)
         return;
     }
     envelope_free(reply->reply.order);
-    if (outcome != OUTCOME_NOT_FOUND && index < slot->asked) {
-        slot->asked = index; /* once more, a little later */
-        slot->due_boot_ms = shard->now.boot_ms + EVENT_BUSY_MS;
-    }
+    if (outcome == OUTCOME_NOT_FOUND)
+        return;
+    if (index < slot->again)
+        slot->again = index;
+    slot->due_boot_ms = shard->now.boot_ms + EVENT_BUSY_MS;
 }
 
 /* ---- a turn ---- */

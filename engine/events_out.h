@@ -69,6 +69,7 @@ struct event_slot {
     int64_t due_boot_ms; /* to be tried again, not before */
     uint32_t asked;      /* events whose orders were asked for */
     uint32_t answers;    /* that are yet to come */
+    uint32_t again;      /* the first event whose order could not be shown; UINT32_MAX: none */
     uint8_t consumer;
     uint8_t phase; /* enum event_phase */
 };
