@@ -5,7 +5,8 @@
  *
  * Requests of the guest that were on their way at that moment are refused, and lines of holds that
  * other partitions have begun count as the customer's; the ring of guests adopted a moment ago
- * tells which they are. After a restart there are none. */
+ * tells which they are. A hold that waits for other partitions' lines is not moved before they have
+ * answered. After a restart there are none. */
 #include "inventory_private.h"
 
 /* ---- guests adopted a moment ago ---- */
@@ -168,6 +169,10 @@ enum outcome inventory_adopt(struct inventory_pool *pool, struct inventory *inve
         struct hold *hold = pool_hold(pool, slot);
 
         if (moved++ == ADOPT_HOLDS_PER_STEP)
+            return OUTCOME_OK;
+        /* Its lines are asked for in the guest's name, which is known where the guest's limits
+         * still are, and where they have moved. */
+        if (hold->state == HOLD_INTENT)
             return OUTCOME_OK;
         if (!has_room(pool, hold))
             return OUTCOME_OVERLOADED;

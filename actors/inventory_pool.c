@@ -339,7 +339,7 @@ void pool_prefetch(const struct inventory_pool *pool, uint32_t partition,
 
     index_table_prefetch(&pool->key_index, pool_key_hash(pool, partition, &body->key));
     index_table_prefetch(&pool->principal_index, principal_hash(pool, &body->principal));
-    prefetch(sku);
+    prefetch_to_write(sku);
 }
 
 void pool_prefetch_next(const struct inventory_pool *pool, const struct reserve_body *body)
@@ -350,9 +350,9 @@ void pool_prefetch_next(const struct inventory_pool *pool, const struct reserve_
         index_table_find(&pool->principal_index, principal_hash(pool, &body->principal), &cursor);
 
     if (first != SLOT_NONE)
-        prefetch(&pool->holds[first]);
+        prefetch_to_write(&pool->holds[first]);
     if (sku != NULL && sku->line_last != SLOT_NONE)
-        prefetch(&pool->lines[sku->line_last]);
+        prefetch_to_write(&pool->lines[sku->line_last]);
 }
 
 bool pool_has_room(const struct inventory_pool *pool, uint32_t line_count)

@@ -336,7 +336,7 @@ void shard_prefetch(struct shard *shard, const struct message *message)
         return;
     inventory_prefetch(&shard->engine->inventories[message->partition], message);
     sku = directory_find_sku_id(shard_directory(shard), message->reserve.lines[0].sku_id);
-    prefetch(&sku->gate);
+    prefetch_to_write(&sku->gate);
     prefetch(&sku->product);
 }
 
@@ -348,7 +348,7 @@ void shard_prefetch_next(struct shard *shard, const struct message *message)
         return;
     inventory_prefetch_next(&shard->engine->inventories[message->partition], message);
     sku = directory_find_sku_id(shard_directory(shard), message->reserve.lines[0].sku_id);
-    prefetch(&sku->product->filter.newest_ms);
+    prefetch_to_write(&sku->product->filter.newest_ms);
 }
 
 /* What the shards ask for at leisure is nobody's request. */

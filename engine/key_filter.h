@@ -72,15 +72,21 @@ static inline uint32_t key_filter_word(const struct hash128 *key, uint32_t words
     return (uint32_t)((key->word[0] & UINT32_MAX) * words_count >> 32);
 }
 
-/* A hint that it is tested for this key soon. */
-static inline void key_filter_prefetch(const struct key_filter *filter, const struct hash128 *key)
+/* A hint that it is tested for this key soon, and set if there is something to claim. */
+static inline void key_filter_prefetch(const struct key_filter *filter, const struct hash128 *key,
+                                       bool is_set)
 {
     const struct key_filter_generation *newest =
         atomic_load_explicit(&filter->newest, memory_order_relaxed);
 
+    const void *word = &newest->words[key_filter_word(
+        key, atomic_load_explicit(&filter->words_count, memory_order_relaxed))];
+
     prefetch(newest);
-    prefetch(&newest->words[key_filter_word(
-        key, atomic_load_explicit(&filter->words_count, memory_order_relaxed))]);
+    if (is_set)
+        prefetch_to_write(word);
+    else
+        prefetch(word);
 }
 
 /* Whether this key may have claimed. Any thread. */

@@ -239,7 +239,8 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
         return outcome;
     /* While the one is hashed, memory is on its way: first the product, then the filter's word. */
     reservation.key = key_of(engine, command, reservation.skus[0], command->reserve.key);
-    key_filter_prefetch(&reservation.skus[0]->product->filter, &reservation.key);
+    key_filter_prefetch(&reservation.skus[0]->product->filter, &reservation.key,
+                        gate_available(&reservation.skus[0]->gate) > 0);
     if (command->alias_count > 0)
         find_alias_keys(engine, command, &reservation);
     reservation.fingerprint = fingerprint_of(engine, command->reserve.body);

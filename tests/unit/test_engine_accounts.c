@@ -315,6 +315,76 @@ static void a_guests_request_that_comes_too_late_has_no_effect(void **state)
     assert_stock(fixture, "a", 4, 1, 0);
 }
 
+static uint32_t shard_of(struct fixture *fixture, const char *sku)
+{
+    struct sku_entry *entry =
+        directory_find_sku(engine_inspect_directory(fixture->engine), sku, strlen(sku));
+
+    return engine_partition_shard(fixture->engine, entry->product->partition);
+}
+
+static void step_one(struct fixture *fixture, uint32_t shard)
+{
+    shard_step(engine_shard(fixture->engine, shard));
+    committer_step(fixture->engine);
+    if (journal_memory_pending(fixture->journal) != 0)
+        journal_memory_complete(fixture->journal, COMMIT_OK, true);
+}
+
+/* One shard has adopted the guest while the other's line of its reservation is not asked for yet:
+ * what the guest has there counts. */
+static void a_limit_holds_while_shards_adopt_one_after_the_other(void **state)
+{
+    struct fixture *fixture = *state;
+    struct principal guest = buyer(5);
+    struct principal other = buyer(6);
+    struct command_line lines[] = {{.quantity = 1}, {.sku = text("limited"), .quantity = 1}};
+    struct command both = reserve_command(lines, 2, 5, "k");
+    struct command adoption = {.type = COMMAND_HOLDS_ADOPT};
+    struct command question = {.type = COMMAND_STOCK_GET, .stock = {.sku = text("limited")}};
+    struct message reply;
+    enum outcome outcome;
+    uint64_t reserved;
+    uint64_t adopted;
+    char sku[8];
+    uint32_t near;
+
+    fixture->options.mailbox_max = 16;
+    assert_int_equal(fixture_crash(fixture), 0);
+    fixture_product(fixture, "limited", "limited", 5, 1);
+    for (int i = 0;; i++) {
+        snprintf(sku, sizeof(sku), "f%d", i % 1000);
+        fixture_product(fixture, sku, sku, 5, 0);
+        near = shard_of(fixture, sku);
+        if (near != shard_of(fixture, "limited"))
+            break;
+    }
+    lines[0].sku = text(sku);
+    assert_int_equal(fixture_reserve(fixture, 0, 5, "first", "limited", 1, &reply), OUTCOME_OK);
+    adoption.adopt.shard = near;
+    adoption.adopt.body = (struct adopt_body){guest, make_customer(fixture, &other), 0};
+
+    /* The first word to the other partition is lost in a full mailbox; it is said again later. */
+    reserved = fixture_submit(fixture, near, &both, &outcome);
+    assert_int_not_equal(reserved, 0);
+    while (fixture_submit(fixture, near, &question, &outcome) != 0)
+        ;
+    assert_int_equal(outcome, OUTCOME_OVERLOADED);
+    for (int i = 0; i < 4; i++)
+        step_one(fixture, near);
+    adopted = fixture_submit(fixture, 1 - near, &adoption, &outcome);
+    assert_int_not_equal(adopted, 0);
+    for (int i = 0; i < 4; i++)
+        step_one(fixture, near);
+    fixture_run(fixture);
+    fixture_advance(fixture, 1000);
+    assert_int_equal(fixture->replies[reserved].reply.outcome, OUTCOME_LIMIT_REACHED);
+    assert_int_equal(fixture->replies[adopted].reply.outcome, OUTCOME_OK);
+    assert_int_equal(adopt(fixture, &guest, &adoption.adopt.body.customer), OUTCOME_OK);
+    assert_stock(fixture, "limited", 4, 1, 0);
+    assert_stock(fixture, sku, 5, 0, 0);
+}
+
 static void a_token_is_used_once(void **state)
 {
     struct fixture *fixture = *state;
@@ -406,6 +476,8 @@ int main(void)
                                         fixture_tear_down),
         cmocka_unit_test_setup_teardown(every_key_of_a_guest_is_the_customers, fixture_set_up,
                                         fixture_tear_down),
+        cmocka_unit_test_setup_teardown(a_limit_holds_while_shards_adopt_one_after_the_other,
+                                        fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(a_guests_request_that_comes_too_late_has_no_effect,
                                         fixture_set_up, fixture_tear_down),
         cmocka_unit_test_setup_teardown(a_token_is_used_once, fixture_set_up, fixture_tear_down),

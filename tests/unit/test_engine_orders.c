@@ -120,7 +120,7 @@ static struct hold_view hold_units(struct fixture *fixture, uint8_t who)
     return reply.reply.hold;
 }
 
-/* Of the last question that had no answer when all had settled. */
+/* Of the question that had no answer when all had settled. */
 static uint64_t late_cookie;
 
 static int tear_down(void **state)
@@ -148,9 +148,11 @@ static enum outcome ask(struct fixture *fixture, struct order_envelope *question
         return outcome;
     }
     settle(fixture);
-    late_cookie = fixture->reply_counts[cookie] == 0 ? cookie : 0;
-    if (late_cookie != 0)
+    if (fixture->reply_counts[cookie] == 0) {
+        assert_int_equal(late_cookie, 0);
+        late_cookie = cookie;
         return OUTCOME_PENDING;
+    }
     assert_int_equal(fixture->reply_counts[cookie], 1);
     outcome = (enum outcome)fixture->replies[cookie].reply.outcome;
     *question = *fixture->replies[cookie].reply.order;
