@@ -504,7 +504,8 @@ bool webhooks_have_work(const struct shard *shard)
 {
     const struct webhooks *webhooks = &shard->webhooks;
 
-    if (webhooks->batch_count > 0 || webhooks->is_clearing || webhooks->sweep.has_page)
+    if (webhooks->batch_count > 0 ||
+        ((webhooks->is_clearing || webhooks->sweep.has_page) && !is_failed(shard)))
         return true;
     for (uint32_t i = 0; i < DELIVERIES_UNDER_WAY_MAX && webhooks->busy > 0; i++)
         if (webhooks->slots[i].phase == WEBHOOK_ENDED)
