@@ -151,6 +151,7 @@ static void record_ends(struct shard *shard)
         step = step_of(shard);
         count_end(&shard->metrics, &slot->answer);
         deliveries_end(&step, slot->row, &slot->answer);
+        webhooks->is_clearing = true; /* its endpoint may have gone meanwhile */
         slot->phase = WEBHOOK_FREE;
         webhooks->busy--;
     }
