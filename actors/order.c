@@ -623,8 +623,11 @@ static void take_outcome(const struct order_turn *turn, enum outcome outcome)
     case STEP_COUPON_RELEASE:
         is_given_up(turn);
         break;
-    case STEP_RESTOCK:
-        restock_answered(turn);
+    case STEP_RESTOCK: /* sold they were: whatever keeps them back now ends */
+        if (outcome == OUTCOME_OK)
+            restock_answered(turn);
+        else
+            later_within(turn, PARTITION_RETRY_MS_MAX, 0);
         break;
     default:
         assert(false && "no step that a partition answers");
