@@ -11,6 +11,7 @@ enum {
     POLL_MS = 15 * 1000,           /* the first time that a payment is asked after */
     POLL_MS_MAX = 300 * 1000,
     CAPTURE_TRIES_MAX = 20, /* that the gateway refuses although it is authorised */
+    RESTOCK_TRIES_MAX = 10, /* that are refused: some seconds, for the sale's word on its way */
 };
 
 #define AFTER(status) (1u << ORDER_##status)
@@ -160,6 +161,7 @@ void order_begin_step(const struct order_turn *turn, enum order_step step)
 {
     turn->subject->order.step = (uint8_t)step;
     turn->subject->tries = 0;
+    turn->subject->refusals = 0;
     turn->subject->retry_boot_ms = 0;
 }
 
@@ -679,11 +681,17 @@ static void refund_answered(const struct order_turn *turn, const struct order_an
     end_refund(turn);
 }
 
-/* The first line that had to be put back was; or cannot be, whoever asks again. */
+/* The first line that had to be put back was. One that is refused may be asked for before its
+ * partition has heard of the sale; if it stays refused it cannot be, whoever asks again. */
 static void restock_answered(const struct order_turn *turn, enum outcome outcome)
 {
     struct order_record *order = &turn->subject->order;
 
+    if (outcome != OUTCOME_OK && ++turn->subject->refusals < RESTOCK_TRIES_MAX) {
+        later_within(turn, PARTITION_RETRY_MS_MAX, 0);
+        return;
+    }
+    turn->subject->refusals = 0;
     for (uint32_t i = 0; i < RESERVATION_LINES_MAX; i++) {
         if (order->restocking[i] == 0)
             continue;

@@ -153,6 +153,7 @@ struct order_subject {
     char method[PAYMENT_METHOD_MAX + 1]; /* STEP_CONFIRM's; lost in a restart: then it is asked */
     uint8_t refusal;                     /* enum outcome: of the newest try to pay */
     uint32_t tries;                      /* of this step, without a word */
+    uint32_t refusals;                   /* of them, of the line that is put back */
     int64_t retry_boot_ms;               /* the step again, not before; 0: at once */
     int64_t expires_boot_ms;             /* order.expires_wall_ms, by the clock nobody sets */
 };

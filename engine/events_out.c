@@ -63,7 +63,7 @@ void events_out_init(struct shard *shard)
 {
     struct events_out *events = &shard->events_out;
 
-    events->retention.partition = shard->index;
+    events->retention.partition = events_retention_first(shard);
     events->noted.first = EVENT_NO_PARTITION;
     for (uint32_t consumer = 0; consumer < EVENT_CONSUMER_COUNT; consumer++) {
         events->queued[consumer].first = EVENT_NO_PARTITION;
@@ -237,11 +237,9 @@ static void take_done(struct shard_completion *completion)
     struct event_batch *batch = &slot->batch;
     struct shard *shard = completion->shard;
     struct event_lane *lane = &partition_of(shard, batch->partition)->lanes[slot->consumer];
-    bool is_all = batch->done_count == batch->count;
+    bool is_all = batch->done_count == batch->count || MUTANT(CURSOR_AHEAD);
 
     assert(slot->phase == EVENT_TAKEN && batch->done_count <= batch->count);
-    if (MUTANT(CURSOR_AHEAD))
-        is_all = true;
     if (!is_all) {
         shard->events_out.paused_boot_ms[slot->consumer] = shard->now.boot_ms + batch->retry_ms;
         lane->oldest_wall_ms = batch->events[batch->done_count].wall_ms;
@@ -334,6 +332,7 @@ static void on_rows(struct engine_read *read)
     lane->oldest_wall_ms = slot->batch.events[0].wall_ms;
     slot->asked = shard->engine->ports.events[slot->consumer].wants_orders ? 0 : slot->batch.count;
     slot->answers = 0;
+    slot->again = UINT32_MAX;
     slot->due_boot_ms = 0;
     slot->phase = EVENT_ASKING;
 }
@@ -413,6 +412,10 @@ static void go_on(struct shard *shard, struct event_slot *slot)
 {
     struct events_out *events = &shard->events_out;
 
+    if (slot->answers == 0 && slot->again < slot->asked) { /* each is asked for once at a time */
+        slot->asked = slot->again;
+        slot->again = UINT32_MAX;
+    }
     while (slot->asked < slot->batch.count && events->asks < EVENT_ASKS_MAX &&
            2 * shard->in_flight <= shard->engine->options.requests_max) { /* shoppers go first */
         if (slot->batch.events[slot->asked].content == NULL) {
@@ -423,7 +426,7 @@ static void go_on(struct shard *shard, struct event_slot *slot)
         }
         slot->asked++;
     }
-    if (slot->asked == slot->batch.count && slot->answers == 0)
+    if (slot->asked == slot->batch.count && slot->answers == 0 && slot->again == UINT32_MAX)
         offer(shard, slot);
     else
         slot->due_boot_ms = shard->now.boot_ms + EVENT_BUSY_MS;
@@ -446,10 +449,11 @@ void events_out_take_reply(struct shard *shard, const struct message *reply)
         return;
     }
     envelope_free(reply->reply.order);
-    if (outcome != OUTCOME_NOT_FOUND && index < slot->asked) {
-        slot->asked = index; /* once more, a little later */
-        slot->due_boot_ms = shard->now.boot_ms + EVENT_BUSY_MS;
-    }
+    if (outcome == OUTCOME_NOT_FOUND)
+        return;
+    if (index < slot->again)
+        slot->again = index;
+    slot->due_boot_ms = shard->now.boot_ms + EVENT_BUSY_MS;
 }
 
 /* ---- a turn ---- */
@@ -513,51 +517,6 @@ static void step_consumer(struct shard *shard, uint32_t consumer)
     }
 }
 
-static void show_oldest(struct shard *shard, uint32_t consumer)
-{
-    const struct engine *engine = shard->engine;
-    int64_t oldest_ms = INT64_MAX;
-    uint64_t waiting = 0;
-
-    for (uint32_t i = shard->index; i < engine->options.partitions; i += engine->options.shards) {
-        const struct event_partition *partition = &engine->event_partitions[i];
-        const struct event_lane *lane = &partition->lanes[consumer];
-
-        if (lane->done >= partition->durable)
-            continue;
-        waiting += partition->durable - lane->done;
-        if (lane->oldest_wall_ms != 0 && lane->oldest_wall_ms < oldest_ms)
-            oldest_ms = lane->oldest_wall_ms;
-    }
-    atomic_store_explicit(&shard->events_oldest_wall_ms[consumer], oldest_ms, memory_order_relaxed);
-    atomic_store_explicit(consumer == CONSUMER_FEED ? &shard->metrics.events_feed_waiting
-                                                    : &shard->metrics.events_webhooks_waiting,
-                          (int64_t)waiting, memory_order_relaxed);
-}
-
-int64_t events_out_oldest_seconds(const struct engine *engine, uint32_t consumer)
-{
-    int64_t oldest_ms = INT64_MAX;
-    int64_t age_ms;
-
-    for (uint32_t i = 0; i < engine->options.shards; i++) {
-        int64_t wall_ms = atomic_load_explicit(&engine->shards[i]->events_oldest_wall_ms[consumer],
-                                               memory_order_relaxed);
-
-        oldest_ms = wall_ms < oldest_ms ? wall_ms : oldest_ms;
-    }
-    age_ms = oldest_ms == INT64_MAX ? 0 : engine_now(engine).wall_ms - oldest_ms;
-    return age_ms > 0 ? age_ms / 1000 : 0;
-}
-
-static void show(struct shard *shard)
-{
-    shard->events_out.shown_boot_ms = shard->now.boot_ms;
-    for (uint32_t consumer = 0; consumer < EVENT_CONSUMER_COUNT; consumer++)
-        if (is_configured(shard, consumer))
-            show_oldest(shard, consumer);
-}
-
 void events_out_step(struct shard *shard)
 {
     struct events_out *events = &shard->events_out;
@@ -571,7 +530,7 @@ void events_out_step(struct shard *shard)
     if (shard->now.boot_ms >= events->retention.due_boot_ms)
         events_retention_step(shard);
     if (shard->now.boot_ms >= events->shown_boot_ms + CURSOR_PERIOD_MS)
-        show(shard);
+        events_figures_show(shard);
 }
 
 static void record_cursor(struct shard *shard, uint32_t consumer, uint32_t number)

@@ -69,6 +69,7 @@ struct event_slot {
     int64_t due_boot_ms; /* to be tried again, not before */
     uint32_t asked;      /* events whose orders were asked for */
     uint32_t answers;    /* that are yet to come */
+    uint32_t again;      /* the first event whose order could not be shown; UINT32_MAX: none */
     uint8_t consumer;
     uint8_t phase; /* enum event_phase */
 };
@@ -122,16 +123,23 @@ void events_out_record(struct shard *shard);
 int64_t events_out_next_ms(const struct shard *shard);
 /* Takes the answer of an order that was asked from here. */
 void events_out_take_reply(struct shard *shard, const struct message *reply);
+/* Nothing is under way; while the engine drains: and all that was done is recorded. */
+bool events_out_is_idle(const struct shard *shard);
+
+/* ---- events_figures.c ---- */
+
+/* In a turn, now and then. */
+void events_figures_show(struct shard *shard);
+/* Age of the oldest that waits; 0: none does. Any thread. */
+int64_t events_out_oldest_seconds(const struct engine *engine, uint32_t consumer);
+
 /* ---- events_retention.c ---- */
 
+/* The shard's first partition; the number of partitions where it has none. */
+uint32_t events_retention_first(const struct shard *shard);
 void events_retention_step(struct shard *shard);
 /* With the open batch. */
 void events_retention_record(struct shard *shard);
 int64_t events_retention_next_ms(const struct shard *shard);
-
-/* Age of the oldest that waits; 0: none does. Any thread. */
-int64_t events_out_oldest_seconds(const struct engine *engine, uint32_t consumer);
-/* Nothing is under way; while the engine drains: and all that was done is recorded. */
-bool events_out_is_idle(const struct shard *shard);
 
 #endif

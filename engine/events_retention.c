@@ -33,6 +33,24 @@ static int64_t steady_boot_ms(const struct shard *shard)
     return shard->rounds.even_since_boot_ms + shard->engine->options.retention_steady_ms;
 }
 
+uint32_t events_retention_first(const struct shard *shard)
+{
+    uint32_t number = 0;
+
+    while (number < shard->engine->options.partitions &&
+           engine_shard_of(shard->engine, number) != shard->index)
+        number++;
+    return number;
+}
+
+static bool has_rows(const struct shard *shard, uint32_t number)
+{
+    const struct event_partition *partition = partition_of(shard, number);
+
+    return partition->erased < partition->durable;
+}
+
+/* To the next partition that has rows, or the end. */
 static void go_to_next_partition(struct shard *shard)
 {
     struct event_retention *retention = &shard->events_out.retention;
@@ -41,10 +59,11 @@ static void go_to_next_partition(struct shard *shard)
     do
         retention->partition++;
     while (retention->partition < engine->options.partitions &&
-           engine_shard_of(engine, retention->partition) != shard->index);
+           (engine_shard_of(engine, retention->partition) != shard->index ||
+            !has_rows(shard, retention->partition)));
     if (retention->partition < engine->options.partitions)
         return;
-    retention->partition = shard->index; /* its first one, as partitions go round */
+    retention->partition = events_retention_first(shard);
     retention->due_boot_ms = shard->now.boot_ms + engine->options.retention_period_ms;
 }
 
@@ -106,12 +125,14 @@ void events_retention_step(struct shard *shard)
     if (retention->is_reading || retention->count > 0 ||
         engine_mode(shard->engine) == ENGINE_FAILED)
         return;
-    if (options->retention_period_ms == 0 || shard->index >= options->partitions)
+    if (options->retention_period_ms == 0 || retention->partition >= options->partitions)
         retention->due_boot_ms = INT64_MAX;
     else if (steady_boot_ms(shard) > shard->now.boot_ms)
         retention->due_boot_ms = steady_boot_ms(shard);
     else if (shard->in_flight > options->requests_max / 4) /* a sale goes first */
         retention->due_boot_ms = shard->now.boot_ms + EVENT_PAGE_PACE_MS;
+    else if (!has_rows(shard, retention->partition))
+        go_to_next_partition(shard);
     else
         read_page(shard);
 }

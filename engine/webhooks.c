@@ -151,6 +151,7 @@ static void record_ends(struct shard *shard)
         step = step_of(shard);
         count_end(&shard->metrics, &slot->answer);
         deliveries_end(&step, slot->row, &slot->answer);
+        webhooks->is_clearing = true; /* its endpoint may have gone meanwhile */
         slot->phase = WEBHOOK_FREE;
         webhooks->busy--;
     }
@@ -504,7 +505,8 @@ bool webhooks_have_work(const struct shard *shard)
 {
     const struct webhooks *webhooks = &shard->webhooks;
 
-    if (webhooks->batch_count > 0 || webhooks->is_clearing || webhooks->sweep.has_page)
+    if (webhooks->batch_count > 0 ||
+        ((webhooks->is_clearing || webhooks->sweep.has_page) && !is_failed(shard)))
         return true;
     for (uint32_t i = 0; i < DELIVERIES_UNDER_WAY_MAX && webhooks->busy > 0; i++)
         if (webhooks->slots[i].phase == WEBHOOK_ENDED)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is to be done later: a binary heap of (due time, tag), of a fixed capacity. Retries with
- * back-off and the sale's conversions wait here.
+ * back-off and the sale's purchases wait here.
  */
 #ifndef LOAD_TIMERS_H
 #define LOAD_TIMERS_H

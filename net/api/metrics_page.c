@@ -394,9 +394,6 @@ static void write_engine(struct writer *writer, const struct api *api)
     write_figure(writer, "vault_keys_unreadable", "gauge",
                  "Data keys under a vault key that was not given; -1: not counted yet",
                  keys.unreadable);
-    write_figure(writer, "webhooks_oldest_seconds", "gauge",
-                 "Age of the oldest event that is yet to reach an endpoint",
-                 metrics.webhooks_oldest_seconds);
     write_figure(writer, "mails_oldest_seconds", "gauge", "Age of the oldest mail that waits",
                  metrics.mails_oldest_seconds);
     write_figure(writer, "events_feed_oldest_seconds", "gauge",

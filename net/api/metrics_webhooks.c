@@ -92,6 +92,7 @@ void metrics_write_webhooks(struct writer *writer, const struct api *api)
         WEBHOOK_ATTEMPTS(X)
 #undef X
     };
+    struct engine_metrics metrics;
 
     write_literal(writer, "# HELP stampede_webhooks_out_total Attempts at webhooks, by outcome\n"
                           "# TYPE stampede_webhooks_out_total counter\n");
@@ -106,5 +107,12 @@ void metrics_write_webhooks(struct writer *writer, const struct api *api)
         write_unsigned(writer, count);
         write_byte(writer, '\n');
     }
+    engine_metrics(api->engine, &metrics);
+    write_literal(writer, "# HELP stampede_webhooks_oldest_seconds "
+                          "Age of the oldest event that is yet to reach an endpoint\n"
+                          "# TYPE stampede_webhooks_oldest_seconds gauge\n"
+                          "stampede_webhooks_oldest_seconds ");
+    write_signed(writer, metrics.webhooks_oldest_seconds);
+    write_byte(writer, '\n');
     write_lags(writer, api);
 }

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Some library's flags define it; then a function that is called mmap here has another name. */
+#undef _FILE_OFFSET_BITS
+
 #include "api/password_memory.h"
 
 #include <assert.h>

@@ -54,7 +54,8 @@ static void write_test(struct writer *writer, const struct engine_delivery *deli
     write_literal(writer, "\"}}");
 }
 
-/* `order`: NULL for a test. */
+/* `order`: NULL for a test, and for an order that came to nothing before it began: the event says
+ * its ID and status alone. */
 static void write_body(struct writer *writer, struct api_shard *shard,
                        const struct engine_delivery *delivery, struct order_envelope *order)
 {
@@ -69,7 +70,7 @@ static void write_body(struct writer *writer, struct api_shard *shard,
                               .status = told->status,
                               .content = order};
 
-    if (order == NULL)
+    if (told->type == EVENT_ENDPOINT_TEST)
         write_test(writer, delivery);
     else
         event_body_write(writer, shard, &event);
@@ -276,10 +277,8 @@ static void on_order(struct api_shard *shard, struct http_exchange *exchange,
 
     (void)shard;
     (void)exchange;
-    if (outcome == OUTCOME_OK)
-        send_trip(trip, message->reply.order);
-    else if (outcome == OUTCOME_NOT_FOUND)
-        end_trip(trip, DELIVERY_REFUSED, ATTEMPT_UNTRIED, "there is no such order any more");
+    if (outcome == OUTCOME_OK || outcome == OUTCOME_NOT_FOUND)
+        send_trip(trip, outcome == OUTCOME_OK ? message->reply.order : NULL);
     else
         end_untried(trip);
     envelope_free(message->reply.order);

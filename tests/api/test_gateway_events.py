@@ -116,6 +116,20 @@ class WebhookTest(StaffTest):
 
 
 class Webhooks(WebhookTest):
+    def test_staff_see_what_was_stored(self):
+        _, order, event = self.authorised()
+        self.tell(event)
+        self.becomes(order, "confirmed")
+        self.tell(event)
+        found = [row for row in self.admin.pages("/v1/admin/webhooks/inbox?provider=stripe&limit=3")
+                 if row["id"] == event["id"]]
+        self.assertEqual([(row["order_id"], row["provider"], row["effect"], row["payment_state"]) for row in found],
+                         [(order["id"], "stripe", "applied", "authorised")])
+        kept = self.admin.pages("/v1/admin/webhooks/inbox?effect=mismatched")
+        self.assertNotIn(event["id"], [row["id"] for row in kept])
+        text = self.server.anonymous().call("GET", "/metrics").body.decode()
+        self.assertRegex(text, r'stampede_webhook_lag_seconds_count{direction="in",kind="stripe"} [1-9]')
+
     def test_an_event_pays_the_order_once(self):
         sku, order, event = self.authorised(2)
         self.assertEqual(self.see(order)["status"], "pending_payment")

@@ -102,7 +102,11 @@ class Redis:
             [Settings.redis, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), "--save", "",
              "--appendonly", "yes", "--appendfsync", "everysec", "--loglevel", "warning", "--daemonize", "no",
              *self.options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        wait_for("redis-server", self.answers)
+        try:
+            wait_for("redis-server", self.answers)
+        except AssertionError:
+            self.process.kill()
+            raise
 
     def answers(self):
         assert self.process.poll() is None, f"redis-server ended with {self.process.returncode}"

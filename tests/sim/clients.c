@@ -130,6 +130,7 @@ static uint32_t serving_shard(const struct world *world, const struct request *r
     case COMMAND_HOLD_PIN:
     case COMMAND_ORDER:
     case COMMAND_STOCK_RESTOCK:
+    case COMMAND_DELIVERY: /* hooks.c */
     default:
         return NONE;
     }

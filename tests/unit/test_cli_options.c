@@ -403,6 +403,36 @@ static void config_check_prints_a_file_of_the_same_effect(void **state)
     options_free(&second);
 }
 
+static void a_password_in_a_url_is_not_printed(void **state)
+{
+    static const char *const cases[][2] = {
+        {"redis://u:secret@h:1/2", "redis://u:***@h:1/2"},
+        {"redis://:a@secret@h", "redis://:***@h"},
+        {"redis://h:6379/1", "redis://h:6379/1"},
+        {"redis://[::1]:6379", "redis://[::1]:6379"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct options options;
+        char error[OPTION_ERROR_MAX];
+        char line[200];
+        char *text = NULL;
+        size_t length;
+        FILE *stream;
+
+        snprintf(line, sizeof(line), "stampede serve --redis-url %s", cases[i][0]);
+        if (read_line(&options, line, "", error) != OPTIONS_READY)
+            fail_msg("%s", error);
+        stream = open_memstream(&text, &length);
+        options_print_value(&options, OPTION_redis_url, stream);
+        fclose(stream);
+        assert_string_equal(text, cases[i][1]);
+        free(text);
+        options_free(&options);
+    }
+}
+
 static void a_gateway_on_this_machine_is_taken_where_private_addresses_are(void **state)
 {
     struct options options;
@@ -440,6 +470,7 @@ int main(void)
         cmocka_unit_test(help_names_every_option_of_its_command),
         cmocka_unit_test(flags_and_variables_are_unique),
         cmocka_unit_test(config_check_prints_a_file_of_the_same_effect),
+        cmocka_unit_test(a_password_in_a_url_is_not_printed),
         cmocka_unit_test(a_gateway_on_this_machine_is_taken_where_private_addresses_are),
     };
 

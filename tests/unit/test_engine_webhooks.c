@@ -220,6 +220,23 @@ static void of_a_removed_endpoint_nothing_is_left_even_after_a_crash(void **stat
     assert_int_equal(bag.count, 0);
 }
 
+static void what_comes_back_for_a_removed_endpoint_is_dropped(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (uint32_t i = 0; i < WEBHOOK_ENDPOINTS_MAX + 2;
+         i++) { /* each has the lane of the one before */
+        uint32_t number = endpoint(fixture);
+
+        send(fixture, number, i + 1);
+        settings(fixture, SETTINGS_CALL_REMOVE, number, false, NULL);
+        come_back(fixture, i % 2 == 0 ? DELIVERY_LATER : DELIVERY_UNTRIED);
+        assert_int_equal(count(fixture, RECORD_DELIVERY), 0);
+    }
+    assert_int_equal(count(fixture, RECORD_DELIVERY_DEAD), 0);
+    assert_int_equal(send(fixture, endpoint(fixture), 1000), OUTCOME_OK);
+}
+
 static void what_is_past_is_swept_when_it_is_old(void **state)
 {
     struct fixture *fixture = *state;
@@ -285,6 +302,7 @@ int main(void)
         CASE(a_crash_before_the_end_is_recorded_sends_it_again),
         CASE(of_a_disabled_endpoint_dead_letters_are_left),
         CASE(of_a_removed_endpoint_nothing_is_left_even_after_a_crash),
+        CASE(what_comes_back_for_a_removed_endpoint_is_dropped),
         CASE(what_is_past_is_swept_when_it_is_old),
         CASE(a_start_with_fewer_shards_finds_room_for_all),
         CASE(a_draining_engine_begins_nothing_and_ends_what_it_began),

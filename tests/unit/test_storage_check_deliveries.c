@@ -76,7 +76,7 @@ static void plant_event_that_never_happened(void)
     confirmed();
 }
 
-static void plant_lost_order(void)
+static void plant_order_that_never_was(void)
 {
     struct record *floor = floor_of(SETTINGS_PARTITION, 6);
 
@@ -101,7 +101,7 @@ static void test_webhooks(void **state)
         {plant_pending_without_endpoint, CHECK_OK, ", 2 unfinished"},
         {plant_endpoint_that_never_was, CHECK_BROKEN, "whose number was not given yet"},
         {plant_event_that_never_happened, CHECK_BROKEN, "is of an event whose number"},
-        {plant_lost_order, CHECK_BROKEN, "is of an order that is gone"},
+        {plant_order_that_never_was, CHECK_BROKEN, "is of an order that never was"},
         {plant_test_that_is_none, CHECK_BROKEN, "is of an event of another kind"},
     };
 
