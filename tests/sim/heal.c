@@ -599,6 +599,7 @@ void world_heal(struct world *world)
     carts_heal(world, settle);
     world_crash(world, false, true); /* what stands must be found again */
     people_check_all(world, settle);
+    shoppers_let_forget(world, settle);
     shoppers_check_end(world);
     sim_listeners_heal(world, settle);
     hooks_heal(world, settle);

@@ -185,7 +185,7 @@
     X(HOOK_OVERFLOW, "so many webhooks waited that the oldest were given up")                      \
     X(CRASH_HOOKS, "the process died with webhooks under way")                                     \
     X(ORDER_FORGOTTEN, "an order forgot its person with an account that was erased")               \
-    X(ORDER_KEPT_TO_SEND, "a paid order that is to be sent keeps an erased account's person")      \
+    X(ORDER_KEPT_TO_SEND, "a paid order that is to be sent was told to forget, and waits")         \
     X(ORDER_SENT_FORGOTTEN, "an order that waited for that was sent, and forgot its person")       \
     X(SOLD_EXACTLY, "every unit of a SKU was sold in the end")
 

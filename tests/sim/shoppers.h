@@ -152,6 +152,8 @@ uint32_t shoppers_committed_uses(const struct world *world);
 void shoppers_heal(struct world *world, void (*settle)(struct world *));
 /* After a restart: the vault's previous key is needed for none of their orders any more. */
 void shoppers_rotate(struct world *world, void (*settle)(struct world *));
+/* Until no order has yet to forget an erased account. */
+void shoppers_let_forget(struct world *world, void (*settle)(struct world *));
 /* What is stored is what was told. */
 void shoppers_check_end(struct world *world);
 

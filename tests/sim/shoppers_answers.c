@@ -269,6 +269,9 @@ static void check_call(struct world *world, const struct shop_ask *ask, enum out
     case ORDER_CALL_FORGET:
         is_right = outcome == OUTCOME_OK;
         world->shoppers.orders[ask->index].is_forgotten |= outcome == OUTCOME_OK;
+        if (outcome == OUTCOME_OK && order->step == STEP_NONE &&
+            (order->forgotten & ORDER_FORGETS_PERSON) != 0)
+            world_mark(world, MARK_ORDER_KEPT_TO_SEND);
         break;
     case ORDER_CALL_FULFIL:
         if (outcome == OUTCOME_OK && order->status == ORDER_SHIPPED &&

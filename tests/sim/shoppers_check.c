@@ -86,8 +86,8 @@ static void look_at_all(struct world *world, void (*settle)(struct world *))
     }
 }
 
-/* Erased accounts, by their orders: at leisure. */
-static void let_forget(struct world *world, void (*settle)(struct world *))
+/* Erased accounts, by their orders: at leisure. Those that nobody verified lapse at any time. */
+void shoppers_let_forget(struct world *world, void (*settle)(struct world *))
 {
     for (uint32_t rounds = 0; journal_memory_count(world->journal, RECORD_ERASURE) > 0; rounds++) {
         if (rounds == LEISURE_ROUNDS_MAX)
@@ -135,7 +135,7 @@ void shoppers_heal(struct world *world, void (*settle)(struct world *))
     let_end(world, settle);
     resolve(world, settle);
     let_end(world, settle);
-    let_forget(world, settle);
+    shoppers_let_forget(world, settle);
     look_at_all(world, settle);
     watches_heal(world, settle);
     shoppers_check_end(world);
@@ -219,8 +219,8 @@ static void check_person(struct world *world, const struct record *record, uint3
         violation("order %u keeps a person that it was to forget", index);
     if (was_erased && order->is_customers && !forgot && !forgets)
         violation("order %u keeps the person of an account that is erased", index);
-    if (was_erased && order->is_customers)
-        world_mark(world, forgets ? MARK_ORDER_KEPT_TO_SEND : MARK_ORDER_FORGOTTEN);
+    if (was_erased && order->is_customers && forgot)
+        world_mark(world, MARK_ORDER_FORGOTTEN);
 }
 
 static void visit_past(struct store_walk *walk, const struct record *record)
