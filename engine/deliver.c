@@ -366,7 +366,8 @@ void shard_prefetch_next(struct shard *shard, const struct message *message)
 /* What the shards ask for at leisure is nobody's request. */
 static bool is_of_round(const struct message *message)
 {
-    return (message->type == MESSAGE_ACCOUNT && message->account.envelope->is_round) ||
+    return message->cookie == ERASURES_COOKIE || message->cookie == ROUNDS_COOKIE ||
+           (message->type == MESSAGE_ACCOUNT && message->account.envelope->is_round) ||
            (message->type == MESSAGE_SETTINGS && message->settings.envelope->is_round);
 }
 
