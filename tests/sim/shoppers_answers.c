@@ -81,6 +81,9 @@ static void check_money(struct world *world, uint32_t index, const struct order_
         violation("I4: order %u says %lld captured and %lld refunded, the gateway %lld and %lld",
                   index, (long long)order->captured_minor, (long long)order->refunded_minor,
                   (long long)captured, (long long)refunded);
+    /* Nobody is there who refunds without the shop: it was the shop, twice. */
+    if ((order->attention & ORDER_ATTENTION_REFUNDED_ELSEWHERE) != 0)
+        violation("I4: order %u says that it was refunded elsewhere as well", index);
     for (uint32_t i = 0; i < order->refund_count; i++)
         for (uint32_t n = 0; n < i; n++)
             if (order->refunds[i].key != 0 && order->refunds[i].key == order->refunds[n].key)
