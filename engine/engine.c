@@ -124,7 +124,7 @@ static void lay_out_orders(struct carver *carver, const struct engine *engine, s
 }
 
 static void lay_out_mails(struct carver *carver, const struct engine *engine, struct shard *shard,
-                          struct mails *mails, const struct mails_source *source)
+                          const struct mails_source *source)
 {
     const struct engine_options *options = &engine->options;
     uint32_t buckets = index_table_buckets(options->outbox_rows_max);
@@ -135,7 +135,8 @@ static void lay_out_mails(struct carver *carver, const struct engine *engine, st
 
     if (carver->base == NULL)
         return;
-    mails_init(mails, shard, source, options, slots, rows, heap, index, &engine->table_key);
+    mails_init(source == &mails_of_orders ? &shard->order_mails : &shard->mails, shard, source,
+               options, slots, rows, heap, index, &engine->table_key);
 }
 
 static void lay_out_webhooks(struct carver *carver, const struct engine *engine,
@@ -196,8 +197,8 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
         atomic_store(&shard->idle, true);
     }
     lay_out_accounts(carver, engine, shard);
-    lay_out_mails(carver, engine, shard, &shard->mails, &mails_of_accounts);
-    lay_out_mails(carver, engine, shard, &shard->order_mails, &mails_of_orders);
+    lay_out_mails(carver, engine, shard, &mails_of_accounts);
+    lay_out_mails(carver, engine, shard, &mails_of_orders);
     lay_out_webhooks(carver, engine, shard);
     lay_out_orders(carver, engine, shard);
     lay_out_coupons(carver, engine, shard);
