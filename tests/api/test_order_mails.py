@@ -42,7 +42,7 @@ class MailTest(StaffTest):
         return {name for name in os.listdir(self.folder) if name.endswith(".eml")}
 
     def mails(self, order=None):
-        """The confirmation first, which another mail may overtake, then oldest first; of one order: those that name it."""
+        """The confirmation first, which others may overtake, then oldest first; of one order: those that name it."""
         found = []
         for name in sorted(self.files(), key=lambda name: os.stat(os.path.join(self.folder, name)).st_mtime_ns):
             with open(os.path.join(self.folder, name), "rb") as handle:
