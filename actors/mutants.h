@@ -205,7 +205,8 @@
     X(165, LIVE_ORDER_NOT_FORGOTTEN, "an order that lives at an erasure keeps its person")         \
     X(166, CHECKOUT_FORGOTTEN_EARLY, "a checkout's key is forgotten while it may be repeated")     \
     X(167, ORDER_KEYS_NOT_WRAPPED, "a rotation of the vault's key skips orders' persons")          \
-    X(168, RESTOCK_KEY_FORGOTTEN, "a restocking that is repeated puts the units back again")
+    X(168, RESTOCK_KEY_FORGOTTEN, "a restocking that is repeated puts the units back again")       \
+    X(182, REFUSED_ASK_FORGOTTEN, "an order that met a full mailbox does not come again")
 
 enum mutant {
     MUTANT_NONE,

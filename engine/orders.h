@@ -115,6 +115,7 @@ struct orders {
     uint64_t left_serial;       /* the newest that a slot had written that is not here any more */
     struct order_list to_serve; /* loaded, or answered */
     struct order_list to_ask;
+    bool was_refused; /* somebody in to_ask, in the last turn */
     struct order_watches watches;
 };
 
@@ -144,6 +145,8 @@ void orders_run(struct shard *shard);
 /* Does what the orders' steps ask for; outside of a batch. */
 void orders_ask(struct shard *shard);
 bool orders_have_work(const struct shard *shard);
+/* When it has something to do by itself, by the boot clock. */
+int64_t orders_next_ms(const struct shard *shard);
 
 /* Takes in ORDER records at the start; false: no room. */
 bool orders_restore(struct shard *shard, const struct moment *now, const struct record *record);

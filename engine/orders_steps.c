@@ -388,7 +388,8 @@ static bool needs_body(enum order_step step)
     return step == STEP_RESTOCK || step == STEP_CART_CLEAR;
 }
 
-static void ask(struct shard *shard, struct order_slot *slot)
+/* False: nobody could be asked, for want of room in a mailbox or for reads. */
+static bool ask(struct shard *shard, struct order_slot *slot)
 {
     enum order_step step = (enum order_step)slot->subject.order.step;
     enum outcome outcome;
@@ -396,11 +397,10 @@ static void ask(struct shard *shard, struct order_slot *slot)
     if (slot->is_asking || slot->state != ORDER_SLOT_LOADED ||
         slot->subject.order.status == ORDER_NONE || step == STEP_NONE || step == STEP_WAIT ||
         slot->subject.retry_boot_ms > shard->now.boot_ms)
-        return;
-    if (needs_body(step) && slot->subject.body == NULL) {
-        (void)order_begin_load(shard, slot); /* served, and so settled, when it is there */
-        return;
-    }
+        return true;
+    if (needs_body(step) &&
+        slot->subject.body == NULL) /* served, and so settled, when it is there */
+        return order_begin_load(shard, slot);
     slot->is_asking = true;
     slot->asked_step = (uint8_t)step;
     slot->gateway = NULL;
@@ -408,30 +408,56 @@ static void ask(struct shard *shard, struct order_slot *slot)
     if (gateway_steps[step].name != NULL) {
         if (!ask_gateway(shard, slot))
             take_refusal(shard, slot);
-        return;
+        return true;
     }
     outcome = ask_partition(shard, slot);
+    if (outcome == OUTCOME_OVERLOADED) {
+        slot->is_asking = false;
+        shard->orders.asking--;
+        return false;
+    }
     if (outcome == OUTCOME_PENDING) {
         shard->orders.in_flight++;
     } else {
         slot->outcome = (uint8_t)outcome;
         take(shard, slot);
     }
+    return true;
 }
 
 void orders_ask(struct shard *shard)
 {
     struct orders *orders = &shard->orders;
+    uint32_t last = orders->to_ask.last;
+    uint32_t number = SLOT_NONE;
 
     order_watches_tell(shard);
+    orders->was_refused = false;
     /* In the order of their writing: the first that is not durable yet ends it. */
-    while (orders->to_ask.first != SLOT_NONE &&
+    while (orders->to_ask.first != SLOT_NONE && number != last &&
            !atomic_load_explicit(&shard->engine->failed, memory_order_relaxed)) {
-        struct order_slot *slot = &orders->slots[orders->to_ask.first];
+        number = orders->to_ask.first;
+        struct order_slot *slot = &orders->slots[number];
 
         if (slot->write_serial > shard->serial_returned && !MUTANT(STEP_BEFORE_DURABLE))
             return;
         order_dequeue(orders, &orders->to_ask);
-        ask(shard, slot);
+        if (ask(shard, slot) || MUTANT(REFUSED_ASK_FORGOTTEN))
+            continue;
+        /* In the next turn, behind those that have yet to ask, and before that turn's timers send:
+         * who only came again with time would, with the same times, always come behind them. */
+        order_enqueue(orders, slot, ORDER_TO_ASK);
+        orders->was_refused = true;
     }
+}
+
+int64_t orders_next_ms(const struct shard *shard)
+{
+    const struct orders *orders = &shard->orders;
+    int64_t wake_ms = timers_wake_ms(&orders->timers);
+
+    /* Nobody tells when a mailbox has room again. */
+    if (orders->was_refused && shard->now.boot_ms + 1 < wake_ms)
+        return shard->now.boot_ms + 1;
+    return wake_ms;
 }

@@ -89,8 +89,8 @@ uint32_t shard_sleep_ms(const struct shard *shard)
         wake_ms = shard->audit_due_ms;
     if (mails_next_ms(shard) < wake_ms)
         wake_ms = mails_next_ms(shard);
-    if (timers_wake_ms(&shard->orders.timers) < wake_ms)
-        wake_ms = timers_wake_ms(&shard->orders.timers);
+    if (orders_next_ms(shard) < wake_ms)
+        wake_ms = orders_next_ms(shard);
     if (rounds_next_ms(shard) < wake_ms)
         wake_ms = rounds_next_ms(shard);
     if (events_out_next_ms(shard) < wake_ms)
