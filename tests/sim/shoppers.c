@@ -365,7 +365,13 @@ static void note_known(const struct shop_order *order, struct shop_ask *ask)
     ask->refunded_minor = order->refunded_minor;
 }
 
-void shoppers_checkout(struct world *world, uint32_t index)
+bool shoppers_key_is_old(const struct world *world, const struct shop_order *order)
+{
+    return wall_highest_since(world, order->asked_ms) - wall_lowest_since(world, order->asked_ms) >
+           ORDER_KEY_KEPT_S * 1000LL;
+}
+
+static void send_checkout(struct world *world, uint32_t index)
 {
     struct shop_order *order = &world->shoppers.orders[index];
     struct order_envelope *envelope = order_envelope_create(ORDER_CALL_CREATE);
@@ -395,6 +401,12 @@ void shoppers_checkout(struct world *world, uint32_t index)
         envelope_free(envelope);
 }
 
+void shoppers_checkout(struct world *world, uint32_t index)
+{
+    if (!shoppers_key_is_old(world, &world->shoppers.orders[index]))
+        send_checkout(world, index);
+}
+
 static void new_order(struct world *world, uint32_t hold_index)
 {
     struct shoppers_model *shoppers = &world->shoppers;
@@ -410,6 +422,7 @@ static void new_order(struct world *world, uint32_t hold_index)
         return;
     *order = (struct shop_order){.who = hold->who, .hold = hold_index, .coupon = NONE};
     order->is_customers = true;
+    order->asked_ms = world_now(world);
     order->key.word[0] = hash_word(world->seed * 5 + index);
     order->key.word[1] = hash_word(order->key.word[0] + index);
     order->provider =

@@ -63,6 +63,7 @@ struct shop_order {
     bool is_customers; /* its customer had an account whenever it was asked for */
     uint8_t refund_count;
     struct shop_refund refunds[SIM_SHOP_REFUNDS_MAX];
+    int64_t asked_ms;     /* when a CREATE was first sent */
     uint64_t unsure_step; /* when a CREATE last ended without a word */
     /* As it was last shown. */
     uint64_t seen_step;
@@ -168,6 +169,10 @@ bool shoppers_is_account(const struct world *world, const struct principal *prin
 uint32_t shoppers_find(const struct world *world, const struct reservation_id *order);
 /* Asks for an order, and again under the same key. */
 void shoppers_checkout(struct world *world, uint32_t order);
+/* A checkout's key may have been forgotten: asked again, it would be another checkout. */
+bool shoppers_key_is_old(const struct world *world, const struct shop_order *order);
+/* The order is there, under this number. */
+void shoppers_place(struct world *world, uint32_t order, const struct reservation_id *id);
 void shoppers_call(struct world *world, uint32_t order, enum order_call call, uint32_t refund);
 void shoppers_reserve(struct world *world, uint32_t who);
 /* What an answer, or the store, shows of an order. */

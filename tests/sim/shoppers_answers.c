@@ -142,19 +142,19 @@ void shoppers_see(struct world *world, uint32_t index, const struct order_record
 
 /* ---- a checkout's answer ---- */
 
-static void is_placed(struct world *world, uint32_t index, const struct order_envelope *envelope)
+void shoppers_place(struct world *world, uint32_t index, const struct reservation_id *id)
 {
     struct shop_order *order = &world->shoppers.orders[index];
     struct shop_hold *hold = &world->shoppers.holds[order->hold];
 
-    if (order->id.sequence != 0 && memcmp(&order->id, &envelope->id, sizeof(order->id)) != 0)
+    if (order->id.sequence != 0 && memcmp(&order->id, id, sizeof(order->id)) != 0)
         violation("I3: one key made two orders");
     if (order->id.sequence == 0) {
         for (uint32_t i = 0; i < world->shoppers.order_count; i++)
-            if (world->shoppers.orders[i].id.sequence == envelope->id.sequence &&
-                world->shoppers.orders[i].id.partition == envelope->id.partition)
+            if (world->shoppers.orders[i].id.sequence == id->sequence &&
+                world->shoppers.orders[i].id.partition == id->partition)
                 violation("orders %u and %u have the same number", index, i);
-        order->id = envelope->id;
+        order->id = *id;
     }
     if (hold->order != NONE && hold->order != index)
         violation("one hold belongs to orders %u and %u", hold->order, index);
@@ -178,7 +178,7 @@ static void take_checkout(struct world *world, const struct shop_ask *ask, enum 
     if (outcome == OUTCOME_OK) {
         if (envelope->replayed)
             world_mark(world, MARK_CHECKOUT_REPLAYED);
-        is_placed(world, ask->index, envelope);
+        shoppers_place(world, ask->index, &envelope->id);
         shoppers_see(world, ask->index, &envelope->order, ask);
         return;
     }

@@ -48,7 +48,7 @@ static void let_end(struct world *world, void (*settle)(struct world *))
     }
 }
 
-/* What became of a checkout without an answer: its key tells. */
+/* What became of a checkout without an answer: its key tells, while it is kept. */
 static void resolve(struct world *world, void (*settle)(struct world *))
 {
     struct shoppers_model *shoppers = &world->shoppers;
@@ -56,7 +56,8 @@ static void resolve(struct world *world, void (*settle)(struct world *))
     for (uint32_t i = 0; i < shoppers->order_count; i++) {
         struct shop_order *order = &shoppers->orders[i];
 
-        for (uint32_t rounds = 0; order->state == SHOP_ASKED; rounds++) {
+        for (uint32_t rounds = 0; order->state == SHOP_ASKED && !shoppers_key_is_old(world, order);
+             rounds++) {
             if (rounds == ASK_ROUNDS_MAX)
                 violation("liveness: a checkout is not answered long after the last fault");
             shoppers_checkout(world, i);
@@ -234,6 +235,11 @@ static void visit_past(struct store_walk *walk, const struct record *record)
                            .captured_minor = order->captured_minor,
                            .refunded_minor = order->refunded_minor};
 
+    if (order->state == SHOP_ASKED && shoppers_key_is_old(world, order)) /* nobody could ask */
+        shoppers_place(world, index,
+                       &(struct reservation_id){.created_ms = stored.created_wall_ms,
+                                                .sequence = record->sequence,
+                                                .partition = record->partition});
     if (order->state != SHOP_PLACED || order->id.sequence != record->sequence ||
         order->id.partition != record->partition)
         violation("order %u is stored, and its customer was told otherwise", index);
