@@ -39,6 +39,8 @@ struct journal_memory {
     uint32_t read_first;
     uint32_t read_count;
     uint32_t reads_to_fail;
+    bool refuses_reads;
+    uint64_t reads_refused;
     uint64_t loads_left; /* records until loads fail */
     uint64_t scrubs;
 
@@ -351,8 +353,10 @@ static bool port_read(void *self, struct journal_read *read)
         read->done(read);
         return true;
     }
-    if (journal->read_count == JOURNAL_MEMORY_READS_MAX)
+    if (journal->read_count == JOURNAL_MEMORY_READS_MAX || journal->refuses_reads) {
+        journal->reads_refused++;
         return false;
+    }
     journal->reads[(journal->read_first + journal->read_count++) % JOURNAL_MEMORY_READS_MAX] = read;
     return true;
 }
@@ -400,6 +404,15 @@ void journal_memory_set_full(struct journal_memory *journal, bool is_full)
 void journal_memory_fail_reads(struct journal_memory *journal, uint32_t count)
 {
     journal->reads_to_fail = count;
+}
+
+uint64_t journal_memory_refuse_reads(struct journal_memory *journal, bool refuses)
+{
+    uint64_t refused = journal->reads_refused;
+
+    journal->refuses_reads = refuses;
+    journal->reads_refused = 0;
+    return refused;
 }
 
 void journal_memory_fail_load_after(struct journal_memory *journal, uint64_t records)

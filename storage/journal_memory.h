@@ -73,6 +73,9 @@ void journal_memory_set_full(struct journal_memory *journal, bool is_full);
 /* The next `count` loads and reads fail. */
 void journal_memory_fail_reads(struct journal_memory *journal, uint32_t count);
 
+/* Whether the pool is full: no read is taken. Returns how many were refused since it last was. */
+uint64_t journal_memory_refuse_reads(struct journal_memory *journal, bool refuses);
+
 /* Loads fail after so many more records have been visited, until the next crash or a count of
  * UINT64_MAX: a process that dies, or cannot go on, in the midst of recovery. */
 void journal_memory_fail_load_after(struct journal_memory *journal, uint64_t records);

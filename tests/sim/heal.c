@@ -567,6 +567,7 @@ void world_heal(struct world *world)
     journal_memory_set_full(world->journal, false);
     world_release_held(world);
     world->slow_until = 0;
+    world->busy_until = 0;
     world->commit_ready_step = 0;
     for (uint32_t i = 0; i < world->profile.engine.shards; i++)
         world->shards[i].stalled_until = 0;

@@ -86,6 +86,7 @@
     X(REOPENED_FULL, "the process started on a full disk")                                         \
     X(CHANGED_WHEN_FULL, "a hold was released, extended or converted on a full disk")              \
     X(DISK_SLOW, "a commit came while the disk was slow")                                          \
+    X(READ_REFUSED, "a read was refused for want of room in the pool")                             \
     X(HELD_BACK, "messages between two shards were seen later than others")                        \
     X(SENT_TWICE, "a request was sent twice at once")                                              \
     X(DISCONNECTED, "an answer came for a client that had left")                                   \

@@ -70,7 +70,10 @@ static void run_shard(struct world *world, uint32_t index)
     note_turn(world, index);
     due = engine_inspect_can_serve(world->engine, index) ? engine_inspect_due(world->engine, index)
                                                          : 0;
+    (void)journal_memory_refuse_reads(world->journal, world->step < world->busy_until);
     thread->state = shard_step(shard) ? THREAD_RUNNABLE : THREAD_DROWSY;
+    if (journal_memory_refuse_reads(world->journal, false) > 0)
+        world_mark(world, MARK_READ_REFUSED);
     oracles_check_lapses(world, index, due);
     thread->wake_at_ms = world->env.now_ms + shard_sleep_ms(shard);
 }
@@ -396,6 +399,8 @@ static void take_step(struct world *world, enum step_kind kind, uint32_t shard)
     case STEP_SLOW:
         world->slow_until =
             world->step + sim_random_range(&world->random, 1, world->profile.slow_steps_max);
+        if (sim_random_chance(&world->random, 500000))
+            world->busy_until = world->slow_until;
         break;
     case STEP_PERSON:
         mails_act(world);

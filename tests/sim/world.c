@@ -118,6 +118,10 @@ static void start_engine(struct world *world)
     order_mails_engine_started(world);
     world->holds_back = false;
     world->slow_until = 0;
+    world->busy_until = 0; /* who starts has much to read */
+    if (world->profile.slow_steps_max > 0 && sim_random_chance(&world->random, 300000))
+        world->busy_until =
+            world->step + sim_random_range(&world->random, 1, world->profile.slow_steps_max);
     world->committer = (struct sim_thread){.state = THREAD_RUNNABLE};
     world->metrics_seen = (struct engine_metrics){0};
 }

@@ -216,6 +216,7 @@ struct world {
     uint32_t held_target;
     uint64_t held_until;
     uint64_t slow_until; /* step until which the disk is slow */
+    uint64_t busy_until; /* and until which it takes no reads */
     uint64_t commit_ready_step;
     uint64_t commit_seen; /* the pending commit that commit_ready_step belongs to */
     bool disk_full;
