@@ -523,6 +523,10 @@ static enum outcome forget_key(const struct order_turn *turn)
     record->operation = RECORD_DELETE;
     record->subject = place.subject;
     record->sequence = place.sequence;
+    if (MUTANT(PAID_BODY_FORGOTTEN) && order->confirmed_wall_ms != 0) {
+        put(turn, RECORD_ORDER_BODY, 0, &record);
+        record->operation = RECORD_DELETE;
+    }
     order->forgotten |= ORDER_FORGOT_KEY;
     order_persist(turn);
     return OUTCOME_OK;

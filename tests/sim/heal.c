@@ -614,6 +614,8 @@ void world_heal(struct world *world)
     shop_check(world);
     mails_check_end(world);
     world_retain(world, settle);
+    shoppers_let_forget(world, settle); /* the accounts that lapsed */
+    shoppers_check_end(world);
     world_check_audit_log(world);
     trace_add(&world->trace, TRACE_DIGEST, engine_inspect_digest(world->engine),
               journal_memory_state_hash(world->journal));
