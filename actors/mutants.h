@@ -207,7 +207,8 @@
     X(167, ORDER_KEYS_NOT_WRAPPED, "a rotation of the vault's key skips orders' persons")          \
     X(168, RESTOCK_KEY_FORGOTTEN, "a restocking that is repeated puts the units back again")       \
     X(182, REFUSED_ASK_FORGOTTEN, "an order that met a full mailbox does not come again")          \
-    X(183, PAID_BODY_FORGOTTEN, "with a checkout's key goes what was ordered, though it was paid")
+    X(183, PAID_BODY_FORGOTTEN, "with a checkout's key goes what was ordered, though it was paid") \
+    X(184, ORDER_FORGETS_GUESTS, "what a customer used of a coupon as a guest does not count")
 
 enum mutant {
     MUTANT_NONE,

@@ -100,7 +100,7 @@ static enum outcome create(struct order_turn *turn, struct order_envelope *envel
     *order = envelope->order;
     subject->sequence = order_take_number(turn, turn->context->orders, FLOOR_ORDERS);
     order->principal = envelope->who[0];
-    subject->alias_count = (uint8_t)(envelope->who_count - 1);
+    subject->alias_count = MUTANT(ORDER_FORGETS_GUESTS) ? 0 : (uint8_t)(envelope->who_count - 1);
     memcpy(subject->aliases, &envelope->who[1], subject->alias_count * sizeof(subject->aliases[0]));
     order->created_wall_ms = turn->moment->wall_ms;
     order->status = ORDER_NONE;

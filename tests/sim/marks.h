@@ -158,6 +158,8 @@
     X(CHECKOUT_REPLAYED, "a checkout's key was repeated")                                          \
     X(CHECKOUT_UNDONE, "a checkout was undone as the gateway would not create its payment")        \
     X(CHECKOUT_COUPON_REFUSED, "a checkout was refused a coupon that was used up")                 \
+    X(GUESTS_USES_COUNTED,                                                                         \
+      "a checkout was refused a coupon for what its customer used as a guest")                     \
     X(HOLD_IN_USE, "a hold of one order was refused to another")                                   \
     X(REFUND_REPLAYED, "a refund's key was repeated")                                              \
     X(PAYMENT_CAPTURED, "a payment was captured")                                                  \

@@ -189,7 +189,7 @@ static void put_coupon(struct world *world, uint32_t index)
     definition->rule.kind = COUPON_PERCENTAGE;
     definition->rule.percent_bp = 1000;
     definition->max_uses = index == 0 ? sim_random_range(&world->random, 1, 12) : 0;
-    definition->max_uses_per_customer = index == 0 ? 0 : 3;
+    definition->max_uses_per_customer = index == 0 ? 0 : 2;
     if (shard == NONE || ask == NULL ||
         shoppers_submit(world, shard, &command, ask, cookie) != OUTCOME_PENDING)
         envelope_free(envelope);
@@ -334,8 +334,8 @@ static void fill_checkout(const struct world *world, const struct shop_order *or
     struct order_record *record = &envelope->order;
 
     envelope->authority = AUTHORITY_PRINCIPAL;
-    envelope->who_count = 1;
     envelope->who[0] = hold->principal;
+    envelope->who_count = (uint8_t)(1 + shoppers_guests(world, order, &envelope->who[1]));
     record->key = order->key;
     record->fingerprint = order->hold;
     record->expires_wall_ms = order->expires_wall_ms;
@@ -430,6 +430,8 @@ static void new_order(struct world *world, uint32_t hold_index)
     order->from_cart = sim_random_chance(&world->random, 400000);
     if (coupon < SIM_SHOP_COUPONS && shoppers->coupons[coupon].is_known)
         order->coupon = coupon;
+    if (order->coupon != NONE)
+        order->uses_before = shoppers_uses_sure(world, order);
     draw_totals(world, hold, order->coupon != NONE, &order->totals);
     hold->checkouts++;
     shoppers->order_count++;

@@ -65,6 +65,7 @@ struct shop_order {
     struct shop_refund refunds[SIM_SHOP_REFUNDS_MAX];
     int64_t asked_ms;     /* when a CREATE was first sent */
     uint64_t unsure_step; /* when a CREATE last ended without a word */
+    uint32_t uses_before; /* of its coupon, that surely counted when it was first asked for */
     /* As it was last shown. */
     uint64_t seen_step;
     int64_t captured_minor;
@@ -178,5 +179,17 @@ void shoppers_reserve(struct world *world, uint32_t who);
 /* What an answer, or the store, shows of an order. */
 void shoppers_see(struct world *world, uint32_t index, const struct order_record *order,
                   const struct shop_ask *ask);
+
+/* ---- shoppers_coupons.c ---- */
+
+/* Guests that the order's customer was; room for ACCOUNT_ALIASES_MAX. */
+uint32_t shoppers_guests(const struct world *world, const struct shop_order *order,
+                         struct principal *guests_out);
+/* Uses of its coupon that count for its customer, surely; without its own. */
+uint32_t shoppers_uses_sure(const struct world *world, const struct shop_order *order);
+/* It has a use of its coupon. */
+void shoppers_check_use(const struct world *world, uint32_t order);
+/* It was refused one, as COUPON_EXHAUSTED. */
+void shoppers_check_used_up(struct world *world, uint32_t order);
 
 #endif

@@ -160,6 +160,7 @@ void shoppers_place(struct world *world, uint32_t index, const struct reservatio
         violation("one hold belongs to orders %u and %u", hold->order, index);
     hold->order = index;
     order->state = SHOP_PLACED;
+    shoppers_check_use(world, index);
 }
 
 static bool may_refuse_checkout(enum outcome outcome)
@@ -193,8 +194,10 @@ static void take_checkout(struct world *world, const struct shop_ask *ask, enum 
         violation("I3: the key of an order that was made was answered %s", outcome_name(outcome));
     if (outcome == OUTCOME_HOLD_IN_USE)
         world_mark(world, MARK_HOLD_IN_USE);
-    if (outcome == OUTCOME_COUPON_EXHAUSTED)
+    if (outcome == OUTCOME_COUPON_EXHAUSTED) {
         world_mark(world, MARK_CHECKOUT_COUPON_REFUSED);
+        shoppers_check_used_up(world, ask->index);
+    }
     if (outcome == OUTCOME_GATEWAY_UNAVAILABLE)
         world_mark(world, MARK_CHECKOUT_UNDONE);
     if (order->open == 0 && order->state == SHOP_ASKED && ask->step > order->unsure_step)
