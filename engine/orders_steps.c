@@ -394,6 +394,10 @@ static bool ask(struct shard *shard, struct order_slot *slot)
     enum order_step step = (enum order_step)slot->subject.order.step;
     enum outcome outcome;
 
+    if (slot->waiting_first != NULL && slot->state == ORDER_SLOT_LOADED) {
+        order_enqueue(&shard->orders, slot, ORDER_TO_SERVE); /* it was loaded while it was here */
+        return true;
+    }
     if (slot->is_asking || slot->state != ORDER_SLOT_LOADED ||
         slot->subject.order.status == ORDER_NONE || step == STEP_NONE || step == STEP_WAIT ||
         slot->subject.retry_boot_ms > shard->now.boot_ms)

@@ -100,6 +100,17 @@ static void assert_confirmed(struct fixture *fixture, uint64_t cookie)
     envelope_free(fixture->replies[cookie].reply.order);
 }
 
+/* Whether that is what the first order's record asks for. */
+static bool is_at(const struct fixture *fixture, enum order_step step)
+{
+    struct principal who = buyer(BUYER);
+    uint32_t partition = order_partition_of(&who, fixture->options.partitions);
+    struct record record;
+
+    return journal_memory_find(fixture->journal, RECORD_ORDER, partition, 0, 1, &record) &&
+           record.order.step == step;
+}
+
 /* Takes the room that is left in the mailbox from the orders' shard to the SKU's. */
 static void take_room(struct fixture *fixture)
 {
@@ -159,6 +170,47 @@ static void a_shard_that_met_a_full_mailbox_comes_again_by_itself(void **state)
     free(fixture);
 }
 
+/* The SKU's shard has no turn, and so no room. */
+static void who_asks_for_an_order_does_not_wait_for_its_step(void **state)
+{
+    struct fixture *fixture = open_shop(2);
+    uint32_t asking = shard_of_orders(fixture);
+    struct order_envelope *envelope = order_envelope_create(ORDER_CALL_GET);
+    struct command command = {.type = COMMAND_ORDER, .order = envelope};
+    struct hold_view hold;
+    enum outcome outcome;
+    uint64_t cookie;
+
+    (void)state;
+    fixture->options.mailbox_max = 1;
+    assert_int_equal(fixture_crash(fixture), 0);
+    hold = hold_units(fixture);
+    (void)check_out(fixture, &hold);
+    for (uint32_t i = 0; i < TURNS_MAX && !is_at(fixture, STEP_PIN); i++)
+        turn(fixture);
+    assert_true(is_at(fixture, STEP_PIN));
+    assert_int_equal(fixture_crash(fixture), 0);
+    take_room(fixture);
+    envelope->authority = AUTHORITY_STAFF;
+    envelope->id =
+        (struct reservation_id){.created_ms = fixture->now.wall_ms,
+                                .sequence = 1,
+                                .partition = (uint16_t)order_partition_of(
+                                    &(struct principal){{BUYER, 1}}, fixture->options.partitions)};
+    cookie = fixture_submit(fixture, asking, &command, &outcome);
+    assert_int_equal(outcome, OUTCOME_PENDING);
+    for (uint32_t i = 0; i < 8; i++)
+        turn_of(fixture, asking, true);
+    assert_int_equal(fixture->reply_counts[cookie], 1);
+    assert_int_equal(fixture->replies[cookie].reply.outcome, OUTCOME_OK);
+    envelope_free(fixture->replies[cookie].reply.order);
+    for (uint32_t i = 0; i < TURNS_MAX && !has_ended(fixture); i++)
+        turn(fixture);
+    assert_true(has_ended(fixture));
+    fixture_close(fixture);
+    free(fixture);
+}
+
 static struct engine_read reads[READS_MAX];
 
 static void forget_read(struct engine_read *read)
@@ -181,16 +233,6 @@ static void read_as_much_as_can_be(struct fixture *fixture)
     } while (engine_read_submit(shard, &reads[count++]) == OUTCOME_PENDING);
 }
 
-static bool clears_its_cart(const struct fixture *fixture)
-{
-    struct principal who = buyer(BUYER);
-    uint32_t partition = order_partition_of(&who, fixture->options.partitions);
-    struct record record;
-
-    return journal_memory_find(fixture->journal, RECORD_ORDER, partition, 0, 1, &record) &&
-           record.order.step == STEP_CART_CLEAR;
-}
-
 /* After a restart the order's lines are read before its cart is cleared. */
 static void no_room_for_a_read_ends_no_step(void **state)
 {
@@ -199,14 +241,14 @@ static void no_room_for_a_read_ends_no_step(void **state)
 
     (void)state;
     (void)check_out(fixture, &hold);
-    for (uint32_t i = 0; i < TURNS_MAX && !clears_its_cart(fixture); i++)
+    for (uint32_t i = 0; i < TURNS_MAX && !is_at(fixture, STEP_CART_CLEAR); i++)
         turn(fixture);
-    assert_true(clears_its_cart(fixture));
+    assert_true(is_at(fixture, STEP_CART_CLEAR));
     assert_int_equal(fixture_crash(fixture), 0);
     read_as_much_as_can_be(fixture);
     for (uint32_t i = 0; i < 3; i++)
         turn_of(fixture, 0, false);
-    assert_true(clears_its_cart(fixture));
+    assert_true(is_at(fixture, STEP_CART_CLEAR));
     for (uint32_t i = 0; i < TURNS_MAX && !has_ended(fixture); i++)
         turn(fixture); /* the reads end; no time passes */
     assert_true(has_ended(fixture));
@@ -219,6 +261,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_mailbox_costs_a_step_one_turn),
         cmocka_unit_test(a_shard_that_met_a_full_mailbox_comes_again_by_itself),
+        cmocka_unit_test(who_asks_for_an_order_does_not_wait_for_its_step),
         cmocka_unit_test(no_room_for_a_read_ends_no_step),
     };
 
