@@ -168,6 +168,8 @@ bool shoppers_is_account(const struct world *world, const struct principal *prin
 uint32_t shoppers_find(const struct world *world, const struct reservation_id *order);
 /* Asks for an order, and again under the same key. */
 void shoppers_checkout(struct world *world, uint32_t order);
+/* Checks a hold out as an order of its own, if it can be. */
+void shoppers_order_anew(struct world *world, uint32_t hold);
 void shoppers_call(struct world *world, uint32_t order, enum order_call call, uint32_t refund);
 void shoppers_reserve(struct world *world, uint32_t who);
 /* What an answer, or the store, shows of an order. */
