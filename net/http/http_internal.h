@@ -452,7 +452,7 @@ void http_transport_close(struct http_connection *connection);
 /* ---- http_tls_link.c ---- */
 
 /* What OpenSSL takes for a connection, as counted in the pool (measured with OpenSSL 3.0: see
- * tests/unit/test_http_tls_requests.c). */
+ * tests/unit/test_http_tls_memory.c). */
 enum {
     HTTP_TLS_HANDSHAKE_BYTES = 48 * 1024, /* until it is agreed upon */
     HTTP_TLS_SESSION_BYTES = 16 * 1024,   /* from then on, idle */
