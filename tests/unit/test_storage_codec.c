@@ -4,6 +4,7 @@
 #include "test_storage_support.h"
 
 #include "codec.h"
+#include "codec_order.h"
 #include "crc32c.h"
 
 struct fixture {
@@ -319,6 +320,32 @@ static void test_forged_holds_are_refused(void **state)
                      CODEC_BAD_RANGE);
 }
 
+/* What stands behind its zero would be in memory and not in the next value. */
+static void test_a_text_that_ends_twice_is_refused(void **state)
+{
+    static const char *const texts[] = {"carrier", "redirect"};
+    struct order_record *order = &the_record()->order;
+    struct record *decoded = the_decoded();
+    uint64_t seed = 3;
+
+    (void)state;
+    random_record(&seed, RECORD_ORDER);
+    strcpy(order->carrier, texts[0]);
+    strcpy(order->redirect_url, texts[1]);
+    for (unsigned i = 0; i < 2; i++) {
+        size_t length = codec_order_pack(the_record(), fixture.value, sizeof(fixture.value));
+        uint8_t *at = memmem(fixture.value, length, texts[i], strlen(texts[i]));
+
+        assert_non_null(at);
+        for (unsigned round = 0; round < 2; round++) {
+            memset(fixture.decoded, 0, sizeof(fixture.decoded));
+            decoded->kind = RECORD_ORDER;
+            assert_int_equal(codec_order_unpack(fixture.value, length, decoded, 0), round == 0);
+            at[3] = 0;
+        }
+    }
+}
+
 static void test_random_bytes_with_a_right_checksum_do_no_harm(void **state)
 {
     uint64_t seed = 5;
@@ -438,6 +465,7 @@ int main(void)
         cmocka_unit_test(test_every_flipped_bit_is_refused),
         cmocka_unit_test(test_forged_values_are_refused),
         cmocka_unit_test(test_forged_holds_are_refused),
+        cmocka_unit_test(test_a_text_that_ends_twice_is_refused),
         cmocka_unit_test(test_random_bytes_with_a_right_checksum_do_no_harm),
         cmocka_unit_test(test_records_that_cannot_be_are_not_valid),
         cmocka_unit_test(test_numbers_round_trip),
