@@ -8,13 +8,6 @@ enum { PEOPLE = 30 };
 
 static struct principal people[PEOPLE];
 
-static int set_up(void **state)
-{
-    fixture_set_up(state);
-    serve_with(*state, &old_keys);
-    return 0;
-}
-
 static void index_of(uint8_t number, uint8_t index_out[EMAIL_INDEX_BYTES])
 {
     uint64_t words[2] = {hash_word(number), hash_word(number + 1000u)};
@@ -367,7 +360,7 @@ static void who_starts_anew_each_day_forgets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, vault_tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, vault_set_up, vault_tear_down)
         TEST(keys_are_wrapped_by_the_current_one),
         TEST(keys_are_wrapped_at_leisure),
         TEST(a_round_that_a_crash_ends_begins_anew),

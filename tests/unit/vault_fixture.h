@@ -28,6 +28,13 @@ static inline void serve_with(struct fixture *fixture, const struct vault_keys *
     assert_int_equal(fixture_open(fixture), 0);
 }
 
+static inline int vault_set_up(void **state)
+{
+    fixture_set_up(state);
+    serve_with(*state, &old_keys);
+    return 0;
+}
+
 static inline int vault_tear_down(void **state)
 {
     fixture_close(*state);
