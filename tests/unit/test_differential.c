@@ -8,14 +8,11 @@
 #include <stdatomic.h>
 
 #include "differential_sides.h"
-#include "tsan.h"
+#include "test_sample.h"
 
 enum {
-#ifdef STAMPEDE_TSAN /* ten times as slow, and the threads are RocksDB's alone */
     STREAMS = 1,
-#else
-    STREAMS = 3,
-#endif
+    STREAMS_FULL = 8,
     COMMANDS = 8000, /* a stream */
 };
 
@@ -373,7 +370,7 @@ static void test_the_same_commands_leave_the_same_state_in_memory_and_on_disk(vo
         run_stream(strtoull(seed, NULL, 10));
         return;
     }
-    for (uint64_t i = 1; i <= STREAMS; i++)
+    for (uint64_t i = 1; i <= (test_is_full() ? STREAMS_FULL : STREAMS); i++)
         run_stream(i);
 }
 
