@@ -4,30 +4,6 @@
 
 #include "coupon_private.h"
 
-/* ---- layout ---- */
-
-struct layout {
-    uint8_t *base; /* NULL: only measure */
-    size_t used;
-};
-
-static void *layout_take(struct layout *layout, size_t bytes)
-{
-    void *taken = layout->base == NULL ? NULL : layout->base + layout->used;
-
-    layout->used += (bytes + 63) & ~(size_t)63;
-    return taken;
-}
-
-static void layout_index(struct layout *layout, struct index_table *table, uint32_t slots)
-{
-    struct index_bucket *buckets =
-        layout_take(layout, index_table_buckets(slots) * sizeof(*buckets));
-
-    if (layout->base != NULL)
-        index_table_init(table, buckets, slots);
-}
-
 static void pool_lay_out(struct layout *layout, struct coupon_pool *pool)
 {
     const struct coupon_sizes *sizes = &pool->sizes;
@@ -36,6 +12,9 @@ static void pool_lay_out(struct layout *layout, struct coupon_pool *pool)
     pool->names = layout_take(layout, sizes->coupons_max * sizeof(struct coupon_names));
     pool->uses = layout_take(layout, sizes->uses_max * sizeof(struct coupon_use));
     pool->customers = layout_take(layout, sizes->customers_max * sizeof(struct coupon_customer));
+    layout_slots(layout, &pool->coupon_slots, sizes->coupons_max);
+    layout_slots(layout, &pool->use_slots, sizes->uses_max);
+    layout_slots(layout, &pool->customer_slots, sizes->customers_max);
     layout_index(layout, &pool->code_index, sizes->coupons_max);
     layout_index(layout, &pool->number_index, sizes->coupons_max);
     layout_index(layout, &pool->use_index, sizes->uses_max);
@@ -62,9 +41,6 @@ struct coupon_pool *coupon_pool_init(void *memory, const struct coupon_sizes *si
     pool->sizes = *sizes;
     pool->hash_key = *hash_key;
     pool_lay_out(&layout, pool);
-    pool->coupon_slots = (struct coupon_slots){.free = SLOT_NONE, .max = sizes->coupons_max};
-    pool->use_slots = (struct coupon_slots){.free = SLOT_NONE, .max = sizes->uses_max};
-    pool->customer_slots = (struct coupon_slots){.free = SLOT_NONE, .max = sizes->customers_max};
     pool->deleted = SLOT_NONE;
     pool->ended_oldest = SLOT_NONE;
     pool->ended_youngest = SLOT_NONE;
@@ -75,23 +51,6 @@ struct coupon_pool *coupon_pool_init(void *memory, const struct coupon_sizes *si
 const struct coupon_statistics *coupon_pool_statistics(const struct coupon_pool *pool)
 {
     return &pool->statistics;
-}
-
-static bool slots_have_one(const struct coupon_slots *slots)
-{
-    return slots->free != SLOT_NONE || slots->fresh < slots->max;
-}
-
-/* `next`: the chain's link in the slot that is taken, if it is no fresh one. */
-static uint32_t slots_take_one(struct coupon_slots *slots, const uint32_t *next)
-{
-    uint32_t slot = slots->free;
-
-    assert(slots_have_one(slots));
-    if (slot == SLOT_NONE)
-        return slots->fresh++;
-    slots->free = *next;
-    return slot;
 }
 
 /* ---- hashes ---- */
@@ -181,11 +140,9 @@ struct coupon *pool_add_coupon(struct coupon_pool *pool, uint32_t partition, uin
     struct coupon *coupon;
     uint32_t slot;
 
-    if (!slots_have_one(&pool->coupon_slots))
+    if (!slots_have(&pool->coupon_slots, 1))
         return NULL;
-    slot = slots_take_one(&pool->coupon_slots, pool->coupon_slots.free == SLOT_NONE
-                                                   ? NULL
-                                                   : &pool->coupons[pool->coupon_slots.free].next);
+    slot = slots_take(&pool->coupon_slots);
     coupon = &pool->coupons[slot];
     *coupon = (struct coupon){.definition = *definition,
                               .number = number,
@@ -221,8 +178,7 @@ void pool_drop_deleted(struct coupon_pool *pool)
                        slot);
     pool->deleted = coupon->next;
     coupon->version = 0;
-    coupon->next = pool->coupon_slots.free;
-    pool->coupon_slots.free = slot;
+    slots_give(&pool->coupon_slots, slot);
 }
 
 void coupon_fill_view(const struct coupon_pool *pool, const struct coupon *coupon,
@@ -273,15 +229,13 @@ struct coupon_use *pool_find_use(const struct coupon_pool *pool, uint32_t partit
 
 bool pool_has_use_room(const struct coupon_pool *pool)
 {
-    return slots_have_one(&pool->use_slots);
+    return slots_have(&pool->use_slots, 1);
 }
 
 struct coupon_use *pool_add_use(struct coupon_pool *pool, uint32_t partition, uint32_t number,
                                 const struct reservation_id *order)
 {
-    uint32_t slot = slots_take_one(
-        &pool->use_slots,
-        pool->use_slots.free == SLOT_NONE ? NULL : &pool->uses[pool->use_slots.free].younger);
+    uint32_t slot = slots_take(&pool->use_slots);
     struct coupon_use *use = &pool->uses[slot];
 
     *use = (struct coupon_use){.order = *order,
@@ -317,9 +271,8 @@ void pool_drop_oldest_ended(struct coupon_pool *pool)
     if (pool->ended_oldest == SLOT_NONE)
         pool->ended_youngest = SLOT_NONE;
     use->state = COUPON_USE_RELEASED;
-    use->younger = pool->use_slots.free;
     use->number = 0;
-    pool->use_slots.free = slot;
+    slots_give(&pool->use_slots, slot);
 }
 
 /* ---- customers ---- */
@@ -348,12 +301,9 @@ struct coupon_customer *pool_add_customer(struct coupon_pool *pool, struct coupo
     struct coupon_customer *customer;
     uint32_t slot;
 
-    if (!slots_have_one(&pool->customer_slots))
+    if (!slots_have(&pool->customer_slots, 1))
         return NULL;
-    slot = slots_take_one(&pool->customer_slots,
-                          pool->customer_slots.free == SLOT_NONE
-                              ? NULL
-                              : &pool->customers[pool->customer_slots.free].next);
+    slot = slots_take(&pool->customer_slots);
     customer = &pool->customers[slot];
     *customer = (struct coupon_customer){.principal = *principal,
                                          .coupon = slot_of(pool, coupon),
@@ -378,8 +328,7 @@ void pool_drop_customer(struct coupon_pool *pool, struct coupon_customer *custom
         pool->coupons[customer->coupon].customer_first = customer->next;
     if (customer->next != SLOT_NONE)
         pool->customers[customer->next].previous = customer->previous;
-    customer->next = pool->customer_slots.free;
-    pool->customer_slots.free = slot;
+    slots_give(&pool->customer_slots, slot);
 }
 
 /* ---- lists and audit ---- */

@@ -6,6 +6,7 @@
 #include "coupon.h"
 #include "index_table.h"
 #include "mutants.h"
+#include "slots.h"
 
 struct coupon {
     struct coupon_definition definition;
@@ -16,7 +17,7 @@ struct coupon {
     uint32_t held;
     uint32_t committed;
     uint32_t customer_first;
-    uint32_t next; /* of the deleted ones, or of the free */
+    uint32_t next; /* of the deleted ones */
     uint16_t partition;
     bool is_deleted;
 };
@@ -31,7 +32,7 @@ struct coupon_use {
     uint64_t version;
     uint64_t write_serial; /* ended: of the batch that says so */
     uint32_t number;
-    uint32_t younger; /* of those that have ended; or the next free */
+    uint32_t younger; /* of those that have ended */
     uint16_t partition;
     uint8_t state; /* enum coupon_use_state */
     bool is_counted;
@@ -44,14 +45,7 @@ struct coupon_customer {
     uint32_t held;
     uint32_t committed;
     uint32_t previous; /* of the coupon's */
-    uint32_t next;     /* likewise, or the next free */
-};
-
-/* Free slots are chained through the slots themselves; `fresh` counts those never used. */
-struct coupon_slots {
-    uint32_t free;
-    uint32_t fresh;
-    uint32_t max;
+    uint32_t next;     /* likewise */
 };
 
 struct coupon_pool {
@@ -61,9 +55,9 @@ struct coupon_pool {
     struct coupon_names *names; /* by the coupon's slot; only a scope's are touched */
     struct coupon_use *uses;
     struct coupon_customer *customers;
-    struct coupon_slots coupon_slots;
-    struct coupon_slots use_slots;
-    struct coupon_slots customer_slots;
+    struct slots coupon_slots;
+    struct slots use_slots;
+    struct slots customer_slots;
     struct index_table code_index;   /* of coupons that are not deleted */
     struct index_table number_index; /* of all */
     struct index_table use_index;

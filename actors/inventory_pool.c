@@ -4,36 +4,6 @@
 
 #include "inventory_private.h"
 
-/* ---- layout ---- */
-
-struct layout {
-    uint8_t *base; /* NULL: only measure */
-    size_t used;
-};
-
-static void *layout_take(struct layout *layout, size_t bytes)
-{
-    void *taken = layout->base == NULL ? NULL : layout->base + layout->used;
-
-    layout->used += (bytes + 63) & ~(size_t)63;
-    return taken;
-}
-
-static void layout_slots(struct layout *layout, struct slots *slots, uint32_t max)
-{
-    *slots = (struct slots){.max = max};
-    slots->free = layout_take(layout, max * sizeof(uint32_t));
-}
-
-static void layout_index(struct layout *layout, struct index_table *table, uint32_t slots)
-{
-    struct index_bucket *buckets =
-        layout_take(layout, index_table_buckets(slots) * sizeof(*buckets));
-
-    if (layout->base != NULL)
-        index_table_init(table, buckets, slots);
-}
-
 static void pool_lay_out(struct layout *layout, struct inventory_pool *pool)
 {
     const struct inventory_sizes *sizes = &pool->sizes;
@@ -111,23 +81,6 @@ uint32_t inventory_slot_partition(const struct inventory_pool *pool, uint32_t sl
 {
     assert(slot < pool->hold_slots.fresh && (pool->holds[slot].flags & HOLD_IN_USE) != 0);
     return pool->holds[slot].partition;
-}
-
-bool slots_have(const struct slots *slots, uint32_t count)
-{
-    return slots->free_count + (slots->max - slots->fresh) >= count;
-}
-
-uint32_t slots_take(struct slots *slots)
-{
-    assert(slots_have(slots, 1));
-    return slots->free_count > 0 ? slots->free[--slots->free_count] : slots->fresh++;
-}
-
-void slots_give(struct slots *slots, uint32_t slot)
-{
-    assert(slot < slots->fresh && slots->free_count < slots->max);
-    slots->free[slots->free_count++] = slot;
 }
 
 /* ---- hashes ---- */

@@ -5,6 +5,7 @@
 
 #include "inventory.h"
 #include "mutants.h"
+#include "slots.h"
 
 enum {
     HOLD_IN_USE = 1 << 0,
@@ -110,15 +111,6 @@ struct sequence_block {
     uint32_t slots_plus_one[SEQUENCE_BLOCK]; /* 0: no hold of that number */
 };
 
-/* Free slots are a stack in an array of its own; `fresh` counts slots never used, so that memory is
- * touched only as it is needed. */
-struct slots {
-    uint32_t *free;
-    uint32_t free_count;
-    uint32_t fresh;
-    uint32_t max;
-};
-
 struct inventory_pool {
     struct inventory_sizes sizes;
     struct hash_key hash_key;
@@ -182,9 +174,6 @@ void pool_drop_limit_if_empty(struct inventory_pool *pool, struct limit_row *row
 /* The hold of a key (owners), of an owner's number (participants), of a number; or NULL. */
 uint64_t pool_key_hash(const struct inventory_pool *pool, uint32_t subject,
                        const struct hash128 *key);
-uint32_t slots_take(struct slots *slots);
-void slots_give(struct slots *slots, uint32_t slot);
-bool slots_have(const struct slots *slots, uint32_t count);
 struct hold *pool_find_key(struct inventory_pool *pool, uint32_t partition,
                            const struct hash128 *key);
 struct hold *pool_find_participant(struct inventory_pool *pool, uint32_t partition,

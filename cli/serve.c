@@ -29,6 +29,7 @@
 #include "outbound_service.h"
 #include "secrets_file.h"
 #include "shop_limits.h"
+#include "signals.h"
 #include "storage.h"
 
 enum {
@@ -447,51 +448,6 @@ static void announce(struct service *service)
 
 /* ---- end ---- */
 
-/* The signals that end the server; those that the parent had it ignore (nohup) stay ignored. */
-static void choose_signals(sigset_t *signals_out)
-{
-    static const int asked[] = {SIGINT, SIGHUP};
-
-    sigemptyset(signals_out);
-    sigaddset(signals_out, SIGTERM);
-    for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
-        struct sigaction action;
-
-        if (sigaction(asked[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
-            sigaddset(signals_out, asked[i]);
-    }
-}
-
-static void end_at_once(int number)
-{
-    (void)number;
-    _exit(STATUS_INTERRUPTED);
-}
-
-/* Those that have asked for the end, as bits. The main thread's: only there are they unblocked. */
-static volatile sig_atomic_t asked_signals;
-
-static void end_if_asked_again(int number)
-{
-    if (number != SIGHUP && (asked_signals & (1 << number)) != 0)
-        _exit(STATUS_INTERRUPTED);
-    asked_signals |= 1 << number;
-}
-
-/* Signals go to `handler` until they are blocked again: before there is anything to drain, and
- * when draining takes too long for whoever asks. */
-static void let_signals_interrupt(const sigset_t *signals, void (*handler)(int number))
-{
-    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
-
-    sigemptyset(&action.sa_mask);
-    for (int number = 1; number < NSIG; number++) {
-        if (sigismember(signals, number) == 1)
-            sigaction(number, &action, NULL);
-    }
-    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
-}
-
 static void look_after_tls(struct service *service)
 {
     struct moment now = service->env_port.now(service->env_port.self);
@@ -520,8 +476,7 @@ static void serve_until_signal(struct service *service, const sigset_t *signals)
             look_after_tls(service);
     }
     service_log(service, LOG_INFO, "draining", "signal", sigabbrev_np(number));
-    asked_signals = 1 << number;
-    let_signals_interrupt(signals, end_if_asked_again);
+    signals_end_if_again(signals, number);
     /* Half of the time is for what is under way outside, the other to record how it ended. From
      * here on no mail is begun, and none that is given up for our stop counts as tried. */
     engine_drain(service->engine);
@@ -545,7 +500,7 @@ int command_serve(const struct options *options)
     /* What memory holds of keys and passwords is not for a file. */
     setrlimit(RLIMIT_CORE, &(struct rlimit){0});
     /* The threads that are made from here on inherit the mask, so that only sigwait sees them. */
-    choose_signals(&signals);
+    signals_choose(&signals);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     /* options_read has seen that they are addresses. */
@@ -567,7 +522,7 @@ int command_serve(const struct options *options)
     if (!open_outbound(&service) || !create_workers(&service) || !create_engine(&service) ||
         !create_api(&service))
         goto destroy_engine;
-    let_signals_interrupt(&signals, end_at_once);
+    signals_end_at_once(&signals);
     if (engine_recover(service.engine, service.error, sizeof(service.error)) != 0) {
         complain("%s", service.error);
         status = STATUS_DAMAGED;

@@ -186,6 +186,17 @@ static inline struct mailbox *engine_mailbox(const struct engine *engine, uint32
     return engine->mailboxes[source * engine->options.shards + target];
 }
 
+/* ---- memory.c ---- */
+
+/* Lays out all that the engine's options ask for in `memory`, zeroed, and how many bytes that
+ * takes; NULL: only measures. Before there are threads. */
+size_t engine_lay_out(struct engine *engine, void *memory);
+
+/* ---- envelopes.c ---- */
+
+/* Frees what a message that nobody will receive carries. */
+void envelope_free_of(const struct message *message);
+
 /* ---- shard.c ---- */
 
 /* Wakes a shard whose mailbox got something; the calling shard's own needs no wake. Any thread. */
@@ -226,6 +237,17 @@ enum outcome send_request(struct shard *shard, uint32_t target);
 enum outcome submit_cart(struct shard *shard, const struct command *command, uint64_t cookie);
 enum outcome submit_cart_merge(struct shard *shard, const struct command *command, uint64_t cookie);
 enum outcome submit_cart_clear(struct shard *shard, const struct command *command, uint64_t cookie);
+
+/* ---- submit_coupon.c ---- */
+
+enum outcome submit_coupon(struct shard *shard, const struct command *command, uint64_t cookie);
+enum outcome submit_coupon_list(struct shard *shard, const struct command *command,
+                                uint64_t cookie);
+
+/* ---- submit_order.c ---- */
+
+enum outcome submit_order(struct shard *shard, const struct command *command, uint64_t cookie);
+enum outcome submit_restock(struct shard *shard, const struct command *command, uint64_t cookie);
 
 /* ---- products.c: the directory's shard ---- */
 

@@ -4,16 +4,7 @@
 #include <string.h>
 
 #include "engine_private.h"
-
-static struct event_partition *partition_of(const struct shard *shard, uint32_t number)
-{
-    return &shard->engine->event_partitions[number];
-}
-
-static bool is_configured(const struct shard *shard, uint32_t consumer)
-{
-    return shard->engine->ports.events[consumer].take != NULL;
-}
+#include "events_private.h"
 
 /* What all consumers that there are have passed, and have recorded so. */
 static uint64_t passed_by_all(const struct shard *shard, const struct event_partition *partition)
@@ -21,7 +12,7 @@ static uint64_t passed_by_all(const struct shard *shard, const struct event_part
     uint64_t passed = partition->durable;
 
     for (uint32_t consumer = 0; consumer < EVENT_CONSUMER_COUNT; consumer++)
-        if (is_configured(shard, consumer) && partition->lanes[consumer].recorded < passed &&
+        if (event_is_configured(shard, consumer) && partition->lanes[consumer].recorded < passed &&
             !MUTANT(EVENT_ERASED_EARLY))
             passed = partition->lanes[consumer].recorded;
     return passed;
@@ -45,7 +36,7 @@ uint32_t events_retention_first(const struct shard *shard)
 
 static bool has_rows(const struct shard *shard, uint32_t number)
 {
-    const struct event_partition *partition = partition_of(shard, number);
+    const struct event_partition *partition = event_partition_of(shard, number);
 
     return partition->erased < partition->durable;
 }
@@ -71,7 +62,7 @@ static void on_rows(struct engine_read *read)
 {
     struct shard *shard = read->completion.shard;
     struct event_retention *retention = &shard->events_out.retention;
-    const struct event_partition *partition = partition_of(shard, retention->partition);
+    const struct event_partition *partition = event_partition_of(shard, retention->partition);
     const struct journal_read *page = &read->read;
     uint64_t passed = passed_by_all(shard, partition);
     int64_t oldest_ms = shard->now.wall_ms - EVENTS_KEPT_S * INT64_C(1000);
@@ -101,7 +92,7 @@ static void on_rows(struct engine_read *read)
 static void read_page(struct shard *shard)
 {
     struct event_retention *retention = &shard->events_out.retention;
-    const struct event_partition *partition = partition_of(shard, retention->partition);
+    const struct event_partition *partition = event_partition_of(shard, retention->partition);
 
     memset(&retention->read, 0, sizeof(retention->read));
     retention->read.read.kind = RECORD_EVENT_OUT;
@@ -141,10 +132,10 @@ void events_retention_step(struct shard *shard)
 static void move_cursors(struct shard *shard, uint32_t number, uint64_t erased)
 {
     for (uint32_t consumer = 0; consumer < EVENT_CONSUMER_COUNT; consumer++) {
-        struct event_lane *lane = &partition_of(shard, number)->lanes[consumer];
+        struct event_lane *lane = &event_partition_of(shard, number)->lanes[consumer];
         struct record *record;
 
-        if (is_configured(shard, consumer) || lane->recorded >= erased)
+        if (event_is_configured(shard, consumer) || lane->recorded >= erased)
             continue;
         record = effects_record(&shard->effects, RECORD_CURSOR, number, 0, 0);
         record->subject = consumer;
@@ -158,7 +149,7 @@ void events_retention_record(struct shard *shard)
 {
     struct event_retention *retention = &shard->events_out.retention;
     uint32_t number = retention->partition;
-    struct event_partition *partition = partition_of(shard, number);
+    struct event_partition *partition = event_partition_of(shard, number);
 
     if (!batch_has_room(shard->open))
         return;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine_private.h"
+#include "rounds_private.h"
 #include "session.h"
 
 enum {
@@ -34,47 +35,18 @@ void rounds_destroy(struct rounds *rounds)
         free(rounds->read.read.result.bytes);
 }
 
-static bool is_serving(const struct shard *shard)
-{
-    return engine_mode(shard->engine) == ENGINE_SERVING;
-}
-
 static bool is_of_keys(const struct rounds *rounds)
 {
     return rounds->kind == ROUND_COUNT_KEYS || rounds->kind == ROUND_WRAP_KEYS;
 }
 
-static void wait_ms(struct shard *shard, int64_t delay_ms)
+void rounds_wait_ms(struct shard *shard, int64_t delay_ms)
 {
     shard->rounds.phase = ROUND_WAITING;
     shard->rounds.due_boot_ms = engine_now(shard->engine).boot_ms + delay_ms;
 }
 
 /* ---- the end of a round ---- */
-
-static void show_keys(struct shard *shard, int64_t previous, int64_t unreadable)
-{
-    atomic_store_explicit(&shard->vault_keys_previous, previous, memory_order_relaxed);
-    atomic_store_explicit(&shard->vault_keys_unreadable, unreadable, memory_order_relaxed);
-}
-
-static void end_keys(struct shard *shard)
-{
-    struct rounds *rounds = &shard->rounds;
-    int64_t now_ms = engine_now(shard->engine).boot_ms;
-
-    rounds->keys_due_boot_ms = now_ms;
-    rounds->keys_kind = ROUND_COUNT_KEYS;
-    if (rounds->kind == ROUND_WRAP_KEYS) {
-        rounds->keys_due_boot_ms += rounds->wrapped > 0 ? ROUND_AGAIN_MS : ROUND_STUCK_MS;
-    } else if (rounds->is_torn) {
-        rounds->keys_due_boot_ms += ROUND_AGAIN_MS;
-    } else {
-        show_keys(shard, rounds->previous, rounds->unreadable);
-        rounds->keys_done = rounds->previous == 0;
-        rounds->keys_kind = ROUND_WRAP_KEYS;
-    }
-}
 
 static void end_retention(struct shard *shard)
 {
@@ -98,9 +70,9 @@ static void end_round(struct shard *shard)
     rounds->is_under_way = false;
     free(rounds->page);
     rounds->page = NULL;
-    wait_ms(shard, ROUND_PAGE_PACE_MS);
+    rounds_wait_ms(shard, ROUND_PAGE_PACE_MS);
     if (is_of_keys(rounds))
-        end_keys(shard);
+        rounds_keys_end(shard);
     else
         end_retention(shard);
 }
@@ -136,7 +108,7 @@ static void leave_page(struct shard *shard)
     free(rounds->page);
     rounds->page = NULL;
     if (!rounds->is_last_page) {
-        wait_ms(shard, ROUND_PAGE_PACE_MS);
+        rounds_wait_ms(shard, ROUND_PAGE_PACE_MS);
         return;
     }
     if (is_of_keys(rounds) && !rounds->is_at_orders && !MUTANT(ORDER_KEYS_NOT_WRAPPED)) {
@@ -153,7 +125,7 @@ static void on_page(struct engine_read *read)
     struct rounds *rounds = &shard->rounds;
     struct journal_read *page = &read->read;
 
-    wait_ms(shard, page->count == 0 ? 0 : ROUND_PAGE_PACE_MS); /* nothing was worth a rest */
+    rounds_wait_ms(shard, page->count == 0 ? 0 : ROUND_PAGE_PACE_MS); /* nothing was worth a rest */
     rounds->page = page->result.bytes;
     rounds->page_bytes = page->result.used;
     rounds->page_at = 0;
@@ -182,13 +154,13 @@ static void read_page(struct shard *shard)
     rounds->read.done = on_page;
     rounds->phase = ROUND_READING;
     if (engine_read_submit(shard, &rounds->read) != OUTCOME_PENDING)
-        wait_ms(shard, ROUND_AGAIN_MS);
+        rounds_wait_ms(shard, ROUND_AGAIN_MS);
 }
 
 /* ---- asking ---- */
 
 /* False: not now. */
-static bool ask(struct shard *shard, struct account_envelope *envelope)
+bool rounds_ask(struct shard *shard, struct account_envelope *envelope)
 {
     struct command command = {
         .type = COMMAND_ACCOUNT, .account = envelope, .origin = {.caller = AUDIT_BY_SYSTEM}};
@@ -199,7 +171,7 @@ static bool ask(struct shard *shard, struct account_envelope *envelope)
     if (engine_submit(shard, &command, 0, &refusal) == OUTCOME_PENDING)
         return true;
     envelope_free(envelope);
-    wait_ms(shard, ROUND_CALL_PACE_MS);
+    rounds_wait_ms(shard, ROUND_CALL_PACE_MS);
     return false;
 }
 
@@ -208,17 +180,17 @@ static bool ask_about(struct shard *shard, enum account_call call)
     struct account_envelope *envelope = account_envelope_create(call);
 
     if (envelope == NULL) {
-        wait_ms(shard, ROUND_AGAIN_MS);
+        rounds_wait_ms(shard, ROUND_AGAIN_MS);
         return false;
     }
     envelope->account = shard->rounds.asked;
     envelope->guest = shard->rounds.asked;
     memcpy(envelope->index, shard->rounds.asked_index, sizeof(envelope->index));
-    return ask(shard, envelope);
+    return rounds_ask(shard, envelope);
 }
 
 /* The same, of an order. */
-static bool ask_order(struct shard *shard, struct order_envelope *envelope)
+bool rounds_ask_order(struct shard *shard, struct order_envelope *envelope)
 {
     struct command command = {.type = COMMAND_ORDER,
                               .authority = AUTHORITY_STAFF,
@@ -231,7 +203,7 @@ static bool ask_order(struct shard *shard, struct order_envelope *envelope)
     if (engine_submit(shard, &command, ROUNDS_COOKIE, &refusal) == OUTCOME_PENDING)
         return true;
     envelope_free(envelope);
-    wait_ms(shard, ROUND_CALL_PACE_MS);
+    rounds_wait_ms(shard, ROUND_CALL_PACE_MS);
     return false;
 }
 
@@ -240,7 +212,7 @@ static bool ask_about_order(struct shard *shard, enum order_call call, const str
     struct order_envelope *envelope = order_envelope_create(call);
 
     if (envelope == NULL) {
-        wait_ms(shard, ROUND_AGAIN_MS);
+        rounds_wait_ms(shard, ROUND_AGAIN_MS);
         return false;
     }
     envelope->id.partition = record->partition;
@@ -250,32 +222,10 @@ static bool ask_about_order(struct shard *shard, enum order_call call, const str
         envelope->event_place = (struct record_place){.partition = record->partition,
                                                       .subject = record->subject,
                                                       .sequence = record->sequence};
-    return ask_order(shard, envelope);
+    return rounds_ask_order(shard, envelope);
 }
 
 /* ---- what a round looks for ---- */
-
-static enum vault_wrap wrap_of(const struct shard *shard, const uint8_t *key, uint32_t length)
-{
-    const struct vault_port *vault = &shard->engine->ports.vault;
-    struct vault_wrapped_key wrapped;
-
-    if (length != VAULT_WRAPPED_KEY_BYTES)
-        return VAULT_WRAPPED_BY_ANOTHER;
-    memcpy(wrapped.bytes, key, sizeof(wrapped.bytes));
-    return vault->wrapped_by(vault->self, &wrapped);
-}
-
-/* What none of the keys opens is told, and left as it is. */
-static bool is_key_wanted(struct shard *shard, const uint8_t *key, uint32_t length)
-{
-    struct rounds *rounds = &shard->rounds;
-    enum vault_wrap wrap = wrap_of(shard, key, length);
-
-    rounds->previous += wrap == VAULT_WRAPPED_BY_PREVIOUS;
-    rounds->unreadable += wrap == VAULT_WRAPPED_BY_ANOTHER;
-    return rounds->kind == ROUND_WRAP_KEYS && wrap == VAULT_WRAPPED_BY_PREVIOUS;
-}
 
 /* Whether the owner of this record is to be asked; `call_out`: what. */
 static bool is_wanted(struct shard *shard, const struct record *record, enum account_call *call_out)
@@ -298,7 +248,7 @@ static bool is_wanted(struct shard *shard, const struct record *record, enum acc
                 wall_ms - record->account.created_wall_ms > ACCOUNT_PENDING_S * 1000LL);
     }
     *call_out = ACCOUNT_CALL_GET;
-    return is_key_wanted(shard, record->account_key.bytes, record->account_key.length);
+    return rounds_keys_is_wanted(shard, record->account_key.bytes, record->account_key.length);
 }
 
 /* Of records whose owner is an order. */
@@ -317,7 +267,8 @@ static bool is_order_wanted(struct shard *shard, const struct record *record,
         return wall_ms - record->event_in.wall_ms > ORDER_EVENT_KEPT_S * 1000LL;
     default:
         *call_out = ORDER_CALL_GET;
-        return is_key_wanted(shard, record->order_person.key, record->order_person.key_length);
+        return rounds_keys_is_wanted(shard, record->order_person.key,
+                                     record->order_person.key_length);
     }
 }
 
@@ -360,64 +311,6 @@ static void go_on(struct shard *shard)
 
 /* ---- answers ---- */
 
-/* True: the key is on its way to its account. */
-static bool wrap_anew(struct shard *shard, const struct account_envelope *answer)
-{
-    const struct vault_port *vault = &shard->engine->ports.vault;
-    struct account_envelope *envelope;
-    struct vault_wrapped_key wrapped;
-    bool changed = false;
-
-    if (answer->key.length != VAULT_WRAPPED_KEY_BYTES || !is_serving(shard))
-        return false; /* erased meanwhile */
-    memcpy(wrapped.bytes, answer->key.bytes, sizeof(wrapped.bytes));
-    if (vault->rewrap(vault->self, &answer->account, &wrapped, &changed) != VAULT_OK || !changed)
-        return false; /* not authentic: it is counted again */
-    envelope = account_envelope_create(ACCOUNT_CALL_KEY_REWRAP);
-    if (envelope == NULL)
-        return false;
-    envelope->account = answer->account;
-    envelope->version = answer->view.version;
-    envelope->key = answer->key;
-    memcpy(envelope->key.bytes, wrapped.bytes, sizeof(wrapped.bytes));
-    return ask(shard, envelope);
-}
-
-/* The same of an order's. */
-static bool wrap_order_anew(struct shard *shard, const struct order_envelope *answer)
-{
-    const struct vault_port *vault = &shard->engine->ports.vault;
-    const struct order_person_record *person = &answer->person;
-    struct order_envelope *envelope;
-    struct vault_wrapped_key wrapped;
-    bool changed = false;
-
-    if (person->key_length != VAULT_WRAPPED_KEY_BYTES || !is_serving(shard))
-        return false; /* forgotten meanwhile */
-    memcpy(wrapped.bytes, person->key, sizeof(wrapped.bytes));
-    if (vault->rewrap(vault->self, &answer->order.principal, &wrapped, &changed) != VAULT_OK ||
-        !changed)
-        return false;
-    envelope = order_envelope_create(ORDER_CALL_REWRAP);
-    if (envelope == NULL)
-        return false;
-    envelope->id = answer->id;
-    memcpy(envelope->old_key, person->key, sizeof(wrapped.bytes));
-    envelope->person.key_length = VAULT_WRAPPED_KEY_BYTES;
-    memcpy(envelope->person.key, wrapped.bytes, sizeof(wrapped.bytes));
-    return ask_order(shard, envelope);
-}
-
-static void note_wrapped(struct shard *shard)
-{
-    int64_t left = atomic_load_explicit(&shard->vault_keys_previous, memory_order_relaxed);
-
-    shard->rounds.wrapped++;
-    metric_add(&shard->metrics.vault_keys_rewrapped, 1);
-    if (left > 1) /* none is left when a round that counts has found none */
-        atomic_store_explicit(&shard->vault_keys_previous, left - 1, memory_order_relaxed);
-}
-
 /* Its address is free again. Where this is not done, who registers with it does it. */
 static bool release_address(struct shard *shard, const struct account_envelope *answer)
 {
@@ -433,9 +326,9 @@ static bool take_answer(struct shard *shard, const struct account_envelope *answ
 {
     switch ((int)answer->call) {
     case ACCOUNT_CALL_GET:
-        return wrap_anew(shard, answer);
+        return rounds_keys_wrap(shard, answer);
     case ACCOUNT_CALL_KEY_REWRAP:
-        note_wrapped(shard);
+        rounds_keys_note_wrapped(shard);
         return false;
     case ACCOUNT_CALL_GUEST_FORGET:
         metric_add(&shard->metrics.guests_forgotten, 1);
@@ -453,7 +346,7 @@ void rounds_take_reply(struct shard *shard, const struct message *reply)
 
     assert(shard->rounds.phase == ROUND_ASKING);
     if (reply->reply.outcome != OUTCOME_OK || !take_answer(shard, answer))
-        wait_ms(shard, ROUND_CALL_PACE_MS);
+        rounds_wait_ms(shard, ROUND_CALL_PACE_MS);
     envelope_free(answer);
 }
 
@@ -461,9 +354,9 @@ static bool take_order_answer(struct shard *shard, const struct order_envelope *
 {
     switch ((int)answer->call) {
     case ORDER_CALL_GET:
-        return wrap_order_anew(shard, answer);
+        return rounds_keys_wrap_order(shard, answer);
     case ORDER_CALL_REWRAP:
-        note_wrapped(shard);
+        rounds_keys_note_wrapped(shard);
         return false;
     case ORDER_CALL_KEY_FORGET:
         metric_add(&shard->metrics.checkout_keys_forgotten, 1);
@@ -482,62 +375,11 @@ void rounds_take_order(struct shard *shard, const struct message *reply)
 
     assert(shard->rounds.phase == ROUND_ASKING);
     if (reply->reply.outcome != OUTCOME_OK || !take_order_answer(shard, answer))
-        wait_ms(shard, ROUND_CALL_PACE_MS);
+        rounds_wait_ms(shard, ROUND_CALL_PACE_MS);
     envelope_free(answer);
 }
 
-/* ---- the shop's own key ---- */
-
-/* Of the settings' shard, as a round of keys begins: what is published is durable, so that what is
- * counted is. */
-static void look_at_shop_key(struct shard *shard)
-{
-    const struct vault_port *vault = &shard->engine->ports.vault;
-    const struct setting_key *key = &shard_settings(shard)->key;
-    struct principal owner = settings_key_owner();
-    struct command command = {.type = COMMAND_SETTINGS, .origin = {.caller = AUDIT_BY_SYSTEM}};
-    struct vault_wrapped_key wrapped;
-    struct refusal refusal;
-    bool changed = false;
-
-    if (shard->index != engine_shard_of(shard->engine, SETTINGS_PARTITION) || key->length == 0 ||
-        !is_key_wanted(shard, key->bytes, key->length))
-        return;
-    memcpy(wrapped.bytes, key->bytes, sizeof(wrapped.bytes));
-    if (vault->rewrap(vault->self, &owner, &wrapped, &changed) != VAULT_OK || !changed)
-        return;
-    command.settings = settings_envelope_create(SETTINGS_CALL_KEY_REWRAP, SETTING_KEY);
-    if (command.settings == NULL)
-        return;
-    command.settings->is_round = 1;
-    command.settings->old_key = *key;
-    command.settings->key.length = VAULT_WRAPPED_KEY_BYTES;
-    memcpy(command.settings->key.bytes, wrapped.bytes, sizeof(wrapped.bytes));
-    shard->rounds.phase = ROUND_ASKING;
-    if (engine_submit(shard, &command, 0, &refusal) == OUTCOME_PENDING)
-        return;
-    envelope_free(command.settings);
-    wait_ms(shard, ROUND_CALL_PACE_MS); /* this round leaves it as it is, and the next one counts */
-}
-
-void rounds_take_settings(struct shard *shard, const struct message *reply)
-{
-    assert(shard->rounds.phase == ROUND_ASKING);
-    if (reply->reply.outcome == OUTCOME_OK)
-        note_wrapped(shard);
-    envelope_free(reply->reply.settings);
-    wait_ms(shard, ROUND_CALL_PACE_MS);
-}
-
 /* ---- when ---- */
-
-/* INT64_MAX: never. */
-static int64_t keys_due_ms(const struct shard *shard)
-{
-    if (shard->engine->ports.vault.wrapped_by == NULL || shard->rounds.keys_done)
-        return INT64_MAX;
-    return shard->rounds.keys_due_boot_ms;
-}
 
 static int64_t retention_due_ms(const struct shard *shard)
 {
@@ -563,14 +405,14 @@ static void begin(struct shard *shard, enum round_kind kind)
     rounds->wrapped = 0;
     go_to_partition(shard, 0);
     if (is_of_keys(rounds) && rounds->is_under_way)
-        look_at_shop_key(shard);
+        rounds_keys_look_at_shop(shard);
 }
 
 static void begin_due(struct shard *shard)
 {
     const struct rounds *rounds = &shard->rounds;
 
-    if (keys_due_ms(shard) <= shard->now.boot_ms)
+    if (rounds_keys_due_ms(shard) <= shard->now.boot_ms)
         begin(shard, (enum round_kind)rounds->keys_kind);
     else if (retention_due_ms(shard) <= shard->now.boot_ms)
         begin(shard, (enum round_kind)rounds->retention_kind);
@@ -600,12 +442,12 @@ void rounds_step(struct shard *shard)
 
     watch_clock(shard);
     if (rounds->phase != ROUND_WAITING || rounds->due_boot_ms > shard->now.boot_ms ||
-        !is_serving(shard))
+        !rounds_is_serving(shard))
         return;
     if (rounds->is_under_way && has_leapt(rounds))
         tear(shard);
     else if (rounds->is_under_way && shard->in_flight > shard->engine->options.requests_max / 4)
-        wait_ms(shard, ROUND_CALL_PACE_MS); /* a sale goes first */
+        rounds_wait_ms(shard, ROUND_CALL_PACE_MS); /* a sale goes first */
     else if (!rounds->is_under_way)
         begin_due(shard);
     else if (rounds->page != NULL)
@@ -619,10 +461,10 @@ int64_t rounds_next_ms(const struct shard *shard)
     const struct rounds *rounds = &shard->rounds;
     int64_t due_ms = rounds->due_boot_ms;
 
-    if (rounds->phase != ROUND_WAITING || !is_serving(shard))
+    if (rounds->phase != ROUND_WAITING || !rounds_is_serving(shard))
         return INT64_MAX;
     if (!rounds->is_under_way) {
-        int64_t keys_ms = keys_due_ms(shard);
+        int64_t keys_ms = rounds_keys_due_ms(shard);
         int64_t retention_ms = retention_due_ms(shard);
         int64_t round_ms = keys_ms < retention_ms ? keys_ms : retention_ms;
 

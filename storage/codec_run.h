@@ -94,13 +94,23 @@ static inline void run_money(struct run *run, int64_t *field)
     *field = (int64_t)run_number(run, (uint64_t)*field, 8, INT64_MAX);
 }
 
+/* Ends at its zero, which is not written: what stood behind it would not be written again. */
+static inline void run_characters(struct run *run, char *text, size_t length)
+{
+    run_bytes(run, text, length);
+    if (!run->failed && memchr(text, '\0', length) != NULL) {
+        assert(run->reads);
+        run->failed = true;
+    }
+}
+
 /* A text of the field's room at most, without its zero. */
 static inline void run_text(struct run *run, char *text, size_t room)
 {
     uint8_t length = run->reads ? 0 : (uint8_t)strnlen(text, room - 1);
 
     run_8(run, &length, room - 1);
-    run_bytes(run, text, length);
+    run_characters(run, text, length);
 }
 
 /* The same of one that may have more than 255 bytes. */
@@ -109,7 +119,7 @@ static inline void run_long_text(struct run *run, char *text, size_t room)
     size_t length = run->reads ? 0 : strnlen(text, room - 1);
 
     length = (size_t)run_number(run, length, 2, room - 1);
-    run_bytes(run, text, length);
+    run_characters(run, text, length);
 }
 
 #endif

@@ -6,22 +6,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ballast.h"
-#include "control.h"
-#include "data_folder.h"
 #include "files.h"
-#include "journal_rocksdb.h"
 #include "salvage.h"
-#include "scrubber.h"
-#include "secrets_file.h"
-#include "vault_file.h"
-#include "watermark_file.h"
+#include "storage_private.h"
 
 #define MEBIBYTE (UINT64_C(1) << 20)
 
@@ -31,27 +22,6 @@ enum {
     SCRUB_PAUSE_MS = 5000,
     SCRUB_RETRY_MS = 2000,
     SPACE_TICKS = 2, /* free space is looked at once in so many periods of the watermark */
-};
-
-struct storage {
-    struct storage_options options;
-    struct data_folder folder;
-    struct secrets secrets;
-    struct vault *vault; /* NULL: not open yet */
-    struct ballast ballast;
-    struct watermark_file *watermark;
-    struct journal_rocksdb *journal;
-    struct control *control; /* NULL: no backup while it is open */
-    struct scrubber *scrubber;
-    pthread_mutex_t journal_lock; /* of: */
-    bool is_journal_open;
-    bool is_new;
-    unsigned ticks; /* of the watermark's thread */
-    atomic_flag watermark_failure_logged;
-    char journal_path[DATA_FOLDER_PATH_MAX];
-    char watermark_path[DATA_FOLDER_PATH_MAX];
-    char ballast_path[DATA_FOLDER_PATH_MAX];
-    char backup_path[DATA_FOLDER_PATH_MAX]; /* a copy of the journal while a backup is made */
 };
 
 struct storage_options storage_options_default(const char *path)
@@ -74,7 +44,7 @@ static void log_to_standard_error(void *arg, const char *line)
     fprintf(stderr, "%s\n", line);
 }
 
-static void storage_log(struct storage *storage, const char *line)
+void storage_log(struct storage *storage, const char *line)
 {
     storage->options.log(storage->options.log_arg, line);
 }
@@ -505,111 +475,4 @@ void storage_info_get(const struct storage *storage, struct storage_info *info_o
         .watermark = watermark_file_read(storage->watermark),
         .is_new = storage->is_new,
     };
-}
-
-/* ---- ports ---- */
-
-struct vault_port storage_vault_get(struct storage *storage)
-{
-    return vault_port_of(storage->vault);
-}
-
-static void port_commit(void *self, const struct journal_commit *commit, journal_commit_done done,
-                        void *arg)
-{
-    struct storage *storage = self;
-
-    if (watermark_file_has_failed(storage->watermark)) {
-        /* Losing the end of the journal would no longer be noticed: stop acknowledging. */
-        if (!atomic_flag_test_and_set(&storage->watermark_failure_logged))
-            storage_log(storage, "storage: the watermark cannot be written: no commit is tried");
-        done(arg, COMMIT_FAILED);
-        return;
-    }
-    journal_rocksdb_commit(storage->journal, commit, done, arg);
-}
-
-static uint64_t port_last_commit(void *self)
-{
-    const struct storage *storage = self;
-
-    return journal_rocksdb_last_commit(storage->journal);
-}
-
-static bool port_load(void *self, uint32_t partition, journal_visit visit, void *arg)
-{
-    struct storage *storage = self;
-
-    return journal_rocksdb_load(storage->journal, partition, visit, arg);
-}
-
-static bool port_read(void *self, struct journal_read *read)
-{
-    struct storage *storage = self;
-
-    return journal_rocksdb_read(storage->journal, read);
-}
-
-static bool port_may_have(void *self, enum record_kind kind, const struct journal_key *key)
-{
-    struct storage *storage = self;
-
-    return journal_rocksdb_may_have(storage->journal, kind, key);
-}
-
-static bool port_is_full(void *self)
-{
-    struct storage *storage = self;
-
-    return ballast_is_full(&storage->ballast);
-}
-
-static void port_scrub(void *self)
-{
-    struct storage *storage = self;
-
-    scrubber_ask(storage->scrubber);
-}
-
-static void port_scrub_state(void *self, struct journal_scrub *state_out)
-{
-    struct storage *storage = self;
-
-    scrubber_state(storage->scrubber, state_out);
-}
-
-static uint64_t port_watermark_read(void *self)
-{
-    const struct storage *storage = self;
-
-    return watermark_file_read(storage->watermark);
-}
-
-static void port_watermark_advance(void *self, uint64_t commit_number)
-{
-    struct storage *storage = self;
-
-    watermark_file_advance(storage->watermark, commit_number);
-}
-
-void storage_ports_get(struct storage *storage, struct journal_port *journal_out,
-                       struct watermark_port *watermark_out, struct secrets_port *secrets_out)
-{
-    *journal_out = (struct journal_port){
-        .self = storage,
-        .commit = port_commit,
-        .last_commit = port_last_commit,
-        .load = port_load,
-        .read = port_read,
-        .may_have = port_may_have,
-        .is_full = port_is_full,
-        .scrub = port_scrub,
-        .scrub_state = port_scrub_state,
-    };
-    *watermark_out = (struct watermark_port){
-        .self = storage,
-        .read = port_watermark_read,
-        .advance = port_watermark_advance,
-    };
-    *secrets_out = secrets_port_of(&storage->secrets);
 }

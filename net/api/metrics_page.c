@@ -9,42 +9,8 @@
 #include "api/metrics_page.h"
 #include "api/metrics_webhooks.h"
 #include "api/problems.h"
-#include "http/http_tls.h"
 #include "outbound/feed.h"
-#include "outbound/gateways/gateways.h"
 #include "outbound/outbound.h"
-
-/* Figures of the HTTP layer: member, name, kind, help. */
-#define HTTP_FIGURES(X)                                                                            \
-    X(connections_accepted, "http_connections_accepted_total", "counter", "Connections let in")    \
-    X(connections_refused, "http_connections_refused_total", "counter",                            \
-      "Connections refused at the door")                                                           \
-    X(connections_open, "http_connections_open", "gauge", "Connections open now")                  \
-    X(exchanges_open, "http_exchanges_open", "gauge", "Requests not yet answered")                 \
-    X(bytes_received, "http_received_bytes_total", "counter", "Bytes received")                    \
-    X(bytes_sent, "http_sent_bytes_total", "counter", "Bytes sent")                                \
-    X(memory_bytes, "http_buffer_bytes", "gauge", "Bytes of input and output buffers in use")      \
-    X(pipeline_stalls, "http_pipeline_stalls_total", "counter",                                    \
-      "Times a connection was not read because too many of its requests were under way")           \
-    X(tls_handshakes, "tls_handshakes_total", "counter", "TLS handshakes that succeeded")          \
-    X(tls_resumptions, "tls_resumptions_total", "counter",                                         \
-      "TLS handshakes that resumed an earlier session")                                            \
-    X(tls_failures, "tls_handshake_failures_total", "counter",                                     \
-      "TLS handshakes that failed or were given up")                                               \
-    X(proxy_refusals, "proxy_protocol_refusals_total", "counter",                                  \
-      "Connections from no trusted proxy, or without a good PROXY header")
-
-enum http_figure {
-#define X(member, name, kind, help) FIGURE_##member,
-    HTTP_FIGURES(X)
-#undef X
-        FIGURE_COUNT
-};
-
-struct http_sums {
-    uint64_t figures[FIGURE_COUNT];
-    uint64_t closed[HTTP_CLOSE_COUNT];
-};
 
 void write_type(struct writer *writer, const char *name, const char *kind, const char *help)
 {
@@ -68,15 +34,15 @@ static void write_sample(struct writer *writer, const char *name, int64_t value)
     write_byte(writer, '\n');
 }
 
-static void write_figure(struct writer *writer, const char *name, const char *kind,
-                         const char *help, int64_t value)
+void write_figure(struct writer *writer, const char *name, const char *kind, const char *help,
+                  int64_t value)
 {
     write_type(writer, name, kind, help);
     write_sample(writer, name, value);
 }
 
 /* Nanoseconds as seconds, to the last digit. */
-static void write_seconds(struct writer *writer, uint64_t ns)
+void write_seconds(struct writer *writer, uint64_t ns)
 {
     char digits[10];
     uint64_t rest = ns % 1000000000;
@@ -86,130 +52,6 @@ static void write_seconds(struct writer *writer, uint64_t ns)
     for (unsigned i = 9; i > 0; i--, rest /= 10)
         digits[i] = (char)('0' + rest % 10);
     write_bytes(writer, digits, sizeof(digits));
-}
-
-/* ---- HTTP ---- */
-
-static void add_server(const struct http_counters *counters, struct http_sums *sums)
-{
-#define X(member, name, kind, help)                                                                \
-    sums->figures[FIGURE_##member] += counter_read(&counters->member);
-    HTTP_FIGURES(X)
-#undef X
-    for (unsigned i = 0; i < HTTP_CLOSE_COUNT; i++)
-        sums->closed[i] += counter_read(&counters->closed[i]);
-}
-
-static void write_http(struct writer *writer, const struct api *api)
-{
-    static const char *const reasons[HTTP_CLOSE_COUNT] = {
-#define X(name, text) [HTTP_CLOSE_##name] = text,
-        HTTP_CLOSE_TABLE(X)
-#undef X
-    };
-    struct http_sums sums = {0};
-
-    for (uint32_t i = 0; i < api->shard_count; i++) {
-        /* A server is closed only after a drain, and is gone only when its loop has run on. */
-        struct http_server *server =
-            atomic_load_explicit(&api->shards[i].server, memory_order_acquire);
-        if (server != NULL)
-            add_server(http_server_counters(server), &sums);
-    }
-#define X(member, name, kind, help)                                                                \
-    write_figure(writer, name, kind, help, (int64_t)sums.figures[FIGURE_##member]);
-    HTTP_FIGURES(X)
-#undef X
-    if (api->options.http.tls != NULL)
-        write_figure(writer, "tls_certificate_expires_seconds", "gauge",
-                     "End of the certificate in use, in seconds since 1970",
-                     http_tls_expires_s(api->options.http.tls));
-    write_type(writer, "http_connections_closed_total", "counter", "Connections closed, by reason");
-    for (unsigned i = 0; i < HTTP_CLOSE_COUNT; i++) {
-        write_literal(writer, "stampede_http_connections_closed_total{reason=\"");
-        write_text(writer, reasons[i]);
-        write_literal(writer, "\"} ");
-        write_unsigned(writer, sums.closed[i]);
-        write_byte(writer, '\n');
-    }
-}
-
-static uint64_t sum_requests(const struct api *api, unsigned route, unsigned status)
-{
-    uint64_t sum = 0;
-
-    for (uint32_t i = 0; i < api->shard_count; i++)
-        sum += counter_read(&api->shards[i].counters.requests[route][status]);
-    return sum;
-}
-
-static void write_requests(struct writer *writer, const struct api *api)
-{
-    static const char *const statuses[STATUS_COUNT] = {
-#define X(status) [STATUS_##status] = #status,
-        API_STATUSES(X)
-#undef X
-            [STATUS_OTHER] = "other",
-    };
-
-    write_type(writer, "http_requests_total", "counter",
-               "Requests answered, by route and status (499: the client left before its answer)");
-    for (unsigned route = 0; route <= ROUTE_COUNT; route++) {
-        for (unsigned status = 0; status < STATUS_COUNT; status++) {
-            uint64_t count = sum_requests(api, route, status);
-            if (count == 0)
-                continue;
-            write_literal(writer, "stampede_http_requests_total{route=\"");
-            write_text(writer, route == ROUTE_COUNT ? "none" : route_name(&api->routes[route]));
-            write_literal(writer, "\",status=\"");
-            write_text(writer, statuses[status]);
-            write_literal(writer, "\"} ");
-            write_unsigned(writer, count);
-            write_byte(writer, '\n');
-        }
-    }
-}
-
-static void write_latency_line(struct writer *writer, const char *suffix, unsigned class)
-{
-    write_literal(writer, "stampede_http_request_duration_seconds");
-    write_text(writer, suffix);
-    write_literal(writer, "{class=\"");
-    write_text(writer, route_class_name((enum route_class) class));
-    write_byte(writer, '"');
-}
-
-static void write_latencies(struct writer *writer, const struct api *api)
-{
-    write_type(writer, "http_request_duration_seconds", "histogram",
-               "From a request's arrival to the hand-over of its answer");
-    for (unsigned class = 0; class < CLASS_COUNT; class ++) {
-        uint64_t count = 0;
-        uint64_t sum_ns = 0;
-        for (unsigned bucket = 0; bucket <= LATENCY_BUCKETS; bucket++) {
-            for (uint32_t i = 0; i < api->shard_count; i++)
-                count += counter_read(&api->shards[i].counters.latency[class].buckets[bucket]);
-            write_latency_line(writer, "_bucket", class);
-            write_literal(writer, ",le=\"");
-            if (bucket == LATENCY_BUCKETS)
-                write_literal(writer, "+Inf");
-            else
-                write_seconds(writer, 1ULL << (bucket + LATENCY_SHIFT));
-            write_literal(writer, "\"} ");
-            write_unsigned(writer, count);
-            write_byte(writer, '\n');
-        }
-        for (uint32_t i = 0; i < api->shard_count; i++)
-            sum_ns += counter_read(&api->shards[i].counters.latency[class].sum_ns);
-        write_latency_line(writer, "_sum", class);
-        write_literal(writer, "} ");
-        write_seconds(writer, sum_ns);
-        write_byte(writer, '\n');
-        write_latency_line(writer, "_count", class);
-        write_literal(writer, "} ");
-        write_unsigned(writer, count);
-        write_byte(writer, '\n');
-    }
 }
 
 /* ---- the API ---- */
@@ -481,103 +323,6 @@ static void write_feed(struct writer *writer, const struct api *api)
 #undef X
 }
 
-/* ---- gateways ---- */
-
-/* One sample of a metric with the label `provider` and at most two more. */
-static void write_provider(struct writer *writer, const char *name, unsigned provider,
-                           const char *const labels[4], int64_t value)
-{
-    static const char *const providers[PROVIDER_COUNT] = {
-#define X(id, text) [PROVIDER_##id] = text,
-        PAYMENT_PROVIDERS(X)
-#undef X
-    };
-
-    write_literal(writer, "stampede_");
-    write_text(writer, name);
-    write_literal(writer, "{provider=\"");
-    write_text(writer, providers[provider]);
-    for (unsigned i = 0; i < 4 && labels[i] != NULL; i += 2) {
-        write_literal(writer, "\",");
-        write_text(writer, labels[i]);
-        write_literal(writer, "=\"");
-        write_text(writer, labels[i + 1]);
-    }
-    write_literal(writer, "\"} ");
-    write_signed(writer, value);
-    write_byte(writer, '\n');
-}
-
-/* Results that have not been are left out. */
-static void write_gateways(struct writer *writer, const struct api *api)
-{
-    static const char *const none[4] = {NULL};
-    struct gateway_metrics metrics;
-
-    if (api->options.gateways == NULL)
-        return;
-    struct gateway_port port = gateways_port(api->options.gateways);
-
-    gateways_metrics_get(api->options.gateways, &metrics);
-    write_type(writer, "gateway_calls_total", "counter", "Calls to payment gateways, by result");
-    for (unsigned i = 0; i < PROVIDER_COUNT * GATEWAY_OPERATION_COUNT * GATEWAY_RESULT_COUNT; i++) {
-        uint8_t result = (uint8_t)(i % GATEWAY_RESULT_COUNT);
-        uint8_t operation = (uint8_t)(i / GATEWAY_RESULT_COUNT % GATEWAY_OPERATION_COUNT);
-        unsigned provider = i / GATEWAY_RESULT_COUNT / GATEWAY_OPERATION_COUNT;
-        const char *labels[4] = {"operation", gateway_operation_name(operation), "result",
-                                 gateway_result_name(result)};
-
-        if (metrics.calls[provider][operation][result] > 0)
-            write_provider(writer, "gateway_calls_total", provider, labels,
-                           metrics.calls[provider][operation][result]);
-    }
-    write_type(writer, "gateway_calls_refused_total", "counter",
-               "Calls to payment gateways not begun: too many, or no such provider");
-    for (uint8_t i = 0; i < PROVIDER_COUNT; i++) {
-        if (port.has(port.self, i) || metrics.calls_refused[i] > 0)
-            write_provider(writer, "gateway_calls_refused_total", i, none,
-                           metrics.calls_refused[i]);
-    }
-    write_type(writer, "gateway_mismatches_total", "counter",
-               "Answers about another payment, order, currency or amount than was asked about");
-    for (uint8_t i = 0; i < PROVIDER_COUNT; i++) {
-        if (port.has(port.self, i))
-            write_provider(writer, "gateway_mismatches_total", i, none, metrics.mismatches[i]);
-    }
-    write_type(writer, "gateway_events_total", "counter", "Events from payment gateways");
-    for (unsigned i = 0; i < PROVIDER_COUNT * GATEWAY_EVENT_RESULT_COUNT; i++) {
-        uint8_t result = (uint8_t)(i % GATEWAY_EVENT_RESULT_COUNT);
-        unsigned provider = i / GATEWAY_EVENT_RESULT_COUNT;
-        const char *labels[4] = {"result", gateway_event_result_name(result)};
-
-        if (metrics.events[provider][result] > 0)
-            write_provider(writer, "gateway_events_total", provider, labels,
-                           metrics.events[provider][result]);
-    }
-}
-
-static void write_webhooks(struct writer *writer, const struct api *api)
-{
-    static const char *const outcomes[WEBHOOK_OUTCOME_COUNT] = {
-#define X(name, text) [WEBHOOK_##name] = text,
-        WEBHOOK_OUTCOMES(X)
-#undef X
-    };
-
-    write_type(writer, "webhooks_in_total", "counter", "Events that came from payment gateways");
-    for (unsigned i = 0; i < PROVIDER_COUNT * WEBHOOK_OUTCOME_COUNT; i++) {
-        unsigned provider = i / WEBHOOK_OUTCOME_COUNT;
-        unsigned outcome = i % WEBHOOK_OUTCOME_COUNT;
-        const char *labels[4] = {"outcome", outcomes[outcome]};
-        uint64_t count = 0;
-
-        for (uint32_t n = 0; n < api->shard_count; n++)
-            count += counter_read(&api->shards[n].counters.webhooks[provider][outcome]);
-        if (count > 0)
-            write_provider(writer, "webhooks_in_total", provider, labels, (int64_t)count);
-    }
-}
-
 void api_metrics(struct api_call *call)
 {
     const struct api *api = call->shard->api;
@@ -592,13 +337,13 @@ void api_metrics(struct api_call *call)
     write_refusals(&writer, api);
     write_abuse(&writer, api);
     write_accounts(&writer, api);
-    write_requests(&writer, api);
-    write_latencies(&writer, api);
-    write_http(&writer, api);
+    metrics_write_requests(&writer, api);
+    metrics_write_latencies(&writer, api);
+    metrics_write_http(&writer, api);
     write_outbound(&writer, api);
     write_feed(&writer, api);
-    write_gateways(&writer, api);
-    write_webhooks(&writer, api);
+    metrics_write_gateways(&writer, api);
+    metrics_write_events_in(&writer, api);
     metrics_write_webhooks(&writer, api);
     if (writer.failed)
         respond_outcome(call->exchange, OUTCOME_OVERLOADED);

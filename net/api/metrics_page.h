@@ -7,6 +7,23 @@
 
 /* The two lines before a metric's samples; `name` is without its prefix. */
 void write_type(struct writer *writer, const char *name, const char *kind, const char *help);
+/* A metric that is one number: these two lines and the sample. */
+void write_figure(struct writer *writer, const char *name, const char *kind, const char *help,
+                  int64_t value);
+/* Nanoseconds as seconds, to the last digit. */
+void write_seconds(struct writer *writer, uint64_t ns);
+
+/* ---- metrics_http.c ---- */
+
+void metrics_write_requests(struct writer *writer, const struct api *api);
+void metrics_write_latencies(struct writer *writer, const struct api *api);
+void metrics_write_http(struct writer *writer, const struct api *api);
+
+/* ---- metrics_gateways.c ---- */
+
+void metrics_write_gateways(struct writer *writer, const struct api *api);
+/* Webhooks of gateways. */
+void metrics_write_events_in(struct writer *writer, const struct api *api);
 
 /* What became of orders and payments (metrics_orders.c). */
 void write_orders(struct writer *writer, const struct api *api);

@@ -61,6 +61,9 @@
 #define STAMPEDE_HTTP_INTERNAL_H
 
 #include "http/http.h"
+#include "http/http_buffer.h"
+#include "http/http_peers.h"
+#include "http/http_text.h"
 #include "http/router.h"
 
 #include <assert.h>
@@ -77,8 +80,6 @@ enum {
     HTTP_HEAD_BYTES_MAX = 60 * 1024, /* request line and headers: their offsets have 16 bits */
     HTTP_LENGTH_DIGITS_MAX = 10,     /* of Content-Length */
     HTTP_CHUNK_DIGITS_MAX = 8,
-    HTTP_DATE_LINE_LENGTH = 37,        /* "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" */
-    HTTP_SERIAL_LENGTH = 20,           /* of a request ID made here */
     HTTP_DRAIN_GRACE_MS = 500,         /* at most: idle connections may still send one request */
     HTTP_ANSWER_MAX_LEAST = 16 * 1024, /* room for any problem document */
     HTTP_CORS_LINES_MAX = 640,
@@ -108,69 +109,6 @@ _Static_assert((int)HTTP_SERIAL_LENGTH <= (int)HTTP_REQUEST_ID_MAX,
     "X-Request-Id: "
 
 enum { HTTP_COMMON_LINES_LENGTH = HTTP_DATE_LINE_LENGTH + sizeof(HTTP_CONSTANT_LINES) - 1 };
-
-/* ---- Buffers (http_buffer.c) ---- */
-
-enum {
-    HTTP_BUFFER_SHIFT_MIN = 12,
-    HTTP_BUFFER_CLASSES = 15,                 /* 4 KiB to 64 MiB */
-    HTTP_BUFFER_CACHED_MAX = 8 * 1024 * 1024, /* bytes of free buffers kept */
-    HTTP_MEMORY_PARTS = 16,                   /* see http_buffer.c */
-    HTTP_MEMORY_INPUT_PARTS = 12,
-    HTTP_MEMORY_TLS_PARTS = 9, /* of those of input */
-    HTTP_DOOR_ANSWER_MAX = 8 * 1024,
-};
-
-enum http_buffer_use {
-    HTTP_BUFFER_ANSWER = 0,
-    HTTP_BUFFER_INPUT,
-    HTTP_BUFFER_FIXED, /* not of the pool: neither grows nor is given back */
-};
-
-/* Owned by whoever holds the struct; data NULL: none taken. */
-struct http_buffer {
-    char *data;
-    uint32_t length;
-    uint32_t capacity;
-    enum http_buffer_use use; /* kept when it is released */
-};
-
-struct http_buffers {
-    size_t bytes_max;
-    size_t bytes_used;
-    size_t bytes_input; /* of bytes_used */
-    size_t bytes_tls;   /* of bytes_input: not buffers, but what OpenSSL has taken elsewhere */
-    size_t bytes_cached;
-    void *free[HTTP_BUFFER_CLASSES];
-};
-
-/* Room for `extra` bytes behind `length`, taking or growing as needed. False: bound reached,
- * nothing changed. */
-bool http_buffer_reserve(struct http_buffers *pool, struct http_buffer *buffer, size_t extra);
-/* Appends; false as above. */
-bool http_buffer_append(struct http_buffers *pool, struct http_buffer *buffer, const void *bytes,
-                        size_t length);
-/* Gives the memory back; a buffer that has none is fine. */
-void http_buffer_release(struct http_buffers *pool, struct http_buffer *buffer);
-void http_buffers_free(struct http_buffers *pool);
-/* Counts what a connection's TLS takes from `before` bytes to `after`. False: the bound is reached,
- * nothing changed. Less is never refused. */
-bool http_buffers_charge(struct http_buffers *pool, size_t before, size_t after);
-
-/* ---- Connections by address (http_peers.c) ---- */
-
-struct http_peers {
-    struct http_peers_entry *entries;
-    size_t mask;
-    uint64_t seed;
-};
-
-/* False: no memory. Room for `connections_max` different addresses. */
-bool http_peers_init(struct http_peers *peers, size_t connections_max, uint64_t seed);
-void http_peers_free(struct http_peers *peers);
-/* Counts one up unless that would exceed `limit`; false then. */
-bool http_peers_add(struct http_peers *peers, const struct http_peer *peer, unsigned limit);
-void http_peers_remove(struct http_peers *peers, const struct http_peer *peer);
 
 /* ---- The request being read ---- */
 
@@ -514,7 +452,7 @@ void http_transport_close(struct http_connection *connection);
 /* ---- http_tls_link.c ---- */
 
 /* What OpenSSL takes for a connection, as counted in the pool (measured with OpenSSL 3.0: see
- * tests/unit/test_http_tls_requests.c). */
+ * tests/unit/test_http_tls_memory.c). */
 enum {
     HTTP_TLS_HANDSHAKE_BYTES = 48 * 1024, /* until it is agreed upon */
     HTTP_TLS_SESSION_BYTES = 16 * 1024,   /* from then on, idle */
@@ -641,20 +579,5 @@ static inline void http_put(struct http_buffer *buffer, const void *bytes, size_
         memcpy(buffer->data + buffer->length, bytes, length);
     buffer->length += (uint32_t)length;
 }
-
-/* ---- http_text.c ---- */
-
-bool http_text_equal(struct http_slice text, const char *lower_case);
-bool http_slice_equal_nocase(struct http_slice one, struct http_slice other);
-size_t http_text_decimal(char *target, uint64_t value);
-size_t http_text_hexadecimal(char *target, uint64_t value);
-void http_text_date_line(uint64_t seconds, char line_out[HTTP_DATE_LINE_LENGTH + 1]);
-/* The next of a sequence of printable serials, in place (hexadecimal). */
-void http_text_serial_next(char serial[HTTP_SERIAL_LENGTH + 1]);
-struct http_slice http_status_line(int status);
-/* HTTP_HEADER_COUNT: not a known one. */
-enum http_header http_header_lookup(const char *name, size_t length);
-const char *http_header_name(enum http_header header);
-bool http_header_is_single(enum http_header header);
 
 #endif

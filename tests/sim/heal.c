@@ -4,9 +4,7 @@
  * over-selling (I1). */
 #include "world.h"
 
-#include <stdlib.h>
-#include <string.h>
-
+#include "heal.h"
 #include "inspect.h"
 #include "violation.h"
 
@@ -14,9 +12,7 @@ enum {
     SETTLE_STEPS_MAX = 400000,
     SETTLE_MS_MAX = 2000, /* and the time-out of requests */
     LAPSE_MS_MAX = 5000,  /* and the cap of holds */
-    ASK_ROUNDS_MAX = 200,
-    DEMAND_UNITS_MAX = 80, /* SKUs with more are not bought empty */
-    BUYERS_FIRST = 1000,   /* new customers, so that limits do not stand in the way */
+    BUYERS_FIRST = 1000,  /* new customers, so that limits do not stand in the way */
     WAKE_PROBES = 20,
 };
 
@@ -32,7 +28,7 @@ static int64_t settle_ms_max(const struct world *world)
 }
 
 /* Until every request has its answer and nothing is left to do at this time. */
-static void settle(struct world *world)
+void heal_settle(struct world *world)
 {
     uint64_t limit = world->step + SETTLE_STEPS_MAX;
     int64_t started_ms = world_now(world);
@@ -53,11 +49,11 @@ static void settle(struct world *world)
 /* ---- doubts ---- */
 
 /* Asks until it is answered: a full mailbox may refuse, and then the client tries again. */
-static void ask_hold(struct world *world, enum command_type type, uint32_t index, bool staff)
+void heal_ask_hold(struct world *world, enum command_type type, uint32_t index, bool staff)
 {
     uint64_t asked_step = world->step;
 
-    for (uint32_t rounds = 0; rounds < ASK_ROUNDS_MAX; rounds++) {
+    for (uint32_t rounds = 0; rounds < HEAL_ROUNDS_MAX; rounds++) {
         const struct book_hold *hold = &world->books.holds[index];
 
         if (hold->forgotten || hold->seen_step > asked_step)
@@ -66,10 +62,10 @@ static void ask_hold(struct world *world, enum command_type type, uint32_t index
         clients_ask_hold(world, type, NONE, hold->client, index,
                          staff || people_relation(world, people_owner(world, hold->client),
                                                   hold->client) == RELATION_UNSURE);
-        settle(world);
+        heal_settle(world);
     }
     violation("liveness: a request for a hold was refused %u times without any fault",
-              ASK_ROUNDS_MAX);
+              HEAL_ROUNDS_MAX);
 }
 
 /* Every hold that is not known to have ended is asked for: lost ones show, and what requests
@@ -78,7 +74,7 @@ static void ask_holds(struct world *world)
 {
     for (uint32_t i = 0; i < world->books.hold_count; i++)
         if (world->books.holds[i].state == HOLD_HELD && !world->books.holds[i].forgotten)
-            ask_hold(world, COMMAND_HOLD_GET, i, false);
+            heal_ask_hold(world, COMMAND_HOLD_GET, i, false);
 }
 
 static void list_page(struct world *world, uint32_t client, uint32_t shard,
@@ -87,10 +83,10 @@ static void list_page(struct world *world, uint32_t client, uint32_t shard,
     uint64_t lists = world->lists;
 
     for (uint32_t rounds = 0; world->lists == lists; rounds++) {
-        if (rounds == ASK_ROUNDS_MAX)
-            violation("liveness: a list was refused %u times without any fault", ASK_ROUNDS_MAX);
+        if (rounds == HEAL_ROUNDS_MAX)
+            violation("liveness: a list was refused %u times without any fault", HEAL_ROUNDS_MAX);
         clients_list(world, NONE, client, shard, after);
-        settle(world);
+        heal_settle(world);
     }
 }
 
@@ -138,12 +134,12 @@ static void check_exactly(struct world *world)
 {
     int64_t patience_ms = world_now(world) + LAPSE_MS_MAX;
 
-    settle(world);
+    heal_settle(world);
     while (!books_agree(world)) {
         if (world_now(world) > patience_ms)
             violation("I1: units are reserved or claimed that nobody holds, by the books");
         world_advance_clock(world, SAGA_RETRY_MS);
-        settle(world);
+        heal_settle(world);
     }
 }
 
@@ -160,11 +156,11 @@ static void walk_holds(struct world *world, uint32_t sku_id)
             uint64_t lists = world->lists;
 
             for (uint32_t rounds = 0; world->lists == lists; rounds++) {
-                if (rounds == ASK_ROUNDS_MAX)
+                if (rounds == HEAL_ROUNDS_MAX)
                     violation("liveness: a list was refused %u times without any fault",
-                              ASK_ROUNDS_MAX);
+                              HEAL_ROUNDS_MAX);
                 staff_list(world, shard, sku_id, &after);
-                settle(world);
+                heal_settle(world);
             }
             after = world->list_last;
         } while (world->list_goes_on);
@@ -270,148 +266,17 @@ static void let_lapse(struct world *world)
     int64_t until_ms = last_deadline(world);
     int64_t patience_ms;
 
-    settle(world);
+    heal_settle(world);
     world_advance_clock(world, until_ms - world_now(world));
-    settle(world);
+    heal_settle(world);
     /* What several partitions have to agree on takes a few more messages. */
     patience_ms = world_now(world) + LAPSE_MS_MAX;
     while (something_reserved(world) && world_now(world) < patience_ms) {
-        settle(world);
+        heal_settle(world);
         world_advance_clock(world, SAGA_RETRY_MS);
     }
-    settle(world);
+    heal_settle(world);
     check_nothing_held(world);
-}
-
-/* ---- demand ---- */
-
-/* One unit for a new customer, who tries again while he is told to; the attempt's index. */
-static uint32_t buy_one(struct world *world, uint32_t client, uint32_t sku)
-{
-    struct order_lines order = {.count = 1, .lines = {{sku, 1}}};
-    uint32_t index = books_add_attempt(&world->books, client, 0, world->books.skus[sku].product);
-    const struct sku_entry *entry = world_sku_entry(world, sku);
-
-    world->books.attempts[index].order = order;
-    for (uint32_t rounds = 0; rounds < ASK_ROUNDS_MAX; rounds++) {
-        clients_reserve(world, NONE, index, &order, false);
-        settle(world);
-        if (world->books.attempts[index].hold != NONE || gate_available(&entry->gate) == 0)
-            break;
-    }
-    return index;
-}
-
-/* More buyers than units: exactly the units are held. Then the holds are converted. */
-static void sell_out(struct world *world, uint32_t sku, uint32_t *next_client)
-{
-    const struct sku_entry *entry = world_sku_entry(world, sku);
-    uint32_t units = gate_available(&entry->gate);
-    uint32_t first_attempt = world->books.attempt_count;
-    struct stock_view view;
-    uint32_t held = 0;
-
-    for (uint32_t i = 0; i < units + 3; i++) {
-        uint32_t attempt = buy_one(world, (*next_client)++, sku);
-
-        held += world->books.attempts[attempt].hold != NONE;
-    }
-    if (held != units)
-        violation("liveness: %u of %u units of %s found a buyer", held, units,
-                  world->books.skus[sku].name);
-    for (uint32_t i = first_attempt; i < world->books.attempt_count; i++) {
-        const struct attempt *attempt = &world->books.attempts[i];
-
-        if (attempt->hold == NONE)
-            continue;
-        ask_hold(world, COMMAND_HOLD_CONVERT, attempt->hold, true);
-    }
-    engine_inspect_stock(world->engine, entry->sku_id, &view);
-    if (view.sold + view.reserved != view.stock)
-        violation("liveness: %u of %u units of %s are sold or held", view.sold + view.reserved,
-                  view.stock, world->books.skus[sku].name);
-    if (view.sold == view.stock && view.stock > 0)
-        world_mark(world, MARK_SOLD_EXACTLY);
-}
-
-static bool can_be_bought_empty(struct world *world, uint32_t sku)
-{
-    const struct engine_options *options = &world->profile.engine;
-    const struct sku_entry *entry = world_sku_entry(world, sku);
-
-    /* A pool made small on purpose, or a hold that lapses before its buyer has an answer, may
-     * refuse or return what is asked for; the safety phase has seen those. */
-    return entry != NULL &&
-           world->books.products[world->books.skus[sku].product].presence == PRODUCT_PRESENT &&
-           gate_available(&entry->gate) <= DEMAND_UNITS_MAX && options->holds_max >= 8192 &&
-           options->limit_rows_max >= 4096 && options->hold_ttl_ms >= 5000 &&
-           options->request_timeout_ms >= 50;
-}
-
-/* ---- limits ---- */
-
-static bool try_to_hold(struct world *world, uint32_t client, uint32_t sku, uint32_t quantity)
-{
-    struct order_lines order = {.count = 1, .lines = {{sku, quantity}}};
-    uint32_t index = books_add_attempt(&world->books, client, clients_next_key(world, client),
-                                       world->books.skus[sku].product);
-    uint64_t refused = world->marks->hits[MARK_LIMIT];
-
-    world->books.attempts[index].order = order;
-    for (uint32_t rounds = 0; rounds < ASK_ROUNDS_MAX; rounds++) {
-        clients_reserve(world, NONE, index, &order, false);
-        settle(world);
-        if (world->books.attempts[index].hold != NONE)
-            return true;
-        if (world->marks->hits[MARK_LIMIT] != refused)
-            return false;
-    }
-    violation("liveness: a reservation was refused %u times without any fault", ASK_ROUNDS_MAX);
-}
-
-static uint64_t units_of_group(const struct world *world, uint32_t party, uint32_t product)
-{
-    uint32_t parties[SIM_PARTIES_MAX];
-    uint32_t count = people_certain_group(world, party, UINT64_MAX, parties);
-    uint64_t units = 0;
-
-    for (uint32_t i = 0; i < count; i++)
-        units += books_customer_units(&world->books, parties[i], product, world_now(world));
-    return units;
-}
-
-/* Nothing is held: what a customer may still have is the limit less what he has bought. */
-static void probe_limit(struct world *world, uint32_t sku, uint32_t client)
-{
-    const struct product_model *product = &world->books.products[world->books.skus[sku].product];
-    uint64_t bought = units_of_group(world, client, world->books.skus[sku].product);
-    const struct sku_entry *entry = world_sku_entry(world, sku);
-    uint32_t left;
-
-    if (product->limit == 0 || product->vague || product->was_free)
-        return;
-    for (uint32_t i = 0; i < product->sku_count; i++)
-        if (world->books.skus[product->sku_first + i].sold_maybe > 0)
-            return;
-    left = bought >= product->limit ? 0 : product->limit - (uint32_t)bought;
-    if (gate_available(&entry->gate) <= left)
-        return;
-    if (left > 0 && !try_to_hold(world, client, sku, left))
-        violation("I6: customer %u may not have %u more units of %s, having %llu of %u", client,
-                  left, product->id, (unsigned long long)bought, product->limit);
-    if (try_to_hold(world, client, sku, 1))
-        violation("I6: customer %u got one unit more than the limit of %s", client, product->id);
-}
-
-static void probe_limits(struct world *world, uint32_t sku)
-{
-    const uint32_t *suspects = world->books.products[world->books.skus[sku].product].suspects;
-
-    for (uint32_t i = 0; i < SUSPECT_COUNT; i++)
-        if (suspects[i] < SIM_PARTIES_MAX && (i == 0 || suspects[i] != suspects[i - 1]))
-            probe_limit(world, sku, people_owner(world, suspects[i]));
-    probe_limit(world, sku,
-                people_owner(world, sim_random_below(&world->random, world->profile.clients)));
 }
 
 /* ---- wake-ups ---- */
@@ -422,7 +287,7 @@ static void probe_wake_ups(struct world *world)
 {
     uint32_t clock_weight = world->profile.step_weights[STEP_CLOCK];
 
-    settle(world);
+    heal_settle(world);
     world->profile.step_weights[STEP_CLOCK] = 0;
     for (uint32_t i = 0; i < WAKE_PROBES; i++) {
         uint64_t limit = world->step + SETTLE_STEPS_MAX;
@@ -446,96 +311,19 @@ static void probe_names(struct world *world)
 {
     uint32_t thief = sim_random_below(&world->random, SIM_THIEVES);
 
-    settle(world);
+    heal_settle(world);
     for (uint32_t i = 0; i < SIM_CONTESTS; i++)
         if (!staff_contest_is_won(world, i))
             staff_contest(world, thief, i);
-    settle(world);
+    heal_settle(world);
     for (uint32_t i = 0; i < SIM_CONTESTS; i++) {
-        for (uint32_t n = 0; n < ASK_ROUNDS_MAX && !staff_contest_is_won(world, i); n++) {
+        for (uint32_t n = 0; n < HEAL_ROUNDS_MAX && !staff_contest_is_won(world, i); n++) {
             staff_contest(world, thief + 1 + n, i);
-            settle(world);
+            heal_settle(world);
         }
         if (!staff_contest_is_won(world, i))
             violation("liveness: a SKU that nobody has was refused %u times without any fault",
-                      ASK_ROUNDS_MAX);
-    }
-}
-
-/* ---- the journal's own books ---- */
-
-struct ledger_sums {
-    int64_t stock;
-    int64_t sold;
-    uint64_t last; /* sequence */
-};
-
-static void sum_entry(struct ledger_sums *sums, const struct record *record)
-{
-    static const int stock_signs[LEDGER_ENTRY_COUNT] = {
-        [LEDGER_RECEIPT] = 1, [LEDGER_WRITE_OFF] = -1};
-    static const int sold_signs[LEDGER_ENTRY_COUNT] = {[LEDGER_SOLD] = 1, [LEDGER_RESTOCK] = -1};
-
-    if (record->kind != RECORD_LEDGER || record->ledger.entry >= LEDGER_ENTRY_COUNT)
-        violation("the ledger has an entry of no kind");
-    if ((record->ledger.entry == LEDGER_SOLD) != (record->ledger.hold_sequence != 0))
-        violation("a ledger entry names no hold that was sold, or one that was not");
-    sums->stock += stock_signs[record->ledger.entry] * (int64_t)record->ledger.quantity;
-    sums->sold += sold_signs[record->ledger.entry] * (int64_t)record->ledger.quantity;
-    sums->last = record->sequence;
-}
-
-static void on_page(struct journal_read *read)
-{
-    (void)read; /* it is complete: sum_ledger goes on */
-}
-
-static void sum_ledger(struct world *world, uint32_t sku_id, struct ledger_sums *sums)
-{
-    struct journal_port journal = journal_memory_port(world->journal);
-    uint32_t count;
-
-    do {
-        struct journal_read read = {
-            .kind = RECORD_LEDGER,
-            .from = {sku_id_partition(sku_id), sku_id, sums->last + 1},
-            .to = {sku_id_partition(sku_id), sku_id, UINT64_MAX},
-            .limit = LIST_PAGE_MAX,
-            .done = on_page,
-        };
-        const uint8_t *at;
-
-        if (!journal.read(journal.self, &read))
-            violation("the journal takes no read");
-        journal_memory_complete_read(world->journal);
-        at = read.result.bytes;
-        count = read.count;
-        if (read.failed)
-            violation("the ledger can't be read");
-        for (uint32_t i = 0; i < count; i++) {
-            sum_entry(sums, (const struct record *)(const void *)at);
-            at += ((const struct record *)(const void *)at)->size;
-        }
-        free(read.result.bytes);
-    } while (count == LIST_PAGE_MAX);
-}
-
-/* What is stored, added up from the beginning, is what the records in memory say. */
-static void check_ledger(struct world *world)
-{
-    for (uint32_t i = 0; i < world->books.sku_count; i++) {
-        const struct sku_entry *entry = world_sku_entry(world, i);
-        struct ledger_sums sums = {0};
-        struct stock_view view;
-
-        if (entry == NULL || !engine_inspect_stock(world->engine, entry->sku_id, &view))
-            continue;
-        sum_ledger(world, entry->sku_id, &sums);
-        if (sums.stock != view.stock || sums.sold != view.sold)
-            violation("I1: the ledger of %s adds up to stock %lld, sold %lld; its record says %u, "
-                      "%u",
-                      world->books.skus[i].name, (long long)sums.stock, (long long)sums.sold,
-                      view.stock, view.sold);
+                      HEAL_ROUNDS_MAX);
     }
 }
 
@@ -544,7 +332,7 @@ static void check_ledger(struct world *world)
 static void drain(struct world *world)
 {
     engine_drain(world->engine);
-    settle(world);
+    heal_settle(world);
     if (engine_mode(world->engine) != ENGINE_DRAINING)
         violation("an engine told to drain does not");
     if (!engine_is_idle(world->engine))
@@ -573,11 +361,11 @@ void world_heal(struct world *world)
         world->shards[i].stalled_until = 0;
 
     sim_listeners_leave(world);
-    settle(world);
-    people_heal(world, settle);
-    shoppers_heal(world, settle);
-    sim_listeners_heal(world, settle);
-    hooks_heal(world, settle);
+    heal_settle(world);
+    people_heal(world, heal_settle);
+    shoppers_heal(world, heal_settle);
+    sim_listeners_heal(world, heal_settle);
+    hooks_heal(world, heal_settle);
     ask_holds(world);
     list_holds(world);
     check_exactly(world);
@@ -586,35 +374,35 @@ void world_heal(struct world *world)
     probe_names(world);
     let_lapse(world);
     for (uint32_t i = 0; i < world->books.sku_count; i++)
-        if (can_be_bought_empty(world, i))
-            probe_limits(world, i);
+        if (heal_can_be_bought_empty(world, i))
+            heal_probe_limits(world, i);
     let_lapse(world);
     for (uint32_t i = 0; i < world->books.sku_count; i++)
-        if (can_be_bought_empty(world, i))
-            sell_out(world, i, &next_client);
+        if (heal_can_be_bought_empty(world, i))
+            heal_sell_out(world, i, &next_client);
     let_lapse(world);
-    check_ledger(world);
-    mails_heal(world, settle);
-    order_mails_heal(world, settle);
-    coupons_heal(world, settle);
-    carts_heal(world, settle);
+    heal_check_ledger(world);
+    mails_heal(world, heal_settle);
+    order_mails_heal(world, heal_settle);
+    coupons_heal(world, heal_settle);
+    carts_heal(world, heal_settle);
     world_crash(world, false, true); /* what stands must be found again */
-    people_check_all(world, settle);
-    shoppers_let_forget(world, settle);
+    people_check_all(world, heal_settle);
+    shoppers_let_forget(world, heal_settle);
     shoppers_check_end(world);
-    sim_listeners_heal(world, settle);
-    hooks_heal(world, settle);
-    shoppers_rotate(world, settle);
+    sim_listeners_heal(world, heal_settle);
+    hooks_heal(world, heal_settle);
+    shoppers_rotate(world, heal_settle);
     let_lapse(world);
-    world_forget(world, settle);
-    coupons_check_end(world, settle);
-    world_plant(world, settle);
+    world_forget(world, heal_settle);
+    coupons_check_end(world, heal_settle);
+    world_plant(world, heal_settle);
     drain(world);
-    check_ledger(world);
+    heal_check_ledger(world);
     shop_check(world);
     mails_check_end(world);
-    world_retain(world, settle);
-    shoppers_let_forget(world, settle); /* the accounts that lapsed */
+    world_retain(world, heal_settle);
+    shoppers_let_forget(world, heal_settle); /* the accounts that lapsed */
     shoppers_check_end(world);
     world_check_audit_log(world);
     trace_add(&world->trace, TRACE_DIGEST, engine_inspect_digest(world->engine),

@@ -174,6 +174,8 @@ void shoppers_checkout(struct world *world, uint32_t order);
 bool shoppers_key_is_old(const struct world *world, const struct shop_order *order);
 /* The order is there, under this number. */
 void shoppers_place(struct world *world, uint32_t order, const struct reservation_id *id);
+/* Checks a hold out as an order of its own, if it can be. */
+void shoppers_order_anew(struct world *world, uint32_t hold);
 void shoppers_call(struct world *world, uint32_t order, enum order_call call, uint32_t refund);
 void shoppers_reserve(struct world *world, uint32_t who);
 /* What an answer, or the store, shows of an order. */

@@ -429,4 +429,22 @@ static inline struct client client_open(struct harness *harness)
     return client_open_port(harness->options.port, 0);
 }
 
+/* One with the options as `change` leaves them; NULL: as they are. */
+static inline struct harness *harness_started(void (*change)(struct http_options *options))
+{
+    struct harness *harness = harness_new();
+    if (change != NULL)
+        change(&harness->options);
+    harness_start(harness);
+    return harness;
+}
+
+/* So many of a character, and a zero; returns where that is. */
+static inline char *harness_repeat(char *target, char c, size_t count)
+{
+    memset(target, c, count);
+    target[count] = '\0';
+    return target + count;
+}
+
 #endif

@@ -2,31 +2,7 @@
 /* Secrets of webhook endpoints: sealed for one place under the shop's key, good for as long as they
  * were said to be. */
 #include "api/endpoint_secret.h"
-#include "engine_fixture.h"
-#include "vault.h"
-
-static const struct vault_keys keys = {.count = 1, .keys = {{1}}};
-static struct vault *vault;
-
-static int set_up(void **state)
-{
-    static const uint8_t index_key[VAULT_KEY_BYTES] = {3};
-    struct fixture *fixture;
-
-    fixture_set_up(state);
-    fixture = *state;
-    engine_destroy(fixture->engine);
-    vault = vault_create(&keys, index_key, NULL, NULL);
-    fixture->vault = vault_port_of(vault);
-    return fixture_open(fixture);
-}
-
-static int tear_down(void **state)
-{
-    fixture_tear_down(state);
-    vault_destroy(vault);
-    return 0;
-}
+#include "vault_fixture.h"
 
 /* RFC 4648, section 10 has no such long vector: by Python's base64.b64encode. */
 static void the_text_is_that_of_standard_webhooks(void **state)
@@ -106,7 +82,7 @@ static void one_that_was_moved_or_changed_does_not_open(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, vault_set_up, vault_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(the_text_is_that_of_standard_webhooks),
         TEST(the_older_one_is_good_until_it_expires),

@@ -3,32 +3,9 @@
  * the text that is kept with an order; the token of its mails. */
 #include "api/order_person.h"
 #include "api/order_view.h"
-#include "engine_fixture.h"
-#include "vault.h"
+#include "vault_fixture.h"
 
-static const struct vault_keys keys = {.count = 1, .keys = {{1}}};
 static const char address[] = ",\"name\":\"Ann\",\"line1\":\"Lane 1\"";
-static struct vault *vault;
-
-static int set_up(void **state)
-{
-    static const uint8_t index_key[VAULT_KEY_BYTES] = {3};
-    struct fixture *fixture;
-
-    fixture_set_up(state);
-    fixture = *state;
-    engine_destroy(fixture->engine);
-    vault = vault_create(&keys, index_key, NULL, NULL);
-    fixture->vault = vault_port_of(vault);
-    return fixture_open(fixture);
-}
-
-static int tear_down(void **state)
-{
-    fixture_tear_down(state);
-    vault_destroy(vault);
-    return 0;
-}
 
 static struct order_record order_of(uint8_t who, uint64_t key)
 {
@@ -143,7 +120,7 @@ static void a_token_opens_one_order(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, vault_set_up, vault_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(both_open_where_they_were_sealed),
         TEST(neither_opens_elsewhere),

@@ -1,68 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a shard looks for at leisure: keys to be wrapped anew, guests and accounts past their time.
  */
-#include "engine_fixture.h"
 #include "session.h"
-#include "vault.h"
+#include "vault_fixture.h"
 
-enum { PEOPLE = 30, SECOND_MS = 1000, DAY_S = 24 * 3600 };
+enum { PEOPLE = 30 };
 
-static const struct vault_keys old_keys = {.count = 1, .keys = {{1}}};
-static const struct vault_keys both_keys = {.count = 2, .keys = {{2}, {1}}};
-static const struct vault_keys new_keys = {.count = 1, .keys = {{2}}};
-static struct vault *vault;
 static struct principal people[PEOPLE];
-
-/* The process ends, and begins with these keys. */
-static void serve_with(struct fixture *fixture, const struct vault_keys *keys)
-{
-    static const uint8_t index_key[VAULT_KEY_BYTES] = {3};
-
-    journal_memory_crash(fixture->journal, false);
-    engine_destroy(fixture->engine);
-    if (vault != NULL)
-        vault_destroy(vault);
-    vault = vault_create(keys, index_key, NULL, NULL);
-    fixture->vault = vault_port_of(vault);
-    assert_int_equal(fixture_open(fixture), 0);
-}
-
-static int set_up(void **state)
-{
-    fixture_set_up(state);
-    serve_with(*state, &old_keys);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fixture_close(*state);
-    free(*state);
-    vault_destroy(vault);
-    vault = NULL;
-    return 0;
-}
-
-static void pass(struct fixture *fixture, int64_t ms)
-{
-    for (int64_t at = 0; at < ms; at += 5)
-        fixture_advance(fixture, 5);
-}
-
-static enum outcome ask(struct fixture *fixture, struct account_envelope *question)
-{
-    struct account_envelope *envelope = account_envelope_create((enum account_call)question->call);
-    struct command command = {.type = COMMAND_ACCOUNT, .account = envelope};
-    struct message reply;
-    enum outcome outcome;
-
-    *envelope = *question;
-    outcome = fixture_do(fixture, 0, &command, &reply);
-    assert_int_not_equal(outcome, OUTCOME_PENDING);
-    *question = *envelope;
-    envelope_free(envelope);
-    return outcome;
-}
 
 static void index_of(uint8_t number, uint8_t index_out[EMAIL_INDEX_BYTES])
 {
@@ -77,7 +21,7 @@ static struct principal register_person(struct fixture *fixture, uint8_t number,
     struct vault_wrapped_key wrapped;
 
     index_of(number, envelope.index);
-    assert_int_equal(ask(fixture, &envelope), OUTCOME_OK);
+    assert_int_equal(ask_account(fixture, &envelope), OUTCOME_OK);
     fixture->vault.new_key(fixture->vault.self, &envelope.account, &wrapped);
     envelope.call = ACCOUNT_CALL_REGISTER;
     envelope.verified = verified;
@@ -85,7 +29,7 @@ static struct principal register_person(struct fixture *fixture, uint8_t number,
     envelope.key.length = VAULT_WRAPPED_KEY_BYTES;
     memcpy(envelope.key.bytes, wrapped.bytes, sizeof(wrapped.bytes));
     envelope.password_length = 4;
-    assert_int_equal(ask(fixture, &envelope), OUTCOME_OK);
+    assert_int_equal(ask_account(fixture, &envelope), OUTCOME_OK);
     return envelope.account;
 }
 
@@ -101,7 +45,7 @@ static int wrap_of(struct fixture *fixture, const struct principal *account)
     struct account_envelope envelope = {.call = ACCOUNT_CALL_GET, .account = *account};
     struct vault_wrapped_key wrapped;
 
-    assert_int_equal(ask(fixture, &envelope), OUTCOME_OK);
+    assert_int_equal(ask_account(fixture, &envelope), OUTCOME_OK);
     if (envelope.key.length == 0)
         return -1;
     memcpy(wrapped.bytes, envelope.key.bytes, sizeof(wrapped.bytes));
@@ -128,7 +72,7 @@ static void erase(struct fixture *fixture, const struct principal *account)
 {
     struct account_envelope envelope = {.call = ACCOUNT_CALL_ERASE, .account = *account};
 
-    assert_int_equal(ask(fixture, &envelope), OUTCOME_OK);
+    assert_int_equal(ask_account(fixture, &envelope), OUTCOME_OK);
 }
 
 /* ---- keys ---- */
@@ -145,7 +89,7 @@ static void keys_are_wrapped_by_the_current_one(void **state)
     register_people(fixture);
     place.owner = people[3];
     envelope.account = people[3];
-    assert_int_equal(ask(fixture, &envelope), OUTCOME_OK);
+    assert_int_equal(ask_account(fixture, &envelope), OUTCOME_OK);
     memcpy(wrapped.bytes, envelope.key.bytes, sizeof(wrapped.bytes));
     assert_int_equal(fixture->vault.seal(fixture->vault.self, &wrapped, &place, "hello", 5, sealed),
                      VAULT_OK);
@@ -159,7 +103,7 @@ static void keys_are_wrapped_by_the_current_one(void **state)
     serve_with(fixture, &new_keys);
     for (uint32_t i = 0; i < PEOPLE; i++)
         assert_int_equal(wrap_of(fixture, &people[i]), VAULT_WRAPPED_BY_CURRENT);
-    assert_int_equal(ask(fixture, &envelope), OUTCOME_OK);
+    assert_int_equal(ask_account(fixture, &envelope), OUTCOME_OK);
     memcpy(wrapped.bytes, envelope.key.bytes, sizeof(wrapped.bytes));
     assert_int_equal(fixture->vault.open(fixture->vault.self, &wrapped, &place, sealed,
                                          sizeof(sealed), (uint8_t *)plain),
@@ -233,11 +177,11 @@ static void a_key_is_not_wrapped_for_an_erased_account(void **state)
     struct principal person = register_person(fixture, 1, true);
     struct account_envelope envelope = {.call = ACCOUNT_CALL_GET, .account = person};
 
-    assert_int_equal(ask(fixture, &envelope), OUTCOME_OK);
+    assert_int_equal(ask_account(fixture, &envelope), OUTCOME_OK);
     envelope.version = envelope.view.version;
     erase(fixture, &person);
     envelope.call = ACCOUNT_CALL_KEY_REWRAP;
-    assert_int_equal(ask(fixture, &envelope), OUTCOME_NOT_FOUND);
+    assert_int_equal(ask_account(fixture, &envelope), OUTCOME_NOT_FOUND);
     assert_int_equal(wrap_of(fixture, &person), -1);
 }
 
@@ -294,7 +238,7 @@ static enum outcome guest_call(struct fixture *fixture, enum account_call call, 
     struct account_envelope envelope = {
         .call = (uint8_t)call, .account = people[0], .guest = guest_of(number)};
 
-    return ask(fixture, &envelope);
+    return ask_account(fixture, &envelope);
 }
 
 static void leap(struct fixture *fixture, int64_t seconds)
@@ -349,7 +293,7 @@ static enum outcome find_email(struct fixture *fixture, uint8_t number)
     struct account_envelope envelope = {.call = ACCOUNT_CALL_EMAIL_FIND};
 
     index_of(number, envelope.index);
-    return ask(fixture, &envelope);
+    return ask_account(fixture, &envelope);
 }
 
 static void an_account_that_nobody_verifies_goes(void **state)
@@ -366,7 +310,7 @@ static void an_account_that_nobody_verifies_goes(void **state)
     asked = register_person(fixture, 3, false);
     leap(fixture, ACCOUNT_PENDING_S - 60);
     token.account = asked;
-    assert_int_equal(ask(fixture, &token), OUTCOME_OK);
+    assert_int_equal(ask_account(fixture, &token), OUTCOME_OK);
     pass(fixture, 50 * SECOND_MS);
     assert_int_equal(metrics_of(fixture).accounts_lapsed, 0);
     pass(fixture, 150 * SECOND_MS);
@@ -416,7 +360,7 @@ static void who_starts_anew_each_day_forgets(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, vault_set_up, vault_tear_down)
         TEST(keys_are_wrapped_by_the_current_one),
         TEST(keys_are_wrapped_at_leisure),
         TEST(a_round_that_a_crash_ends_begins_anew),

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Settings from a command to every shard's eyes: durable first, then seen, then answered. */
-#include "engine_fixture.h"
-#include "vault.h"
-
-static const struct vault_keys old_keys = {.count = 1, .keys = {{1}}};
-static const struct vault_keys both_keys = {.count = 2, .keys = {{2}, {1}}};
-static struct vault *vault;
+#include "vault_fixture.h"
 
 static const struct settings_view *view_of(struct fixture *fixture, uint32_t shard)
 {
@@ -381,19 +376,6 @@ static void a_secret_under_another_key_is_not_taken(void **state)
 
 /* ---- the shop's own key ---- */
 
-static void serve_with(struct fixture *fixture, const struct vault_keys *keys)
-{
-    static const uint8_t index_key[VAULT_KEY_BYTES] = {3};
-
-    journal_memory_crash(fixture->journal, false);
-    engine_destroy(fixture->engine);
-    if (vault != NULL)
-        vault_destroy(vault);
-    vault = vault_create(keys, index_key, NULL, NULL);
-    fixture->vault = vault_port_of(vault);
-    assert_int_equal(fixture_open(fixture), 0);
-}
-
 static void the_shops_key_is_wrapped_anew_with_the_others(void **state)
 {
     struct fixture *fixture = *state;
@@ -445,19 +427,9 @@ static int set_up(void **state)
     return fixture_set_up(state);
 }
 
-static int tear_down(void **state)
-{
-    fixture_close(*state);
-    free(*state);
-    if (vault != NULL)
-        vault_destroy(vault);
-    vault = NULL;
-    return 0;
-}
-
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, vault_tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_fresh_store_ships_everywhere_for_nothing),
         TEST(a_change_is_seen_once_it_is_durable_and_before_its_answer),

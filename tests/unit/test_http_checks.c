@@ -3,7 +3,7 @@
  * What the edge accepts and refuses: the grammar (llhttp, strict), and the checks on top of it.
  * Each case also byte by byte, and each refusal must end the connection with nothing behind it.
  */
-#include "http_harness.h"
+#include "shared_harness.h"
 
 struct check {
     const char *name;
@@ -200,23 +200,6 @@ static const struct check checks[] = {
 };
 
 enum { CHECKS = sizeof checks / sizeof checks[0] };
-
-static struct harness *shared;
-
-static int start_shared(void **state)
-{
-    (void)state;
-    shared = harness_new();
-    harness_start(shared);
-    return 0;
-}
-
-static int stop_shared(void **state)
-{
-    (void)state;
-    harness_stop(shared);
-    return 0;
-}
 
 static void expect(const struct check *check, struct client *client, const char *how)
 {

@@ -5,22 +5,6 @@
 
 #include <sys/resource.h>
 
-static struct harness *started(void (*change)(struct http_options *options))
-{
-    struct harness *harness = harness_new();
-    if (change != NULL)
-        change(&harness->options);
-    harness_start(harness);
-    return harness;
-}
-
-static char *repeat(char *target, char c, size_t count)
-{
-    memset(target, c, count);
-    target[count] = '\0';
-    return target + count;
-}
-
 /* ---- Sizes ---- */
 
 static void expect_status(struct harness *harness, const char *request, int status, bool keeps)
@@ -60,14 +44,14 @@ static void heads_are_bounded(void **state)
 {
     (void)state;
     static char request[256 * 1024];
-    struct harness *harness = started(NULL);
+    struct harness *harness = harness_started(NULL);
     static const struct {
         size_t url;
         int status;
     } urls[] = {{8191, 404}, {8192, 404}, {8193, 414}, {60000, 414}, {200000, 414}};
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
         char *p = stpcpy(request, "GET /");
-        p = repeat(p, 'u', urls[i].url - 1);
+        p = harness_repeat(p, 'u', urls[i].url - 1);
         strcpy(p, " HTTP/1.1\r\nHost: a\r\n\r\n");
         expect_status(harness, request, urls[i].status, urls[i].status == 404);
     }
@@ -77,13 +61,13 @@ static void heads_are_bounded(void **state)
     } values[] = {{16000, 200}, {16384, 431}, {60000, 431}, {200000, 431}};
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
         char *p = stpcpy(request, "GET /hello HTTP/1.1\r\nHost: a\r\nX: ");
-        p = repeat(p, 'v', values[i].value);
+        p = harness_repeat(p, 'v', values[i].value);
         strcpy(p, "\r\n\r\n");
         expect_status(harness, request, values[i].status, values[i].status == 200);
     }
     /* Blanks before a value are no value, but they count. */
     char *p = stpcpy(request, "GET /hello HTTP/1.1\r\nHost: a\r\nX: ");
-    p = repeat(p, ' ', 200000);
+    p = harness_repeat(p, ' ', 200000);
     strcpy(p, "x\r\n\r\n");
     expect_status(harness, request, 431, false);
     for (int count = 63; count <= 65; count++) {
@@ -116,10 +100,10 @@ static void what_is_broken_first_decides(void **state)
         {"GET / HTTP/1.1\r\nHost: a\r\n", 'n', 17000, "\001: v\r\n\r\n", 431},
         {"GET / HTTP/1.1\r\nHost: a\r\nX:", ' ', 30000, "\r\n\r\n", 431},
     };
-    struct harness *harness = started(NULL);
+    struct harness *harness = harness_started(NULL);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *p = stpcpy(request, cases[i].before);
-        strcpy(repeat(p, cases[i].fill, cases[i].count), cases[i].after);
+        strcpy(harness_repeat(p, cases[i].fill, cases[i].count), cases[i].after);
         expect_status(harness, request, cases[i].status, false);
         expect_status_in_pieces(harness, request, 1000, cases[i].status);
     }
@@ -131,7 +115,7 @@ static void bodies_are_bounded(void **state)
 {
     (void)state;
     static char request[256 * 1024];
-    struct harness *harness = started(NULL);
+    struct harness *harness = harness_started(NULL);
     static const struct {
         const char *call;
         size_t body;
@@ -145,12 +129,12 @@ static void bodies_are_bounded(void **state)
         char *p =
             request + sprintf(request, "%s HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n",
                               cases[i].call, cases[i].body);
-        repeat(p, 'b', cases[i].body);
+        harness_repeat(p, 'b', cases[i].body);
         expect_status(harness, request, cases[i].status, keeps);
         p = request + sprintf(request,
                               "%s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%zx\r\n",
                               cases[i].call, cases[i].body);
-        p = repeat(p, 'b', cases[i].body);
+        p = harness_repeat(p, 'b', cases[i].body);
         strcpy(p, "\r\n0\r\n\r\n");
         expect_status(harness, request, cases[i].status, keeps);
     }
@@ -181,7 +165,7 @@ static void short_times(struct http_options *options)
 static void slow_requests_time_out(void **state)
 {
     (void)state;
-    struct harness *harness = started(short_times);
+    struct harness *harness = harness_started(short_times);
     struct answer answer;
     static const char *const partial[] = {
         "G",
@@ -217,11 +201,11 @@ static void slow_requests_time_out(void **state)
 static void slow_bodies_at_their_rate_are_served(void **state)
 {
     (void)state;
-    struct harness *harness = started(short_times);
+    struct harness *harness = harness_started(short_times);
     struct client client = client_open(harness);
     struct answer answer;
     char piece[101];
-    repeat(piece, 'b', 100);
+    harness_repeat(piece, 'b', 100);
     client_say(&client, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\n");
     for (int i = 0; i < 5; i++) {
         client_say(&client, piece);
@@ -236,7 +220,7 @@ static void slow_bodies_at_their_rate_are_served(void **state)
 static void idle_connections_are_closed_in_silence(void **state)
 {
     (void)state;
-    struct harness *harness = started(short_times);
+    struct harness *harness = harness_started(short_times);
     const struct http_counters *counters = harness_counters(harness);
     struct client fresh = client_open(harness);
     struct client used = client_open(harness);
@@ -253,7 +237,7 @@ static void idle_connections_are_closed_in_silence(void **state)
 static void a_client_that_does_not_read_is_closed(void **state)
 {
     (void)state;
-    struct harness *harness = started(short_times);
+    struct harness *harness = harness_started(short_times);
     const struct http_counters *counters = harness_counters(harness);
     struct client client = client_open_port(harness->options.port, 4096);
     client_say(&client, "GET /export?bytes=50000000 HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -329,13 +313,13 @@ static void check_connections(struct harness *harness)
 static void connections_are_bounded(void **state)
 {
     (void)state;
-    check_connections(started(few_connections));
+    check_connections(harness_started(few_connections));
 }
 
 static void connections_of_one_address_are_bounded(void **state)
 {
     (void)state;
-    check_connections(started(few_connections_per_ip));
+    check_connections(harness_started(few_connections_per_ip));
 }
 
 static void few_exchanges(struct http_options *options)
@@ -348,7 +332,7 @@ static void few_exchanges(struct http_options *options)
 static void requests_in_flight_are_bounded(void **state)
 {
     (void)state;
-    struct harness *harness = started(few_exchanges);
+    struct harness *harness = harness_started(few_exchanges);
     const struct http_counters *counters = harness_counters(harness);
     struct answer answer;
     atomic_store(&harness->hold, true);
@@ -378,7 +362,7 @@ static void a_pipelined_flood_is_not_read(void **state)
     enum { FLOOD = 8000 };
     static const char request[] = "GET /item/0123456789012345678901234567890123456789 HTTP/1.1\r\n"
                                   "Host: a\r\n\r\n";
-    struct harness *harness = started(NULL);
+    struct harness *harness = harness_started(NULL);
     const struct http_counters *counters = harness_counters(harness);
     atomic_store(&harness->hold, true);
     struct client client = client_open(harness);
@@ -404,7 +388,7 @@ static void a_pipelined_flood_is_not_read(void **state)
 static void answers_that_are_not_read_stop_the_reading(void **state)
 {
     (void)state;
-    struct harness *harness = started(NULL);
+    struct harness *harness = harness_started(NULL);
     const struct http_counters *counters = harness_counters(harness);
     struct client client = client_open_port(harness->options.port, 4096);
     struct timeval wait = {0, 100000};
@@ -427,7 +411,7 @@ static void answers_that_are_not_read_stop_the_reading(void **state)
 static void closing_ends_a_drain(void **state)
 {
     (void)state;
-    struct harness *harness = started(NULL);
+    struct harness *harness = harness_started(NULL);
     struct client client = client_open(harness);
     client_say(&client, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nb");
     assert_true(wait_for(&harness_counters(harness)->bytes_received, 1));
@@ -447,7 +431,7 @@ static void two_requests(struct http_options *options)
 static void requests_of_one_connection_can_be_bounded(void **state)
 {
     (void)state;
-    struct harness *harness = started(two_requests);
+    struct harness *harness = harness_started(two_requests);
     struct client client = client_open(harness);
     struct answer answer;
     client_say(&client,
@@ -469,7 +453,7 @@ static void descriptors_may_run_out(void **state)
 {
     (void)state;
     enum { CLIENTS = 12 };
-    struct harness *harness = started(NULL);
+    struct harness *harness = harness_started(NULL);
     const struct http_counters *counters = harness_counters(harness);
     struct client clients[CLIENTS];
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(harness->options.port)};

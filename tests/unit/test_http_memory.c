@@ -3,22 +3,6 @@
  * there is none. That nothing stays behind is asserted by the server when it stops. */
 #include "http_harness.h"
 
-static struct harness *started(void (*change)(struct http_options *options))
-{
-    struct harness *harness = harness_new();
-    if (change != NULL)
-        change(&harness->options);
-    harness_start(harness);
-    return harness;
-}
-
-static char *repeat(char *target, char c, size_t count)
-{
-    memset(target, c, count);
-    target[count] = '\0';
-    return target + count;
-}
-
 static void expect_overloaded(struct client *client, bool close)
 {
     struct answer answer;
@@ -52,7 +36,7 @@ static struct client client_with_part(struct harness *harness, int length, int m
     snprintf(part, sizeof part, "POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n",
              length);
     client_say(&client, part);
-    repeat(part, 'b', (size_t)(length - missing));
+    harness_repeat(part, 'b', (size_t)(length - missing));
     client_say(&client, part);
     return client;
 }
@@ -65,7 +49,7 @@ static void memory_is_bounded(void **state)
 {
     (void)state;
     enum { CLIENTS = 40, HEADS = 40 };
-    struct harness *harness = started(little_memory);
+    struct harness *harness = harness_started(little_memory);
     struct client clients[CLIENTS];
     struct client heads[HEADS];
     struct answer answer;
@@ -82,7 +66,7 @@ static void memory_is_bounded(void **state)
     assert_true(atomic_load(&harness_counters(harness)->memory_bytes) <= 96 * 1024);
     for (int i = 0; i < CLIENTS; i++) {
         char rest[1001];
-        repeat(rest, 'b', 1000);
+        harness_repeat(rest, 'b', 1000);
         client_say(&clients[i], rest);
         assert_true(client_answer(&clients[i], &answer));
         refused += answer.status == 503;
@@ -137,7 +121,7 @@ static void refusals_release_the_input(void **state)
 {
     (void)state;
     enum { CLIENTS = 6 };
-    struct harness *harness = started(long_linger);
+    struct harness *harness = harness_started(long_linger);
     struct client clients[CLIENTS];
     struct answer answer;
     int overloaded = 0;
@@ -178,7 +162,7 @@ static void the_door_needs_no_memory(void **state)
 {
     (void)state;
     enum { CLIENTS = 5 };
-    struct harness *harness = started(little_memory_few_connections);
+    struct harness *harness = harness_started(little_memory_few_connections);
     struct client clients[CLIENTS];
     struct answer answer;
     for (int round = 0; round < 3; round++) {
@@ -231,7 +215,7 @@ static void what_cannot_wait_is_refused(void **state)
 {
     (void)state;
     enum { HEADS = 30 };
-    struct harness *harness = started(short_pipeline);
+    struct harness *harness = harness_started(short_pipeline);
     struct client heads[HEADS];
     struct answer answer;
     atomic_store(&harness->hold, true);
@@ -301,7 +285,7 @@ static void bounds_may_be_met_together(void **state)
         "GET /hello HTTP/1.1\r\nX: ",
         "G?\r\n",
     };
-    struct harness *harness = started(little_of_everything);
+    struct harness *harness = harness_started(little_of_everything);
     struct client clients[CLIENTS];
     uint32_t random = 1;
     uint64_t opened = CLIENTS;

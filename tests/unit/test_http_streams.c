@@ -1,28 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bodies and answers in pieces: order, back-pressure in both directions, and clients that leave in
  * the middle. */
-#include "http_harness.h"
+#include "shared_harness.h"
 
 #define UPLOAD_HEAD "POST /upload HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\n"
 
 enum { MEBIBYTE = 1 << 20 };
-
-static struct harness *shared;
-
-static int start_shared(void **state)
-{
-    (void)state;
-    shared = harness_new();
-    harness_start(shared);
-    return 0;
-}
-
-static int stop_shared(void **state)
-{
-    (void)state;
-    harness_stop(shared);
-    return 0;
-}
 
 static void send_pieces(struct client *client, size_t total)
 {

@@ -203,11 +203,7 @@ static void plant_mail_of_nobody(void)
 
 static void test_accounts(void **state)
 {
-    static const struct {
-        void (*plant)(void);
-        enum check_result result;
-        const char *line;
-    } cases[] = {
+    static const struct planted cases[] = {
         {plant_nothing, CHECK_OK, "1 unfinished"},
         {plant_claimed_address, CHECK_OK, "2 unfinished"},
         {plant_unreleased_address, CHECK_OK, "2 unfinished"},
@@ -232,18 +228,7 @@ static void test_accounts(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (!test_takes(i, 6))
-            continue;
-        build_people();
-        cases[i].plant();
-        commit_batch();
-        close_store();
-        if (run_check() != cases[i].result)
-            fail_msg("%zu: %s", i, fixture.output);
-        assert_output_has(cases[i].line);
-        remove_store();
-    }
+    check_planted(build_people, cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 int main(void)

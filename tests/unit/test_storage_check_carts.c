@@ -70,11 +70,7 @@ static void plant_cart_of_a_customer_to_be(void)
 
 static void test_carts(void **state)
 {
-    static const struct {
-        void (*plant)(void);
-        enum check_result result;
-        const char *line;
-    } cases[] = {
+    static const struct planted cases[] = {
         {plant_nothing, CHECK_OK, "1 unfinished"},
         {plant_cart_of_a_customer_to_be, CHECK_OK, "2 unfinished"},
         {plant_unknown_sku, CHECK_BROKEN, "a cart names SKU 2097159, which there is not"},
@@ -83,18 +79,7 @@ static void test_carts(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (!test_takes(i, 6))
-            continue;
-        build_sound_store();
-        cases[i].plant();
-        commit_batch();
-        close_store();
-        if (run_check() != cases[i].result)
-            fail_msg("%zu: %s", i, fixture.output);
-        assert_output_has(cases[i].line);
-        remove_store();
-    }
+    check_planted(build_sound_store, cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 int main(void)

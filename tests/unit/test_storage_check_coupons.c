@@ -152,11 +152,7 @@ static void plant_two_of_a_code(void)
 
 static void test_coupons(void **state)
 {
-    static const struct {
-        void (*plant)(void);
-        enum check_result result;
-        const char *says;
-    } cases[] = {
+    static const struct planted cases[] = {
         {plant_nothing, CHECK_OK, "check: ok "},
         {plant_limit_lowered_since, CHECK_OK, "check: ok "},
         {plant_code_again, CHECK_OK, "check: ok "},
@@ -184,19 +180,7 @@ static void test_coupons(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (!test_takes(i, 6))
-            continue;
-        build_coupons();
-        cases[i].plant();
-        commit_batch();
-        close_store();
-        enum check_result result = run_check();
-        if (result != cases[i].result)
-            fail_msg("case %zu: %d: %s", i, (int)result, fixture.output);
-        assert_output_has(cases[i].says);
-        remove_store();
-    }
+    check_planted(build_coupons, cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 int main(void)

@@ -91,11 +91,7 @@ static void plant_test_that_is_none(void)
 
 static void test_webhooks(void **state)
 {
-    static const struct {
-        void (*plant)(void);
-        enum check_result result;
-        const char *line;
-    } cases[] = {
+    static const struct planted cases[] = {
         {plant_nothing, CHECK_OK, "check: webhooks: 1 pending, 1 dead letters"},
         {plant_nothing, CHECK_OK, ", 1 unfinished"}, /* the sound store's own */
         {plant_pending_without_endpoint, CHECK_OK, ", 2 unfinished"},
@@ -106,18 +102,7 @@ static void test_webhooks(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (!test_takes(i, 6))
-            continue;
-        build();
-        cases[i].plant();
-        commit_batch();
-        close_store();
-        if (run_check() != cases[i].result)
-            fail_msg("%zu: %s", i, fixture.output);
-        assert_output_has(cases[i].line);
-        remove_store();
-    }
+    check_planted(build, cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 int main(void)

@@ -105,11 +105,7 @@ static void plant_order_of_nobody(void)
 
 static void test_events(void **state)
 {
-    static const struct {
-        void (*plant)(void);
-        enum check_result result;
-        const char *line;
-    } cases[] = {
+    static const struct planted cases[] = {
         {plant_nothing, CHECK_OK, "check: ok"},
         {plant_new_incarnation, CHECK_OK, "check: ok"},
         {plant_restored, CHECK_OK, "check: ok"},
@@ -125,18 +121,7 @@ static void test_events(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (!test_takes(i, 6))
-            continue;
-        build_events();
-        cases[i].plant();
-        commit_batch();
-        close_store();
-        if (run_check() != cases[i].result)
-            fail_msg("%zu: %s", i, fixture.output);
-        assert_output_has(cases[i].line);
-        remove_store();
-    }
+    check_planted(build_events, cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 int main(void)

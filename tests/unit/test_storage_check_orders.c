@@ -403,11 +403,7 @@ static void plant_number_not_given(void)
 
 static void test_orders(void **state)
 {
-    static const struct {
-        void (*plant)(void);
-        enum check_result result;
-        const char *line;
-    } cases[] = {
+    static const struct planted cases[] = {
         {plant_nothing, CHECK_OK, "1 unfinished"},
         {plant_step, CHECK_OK, "2 unfinished"},
         {plant_pinned, CHECK_OK, "2 unfinished"},
@@ -451,18 +447,7 @@ static void test_orders(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (!test_takes(i, 6))
-            continue;
-        build_orders();
-        cases[i].plant();
-        commit_batch();
-        close_store();
-        if (run_check() != cases[i].result)
-            fail_msg("%zu: %s", i, fixture.output);
-        assert_output_has(cases[i].line);
-        remove_store();
-    }
+    check_planted(build_orders, cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 static struct record *use(enum record_kind kind, uint64_t order_sequence)
@@ -536,11 +521,7 @@ static void plant_held_past(void)
 
 static void test_coupons_of_orders(void **state)
 {
-    static const struct {
-        void (*plant)(void);
-        enum check_result result;
-        const char *line;
-    } cases[] = {
+    static const struct planted cases[] = {
         {plant_committed, CHECK_OK, "1 unfinished"},
         {plant_not_committed, CHECK_BROKEN, "confirmed, and its use of a coupon is not committed"},
         {plant_committed_unpaid, CHECK_BROKEN, "order 2 of partition 1 was not confirmed, and its"},
@@ -549,18 +530,7 @@ static void test_coupons_of_orders(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (!test_takes(i, 6))
-            continue;
-        build_orders();
-        cases[i].plant();
-        commit_batch();
-        close_store();
-        if (run_check() != cases[i].result)
-            fail_msg("%zu: %s", i, fixture.output);
-        assert_output_has(cases[i].line);
-        remove_store();
-    }
+    check_planted(build_orders, cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 int main(void)

@@ -107,11 +107,7 @@ static void plant_lost_head(void)
 
 static void test_settings(void **state)
 {
-    static const struct {
-        void (*plant)(void);
-        enum check_result result;
-        const char *line;
-    } cases[] = {
+    static const struct planted cases[] = {
         {plant_nothing, CHECK_OK, "check: ok"},
         {plant_number_not_given, CHECK_BROKEN,
          "setting 3 of kind 2 has a number that was not given yet"},
@@ -124,18 +120,7 @@ static void test_settings(void **state)
     };
 
     (void)state;
-    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (!test_takes(i, 6))
-            continue;
-        build_settings();
-        cases[i].plant();
-        commit_batch();
-        close_store();
-        if (run_check() != cases[i].result)
-            fail_msg("%zu: %s", i, fixture.output);
-        assert_output_has(cases[i].line);
-        remove_store();
-    }
+    check_planted(build_settings, cases, sizeof(cases) / sizeof(cases[0]));
 }
 
 int main(void)

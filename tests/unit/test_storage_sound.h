@@ -185,4 +185,29 @@ static inline void remove_store(void)
     test_folder_remove(&fixture.folder);
 }
 
+/* ---- what is planted in it ---- */
+
+struct planted {
+    void (*plant)(void); /* one more batch */
+    enum check_result result;
+    const char *line; /* which the audit then prints */
+};
+
+/* Each in a store of its own, made by `build`. */
+static inline void check_planted(void (*build)(void), const struct planted *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!test_takes(i, 6))
+            continue;
+        build();
+        cases[i].plant();
+        commit_batch();
+        close_store();
+        if (run_check() != cases[i].result)
+            fail_msg("%zu: %s", i, fixture.output);
+        assert_output_has(cases[i].line);
+        remove_store();
+    }
+}
+
 #endif
