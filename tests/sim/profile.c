@@ -230,6 +230,16 @@ void profile_draw(struct profile *profile, struct sim_random *random)
     draw_hooks(profile, random);
 }
 
+void profile_people(struct profile *profile, struct sim_random *random)
+{
+    profile->people = SIM_PEOPLE_MAX;
+    profile->orders = 0;
+    profile->shoppers = 0;
+    profile->coupons = 0;
+    profile->step_weights[STEP_PERSON] = sim_random_range(random, 25, 60);
+    profile->step_weights[STEP_CLIENT] = sim_random_range(random, 30, 60);
+}
+
 void profile_race(struct profile *profile, struct sim_random *random)
 {
     struct engine_options *options = &profile->engine;

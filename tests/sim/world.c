@@ -249,6 +249,14 @@ static void stock_the_shop(struct world *world)
     }
 }
 
+/* Bugs that few worlds come by as they are drawn: they are looked for where people do little but
+ * log in. */
+static bool is_of_people(void)
+{
+    return MUTANT(ADOPTED_IN_FLIGHT) || MUTANT(ROLE_KEEPS_CREDENTIALS) ||
+           MUTANT(RECOVERY_CODE_KEPT) || MUTANT(CART_ADOPTED_IN_FLIGHT);
+}
+
 void world_start(struct world *world, uint64_t seed, struct marks *marks, bool log, bool is_racing)
 {
     struct profile drawn;
@@ -260,6 +268,8 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     world->trace.hash = seed;
     sim_random_seed(&world->random, seed);
     profile_draw(&world->profile, &world->random);
+    if (is_of_people())
+        profile_people(&world->profile, &world->random);
     if (is_racing)
         profile_race(&world->profile, &world->random);
     env_controlled_init(&world->env, seed);

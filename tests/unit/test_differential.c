@@ -17,16 +17,13 @@
 #include "journal_rocksdb.h"
 #include "secrets_file.h"
 #include "storage.h"
-#include "tsan.h"
+#include "test_sample.h"
 
 static struct secrets no_secrets; /* all zero */
 
 enum {
-#ifdef STAMPEDE_TSAN /* ten times as slow, and the threads are RocksDB's alone */
     STREAMS = 1,
-#else
-    STREAMS = 3,
-#endif
+    STREAMS_FULL = 8,
     SHARDS = 3,
     PARTITIONS = 8,
     PRODUCTS = 10,
@@ -625,7 +622,7 @@ static void test_the_same_commands_leave_the_same_state_in_memory_and_on_disk(vo
         run_stream(strtoull(seed, NULL, 10));
         return;
     }
-    for (uint64_t i = 1; i <= STREAMS; i++)
+    for (uint64_t i = 1; i <= (test_is_full() ? STREAMS_FULL : STREAMS); i++)
         run_stream(i);
 }
 

@@ -16,7 +16,7 @@
 #include "data_folder.h"
 #include "files.h"
 
-enum { COMMITS_MAX = 100000, HOLDS_A_COMMIT = 20, WALL_MS = 1700000000 };
+enum { COMMITS_MAX = 1000000, HOLDS_A_COMMIT = 20, WALL_MS = 1700000000 };
 
 static struct fixture fixture;
 static struct test_folder elsewhere; /* of backups and what is restored */

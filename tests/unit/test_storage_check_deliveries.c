@@ -107,6 +107,8 @@ static void test_webhooks(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (!test_takes(i, 6))
+            continue;
         build();
         cases[i].plant();
         commit_batch();
