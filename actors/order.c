@@ -523,14 +523,31 @@ static void release_answered(const struct order_turn *turn)
 
 /* ---- money goes back ---- */
 
+/* One that was refused makes way where there is no other room but for the last. */
+static bool takes_last_entry(const struct order_record *order)
+{
+    return order->refund_count >= ORDER_REFUNDS_MAX - 1 &&
+           order->refunds[order->refund_count - 1].state == REFUND_REFUSED;
+}
+
+uint32_t order_refund_room(const struct order_record *order)
+{
+    return ORDER_REFUNDS_MAX - order->refund_count + (takes_last_entry(order) ? 1U : 0U);
+}
+
 void order_begin_refund(const struct order_turn *turn, int64_t amount_minor, uint64_t key,
                         bool restocks)
 {
     struct order_record *order = &turn->subject->order;
-    struct order_refund *refund = &order->refunds[order->refund_count];
+    struct order_refund *refund;
 
-    assert(order->refund_count < ORDER_REFUNDS_MAX && amount_minor > 0);
+    assert(order_refund_room(order) > 0 && amount_minor > 0);
     assert(amount_minor <= order->captured_minor - order->refunded_minor);
+    if (takes_last_entry(order)) {
+        order->refund_count--;
+        order->attempts++; /* the gateway knows the refused one's key */
+    }
+    refund = &order->refunds[order->refund_count];
     *refund = (struct order_refund){.amount_minor = amount_minor,
                                     .wall_ms = turn->moment->wall_ms,
                                     .key = key,

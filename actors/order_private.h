@@ -26,7 +26,9 @@ void order_persist(const struct order_turn *turn);
 void order_is_paid(const struct order_turn *turn, enum payment_state state, int64_t captured_minor);
 /* It is to end as `goal`: what is authorised goes back, then hold and coupon. */
 void order_give_up(const struct order_turn *turn, enum order_status goal);
-/* Adds a refund and asks for it. */
+/* How many refunds may still be added. */
+uint32_t order_refund_room(const struct order_record *order);
+/* Adds a refund, for which there is room, and asks for it. */
 void order_begin_refund(const struct order_turn *turn, int64_t amount_minor, uint64_t key,
                         bool restocks);
 

@@ -202,7 +202,7 @@ struct order_record {
     /* The payment. */
     uint8_t provider;      /* enum payment_provider */
     uint8_t payment_state; /* enum payment_state */
-    uint32_t attempts;     /* of confirmations, for their keys */
+    uint32_t attempts;     /* of confirmations, and refunds in a refused one's place: for keys */
     char payment_id[PAYMENT_ID_MAX + 1];
     char client_secret[PAYMENT_SECRET_MAX + 1];
     char redirect_url[PAYMENT_URL_MAX + 1]; /* where the customer is to go to pay; "": nowhere */

@@ -152,7 +152,7 @@ static void write_key(const struct order_slot *slot, struct gateway_job *job)
     if (subject->order.step == STEP_CONFIRM)
         attempt = subject->order.attempts;
     else if (subject->order.step == STEP_REFUND)
-        attempt = subject->order.refund_count +
+        attempt = subject->order.attempts * (ORDER_REFUNDS_MAX + 1) + subject->order.refund_count +
                   (MUTANT(REFUND_UNDER_NEW_KEY) ? subject->tries * ORDER_REFUNDS_MAX : 0);
     snprintf(job->key, sizeof(job->key), "%s-%s-%u", job->order_id,
              gateway_steps[subject->order.step].name, attempt);

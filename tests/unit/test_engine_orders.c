@@ -958,6 +958,55 @@ static void a_refund_made_at_the_gateway_is_in_the_books(void **state)
     assert_int_equal(metrics_of(fixture).orders_refund_failed, 1);
 }
 
+static enum outcome refund_of(struct fixture *fixture, const struct order_envelope *order,
+                              uint64_t key, int64_t amount_minor)
+{
+    struct order_envelope call = staff(order, ORDER_CALL_REFUND);
+
+    call.amount_minor = amount_minor;
+    call.refund_key = key;
+    return ask(fixture, &call);
+}
+
+static void refunds_that_are_refused_use_up_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = sell(fixture);
+    struct order_envelope answer;
+
+    till.result[GATEWAY_REFUND] = GATEWAY_REFUSED;
+    for (unsigned i = 0; i < 3 * ORDER_REFUNDS_MAX; i++)
+        assert_int_equal(refund_of(fixture, &order, 1 + i, i < 12 ? 10 : 0),
+                         OUTCOME_GATEWAY_UNAVAILABLE);
+    for (uint32_t i = 0; i < till.count; i++) /* a key that was refused is refused for a day */
+        for (uint32_t n = 0; n < i; n++)
+            assert_string_not_equal(till.calls[i].key, till.calls[n].key);
+    till.result[GATEWAY_REFUND] = GATEWAY_DONE;
+    answer = about(&order, ORDER_CALL_CANCEL);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_CANCELLED);
+    assert_int_equal(answer.order.refunded_minor, UNITS * PRICE);
+    assert_int_equal(till.refunded, UNITS * PRICE);
+    assert_stock(fixture, "SHOE", 10, 0, 0);
+}
+
+/* The gateway's own took all the room: what is left goes back there as well. */
+static void where_no_refund_fits_none_is_begun(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = sell(fixture);
+    char name[16];
+
+    for (int i = 1; i <= ORDER_REFUNDS_MAX; i++) {
+        snprintf(name, sizeof(name), "evt_%d", i);
+        till.refunded++;
+        assert_int_equal(tell_refund(fixture, &order, name, i), OUTCOME_OK);
+    }
+    assert_int_equal(refund_of(fixture, &order, 5, 10), OUTCOME_FULL);
+    assert_int_equal(refund_of(fixture, &order, 6, 0), OUTCOME_FULL);
+    assert_int_equal(till.refunded, ORDER_REFUNDS_MAX);
+}
+
 static void where_to_pay_is_kept(void **state)
 {
     struct fixture *fixture = *state;
@@ -1017,6 +1066,8 @@ int main(void)
         TEST(a_restocking_is_done_once_however_long_the_shop_was_closed),
         TEST(a_refund_is_answered_as_it_was_at_first),
         TEST(a_refund_made_at_the_gateway_is_in_the_books),
+        TEST(refunds_that_are_refused_use_up_nothing),
+        TEST(where_no_refund_fits_none_is_begun),
         TEST(where_to_pay_is_kept),
         TEST(a_card_may_be_declined_often),
     };
