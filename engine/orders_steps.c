@@ -239,7 +239,8 @@ static enum outcome ask_coupon(struct shard *shard, struct order_slot *slot, enu
     return engine_submit(shard, &command, cookie_of(&shard->orders, slot), &refusal);
 }
 
-/* The first line that is to be put back. */
+/* The first line that is to be put back. How many of it are back already is what this time is known
+ * by: it stays, whatever else is entered in the order until there is an answer. */
 static enum outcome ask_restock(struct shard *shard, struct order_slot *slot)
 {
     const struct order_subject *subject = &slot->subject;
@@ -255,8 +256,7 @@ static enum outcome ask_restock(struct shard *shard, struct order_slot *slot)
     command.restock.sku_id = subject->body->body.lines[line].sku_id;
     command.restock.quantity = order->restocking[line];
     command.restock.key.word[0] = order_number(subject->partition, subject->sequence);
-    command.restock.key.word[1] =
-        (uint64_t)order->restocked[line] << 32 | (uint64_t)order->refund_count << 8 | line;
+    command.restock.key.word[1] = (uint64_t)order->restocked[line] << 32 | line;
     if (MUTANT(RESTOCKED_TWICE))
         command.restock.key.word[0] ^= (uint64_t)shard->now.boot_ms << 32;
     return engine_submit(shard, &command, cookie_of(&shard->orders, slot), &refusal);

@@ -1007,6 +1007,87 @@ static void where_no_refund_fits_none_is_begun(void **state)
     assert_int_equal(till.refunded, ORDER_REFUNDS_MAX);
 }
 
+/* So many turns of one shard, the committer or the journal, one after the other. */
+static void step_turns(struct fixture *fixture, unsigned turns)
+{
+    for (unsigned i = 0; i < turns; i++) {
+        uint32_t which = i % (fixture->options.shards + 2);
+
+        if (which < fixture->options.shards)
+            shard_step(engine_shard(fixture->engine, which));
+        else if (which == fixture->options.shards)
+            committer_step(fixture->engine);
+        else if (journal_memory_pending(fixture->journal) != 0)
+            journal_memory_complete(fixture->journal, COMMIT_OK, true);
+        while (journal_memory_reads_pending(fixture->journal) > 0)
+            journal_memory_complete_read(fixture->journal);
+    }
+}
+
+static uint64_t send(struct fixture *fixture, const struct order_envelope *question)
+{
+    struct order_envelope *envelope = order_envelope_create((enum order_call)question->call);
+    struct command command = {.type = COMMAND_ORDER, .order = envelope};
+    enum outcome outcome;
+    uint64_t cookie;
+
+    *envelope = *question;
+    cookie = fixture_submit(fixture, 1, &command, &outcome);
+    assert_int_not_equal(cookie, 0);
+    return cookie;
+}
+
+static void crash_in_a_refund(void **state, unsigned before, unsigned after)
+{
+    struct order_envelope order, call;
+    struct fixture *fixture;
+    uint64_t cookies[2];
+
+    set_up(state);
+    fixture = *state;
+    order = sell(fixture);
+    call = staff(&order, ORDER_CALL_REFUND);
+    call.amount_minor = PRICE;
+    call.refund_key = 5;
+    call.restock = 1;
+    call.quantities[0] = 1;
+    cookies[0] = send(fixture, &call);
+    step_turns(fixture, before);
+    till.refunded += 50; /* somebody at the gateway */
+    call = staff(&order, ORDER_CALL_EVENT);
+    strcpy(call.event.event_id, "evt_else");
+    strcpy(call.event.payment_id, "pay_1");
+    memcpy(call.event.currency, "EUR", 4);
+    call.event.refunded_minor = till.refunded;
+    cookies[1] = send(fixture, &call);
+    step_turns(fixture, after);
+    journal_memory_crash(fixture->journal, true);
+    engine_destroy(fixture->engine);
+    for (unsigned i = 0; i < 2; i++)
+        if (fixture->reply_counts[cookies[i]] == 1)
+            envelope_free(fixture->replies[cookies[i]].reply.order);
+    assert_int_equal(fixture_open(fixture), 0);
+    for (int i = 0; i < 4; i++) {
+        settle(fixture);
+        fixture_advance(fixture, 60 * 1000);
+    }
+    call = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &call), OUTCOME_OK);
+    if (call.order.refund_count > 0 && call.order.refunds[0].key == 5)
+        assert_stock(fixture, "SHOE", 9, 0, 1);
+    tear_down(state);
+}
+
+/* Wherever the process ends, and whatever the gateway tells meanwhile. */
+static void what_goes_back_is_put_back_once(void **state)
+{
+    fixture_tear_down(state);
+    for (unsigned before = 0; before < 40; before += 2)
+        for (unsigned after = 0; after < 20; after += 2)
+            crash_in_a_refund(state, before, after);
+    set_up(state);
+}
+
 static void where_to_pay_is_kept(void **state)
 {
     struct fixture *fixture = *state;
@@ -1068,6 +1149,7 @@ int main(void)
         TEST(a_refund_made_at_the_gateway_is_in_the_books),
         TEST(refunds_that_are_refused_use_up_nothing),
         TEST(where_no_refund_fits_none_is_begun),
+        TEST(what_goes_back_is_put_back_once),
         TEST(where_to_pay_is_kept),
         TEST(a_card_may_be_declined_often),
     };
