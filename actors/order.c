@@ -230,6 +230,20 @@ static void undo(const struct order_turn *turn, enum outcome cause, enum order_s
     order_begin_step(turn, step);
 }
 
+/* No word. An order that has not begun when its time is over never will: whoever was asked may have
+ * done it, and is told so. Of a payment nobody knows the secret that it could be paid by. */
+static bool ends_unbegun(const struct order_turn *turn)
+{
+    const struct order_record *order = &turn->subject->order;
+    enum order_step step = order->coupon[0] != '\0' ? STEP_UNDO_COUPON : STEP_UNDO_BIND;
+
+    if (order->step < STEP_BIND || order->step > STEP_PAYMENT_CREATE ||
+        turn->moment->boot_ms < turn->subject->expires_boot_ms)
+        return false;
+    undo(turn, OUTCOME_GATEWAY_UNAVAILABLE, order->step == STEP_BIND ? STEP_UNDO_BIND : step);
+    return true;
+}
+
 static void wait_for_payment(const struct order_turn *turn)
 {
     order_begin_step(turn, STEP_WAIT);
@@ -279,7 +293,8 @@ static void create_answered(const struct order_turn *turn, const struct order_an
             wait_for_payment(turn);
         break;
     case RESULT_UNKNOWN:
-        later(turn, answer->retry_after_s);
+        if (!ends_unbegun(turn))
+            later(turn, answer->retry_after_s);
         break;
     case RESULT_DECLINED:
     case RESULT_REFUSED:
@@ -812,9 +827,9 @@ void order_answer(struct order_subject *subject, const struct order_context *con
         return; /* it went another way meanwhile */
     if (answer->outcome == OUTCOME_PENDING)
         take_result(&turn, answer);
-    else if (is_no_word((enum outcome)answer->outcome))
+    else if (is_no_word((enum outcome)answer->outcome) && !ends_unbegun(&turn))
         later_within(&turn, PARTITION_RETRY_MS_MAX, 0);
-    else
+    else if (!is_no_word((enum outcome)answer->outcome))
         take_outcome(&turn, (enum outcome)answer->outcome);
     if (subject->order.status != ORDER_NONE &&
         (subject->order.step != answer->step || subject->tries == tries))

@@ -605,6 +605,31 @@ static void a_restart_forgets_no_guest_of_a_coupon_s_customer(void **state)
     assert_int_equal(ask(fixture, again), OUTCOME_COUPON_EXHAUSTED);
 }
 
+/* No word from the gateway, ever: what has not begun by its time never was. */
+static void a_beginning_without_an_end_gives_all_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct coupon_view coupon = one_use_each(fixture);
+    struct hold_view hold = hold_units(fixture, 1);
+
+    till.result[GATEWAY_CREATE] = GATEWAY_UNKNOWN;
+    assert_int_equal(ask(fixture, checkout_with(fixture, 1, &hold, 1, &coupon)), OUTCOME_PENDING);
+    for (unsigned i = 0; i < 20; i++) {
+        fixture_advance(fixture, 60 * 1000);
+        settle(fixture);
+    }
+    assert_int_equal(fixture->reply_counts[late_cookie], 1);
+    assert_stock(fixture, "SHOE", 10, 0, 0);
+    assert_int_equal(journal_memory_count(fixture->journal, RECORD_COUPON_USE), 0);
+    assert_int_equal(journal_memory_count(fixture->journal, RECORD_ORDER), 0);
+    assert_int_equal(journal_memory_count(fixture->journal, RECORD_ORDER_PERSON), 0);
+    till.count = 0;
+    till.result[GATEWAY_CREATE] = GATEWAY_DONE;
+    hold = hold_units(fixture, 2);
+    assert_int_equal(ask(fixture, checkout_with(fixture, 1, &hold, 1, &coupon)), OUTCOME_NOT_FOUND);
+    assert_int_equal(ask(fixture, checkout_with(fixture, 2, &hold, 1, &coupon)), OUTCOME_OK);
+}
+
 /* ---- mails ---- */
 
 enum { MAILS_MAX = 16 };
@@ -1134,6 +1159,7 @@ int main(void)
         TEST(money_that_comes_too_late_goes_back),
         TEST(a_restart_forgets_no_guest_of_a_coupon_s_customer),
         TEST(an_event_before_the_payment_is_known_changes_nothing),
+        TEST(a_beginning_without_an_end_gives_all_back),
         TEST(a_refund_whose_answer_is_lost_for_good_is_looked_for),
         TEST(a_refund_is_looked_for_after_a_restart),
         TEST(a_capture_refused_without_a_word_of_the_payment_is_not_taken_for_undone),
