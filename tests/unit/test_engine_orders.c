@@ -1113,6 +1113,67 @@ static void what_goes_back_is_put_back_once(void **state)
     set_up(state);
 }
 
+/* One slice of each shard's holds is enough for one. */
+static void log_in(struct fixture *fixture, uint8_t guest, uint8_t customer, unsigned turns)
+{
+    for (uint32_t shard = 0; shard < fixture->options.shards; shard++) {
+        struct command command = {
+            .type = COMMAND_HOLDS_ADOPT,
+            .adopt = {.shard = shard,
+                      .body = {.guest = buyer(guest), .customer = buyer(customer)}}};
+        enum outcome outcome;
+
+        assert_int_not_equal(fixture_submit(fixture, 0, &command, &outcome), 0);
+    }
+    step_turns(fixture, turns);
+}
+
+static void a_guest_who_logs_in_meanwhile_has_the_order(void **state)
+{
+    struct fixture *fixture = *state;
+    struct hold_view hold = hold_units(fixture, 1);
+    struct order_envelope *order = checkout(fixture, 1, &hold, 9);
+    struct order_envelope answer;
+
+    log_in(fixture, 1, 2, 16);
+    assert_int_equal(ask(fixture, order), OUTCOME_OK);
+    assert_int_equal(pay(fixture, order, &answer), OUTCOME_OK);
+    assert_stock(fixture, "SHOE", 8, 0, 2);
+}
+
+/* Wherever the process ends, no hold is left behind that belongs to an order that is none. */
+static void a_crash_in_a_login_leaves_no_hold_behind(void **state)
+{
+    fixture_tear_down(state);
+    for (unsigned turns = 0; turns < 24; turns++) {
+        struct order_envelope *envelope;
+        struct fixture *fixture;
+        struct hold_view hold;
+        struct message reply;
+        uint64_t cookie;
+
+        set_up(state);
+        fixture = *state;
+        hold = hold_units(fixture, 1);
+        envelope = checkout(fixture, 1, &hold, 9);
+        cookie = send(fixture, envelope);
+        step_turns(fixture, turns);
+        log_in(fixture, 1, 2, 6);
+        journal_memory_crash(fixture->journal, true);
+        engine_destroy(fixture->engine);
+        if (fixture->reply_counts[cookie] == 1)
+            envelope_free(fixture->replies[cookie].reply.order);
+        assert_int_equal(fixture_open(fixture), 0);
+        settle(fixture);
+        if (journal_memory_count(fixture->journal, RECORD_ORDER) == 0)
+            assert_int_not_equal(
+                fixture_hold(fixture, COMMAND_HOLD_RELEASE, AUTHORITY_STAFF, 2, &hold.id, &reply),
+                OUTCOME_HOLD_IN_USE);
+        tear_down(state);
+    }
+    set_up(state);
+}
+
 static void where_to_pay_is_kept(void **state)
 {
     struct fixture *fixture = *state;
@@ -1176,6 +1237,8 @@ int main(void)
         TEST(refunds_that_are_refused_use_up_nothing),
         TEST(where_no_refund_fits_none_is_begun),
         TEST(what_goes_back_is_put_back_once),
+        TEST(a_guest_who_logs_in_meanwhile_has_the_order),
+        TEST(a_crash_in_a_login_leaves_no_hold_behind),
         TEST(where_to_pay_is_kept),
         TEST(a_card_may_be_declined_often),
     };
