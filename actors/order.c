@@ -11,6 +11,7 @@ enum {
     POLL_MS = 15 * 1000,           /* the first time that a payment is asked after */
     POLL_MS_MAX = 300 * 1000,
     CAPTURE_TRIES_MAX = 20, /* that the gateway refuses although it is authorised */
+    VOID_TRIES_MAX = 8,     /* likewise without a word of the payment: some seconds, and two keys */
     RESTOCK_TRIES_MAX = 10, /* that are refused: some seconds, for the sale's word on its way */
 };
 
@@ -499,9 +500,12 @@ static void void_answered(const struct order_turn *turn, const struct order_answ
     struct order_record *order = &turn->subject->order;
     enum order_result result = (enum order_result)answer->result;
     bool has_word = result == RESULT_DONE || result == RESULT_REFUSED;
+    bool is_unsaid = answer->state == PAYMENT_NONE && turn->subject->tries < VOID_TRIES_MAX;
 
-    if (!has_word || (result == RESULT_REFUSED && answer->state != PAYMENT_NONE &&
-                      answer->state != PAYMENT_CANCELLED && answer->state != PAYMENT_CAPTURED)) {
+    if (!has_word ||
+        (result == RESULT_REFUSED &&
+         (is_unsaid || (answer->state != PAYMENT_NONE && answer->state != PAYMENT_CANCELLED &&
+                        answer->state != PAYMENT_CAPTURED)))) {
         later(turn, answer->retry_after_s);
         return;
     }

@@ -511,6 +511,50 @@ static void a_capture_refused_without_a_word_of_the_payment_is_not_taken_for_und
     assert_stock(fixture, "SHOE", 10, 0, 0);
 }
 
+/* Nor is what was authorised taken for given back, when only the call was wrong. */
+static void a_void_refused_without_a_word_of_the_payment_is_asked_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    till.authorised = UNITS * PRICE;
+    till.result[GATEWAY_CANCEL] = GATEWAY_REFUSED;
+    till.mute[GATEWAY_CANCEL] = true;
+    answer = about(&order, ORDER_CALL_CANCEL);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_PENDING);
+    fixture_advance(fixture, 1000);
+    settle(fixture);
+    assert_false(till.is_cancelled);
+    till.result[GATEWAY_CANCEL] = GATEWAY_DONE;
+    till.mute[GATEWAY_CANCEL] = false;
+    fixture_advance(fixture, 60 * 1000);
+    settle(fixture);
+    assert_true(till.is_cancelled);
+    assert_stock(fixture, "SHOE", 10, 0, 0);
+}
+
+/* A payment that the gateway does not know has an end all the same. */
+static void a_payment_that_nobody_knows_holds_nothing_for_long(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    till.result[GATEWAY_CANCEL] = GATEWAY_REFUSED;
+    till.mute[GATEWAY_CANCEL] = true;
+    answer = about(&order, ORDER_CALL_CANCEL);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_PENDING);
+    for (int i = 0; i < 20; i++) {
+        fixture_advance(fixture, 2000);
+        settle(fixture);
+    }
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_CANCELLED);
+    assert_stock(fixture, "SHOE", 10, 0, 0);
+}
+
 /* Its own payment's answer is not there yet: another's must not be taken for it. */
 static void an_event_before_the_payment_is_known_changes_nothing(void **state)
 {
@@ -1224,6 +1268,8 @@ int main(void)
         TEST(a_refund_whose_answer_is_lost_for_good_is_looked_for),
         TEST(a_refund_is_looked_for_after_a_restart),
         TEST(a_capture_refused_without_a_word_of_the_payment_is_not_taken_for_undone),
+        TEST(a_void_refused_without_a_word_of_the_payment_is_asked_again),
+        TEST(a_payment_that_nobody_knows_holds_nothing_for_long),
         TEST(each_change_is_told_of_once),
         TEST(a_cancelled_order_is_told_of_if_it_was_paid),
         TEST(what_is_owed_survives_a_restart),
