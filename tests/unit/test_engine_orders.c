@@ -54,7 +54,8 @@ static void have_effect(const struct gateway_job *job)
 static bool is_repeated(const struct gateway_job *job)
 {
     for (uint32_t i = 0; i < till.count; i++)
-        if (strcmp(till.calls[i].key, job->key) == 0 && till.calls[i].result == GATEWAY_DONE)
+        if (till.calls[i].operation == job->operation && strcmp(till.calls[i].key, job->key) == 0 &&
+            till.calls[i].result == GATEWAY_DONE)
             return true;
     return false;
 }
@@ -1218,6 +1219,75 @@ static void a_crash_in_a_login_leaves_no_hold_behind(void **state)
     set_up(state);
 }
 
+/* The process ends, with what was on its way to the disk on it or not; `calls` may be answered. */
+static void crash_in(struct fixture *fixture, const uint64_t *calls, unsigned count, bool is_kept)
+{
+    journal_memory_crash(fixture->journal, is_kept);
+    engine_destroy(fixture->engine);
+    for (unsigned i = 0; i < count; i++)
+        if (fixture->reply_counts[calls[i]] == 1)
+            envelope_free(fixture->replies[calls[i]].reply.order);
+    assert_int_equal(fixture_open(fixture), 0);
+    for (int i = 0; i < 3; i++) {
+        settle(fixture);
+        fixture_advance(fixture, 2000);
+    }
+}
+
+/* Checkout, payment and cancellation, each ended after so many turns and then asked for again as a
+ * client does that has no answer: one order, paid once, given back once. */
+static void crash_in_a_life(void **state, unsigned turns, bool is_kept)
+{
+    struct order_envelope order, call;
+    struct fixture *fixture;
+    struct coupon_view coupon;
+    struct hold_view hold;
+    uint64_t cookie;
+
+    set_up(state);
+    fixture = *state;
+    coupon = one_use_each(fixture);
+    hold = hold_units(fixture, 1);
+    cookie = send(fixture, checkout_with(fixture, 1, &hold, 9, &coupon));
+    step_turns(fixture, turns);
+    crash_in(fixture, &cookie, 1, is_kept);
+    call = *checkout_with(fixture, 1, &hold, 9, &coupon);
+    assert_int_equal(ask(fixture, &call), OUTCOME_OK);
+    order = call;
+    call = about(&order, ORDER_CALL_CONFIRM);
+    strcpy(call.method, "pm_card_visa");
+    cookie = send(fixture, &call);
+    step_turns(fixture, turns);
+    crash_in(fixture, &cookie, 1, is_kept);
+    assert_int_equal(pay(fixture, &order, &call), OUTCOME_OK);
+    assert_int_equal(call.order.status, ORDER_CONFIRMED);
+    assert_int_equal(till.captured, UNITS * PRICE);
+    assert_stock(fixture, "SHOE", 8, 0, 2);
+    assert_int_equal(journal_memory_count(fixture->journal, RECORD_COUPON_PAST), 1);
+    call = about(&order, ORDER_CALL_CANCEL);
+    cookie = send(fixture, &call);
+    step_turns(fixture, turns);
+    crash_in(fixture, &cookie, 1, is_kept);
+    call = about(&order, ORDER_CALL_CANCEL);
+    assert_int_equal(ask(fixture, &call), OUTCOME_OK);
+    assert_int_equal(call.order.status, ORDER_CANCELLED);
+    assert_int_equal(till.refunded, UNITS * PRICE);
+    assert_stock(fixture, "SHOE", 10, 0, 0);
+    assert_int_equal(journal_memory_count(fixture->journal, RECORD_ORDER), 0);
+    assert_int_equal(journal_memory_count(fixture->journal, RECORD_ORDER_PAST), 1);
+    tear_down(state);
+}
+
+static void an_order_s_life_is_the_same_wherever_it_is_interrupted(void **state)
+{
+    fixture_tear_down(state);
+    for (unsigned turns = 0; turns < 64; turns++) {
+        crash_in_a_life(state, turns, false);
+        crash_in_a_life(state, turns, true);
+    }
+    set_up(state);
+}
+
 static void where_to_pay_is_kept(void **state)
 {
     struct fixture *fixture = *state;
@@ -1285,6 +1355,7 @@ int main(void)
         TEST(what_goes_back_is_put_back_once),
         TEST(a_guest_who_logs_in_meanwhile_has_the_order),
         TEST(a_crash_in_a_login_leaves_no_hold_behind),
+        TEST(an_order_s_life_is_the_same_wherever_it_is_interrupted),
         TEST(where_to_pay_is_kept),
         TEST(a_card_may_be_declined_often),
     };
