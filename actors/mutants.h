@@ -205,7 +205,11 @@
     X(165, LIVE_ORDER_NOT_FORGOTTEN, "an order that lives at an erasure keeps its person")         \
     X(166, CHECKOUT_FORGOTTEN_EARLY, "a checkout's key is forgotten while it may be repeated")     \
     X(167, ORDER_KEYS_NOT_WRAPPED, "a rotation of the vault's key skips orders' persons")          \
-    X(168, RESTOCK_KEY_FORGOTTEN, "a restocking that is repeated puts the units back again")
+    X(168, RESTOCK_KEY_FORGOTTEN, "a restocking that is repeated puts the units back again")       \
+    /* ---- refunded elsewhere ---- */                                                             \
+    X(188, ELSEWHERE_NOT_BOOKED, "an owed refund is asked for, for ever, where a part went back")  \
+    X(189, ELSEWHERE_NOT_TOLD, "of what was refunded elsewhere there is no event")                 \
+    X(190, ACKNOWLEDGED_IN_MEMORY, "what staff have acknowledged stands there after a restart")
 
 enum mutant {
     MUTANT_NONE,
