@@ -400,13 +400,23 @@ static void audit_hold(const struct inventory *inventory, const struct moment *m
               AUDIT_OF_RESERVATION, name, sizeof(name));
 }
 
-/* An order proves by its principal that the hold is the same customer's, once: when it binds. */
-static bool may_ask(const struct message *message, const struct hold *hold)
+/* An order proves by its principal that the hold is the same customer's, once: when it binds. Of a
+ * guest who has become a customer since the hold is the customer's by then. */
+static bool may_bind(const struct inventory_pool *pool, const struct message *message,
+                     const struct hold *hold)
 {
-    if (message->hold.authority == AUTHORITY_ORDER && message->type != MESSAGE_HOLD_BIND)
+    return hold->order == message->hold.order ||
+           principal_equal(&hold->principal, pool_adopter(pool, &message->hold.principal));
+}
+
+static bool may_ask(const struct inventory_pool *pool, const struct message *message,
+                    const struct hold *hold)
+{
+    if (message->hold.authority == AUTHORITY_STAFF ||
+        principal_equal(&hold->principal, &message->hold.principal))
         return true;
-    return message->hold.authority == AUTHORITY_STAFF ||
-           principal_equal(&hold->principal, &message->hold.principal);
+    return message->hold.authority == AUTHORITY_ORDER &&
+           (message->type != MESSAGE_HOLD_BIND || may_bind(pool, message, hold));
 }
 
 void inventory_hold_request(struct inventory *inventory, const struct moment *moment,
@@ -422,7 +432,7 @@ void inventory_hold_request(struct inventory *inventory, const struct moment *mo
     if (hold == NULL || (hold->flags & HOLD_PARTICIPANT) != 0 || hold->state == HOLD_INTENT ||
         hold->state == HOLD_ABORTED ||
         (hold->created_wall_ms != message->hold.created_wall_ms && !MUTANT(NO_FENCE_CHECK)) ||
-        !may_ask(message, hold)) {
+        !may_ask(pool, message, hold)) {
         inventory_reply(inventory, message, OUTCOME_NOT_FOUND, 0, effects);
         return;
     }

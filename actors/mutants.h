@@ -208,7 +208,11 @@
     X(168, RESTOCK_KEY_FORGOTTEN, "a restocking that is repeated puts the units back again")       \
     X(182, REFUSED_ASK_FORGOTTEN, "an order that met a full mailbox does not come again")          \
     X(183, PAID_BODY_FORGOTTEN, "with a checkout's key goes what was ordered, though it was paid") \
-    X(184, ORDER_FORGETS_GUESTS, "what a customer used of a coupon as a guest does not count")
+    X(184, ORDER_FORGETS_GUESTS, "what a customer used of a coupon as a guest does not count")     \
+    /* ---- refunded elsewhere ---- */                                                             \
+    X(188, ELSEWHERE_NOT_BOOKED, "an owed refund is asked for, for ever, where a part went back")  \
+    X(189, ELSEWHERE_NOT_TOLD, "of what was refunded elsewhere there is no event")                 \
+    X(190, ACKNOWLEDGED_IN_MEMORY, "what staff have acknowledged stands there after a restart")
 
 enum mutant {
     MUTANT_NONE,

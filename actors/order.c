@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The saga: what follows what. Calls are in order_calls.c. */
+/* The saga: what follows what. Calls are in order_calls.c, money that goes back in order_refund.c.
+ */
 #include "order_private.h"
 
 #include <string.h>
@@ -7,11 +8,10 @@
 enum {
     STEP_RETRY_MS = 50,
     STEP_RETRY_MS_MAX = 60 * 1000,
-    PARTITION_RETRY_MS_MAX = 1000, /* one of our own was only busy */
-    POLL_MS = 15 * 1000,           /* the first time that a payment is asked after */
+    POLL_MS = 15 * 1000, /* the first time that a payment is asked after */
     POLL_MS_MAX = 300 * 1000,
     CAPTURE_TRIES_MAX = 20, /* that the gateway refuses although it is authorised */
-    RESTOCK_TRIES_MAX = 10, /* that are refused: some seconds, for the sale's word on its way */
+    VOID_TRIES_MAX = 8,     /* likewise without a word of the payment: some seconds, and two keys */
 };
 
 #define AFTER(status) (1u << ORDER_##status)
@@ -117,7 +117,7 @@ uint64_t order_take_number(const struct order_turn *turn, struct order_numbers *
     return numbers->next++;
 }
 
-static void tell(const struct order_turn *turn, enum order_status what, int64_t amount_minor)
+void order_tell(const struct order_turn *turn, enum order_status what, int64_t amount_minor)
 {
     const struct order_subject *subject = turn->subject;
     uint64_t number = order_take_number(turn, turn->context->events, FLOOR_EVENTS);
@@ -147,7 +147,7 @@ void order_set_status(const struct order_turn *turn, enum order_status status)
         order->timeline[order->timeline_count++] =
             (struct order_moment){.wall_ms = turn->moment->wall_ms, .status = (uint8_t)status};
     if (status != ORDER_PARTIALLY_REFUNDED && status != ORDER_REFUNDED)
-        tell(turn, status, 0);
+        order_tell(turn, status, 0);
     if (status == ORDER_CONFIRMED)
         order_owe_mail(turn, ORDER_MAIL_CONFIRMED, 0);
     else if (status == ORDER_SHIPPED)
@@ -162,12 +162,14 @@ void order_begin_step(const struct order_turn *turn, enum order_step step)
     turn->subject->order.step = (uint8_t)step;
     turn->subject->tries = 0;
     turn->subject->refusals = 0;
+    turn->subject->may_be_done = false;
+    turn->subject->is_refused = false;
     turn->subject->retry_boot_ms = 0;
 }
 
 /* Not now: the same again, a little later. */
-static void later_within(const struct order_turn *turn, int64_t delay_ms_max,
-                         uint32_t retry_after_s)
+void order_try_later_within(const struct order_turn *turn, int64_t delay_ms_max,
+                            uint32_t retry_after_s)
 {
     struct order_subject *subject = turn->subject;
     int64_t delay_ms = STEP_RETRY_MS;
@@ -183,9 +185,9 @@ static void later_within(const struct order_turn *turn, int64_t delay_ms_max,
 }
 
 /* The gateway gave no word yet, or could not. */
-static void later(const struct order_turn *turn, uint32_t retry_after_s)
+void order_try_later(const struct order_turn *turn, uint32_t retry_after_s)
 {
-    later_within(turn, STEP_RETRY_MS_MAX, retry_after_s);
+    order_try_later_within(turn, STEP_RETRY_MS_MAX, retry_after_s);
 }
 
 /* A partition that could not be asked, or whose answer is not known, is asked again. */
@@ -228,6 +230,20 @@ static void undo(const struct order_turn *turn, enum outcome cause, enum order_s
 {
     turn->subject->order.cause = (uint8_t)cause;
     order_begin_step(turn, step);
+}
+
+/* No word. An order that has not begun when its time is over never will: whoever was asked may have
+ * done it, and is told so. Of a payment nobody knows the secret that it could be paid by. */
+static bool ends_unbegun(const struct order_turn *turn)
+{
+    const struct order_record *order = &turn->subject->order;
+    enum order_step step = order->coupon[0] != '\0' ? STEP_UNDO_COUPON : STEP_UNDO_BIND;
+
+    if (order->step < STEP_BIND || order->step > STEP_PAYMENT_CREATE ||
+        turn->moment->boot_ms < turn->subject->expires_boot_ms)
+        return false;
+    undo(turn, OUTCOME_GATEWAY_UNAVAILABLE, order->step == STEP_BIND ? STEP_UNDO_BIND : step);
+    return true;
 }
 
 static void wait_for_payment(const struct order_turn *turn)
@@ -279,7 +295,8 @@ static void create_answered(const struct order_turn *turn, const struct order_an
             wait_for_payment(turn);
         break;
     case RESULT_UNKNOWN:
-        later(turn, answer->retry_after_s);
+        if (!ends_unbegun(turn))
+            order_try_later(turn, answer->retry_after_s);
         break;
     case RESULT_DECLINED:
     case RESULT_REFUSED:
@@ -431,7 +448,7 @@ static void capture_answered(const struct order_turn *turn, const struct order_a
         if (answer->state == PAYMENT_CAPTURED) {
             is_captured(turn, answer->captured_minor);
         } else if (answer->state == PAYMENT_AUTHORISED && subject->tries < CAPTURE_TRIES_MAX) {
-            later(turn, answer->retry_after_s);
+            order_try_later(turn, answer->retry_after_s);
         } else {
             /* Without a word of the payment's state VOID learns it: an earlier try may have been
              * done. */
@@ -447,11 +464,11 @@ static void capture_answered(const struct order_turn *turn, const struct order_a
         if (MUTANT(UNKNOWN_IS_CAPTURED))
             is_captured(turn, subject->order.totals.total_minor);
         else
-            later(turn, answer->retry_after_s);
+            order_try_later(turn, answer->retry_after_s);
         break;
     case RESULT_UNAVAILABLE:
     default:
-        later(turn, answer->retry_after_s);
+        order_try_later(turn, answer->retry_after_s);
         break;
     }
 }
@@ -461,6 +478,7 @@ static void capture_answered(const struct order_turn *turn, const struct order_a
 static void confirm(const struct order_turn *turn)
 {
     order_set_status(turn, ORDER_CONFIRMED);
+    order_show_refunded(turn); /* somebody may have been quick */
     order_begin_step(turn, turn->subject->order.from_cart ? STEP_CART_CLEAR : STEP_NONE);
 }
 
@@ -484,10 +502,13 @@ static void void_answered(const struct order_turn *turn, const struct order_answ
     struct order_record *order = &turn->subject->order;
     enum order_result result = (enum order_result)answer->result;
     bool has_word = result == RESULT_DONE || result == RESULT_REFUSED;
+    bool is_unsaid = answer->state == PAYMENT_NONE && turn->subject->tries < VOID_TRIES_MAX;
 
-    if (!has_word || (result == RESULT_REFUSED && answer->state != PAYMENT_NONE &&
-                      answer->state != PAYMENT_CANCELLED && answer->state != PAYMENT_CAPTURED)) {
-        later(turn, answer->retry_after_s);
+    if (!has_word ||
+        (result == RESULT_REFUSED &&
+         (is_unsaid || (answer->state != PAYMENT_NONE && answer->state != PAYMENT_CANCELLED &&
+                        answer->state != PAYMENT_CAPTURED)))) {
+        order_try_later(turn, answer->retry_after_s);
         return;
     }
     if (answer->state == PAYMENT_CAPTURED && !MUTANT(VOID_OF_CAPTURED)) {
@@ -519,193 +540,6 @@ static void release_answered(const struct order_turn *turn)
         order_begin_step(turn, STEP_COUPON_RELEASE);
     else
         is_given_up(turn);
-}
-
-/* ---- money goes back ---- */
-
-void order_begin_refund(const struct order_turn *turn, int64_t amount_minor, uint64_t key,
-                        bool restocks)
-{
-    struct order_record *order = &turn->subject->order;
-    struct order_refund *refund = &order->refunds[order->refund_count];
-
-    assert(order->refund_count < ORDER_REFUNDS_MAX && amount_minor > 0);
-    assert(amount_minor <= order->captured_minor - order->refunded_minor);
-    *refund = (struct order_refund){.amount_minor = amount_minor,
-                                    .wall_ms = turn->moment->wall_ms,
-                                    .key = key,
-                                    .state = REFUND_ASKED,
-                                    .restock = restocks};
-    order->refund_count++;
-    order_begin_step(turn, STEP_REFUND);
-}
-
-static bool has_restocking(const struct order_record *order)
-{
-    for (uint32_t i = 0; i < RESERVATION_LINES_MAX; i++)
-        if (order->restocking[i] > 0)
-            return true;
-    return false;
-}
-
-/* What the answer to the refund that has just ended shows. Of the shop's own, and one that the
- * gateway knows alone, nobody asks. */
-static void note_answer(struct order_record *order)
-{
-    for (uint32_t i = 0; i < order->refund_count; i++) {
-        struct order_refund *refund = &order->refunds[i];
-
-        if (refund->key == 0 || refund->state != REFUND_DONE || refund->status != ORDER_NONE)
-            continue;
-        refund->status = order->status;
-        refund->timeline_count = order->timeline_count;
-        refund->refund_count = order->refund_count;
-        refund->attention = order->attention;
-        refund->has_tracking = order->tracking[0] != '\0';
-    }
-}
-
-static void end_refund(const struct order_turn *turn)
-{
-    struct order_record *order = &turn->subject->order;
-
-    if (!has_restocking(order))
-        note_answer(order);
-    order_begin_step(turn, has_restocking(order) ? STEP_RESTOCK : STEP_NONE);
-}
-
-bool order_looks_first(const struct order_subject *subject)
-{
-    return subject->order.step == STEP_REFUND && !MUTANT(REFUND_NOT_LOOKED_FOR) &&
-           subject->tries % (ORDER_TRIES_PER_KEY + 1) == ORDER_TRIES_PER_KEY;
-}
-
-static enum order_result refund_result(const struct order_record *order,
-                                       const struct order_refund *refund,
-                                       const struct order_answer *answer)
-{
-    enum order_result result = (enum order_result)answer->result;
-
-    /* An earlier try may have done it without a word: then the gateway says so by the amount. */
-    if ((result == RESULT_REFUSED || (answer->looked && result == RESULT_DONE)) &&
-        answer->state == PAYMENT_CAPTURED &&
-        answer->refunded_minor >= order->refunded_minor + refund->amount_minor)
-        return RESULT_DONE;
-    return answer->looked ? RESULT_UNAVAILABLE : result;
-}
-
-/* Money went back that this shop did not give back: `refunded_minor` in all. Where there is no room
- * for another entry it is added to the last one. */
-static void add_refund_elsewhere(const struct order_turn *turn, int64_t refunded_minor)
-{
-    struct order_record *order = &turn->subject->order;
-    int64_t amount_minor = refunded_minor - order->refunded_minor;
-
-    assert(amount_minor > 0 && refunded_minor <= order->captured_minor);
-    if (order->refund_count < ORDER_REFUNDS_MAX) {
-        order->refunds[order->refund_count++] =
-            (struct order_refund){.amount_minor = amount_minor,
-                                  .wall_ms = turn->moment->wall_ms,
-                                  .state = REFUND_DONE,
-                                  .reason = "at the payment gateway"};
-        order_owe_mail(turn, ORDER_MAIL_REFUNDED, order->refund_count - 1U);
-    } else {
-        struct order_refund *last = &order->refunds[ORDER_REFUNDS_MAX - 1];
-
-        last->amount_minor =
-            last->state == REFUND_DONE ? last->amount_minor + amount_minor : amount_minor;
-        last->state = REFUND_DONE;
-    }
-    order->refunded_minor = refunded_minor;
-    order->attention |= ORDER_ATTENTION_REFUNDED_ELSEWHERE;
-}
-
-bool order_was_refunded_elsewhere(const struct order_turn *turn, int64_t refunded_minor)
-{
-    struct order_record *order = &turn->subject->order;
-    int64_t before_minor = order->refunded_minor;
-    enum order_status status;
-
-    if (refunded_minor <= before_minor || order->step == STEP_REFUND)
-        return false; /* known; or the step's own answer will say it */
-    order->attention |= ORDER_ATTENTION_REFUNDED_ELSEWHERE;
-    if (order->confirmed_wall_ms == 0 || refunded_minor > order->captured_minor)
-        return true;
-    add_refund_elsewhere(turn, refunded_minor);
-    status = refunded_minor == order->captured_minor ? ORDER_REFUNDED : ORDER_PARTIALLY_REFUNDED;
-    if (order_may_become((enum order_status)order->status, status))
-        order_set_status(turn, status);
-    order->updated_wall_ms = turn->moment->wall_ms;
-    tell(turn, status, refunded_minor - before_minor);
-    return true;
-}
-
-static void refund_answered(const struct order_turn *turn, const struct order_answer *answer)
-{
-    struct order_record *order = &turn->subject->order;
-    struct order_refund *refund = &order->refunds[order->refund_count - 1];
-    enum order_result result = refund_result(order, refund, answer);
-    bool is_owed = order->goal != ORDER_NONE; /* by the shop: it is asked for until it is done */
-
-    assert(order->refund_count > 0 && refund->state == REFUND_ASKED);
-    if (result == RESULT_UNKNOWN || result == RESULT_UNAVAILABLE ||
-        (result != RESULT_DONE && is_owed)) {
-        later(turn, answer->retry_after_s);
-        return;
-    }
-    if (result != RESULT_DONE) {
-        refund->state = REFUND_REFUSED;
-        memset(order->restocking, 0, sizeof(order->restocking));
-        order_begin_step(turn, STEP_NONE);
-        return;
-    }
-    refund->state = REFUND_DONE;
-    order->refunded_minor += refund->amount_minor;
-    order->updated_wall_ms = turn->moment->wall_ms;
-    if (order->goal != ORDER_CANCELLED || order->confirmed_wall_ms == 0)
-        order_owe_mail(turn, ORDER_MAIL_REFUNDED, order->refund_count - 1U);
-    /* What goes beyond this one: also where it was found done by the amount. */
-    if (answer->refunded_minor > order->refunded_minor &&
-        answer->refunded_minor <= order->captured_minor)
-        add_refund_elsewhere(turn, answer->refunded_minor);
-    if (is_owed)
-        order_set_status(turn, (enum order_status)order->goal);
-    else
-        order_set_status(turn, order->refunded_minor == order->captured_minor
-                                   ? ORDER_REFUNDED
-                                   : ORDER_PARTIALLY_REFUNDED);
-    order->goal = ORDER_NONE;
-    tell(turn,
-         order->refunded_minor == order->captured_minor ? ORDER_REFUNDED : ORDER_PARTIALLY_REFUNDED,
-         refund->amount_minor);
-    end_refund(turn);
-}
-
-/* The first line that had to be put back was. One that is refused may be asked for before its
- * partition has heard of the sale; if it stays refused it cannot be, whoever asks again. */
-static void restock_answered(const struct order_turn *turn, enum outcome outcome)
-{
-    struct order_record *order = &turn->subject->order;
-
-    if (outcome != OUTCOME_OK && ++turn->subject->refusals < RESTOCK_TRIES_MAX) {
-        later_within(turn, PARTITION_RETRY_MS_MAX, 0);
-        return;
-    }
-    turn->subject->refusals = 0;
-    for (uint32_t i = 0; i < RESERVATION_LINES_MAX; i++) {
-        if (order->restocking[i] == 0)
-            continue;
-        if (outcome == OUTCOME_OK)
-            order->restocked[i] += order->restocking[i];
-        else
-            order->attention |= ORDER_ATTENTION_RESTOCK_REFUSED;
-        order->restocking[i] = 0;
-        break;
-    }
-    if (has_restocking(order))
-        return;
-    note_answer(order);
-    order_begin_step(turn, STEP_NONE);
 }
 
 /* ---- the turn ---- */
@@ -747,7 +581,7 @@ static void take_outcome(const struct order_turn *turn, enum outcome outcome)
         is_given_up(turn);
         break;
     case STEP_RESTOCK:
-        restock_answered(turn, outcome);
+        order_restock_answered(turn, outcome);
         break;
     default:
         assert(false && "no step that a partition answers");
@@ -773,7 +607,7 @@ static void take_result(const struct order_turn *turn, const struct order_answer
         void_answered(turn, answer);
         break;
     case STEP_REFUND:
-        refund_answered(turn, answer);
+        order_refund_answered(turn, answer);
         break;
     default:
         assert(false && "no step that a gateway answers");
@@ -790,17 +624,19 @@ void order_answer(struct order_subject *subject, const struct order_context *con
                               .effects = effects,
                               .was_past = false};
     uint32_t tries = subject->tries;
+    size_t used = effects->records->used;
 
     if (subject->order.step != answer->step || order_is_past(&subject->order))
         return; /* it went another way meanwhile */
     if (answer->outcome == OUTCOME_PENDING)
         take_result(&turn, answer);
-    else if (is_no_word((enum outcome)answer->outcome))
-        later_within(&turn, PARTITION_RETRY_MS_MAX, 0);
-    else
+    else if (is_no_word((enum outcome)answer->outcome) && !ends_unbegun(&turn))
+        order_try_later_within(&turn, PARTITION_RETRY_MS_MAX, 0);
+    else if (!is_no_word((enum outcome)answer->outcome))
         take_outcome(&turn, (enum outcome)answer->outcome);
     if (subject->order.status != ORDER_NONE &&
-        (subject->order.step != answer->step || subject->tries == tries))
+        (subject->order.step != answer->step || subject->tries == tries ||
+         effects->records->used != used))
         order_persist(&turn);
 }
 

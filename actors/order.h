@@ -45,6 +45,7 @@
     X(FULFIL)  /* SHIPPED with `tracking`, else FULFILLING */                                      \
     X(DELIVER)                                                                                     \
     X(REFUND)      /* `amount_minor` (0: all that is left), `quantities` to restock */             \
+    X(ACKNOWLEDGE) /* `attention`: somebody has looked at that */                                  \
     X(MAIL_RESULT) /* of the mail of occasion `mail_occasion`: what became of it */                \
     X(UNWATCH)     /* the host's: takes `watch` back */                                            \
     X(FORGET) /* the person: the key is destroyed; of one that lives, or is to be sent, after that \
@@ -72,6 +73,7 @@ struct payment_event {
     int64_t amount_minor;
     int64_t captured_minor;
     int64_t refunded_minor; /* of the payment in all; 0: it tells of no refund */
+    int64_t told_wall_ms;   /* by the gateway's clock; 0: it does not say */
     uint8_t refund_failed;  /* it tells that one did */
     uint8_t effect;         /* enum event_effect: the answer's, unless it is replayed */
 };
@@ -119,6 +121,7 @@ struct order_envelope {
     struct record_place event_place;  /* EVENT_FORGET */
     char reason[REFUND_REASON_MAX + 1];
     uint8_t restock;
+    uint8_t attention; /* ACKNOWLEDGE: enum order_attention, one of them */
 
     /* MAIL_RESULT: its record as it was read, and what is to become of it. */
     uint8_t is_outbox;   /* asked by the shard itself, for a mail (engine/mails.h) */
@@ -154,8 +157,10 @@ struct order_subject {
     uint8_t refusal;                     /* enum outcome: of the newest try to pay */
     uint32_t tries;                      /* of this step, without a word */
     uint32_t refusals;                   /* of them, of the line that is put back */
-    int64_t retry_boot_ms;               /* the step again, not before; 0: at once */
-    int64_t expires_boot_ms;             /* order.expires_wall_ms, by the clock nobody sets */
+    bool may_be_done;                    /* STEP_REFUND's: a try had no word */
+    bool is_refused; /* STEP_REFUND's newest try was, without a word of how the payment stands */
+    int64_t retry_boot_ms;   /* the step again, not before; 0: at once */
+    int64_t expires_boot_ms; /* order.expires_wall_ms, by the clock nobody sets */
 };
 
 /* Numbers that are given once. Up to `floor` they are taken from what is durable: after a restart
@@ -209,6 +214,9 @@ enum { ORDER_TRIES_PER_KEY = 4 };
 /* Whether instead of the step its payment is looked at: a refund may have been done without a word,
  * and under another key it would be a second one. */
 bool order_looks_first(const struct order_subject *subject);
+/* The refund that STEP_REFUND asks for, and its place among the order's, from 1. */
+const struct order_refund *order_refund_asked(const struct order_record *order,
+                                              unsigned *number_out);
 
 enum order_result {
     RESULT_DONE,

@@ -253,18 +253,23 @@ static enum event_effect cancelled(const struct order_turn *turn)
     return EVENT_APPLIED;
 }
 
+enum { EVENT_EARLY = EVENT_MISMATCHED + 1 }; /* not now: it is to be told again */
+
 /* Of a refund that we asked for nothing is new but that it failed. */
-static enum event_effect refund_told(const struct order_turn *turn,
-                                     const struct payment_event *event)
+static unsigned refund_told(const struct order_turn *turn, const struct payment_event *event)
 {
     struct order_record *order = &turn->subject->order;
 
+    static const unsigned effects[] = {[REFUND_WORD_KNOWN] = EVENT_STALE,
+                                       [REFUND_WORD_BOOKED] = EVENT_APPLIED,
+                                       [REFUND_WORD_EARLY] = EVENT_EARLY};
+
     if (!event->refund_failed)
-        return order_was_refunded_elsewhere(turn, event->refunded_minor) ? EVENT_APPLIED
-                                                                         : EVENT_STALE;
+        return effects[order_take_refund_word(turn, event->refunded_minor, event->told_wall_ms)];
     if ((order->attention & ORDER_ATTENTION_REFUND_FAILED) != 0)
         return EVENT_STALE;
     order->attention |= ORDER_ATTENTION_REFUND_FAILED;
+    order->updated_wall_ms = turn->moment->wall_ms;
     return EVENT_APPLIED;
 }
 
@@ -284,8 +289,7 @@ static bool is_ours(const struct order_record *order, const struct payment_event
     return event->state != PAYMENT_CAPTURED || event->captured_minor == order->totals.total_minor;
 }
 
-static enum event_effect apply_event(const struct order_turn *turn,
-                                     const struct payment_event *event)
+static unsigned apply_event(const struct order_turn *turn, const struct payment_event *event)
 {
     struct order_record *order = &turn->subject->order;
 
@@ -317,12 +321,14 @@ enum outcome order_take_event(const struct order_turn *turn, struct payment_even
 {
     struct order_subject *subject = turn->subject;
     struct record_place place = event_in_place(event, subject->partition);
-    enum event_effect effect;
+    unsigned effect;
     struct record *record;
 
     if (turn->context->event_is_known && !MUTANT(EVENT_TWICE))
         return OUTCOME_OK;
     effect = apply_event(turn, event);
+    if (effect == EVENT_EARLY)
+        return OUTCOME_OVERLOADED;
     event->effect = (uint8_t)effect;
     if (effect == EVENT_APPLIED)
         order_persist(turn);
@@ -460,7 +466,7 @@ static enum outcome refund(const struct order_turn *turn, struct order_envelope 
         return OUTCOME_PAYMENT_IN_PROGRESS;
     if (amount_minor <= 0 || amount_minor > left_minor)
         return OUTCOME_REFUND_TOO_LARGE;
-    if (order->refund_count == ORDER_REFUNDS_MAX - 1 && amount_minor != left_minor)
+    if (order_refund_room(order) < (amount_minor == left_minor ? 1 : 2))
         return OUTCOME_FULL; /* the last one is for all that is left */
     for (uint32_t i = 0; i < subject->body->body.line_count; i++)
         if (envelope->quantities[i] > subject->body->body.lines[i].quantity - order->restocked[i])
@@ -472,6 +478,20 @@ static enum outcome refund(const struct order_turn *turn, struct order_envelope 
            sizeof(envelope->reason));
     order_persist(turn);
     return OUTCOME_PENDING;
+}
+
+/* What comes up again afterwards stands there again. */
+static enum outcome acknowledge(const struct order_turn *turn,
+                                const struct order_envelope *envelope)
+{
+    struct order_record *order = &turn->subject->order;
+
+    if ((order->attention & envelope->attention) == 0)
+        return OUTCOME_OK;
+    order->attention &= (uint8_t)~envelope->attention;
+    if (!MUTANT(ACKNOWLEDGED_IN_MEMORY))
+        order_persist(turn);
+    return OUTCOME_OK;
 }
 
 /* ---- what is to be known no longer ---- */
@@ -556,7 +576,9 @@ static void enter(const struct order_turn *turn, const struct order_envelope *en
     static const uint8_t acts[ORDER_CALL_COUNT] = {[ORDER_CALL_FULFIL] = AUDIT_ORDER_FULFILLED,
                                                    [ORDER_CALL_DELIVER] = AUDIT_ORDER_DELIVERED,
                                                    [ORDER_CALL_REFUND] = AUDIT_ORDER_REFUNDED,
-                                                   [ORDER_CALL_CANCEL] = AUDIT_ORDER_CANCELLED};
+                                                   [ORDER_CALL_CANCEL] = AUDIT_ORDER_CANCELLED,
+                                                   [ORDER_CALL_ACKNOWLEDGE] =
+                                                       AUDIT_ORDER_ACKNOWLEDGED};
     const struct order_subject *subject = turn->subject;
     const struct order_record *order = &subject->order;
     struct audit_record *entry;
@@ -572,6 +594,11 @@ static void enter(const struct order_turn *turn, const struct order_envelope *en
                       (enum audit_act)acts[envelope->call], AUDIT_OF_ORDER, name, sizeof(name));
     if (envelope->call == ORDER_CALL_REFUND) {
         audit_set_number(&entry->after, order->refunds[order->refund_count - 1].amount_minor);
+        return;
+    }
+    if (envelope->call == ORDER_CALL_ACKNOWLEDGE) {
+        audit_set_word(&entry->before,
+                       order_attention_name((enum order_attention)envelope->attention));
         return;
     }
     audit_set_word(&entry->before, order_status_name(before));
@@ -596,6 +623,8 @@ static enum outcome receive(struct order_turn *turn, struct order_envelope *enve
         return move(turn, ORDER_DELIVERED);
     case ORDER_CALL_REFUND:
         return refund(turn, envelope);
+    case ORDER_CALL_ACKNOWLEDGE:
+        return acknowledge(turn, envelope);
     case ORDER_CALL_FORGET:
         return forget(turn, envelope);
     case ORDER_CALL_MAIL_RESULT:
@@ -689,8 +718,10 @@ void order_load(struct order_subject *subject, const struct record *record)
     if (subject->order.step == STEP_CONFIRM) /* with what is not known any more */
         subject->order.step = STEP_QUERY;
     /* So long may have passed that the gateway has forgotten the refund's key. */
-    if (subject->order.step == STEP_REFUND)
+    if (subject->order.step == STEP_REFUND) {
         subject->tries = ORDER_TRIES_PER_KEY;
+        subject->may_be_done = true;
+    }
     /* Whose uses count for the coupon's limit is not known any more; nobody was told of it yet. */
     if (subject->order.coupon[0] != '\0' &&
         (subject->order.step == STEP_BIND || subject->order.step == STEP_COUPON_HOLD)) {

@@ -16,6 +16,20 @@ const char *order_status_name(enum order_status status)
     return names[status];
 }
 
+const char *order_attention_name(enum order_attention attention)
+{
+    switch (attention) {
+#define X(name, bit, text)                                                                         \
+    case ORDER_ATTENTION_##name:                                                                   \
+        return text;
+        ORDER_ATTENTIONS(X)
+#undef X
+    case ORDER_ATTENTION_ALL:
+    default:
+        return NULL;
+    }
+}
+
 const char *order_step_name(enum order_step step)
 {
     static const char *const names[] = {

@@ -26,15 +26,39 @@ void order_persist(const struct order_turn *turn);
 void order_is_paid(const struct order_turn *turn, enum payment_state state, int64_t captured_minor);
 /* It is to end as `goal`: what is authorised goes back, then hold and coupon. */
 void order_give_up(const struct order_turn *turn, enum order_status goal);
-/* Adds a refund and asks for it. */
-void order_begin_refund(const struct order_turn *turn, int64_t amount_minor, uint64_t key,
-                        bool restocks);
-
-/* The gateway says that so much went back in all. False: that is known. */
-bool order_was_refunded_elsewhere(const struct order_turn *turn, int64_t refunded_minor);
+/* The outside learns of it, by an event with the next number. */
+void order_tell(const struct order_turn *turn, enum order_status what, int64_t amount_minor);
+/* The same step again, a little later each time: the gateway gave no word yet, or could not. */
+void order_try_later(const struct order_turn *turn, uint32_t retry_after_s);
+void order_try_later_within(const struct order_turn *turn, int64_t delay_ms_max,
+                            uint32_t retry_after_s);
 
 uint64_t order_take_number(const struct order_turn *turn, struct order_numbers *numbers,
                            enum floor floor);
+
+/* ---- order_refund.c ---- */
+
+enum { PARTITION_RETRY_MS_MAX = 1000 }; /* one of our own was only busy */
+
+/* How many refunds may still be added. */
+uint32_t order_refund_room(const struct order_record *order);
+/* Adds a refund, for which there is room, and asks for it. */
+void order_begin_refund(const struct order_turn *turn, int64_t amount_minor, uint64_t key,
+                        bool restocks);
+void order_refund_answered(const struct order_turn *turn, const struct order_answer *answer);
+void order_restock_answered(const struct order_turn *turn, enum outcome outcome);
+/* A confirmed order's status, by what has gone back. */
+void order_show_refunded(const struct order_turn *turn);
+
+enum refund_word {
+    REFUND_WORD_KNOWN,  /* nothing new */
+    REFUND_WORD_BOOKED, /* or noted as what somebody should look at */
+    REFUND_WORD_EARLY,  /* what it is about is being asked for right now */
+};
+
+/* The gateway tells by itself that so much went back in all, at `told_wall_ms` by its clock. */
+enum refund_word order_take_refund_word(const struct order_turn *turn, int64_t refunded_minor,
+                                        int64_t told_wall_ms);
 
 /* ---- order_mail.c ---- */
 

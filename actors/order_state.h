@@ -149,7 +149,7 @@ struct order_refund {
     uint8_t status;
     uint8_t timeline_count;
     uint8_t refund_count;
-    uint8_t attention;
+    uint8_t attention; /* until it is answered: as it was when it was asked for */
     uint8_t has_tracking;
     char reason[REFUND_REASON_MAX + 1]; /* as staff gave it */
 };
@@ -162,11 +162,15 @@ enum order_forgotten {
     ORDER_FORGOTTEN_ALL = 7,
 };
 
-/* What somebody should look at: bits of `attention`. They stay. */
+/* What somebody should look at: bits of `attention`. Each stays until its reason is gone, which is
+ * said beside it, or staff acknowledge it. */
 #define ORDER_ATTENTIONS(X)                                                                        \
-    X(RESTOCK_REFUSED, 1, "restock_refused") /* units that were to be for sale again are not */    \
-    X(REFUND_FAILED, 2, "refund_failed")     /* the gateway says that one came back to us */       \
-    X(REFUNDED_ELSEWHERE, 4, "refunded_elsewhere") /* at the gateway, not by this shop */
+    /* Units that were to be for sale again are not; gone: all of the order's are. */              \
+    X(RESTOCK_REFUSED, 1, "restock_refused")                                                       \
+    /* The gateway says that one came back to us; gone: it tells of as much as the order says. */  \
+    X(REFUND_FAILED, 2, "refund_failed")                                                           \
+    /* At the gateway, not by this shop; gone: the shop refunded what was left, afterwards. */     \
+    X(REFUNDED_ELSEWHERE, 4, "refunded_elsewhere")
 
 enum order_attention {
 #define X(name, bit, text) ORDER_ATTENTION_##name = bit,
@@ -174,6 +178,9 @@ enum order_attention {
 #undef X
         ORDER_ATTENTION_ALL = 7
 };
+
+/* NULL: none of them. */
+const char *order_attention_name(enum order_attention attention);
 
 struct order_record {
     struct principal principal;
@@ -202,7 +209,7 @@ struct order_record {
     /* The payment. */
     uint8_t provider;      /* enum payment_provider */
     uint8_t payment_state; /* enum payment_state */
-    uint32_t attempts;     /* of confirmations, for their keys */
+    uint32_t attempts;     /* of confirmations, and refunds in a refused one's place: for keys */
     char payment_id[PAYMENT_ID_MAX + 1];
     char client_secret[PAYMENT_SECRET_MAX + 1];
     char redirect_url[PAYMENT_URL_MAX + 1]; /* where the customer is to go to pay; "": nowhere */

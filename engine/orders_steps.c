@@ -3,6 +3,7 @@
  * the record that asks for it is durable. */
 #include "orders.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -142,20 +143,28 @@ static void on_gateway(struct gateway_job *job)
 
 _Static_assert(offsetof(struct order_gateway, job) == 0, "on_gateway finds its owner by address");
 
-/* The same for the same attempt. A refund's never changes: under another it would be a second
- * one; for all others the payment's own state keeps a second from having an effect. */
+/* The same for the same attempt. A refund's changes with its amount only, which is another when
+ * less is left than was asked for: then that was not done. Under another it would be a second one;
+ * for all others the payment's own state keeps a second from having an effect. */
 static void write_key(const struct order_slot *slot, struct gateway_job *job)
 {
     const struct order_subject *subject = &slot->subject;
     unsigned attempt = subject->tries / ORDER_TRIES_PER_KEY;
+    int length;
 
     if (subject->order.step == STEP_CONFIRM)
         attempt = subject->order.attempts;
     else if (subject->order.step == STEP_REFUND)
-        attempt = subject->order.refund_count +
-                  (MUTANT(REFUND_UNDER_NEW_KEY) ? subject->tries * ORDER_REFUNDS_MAX : 0);
-    snprintf(job->key, sizeof(job->key), "%s-%s-%u", job->order_id,
-             gateway_steps[subject->order.step].name, attempt);
+        (void)order_refund_asked(&subject->order, &attempt);
+    if (subject->order.step == STEP_REFUND) /* an entry may be used again, its key not */
+        attempt += subject->order.attempts * (ORDER_REFUNDS_MAX + 1);
+    if (subject->order.step == STEP_REFUND && MUTANT(REFUND_UNDER_NEW_KEY))
+        attempt += subject->tries * ORDER_REFUNDS_MAX;
+    length = snprintf(job->key, sizeof(job->key), "%s-%s-%u", job->order_id,
+                      gateway_steps[subject->order.step].name, attempt);
+    if (subject->order.step == STEP_REFUND)
+        snprintf(job->key + length, sizeof(job->key) - (size_t)length, "-%" PRId64,
+                 order_refund_asked(&subject->order, &attempt)->amount_minor);
 }
 
 static void fill_job(const struct shard *shard, const struct order_slot *slot,
@@ -166,6 +175,7 @@ static void fill_job(const struct shard *shard, const struct order_slot *slot,
     struct reservation_id id = {.created_ms = order->created_wall_ms,
                                 .sequence = subject->sequence,
                                 .partition = subject->partition};
+    unsigned number;
 
     memset(job, 0, sizeof(*job));
     job->provider = order->provider;
@@ -174,7 +184,7 @@ static void fill_job(const struct shard *shard, const struct order_slot *slot,
     job->timeout_ms = GATEWAY_TIMEOUT_MS;
     job->amount_minor = order->totals.total_minor;
     if (job->operation == GATEWAY_REFUND)
-        job->amount_minor = order->refunds[order->refund_count - 1].amount_minor;
+        job->amount_minor = order_refund_asked(order, &number)->amount_minor;
     memcpy(job->currency, order->currency, sizeof(job->currency));
     order_id_format(&id, &shard->engine->ports.secrets.id_key, job->order_id);
     memcpy(job->payment_id, order->payment_id, sizeof(job->payment_id));
@@ -239,7 +249,8 @@ static enum outcome ask_coupon(struct shard *shard, struct order_slot *slot, enu
     return engine_submit(shard, &command, cookie_of(&shard->orders, slot), &refusal);
 }
 
-/* The first line that is to be put back. */
+/* The first line that is to be put back. How many of it are back already is what this time is known
+ * by: it stays, whatever else is entered in the order until there is an answer. */
 static enum outcome ask_restock(struct shard *shard, struct order_slot *slot)
 {
     const struct order_subject *subject = &slot->subject;
@@ -255,8 +266,7 @@ static enum outcome ask_restock(struct shard *shard, struct order_slot *slot)
     command.restock.sku_id = subject->body->body.lines[line].sku_id;
     command.restock.quantity = order->restocking[line];
     command.restock.key.word[0] = order_number(subject->partition, subject->sequence);
-    command.restock.key.word[1] =
-        (uint64_t)order->restocked[line] << 32 | (uint64_t)order->refund_count << 8 | line;
+    command.restock.key.word[1] = (uint64_t)order->restocked[line] << 32 | line;
     if (MUTANT(RESTOCKED_TWICE))
         command.restock.key.word[0] ^= (uint64_t)shard->now.boot_ms << 32;
     return engine_submit(shard, &command, cookie_of(&shard->orders, slot), &refusal);

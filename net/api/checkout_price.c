@@ -62,6 +62,7 @@ static bool find_lines(struct checkout *checkout, struct priced *priced)
             .quantity = checkout->lines[i].quantity,
             .product = pricing_product_label(sku->product->id, strlen(sku->product->id)),
             .category = pricing_label(product_label_category(label), label->category_length),
+            .weight_grams = atomic_load_explicit(&sku->weight_grams, memory_order_relaxed),
         };
         memcpy(priced->lines[i].currency, label->currency, sizeof(priced->lines[i].currency));
         if (memcmp(label->currency, priced->labels[0]->currency, sizeof(label->currency)) != 0)

@@ -115,6 +115,7 @@ static void take(struct api_call *call, uint8_t provider, const struct gateway_e
                                    .state = state_told(event),
                                    .amount_minor = event->amount_minor,
                                    .captured_minor = event->captured_minor,
+                                   .told_wall_ms = event->created_s * 1000,
                                    .refund_failed = event->kind == GATEWAY_EVENT_REFUND_FAILED};
         if (event->kind == GATEWAY_EVENT_REFUNDED && event->refunded_minor > 0)
             envelope->event.refunded_minor = event->refunded_minor;

@@ -279,6 +279,27 @@ class Prices(CheckoutTest):
         self.assertEqual(guest.reservation(hold["id"]).json()["status"], "held")
         self.assertEqual(server.stop(), 0)
 
+    def test_shipping_by_weight_is_what_the_cart_showed(self):
+        server = Server()
+        admin, guest = server.admin(), server.guest()
+        method = {"name": "Parcel", "countries": ["CH"], "kind": "weight", "currency": "EUR",
+                  "table": [{"up_to_grams": 1000, "price_minor": 400}, {"up_to_grams": 2000, "price_minor": 700}]}
+        method = admin.call("POST", "/v1/admin/shipping-methods", method, expect=201).json()["id"]
+        sku = "W" + new_key()[:12]
+        product = {"name": "Heavy", "price_minor": 100, "currency": "EUR", "sku": sku, "stock": 99, "weight_grams": 400}
+        admin.call("POST", "/v1/admin/products", product, expect=201)
+        for quantity, price in ((2, 400), (3, 700)):
+            put_in_cart(guest, sku, quantity)
+            cart = guest.call("GET", f"/v1/cart?country=CH&shipping_method={method}", expect=200).json()
+            self.assertEqual(cart["totals"]["shipping_minor"], price)
+            body = purchase(shipping_method=method, expected_total_minor=cart["totals"]["total_minor"])
+            order = check_out(guest, body, expect=201).json()
+            self.assertEqual(order["totals"]["shipping_minor"], price)
+            guest.call("DELETE", f"/v1/cart/items/{sku}", expect=200)
+        refused = check_out(guest, purchase(guest.hold(sku, 6), shipping_method=method), expect=422)
+        self.assertEqual(fields_of(refused), {"shipping_method"}, "nobody carries so much")
+        self.assertEqual(server.stop(), 0)
+
 
 class Coupons(CheckoutTest):
     def test_a_coupon_is_held_committed_and_explained(self):

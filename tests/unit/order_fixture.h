@@ -57,7 +57,8 @@ static inline void have_effect(const struct gateway_job *job)
 static inline bool is_repeated(const struct gateway_job *job)
 {
     for (uint32_t i = 0; i < till.count; i++)
-        if (strcmp(till.calls[i].key, job->key) == 0 && till.calls[i].result == GATEWAY_DONE)
+        if (till.calls[i].operation == job->operation && strcmp(till.calls[i].key, job->key) == 0 &&
+            till.calls[i].result == GATEWAY_DONE)
             return true;
     return false;
 }

@@ -159,6 +159,75 @@ static void an_event_before_the_payment_is_known_changes_nothing(void **state)
     envelope_free(fixture->replies[cookie].reply.order);
 }
 
+/* Nor is what was authorised taken for given back, when only the call was wrong. */
+static void a_void_refused_without_a_word_of_the_payment_is_asked_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    till.authorised = UNITS * PRICE;
+    till.result[GATEWAY_CANCEL] = GATEWAY_REFUSED;
+    till.mute[GATEWAY_CANCEL] = true;
+    answer = about(&order, ORDER_CALL_CANCEL);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_PENDING);
+    fixture_advance(fixture, 1000);
+    settle(fixture);
+    assert_false(till.is_cancelled);
+    till.result[GATEWAY_CANCEL] = GATEWAY_DONE;
+    till.mute[GATEWAY_CANCEL] = false;
+    fixture_advance(fixture, 60 * 1000);
+    settle(fixture);
+    assert_true(till.is_cancelled);
+    assert_stock(fixture, "SHOE", 10, 0, 0);
+}
+
+/* A payment that the gateway does not know has an end all the same. */
+static void a_payment_that_nobody_knows_holds_nothing_for_long(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    till.result[GATEWAY_CANCEL] = GATEWAY_REFUSED;
+    till.mute[GATEWAY_CANCEL] = true;
+    answer = about(&order, ORDER_CALL_CANCEL);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_PENDING);
+    for (int i = 0; i < 20; i++) {
+        fixture_advance(fixture, 2000);
+        settle(fixture);
+    }
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_CANCELLED);
+    assert_stock(fixture, "SHOE", 10, 0, 0);
+}
+
+/* No word from the gateway, ever: what has not begun by its time never was. */
+static void a_beginning_without_an_end_gives_all_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct coupon_view coupon = one_use_each(fixture);
+    struct hold_view hold = hold_units(fixture, 1);
+
+    till.result[GATEWAY_CREATE] = GATEWAY_UNKNOWN;
+    assert_int_equal(ask(fixture, checkout_with(fixture, 1, &hold, 1, &coupon)), OUTCOME_PENDING);
+    for (unsigned i = 0; i < 20; i++) {
+        fixture_advance(fixture, 60 * 1000);
+        settle(fixture);
+    }
+    assert_int_equal(fixture->reply_counts[late_cookie], 1);
+    assert_stock(fixture, "SHOE", 10, 0, 0);
+    assert_int_equal(journal_memory_count(fixture->journal, RECORD_COUPON_USE), 0);
+    assert_int_equal(journal_memory_count(fixture->journal, RECORD_ORDER), 0);
+    assert_int_equal(journal_memory_count(fixture->journal, RECORD_ORDER_PERSON), 0);
+    till.count = 0;
+    till.result[GATEWAY_CREATE] = GATEWAY_DONE;
+    hold = hold_units(fixture, 2);
+    assert_int_equal(ask(fixture, checkout_with(fixture, 1, &hold, 1, &coupon)), OUTCOME_NOT_FOUND);
+    assert_int_equal(ask(fixture, checkout_with(fixture, 2, &hold, 1, &coupon)), OUTCOME_OK);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -167,9 +236,12 @@ int main(void)
         TEST(a_gateway_that_is_away_undoes_the_beginning),
         TEST(money_that_comes_too_late_goes_back),
         TEST(an_event_before_the_payment_is_known_changes_nothing),
+        TEST(a_beginning_without_an_end_gives_all_back),
         TEST(a_refund_whose_answer_is_lost_for_good_is_looked_for),
         TEST(a_refund_is_looked_for_after_a_restart),
         TEST(a_capture_refused_without_a_word_of_the_payment_is_not_taken_for_undone),
+        TEST(a_void_refused_without_a_word_of_the_payment_is_asked_again),
+        TEST(a_payment_that_nobody_knows_holds_nothing_for_long),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

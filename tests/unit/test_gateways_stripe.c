@@ -207,6 +207,47 @@ static void a_name_that_is_no_payment_s_goes_into_no_path(void **state)
     assert_int_equal(scripted_request(&server, request), before);
 }
 
+/* docs.stripe.com/currencies: 5 ISK are 500 there, and 5 MGA are 5. */
+static void amounts_are_sent_and_read_in_stripe_s_units(void **state)
+{
+    static const struct {
+        const char *currency;
+        int64_t minor;
+        const char *amount; /* NULL: it cannot be paid there */
+    } cases[] = {{"EUR", 500, "500"}, {"JPY", 500, "500"},      {"KWD", 5120, "5120"},
+                 {"ISK", 5, "500"},   {"MGA", 500, "5"},        {"MGA", 501, NULL},
+                 {"UGX", 500, NULL},  {"ISK", INT64_MAX, NULL}, {"HUF", 1045, "1045"}};
+    char request[SCRIPTED_REQUEST_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct gateway_job job = make_job(GATEWAY_CAPTURE);
+        unsigned before = scripted_request(&server, request);
+        const char *amount = cases[i].amount == NULL ? "500" : cases[i].amount;
+        char body[600];
+
+        memcpy(job.currency, cases[i].currency, sizeof(job.currency));
+        job.amount_minor = cases[i].minor;
+        snprintf(body, sizeof(body),
+                 "{'id':'pi_1','object':'payment_intent','amount':%s,'amount_received':%s,"
+                 "'currency':'%s','status':'succeeded','metadata':{'order_id':'ord_1'},"
+                 "'latest_charge':{'id':'ch_1','amount_refunded':%s}}",
+                 amount, amount, cases[i].currency, amount);
+        run(&job, "200 OK", body);
+        assert_int_equal(scripted_request(&server, request), before + (cases[i].amount != NULL));
+        if (cases[i].amount == NULL) {
+            assert_int_equal(job.result, GATEWAY_REFUSED);
+            assert_string_equal(job.reason, "amount_not_payable");
+            continue;
+        }
+        snprintf(body, sizeof(body), "\r\n\r\namount_to_capture=%s&", amount);
+        assert_non_null(strstr(request, body));
+        assert_int_equal(job.result, GATEWAY_DONE);
+        assert_int_equal(job.captured_minor, cases[i].minor);
+        assert_int_equal(job.refunded_minor, cases[i].minor);
+    }
+}
+
 /* ---- answers ---- */
 
 static void a_new_payment_brings_what_the_browser_needs(void **state)
@@ -577,6 +618,7 @@ int main(void)
         cmocka_unit_test(each_operation_is_asked_in_stripe_s_own_words),
         cmocka_unit_test(what_goes_into_a_form_is_encoded),
         cmocka_unit_test(a_name_that_is_no_payment_s_goes_into_no_path),
+        cmocka_unit_test(amounts_are_sent_and_read_in_stripe_s_units),
         cmocka_unit_test(a_new_payment_brings_what_the_browser_needs),
         cmocka_unit_test(a_payment_s_state_decides),
         cmocka_unit_test(errors_come_to_what_they_mean),

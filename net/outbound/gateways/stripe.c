@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "outbound/form.h"
+#include "outbound/gateways/stripe_amounts.h"
 #include "outbound/gateways/stripe_objects.h"
 
 /* ---- requests ---- */
@@ -20,13 +21,13 @@ static bool is_payment_id(const char *text)
 }
 
 static void write_create(const struct stripe_settings *settings, const struct gateway_job *job,
-                         struct form *form)
+                         int64_t amount, struct form *form)
 {
     char currency[4] = "";
 
     for (size_t i = 0; i < 3 && job->currency[i] != 0; i++)
         currency[i] = (char)(job->currency[i] | ('a' - 'A'));
-    form_put_number(form, "amount", job->amount_minor);
+    form_put_number(form, "amount", amount);
     form_put_text(form, "currency", currency);
     form_put_text(form, "capture_method", "manual");
     form_put_text(form, "automatic_payment_methods[enabled]", "true");
@@ -38,18 +39,18 @@ static void write_create(const struct stripe_settings *settings, const struct ga
 
 /* The path behind /v1/, and the form; NULL where there is none of this operation. */
 static const char *write_form(const struct stripe_settings *settings, const struct gateway_job *job,
-                              struct form *form)
+                              int64_t amount, struct form *form)
 {
     switch ((enum gateway_operation)job->operation) {
     case GATEWAY_CREATE:
-        write_create(settings, job, form);
+        write_create(settings, job, amount, form);
         return "";
     case GATEWAY_CONFIRM:
         form_put_text(form, "payment_method", job->method);
         form_put_text(form, "expand[]", "latest_charge");
         return "/confirm";
     case GATEWAY_CAPTURE:
-        form_put_number(form, "amount_to_capture", job->amount_minor);
+        form_put_number(form, "amount_to_capture", amount);
         form_put_text(form, "expand[]", "latest_charge");
         return "/capture";
     case GATEWAY_CANCEL:
@@ -57,7 +58,7 @@ static const char *write_form(const struct stripe_settings *settings, const stru
         return "/cancel";
     case GATEWAY_REFUND:
         form_put_text(form, "payment_intent", job->payment_id);
-        form_put_number(form, "amount", job->amount_minor);
+        form_put_number(form, "amount", amount);
         form_put_text(form, "metadata[order_id]", job->order_id);
         form_put_text(form, "expand[]", "charge");
         return "";
@@ -86,6 +87,7 @@ bool stripe_request_write(const struct stripe_settings *settings, struct gateway
     bool has_payment = job->operation != GATEWAY_CREATE;
     bool is_refund = job->operation == GATEWAY_REFUND;
     const char *path;
+    int64_t amount;
     char bearer[sizeof("Bearer ") + GATEWAY_SECRET_LENGTH_MAX];
 
     request_out->header_count = 0;
@@ -97,7 +99,11 @@ bool stripe_request_write(const struct stripe_settings *settings, struct gateway
         gateway_job_set(job, GATEWAY_REFUSED, PAYMENT_NONE, "confirmed_elsewhere");
         return false;
     }
-    path = write_form(settings, job, &form);
+    if (!stripe_amount_from_minor(job->currency, job->amount_minor, &amount)) {
+        gateway_job_set(job, GATEWAY_REFUSED, PAYMENT_NONE, "amount_not_payable");
+        return false;
+    }
+    path = write_form(settings, job, amount, &form);
     if (path == NULL || !form_is_whole(&form)) {
         gateway_job_set(job, GATEWAY_REFUSED, PAYMENT_NONE, "request_too_large");
         return false;

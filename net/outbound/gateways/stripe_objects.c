@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "outbound/gateways/stripe_amounts.h"
+
 enum { CODE_MAX = 64, WORD_MAX = 64 };
 
 /* ---- members ---- */
@@ -45,14 +47,13 @@ void stripe_text_copy(struct slice text, char *target, size_t size)
 }
 
 /* Amounts are never negative. */
-static bool read_amount(const struct json_value *object, const char *name, int64_t *amount_out)
+static bool read_amount(const struct json_value *object, const char *name, const char currency[4],
+                        int64_t *minor_out)
 {
     const struct json_value *value = member(object, name);
 
-    if (value == NULL || json_type(value) != JSON_INTEGER || json_integer(value) < 0)
-        return false;
-    *amount_out = json_integer(value);
-    return true;
+    return value != NULL && json_type(value) == JSON_INTEGER && json_integer(value) >= 0 &&
+           stripe_amount_to_minor(currency, json_integer(value), minor_out);
 }
 
 static bool read_currency(const struct json_value *object, char currency_out[4])
@@ -155,8 +156,8 @@ bool stripe_intent_read(const struct json_value *object, struct stripe_intent *i
                           &intent_out->client_secret) ||
         !read_order_id(object, &intent_out->order_id) ||
         !read_currency(object, intent_out->currency) || !read_state(object, intent_out) ||
-        !read_amount(object, "amount", &intent_out->amount) ||
-        !read_amount(object, "amount_received", &intent_out->captured))
+        !read_amount(object, "amount", intent_out->currency, &intent_out->amount) ||
+        !read_amount(object, "amount_received", intent_out->currency, &intent_out->captured))
         return false;
     failure = member(object, "last_payment_error");
     intent_out->failure = (struct slice){.text = "", .length = 0};
@@ -166,7 +167,7 @@ bool stripe_intent_read(const struct json_value *object, struct stripe_intent *i
     if (charge == NULL)
         return true;
     if (json_type(charge) == JSON_OBJECT)
-        return read_amount(charge, "amount_refunded", &intent_out->refunded);
+        return read_amount(charge, "amount_refunded", intent_out->currency, &intent_out->refunded);
     intent_out->refunded = -1;
     return json_type(charge) == JSON_STRING;
 }
@@ -182,9 +183,9 @@ bool stripe_charge_read(const struct json_value *object, struct stripe_charge *c
         !read_link(object, "payment_intent", &charge_out->intent_id) ||
         !read_order_id(object, &charge_out->order_id) ||
         !read_currency(object, charge_out->currency) ||
-        !read_amount(object, "amount", &charge_out->amount) ||
-        !read_amount(object, "amount_captured", &charge_out->captured) ||
-        !read_amount(object, "amount_refunded", &charge_out->refunded))
+        !read_amount(object, "amount", charge_out->currency, &charge_out->amount) ||
+        !read_amount(object, "amount_captured", charge_out->currency, &charge_out->captured) ||
+        !read_amount(object, "amount_refunded", charge_out->currency, &charge_out->refunded))
         return false;
     captured = member(object, "captured");
     if (captured == NULL || json_type(captured) != JSON_BOOLEAN)
@@ -213,7 +214,7 @@ bool stripe_refund_read(const struct json_value *object, struct stripe_refund *r
         !read_link(object, "payment_intent", &refund_out->intent_id) ||
         !read_order_id(object, &refund_out->order_id) ||
         !read_currency(object, refund_out->currency) ||
-        !read_amount(object, "amount", &refund_out->amount) ||
+        !read_amount(object, "amount", refund_out->currency, &refund_out->amount) ||
         !stripe_text_read(object, "status", WORD_MAX, true, &status))
         return false;
     while (row < sizeof(rows) / sizeof(rows[0]) && !slice_is(status, rows[row].status))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stripe's objects as we read them: members that are missing, of another type, out of range or not
- * printable make the whole unreadable. Slices live as long as the JSON's memory. Pure.
+ * printable make the whole unreadable. Amounts are in minor units (stripe_amounts.h). Slices live
+ * as long as the JSON's memory. Pure.
  *
  * docs.stripe.com/api: payment_intents/object, charges/object, refunds/object, errors. */
 #ifndef STAMPEDE_STRIPE_OBJECTS_H
