@@ -552,14 +552,18 @@ static void enter(const struct order_turn *turn, const struct order_envelope *en
     static const uint8_t acts[ORDER_CALL_COUNT] = {[ORDER_CALL_FULFIL] = AUDIT_ORDER_FULFILLED,
                                                    [ORDER_CALL_DELIVER] = AUDIT_ORDER_DELIVERED,
                                                    [ORDER_CALL_REFUND] = AUDIT_ORDER_REFUNDED,
-                                                   [ORDER_CALL_CANCEL] = AUDIT_ORDER_CANCELLED};
+                                                   [ORDER_CALL_CANCEL] = AUDIT_ORDER_CANCELLED,
+                                                   [ORDER_CALL_MAIL_RESULT] = AUDIT_MAIL_REPLAYED};
     const struct order_subject *subject = turn->subject;
     const struct order_record *order = &subject->order;
     struct audit_record *entry;
+    char number[ROW_TEXT_LENGTH + 1];
     uint8_t name[16];
 
     if (acts[envelope->call] == 0 || !origin_is_staff(&envelope->origin))
         return;
+    if (envelope->call == ORDER_CALL_MAIL_RESULT && subject->body->person.key_length == 0)
+        return; /* it went with the person */
     for (unsigned i = 0; i < 8; i++) {
         name[i] = (uint8_t)(subject->sequence >> (56 - 8 * i));
         name[8 + i] = (uint8_t)((uint64_t)order->created_wall_ms >> (56 - 8 * i));
@@ -568,6 +572,11 @@ static void enter(const struct order_turn *turn, const struct order_envelope *en
                       (enum audit_act)acts[envelope->call], AUDIT_OF_ORDER, name, sizeof(name));
     if (envelope->call == ORDER_CALL_REFUND) {
         audit_set_number(&entry->after, order->refunds[order->refund_count - 1].amount_minor);
+        return;
+    }
+    if (envelope->call == ORDER_CALL_MAIL_RESULT) {
+        row_number_format(order_mail_number(envelope->mail_occasion), number);
+        audit_set_word(&entry->after, number);
         return;
     }
     audit_set_word(&entry->before, order_status_name(before));
