@@ -205,7 +205,9 @@
     X(165, LIVE_ORDER_NOT_FORGOTTEN, "an order that lives at an erasure keeps its person")         \
     X(166, CHECKOUT_FORGOTTEN_EARLY, "a checkout's key is forgotten while it may be repeated")     \
     X(167, ORDER_KEYS_NOT_WRAPPED, "a rotation of the vault's key skips orders' persons")          \
-    X(168, RESTOCK_KEY_FORGOTTEN, "a restocking that is repeated puts the units back again")
+    X(168, RESTOCK_KEY_FORGOTTEN, "a restocking that is repeated puts the units back again")       \
+    X(185, SOLD_OUT_WHILE_HELD, "a SKU is told as sold out while some units are only held")        \
+    X(186, SOLD_OUT_UNTOLD, "nobody is told that a SKU is sold out")
 
 enum mutant {
     MUTANT_NONE,

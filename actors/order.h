@@ -32,6 +32,7 @@
 #define STAMPEDE_ORDER_H
 
 #include "effects.h"
+#include "event_out.h"
 #include "events.h"
 #include "order_state.h"
 
@@ -156,14 +157,6 @@ struct order_subject {
     uint32_t refusals;                   /* of them, of the line that is put back */
     int64_t retry_boot_ms;               /* the step again, not before; 0: at once */
     int64_t expires_boot_ms;             /* order.expires_wall_ms, by the clock nobody sets */
-};
-
-/* Numbers that are given once. Up to `floor` they are taken from what is durable: after a restart
- * it goes on from there. Events are numbered without gaps (but for a restored store's jump), so
- * that one that is missing is noticed: their floor moves with each. */
-struct order_numbers {
-    uint64_t next;  /* from 1 */
-    uint64_t floor; /* exclusive */
 };
 
 enum { ORDER_NUMBERS_STEP = 256 };

@@ -98,7 +98,7 @@ static enum outcome create(struct order_turn *turn, struct order_envelope *envel
 
     assert(order->status == ORDER_NONE && envelope->body.line_count >= 1);
     *order = envelope->order;
-    subject->sequence = order_take_number(turn, turn->context->orders, FLOOR_ORDERS);
+    subject->sequence = order_take_number(turn);
     order->principal = envelope->who[0];
     subject->alias_count = (uint8_t)(envelope->who_count - 1);
     memcpy(subject->aliases, &envelope->who[1], subject->alias_count * sizeof(subject->aliases[0]));

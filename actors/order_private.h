@@ -33,8 +33,8 @@ void order_begin_refund(const struct order_turn *turn, int64_t amount_minor, uin
 /* The gateway says that so much went back in all. False: that is known. */
 bool order_was_refunded_elsewhere(const struct order_turn *turn, int64_t refunded_minor);
 
-uint64_t order_take_number(const struct order_turn *turn, struct order_numbers *numbers,
-                           enum floor floor);
+/* The next order's. */
+uint64_t order_take_number(const struct order_turn *turn);
 
 /* ---- order_mail.c ---- */
 

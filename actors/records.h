@@ -349,10 +349,13 @@ struct event_in_record {
 
 enum event_effect { EVENT_APPLIED, EVENT_STALE, EVENT_MISMATCHED };
 
+/* The type of an event that is no order's: no unit of a SKU is left, nor only held. */
+enum { EVENT_OUT_SOLD_OUT = 128 };
+
 struct event_out_record {
-    uint8_t type;            /* enum order_status that it came to: order_event_type */
-    uint64_t order;          /* sequence */
-    int64_t created_wall_ms; /* of the order: with it, its ID */
+    uint8_t type;            /* enum order_status that it came to, or the above: event_out_type */
+    uint64_t order;          /* sequence; SOLD_OUT: the SKU's ID */
+    int64_t created_wall_ms; /* of the order: with it, its ID; SOLD_OUT: 0 */
     int64_t wall_ms;
     int64_t amount_minor; /* of a refund */
 };

@@ -133,7 +133,6 @@ void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records
     order_note_changes(shard, slot);
     if (shard->effects.audit_count > 0)
         audit_chain_seal(shard, slot->subject.partition, records_before);
-    events_out_note(shard, slot->subject.partition);
     shard_apply_effects(shard);
     note_attention(shard, slot);
     is_more = !answer_parked(shard, slot);

@@ -152,7 +152,7 @@ static void run_event_in(struct run *run, struct event_in_record *event)
 
 static void run_event_out(struct run *run, struct event_out_record *event)
 {
-    run_status(run, &event->type);
+    run_8(run, &event->type, EVENT_OUT_SOLD_OUT);
     run_64(run, &event->order);
     run_time(run, &event->created_wall_ms);
     run_time(run, &event->wall_ms);
@@ -251,6 +251,8 @@ bool codec_order_is_valid(const struct record *record)
                record->event_in.state < PAYMENT_STATE_COUNT &&
                record->event_in.effect <= EVENT_MISMATCHED && record->event_in.order >= 1;
     case RECORD_EVENT_OUT:
+        if (record->event_out.type == EVENT_OUT_SOLD_OUT)
+            return record->event_out.order <= UINT32_MAX;
         return record->event_out.type < ORDER_STATUS_COUNT && record->event_out.order >= 1;
     default:
         return false;

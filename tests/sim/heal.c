@@ -467,7 +467,8 @@ static void probe_names(struct world *world)
 struct ledger_sums {
     int64_t stock;
     int64_t sold;
-    uint64_t last; /* sequence */
+    uint64_t last;      /* sequence */
+    uint32_t sold_outs; /* sales after which nothing was left */
 };
 
 static void sum_entry(struct ledger_sums *sums, const struct record *record)
@@ -483,6 +484,8 @@ static void sum_entry(struct ledger_sums *sums, const struct record *record)
     sums->stock += stock_signs[record->ledger.entry] * (int64_t)record->ledger.quantity;
     sums->sold += sold_signs[record->ledger.entry] * (int64_t)record->ledger.quantity;
     sums->last = record->sequence;
+    if (record->ledger.entry == LEDGER_SOLD && sums->stock == sums->sold)
+        sums->sold_outs++;
 }
 
 static void on_page(struct journal_read *read)
@@ -521,7 +524,7 @@ static void sum_ledger(struct world *world, uint32_t sku_id, struct ledger_sums 
 }
 
 /* What is stored, added up from the beginning, is what the records in memory say. */
-static void check_ledger(struct world *world)
+static void check_ledger(struct world *world, bool is_all_told)
 {
     for (uint32_t i = 0; i < world->books.sku_count; i++) {
         const struct sku_entry *entry = world_sku_entry(world, i);
@@ -536,6 +539,8 @@ static void check_ledger(struct world *world)
                       "%u",
                       world->books.skus[i].name, (long long)sums.stock, (long long)sums.sold,
                       view.stock, view.sold);
+        if (is_all_told)
+            sim_listeners_check_sold_out(world, entry->sku_id, sums.sold_outs);
     }
 }
 
@@ -592,7 +597,7 @@ void world_heal(struct world *world)
         if (can_be_bought_empty(world, i))
             sell_out(world, i, &next_client);
     let_lapse(world);
-    check_ledger(world);
+    check_ledger(world, false);
     mails_heal(world, settle);
     order_mails_heal(world, settle);
     coupons_heal(world, settle);
@@ -609,7 +614,7 @@ void world_heal(struct world *world)
     coupons_check_end(world, settle);
     world_plant(world, settle);
     drain(world);
-    check_ledger(world);
+    check_ledger(world, true);
     shop_check(world);
     mails_check_end(world);
     world_retain(world, settle);

@@ -173,6 +173,8 @@
     X(RACE_WON, "and was confirmed")                                                               \
     X(RACE_LOST, "and was not, and the money went back")                                           \
     X(EVENTS_TOLD, "events were told to a consumer")                                               \
+    X(SOLD_OUT_TOLD, "a SKU was told as sold out")                                                 \
+    X(SOLD_OUT_AGAIN, "a SKU was sold out again after it was restocked, and told so")              \
     X(EVENT_OUT_AGAIN, "an event was told again")                                                  \
     X(EVENTS_DONE_IN_PART, "a consumer was done with a part of a batch")                           \
     X(LISTENER_BUSY, "a consumer was busy")                                                        \

@@ -167,6 +167,10 @@ static inline void random_order_event(random_source source, uint64_t *seed, stru
     record->event_out.created_wall_ms = random_time(source, seed);
     record->event_out.wall_ms = random_time(source, seed);
     record->event_out.amount_minor = random_money(source, seed);
+    if (random_below(source, seed, 8) == 0) {
+        record->event_out.type = EVENT_OUT_SOLD_OUT;
+        record->event_out.order &= UINT32_MAX;
+    }
 }
 
 /* Into a zeroed record whose kind is set. */
