@@ -73,7 +73,8 @@ struct moment;
     X(ORDER_REFUNDED, "order_refunded")   /* asked for; after: the amount in minor units */        \
     X(ORDER_CANCELLED, "order_cancelled") /* asked for; before: its status */                      \
     X(WEBHOOK_REPLAYED, "webhook_replayed")                                                        \
-    X(ENDPOINT_TESTED, "endpoint_tested")
+    X(ENDPOINT_TESTED, "endpoint_tested")                                                          \
+    X(EVENT_REPLAYED, "event_replayed") /* a gateway's: its effect when it came, and now */
 
 enum audit_act {
 #define X(name, text) AUDIT_##name,

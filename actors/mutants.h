@@ -207,7 +207,8 @@
     X(167, ORDER_KEYS_NOT_WRAPPED, "a rotation of the vault's key skips orders' persons")          \
     X(168, RESTOCK_KEY_FORGOTTEN, "a restocking that is repeated puts the units back again")       \
     X(185, SOLD_OUT_WHILE_HELD, "a SKU is told as sold out while some units are only held")        \
-    X(186, SOLD_OUT_UNTOLD, "nobody is told that a SKU is sold out")
+    X(186, SOLD_OUT_UNTOLD, "nobody is told that a SKU is sold out")                               \
+    X(187, EVENT_REPLAYED_TWICE, "a gateway's event that had its effect has it again for staff")
 
 enum mutant {
     MUTANT_NONE,

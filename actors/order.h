@@ -52,7 +52,8 @@
                */                                                                                  \
     X(REWRAP) /* `person.key`, if it is `old_key` still; STALE */                                  \
     X(KEY_FORGET) /* its checkout's, if it is past and older than ORDER_KEY_KEPT_S; else STALE */  \
-    X(EVENT_FORGET) /* the entry of `event`, whose order need not be there any more */
+    X(EVENT_FORGET) /* the entry of `event`, whose order need not be there any more */             \
+    X(EVENT_REPLAY) /* the stored event of `event_place` once more, unless it had its effect */
 
 enum order_call {
 #define X(name) ORDER_CALL_##name,
@@ -75,6 +76,7 @@ struct payment_event {
     int64_t refunded_minor; /* of the payment in all; 0: it tells of no refund */
     uint8_t refund_failed;  /* it tells that one did */
     uint8_t effect;         /* enum event_effect: the answer's, unless it is replayed */
+    int64_t wall_ms;        /* when it came; the answer's, likewise */
 };
 
 /* The key that a refund is known by: of the hashes of its Idempotency-Key and of its body. The same
@@ -117,7 +119,7 @@ struct order_envelope {
     uint32_t quantities[RESERVATION_LINES_MAX];
     uint64_t refund_key;              /* of the Idempotency-Key and the body: order_refund_key */
     uint8_t old_key[WRAPPED_KEY_MAX]; /* REWRAP: of person.key_length bytes */
-    struct record_place event_place;  /* EVENT_FORGET */
+    struct record_place event_place;  /* EVENT_FORGET, EVENT_REPLAY */
     char reason[REFUND_REASON_MAX + 1];
     uint8_t restock;
 

@@ -313,30 +313,57 @@ static enum event_effect apply_event(const struct order_turn *turn,
     }
 }
 
-enum outcome order_take_event(const struct order_turn *turn, struct payment_event *event)
+static void store_event(const struct order_turn *turn, const struct payment_event *event)
 {
-    struct order_subject *subject = turn->subject;
+    const struct order_subject *subject = turn->subject;
     struct record_place place = event_in_place(event, subject->partition);
-    enum event_effect effect;
-    struct record *record;
+    struct record *record =
+        effects_record(turn->effects, RECORD_EVENT_IN, subject->partition, 0, 0);
+    struct event_in_record *stored = &record->event_in;
 
-    if (turn->context->event_is_known && !MUTANT(EVENT_TWICE))
-        return OUTCOME_OK;
-    effect = apply_event(turn, event);
-    event->effect = (uint8_t)effect;
-    if (effect == EVENT_APPLIED)
-        order_persist(turn);
-    if (MUTANT(INBOX_NOT_RECORDED))
-        return OUTCOME_OK;
-    record = effects_record(turn->effects, RECORD_EVENT_IN, subject->partition, 0, 0);
     record->subject = place.subject;
     record->sequence = place.sequence;
-    memcpy(record->event_in.event_id, event->event_id, sizeof(record->event_in.event_id));
-    record->event_in.provider = event->provider;
-    record->event_in.state = event->state;
-    record->event_in.effect = (uint8_t)effect;
-    record->event_in.order = subject->sequence;
-    record->event_in.wall_ms = turn->moment->wall_ms;
+    memcpy(stored->event_id, event->event_id, sizeof(stored->event_id));
+    stored->provider = event->provider;
+    stored->state = event->state;
+    stored->effect = event->effect;
+    stored->order = subject->sequence;
+    stored->wall_ms = event->wall_ms;
+    memcpy(stored->payment_id, event->payment_id, sizeof(stored->payment_id));
+    memcpy(stored->currency, event->currency, sizeof(stored->currency));
+    stored->amount_minor = event->amount_minor;
+    stored->captured_minor = event->captured_minor;
+    stored->refunded_minor = event->refunded_minor;
+    stored->refund_failed = event->refund_failed;
+}
+
+enum outcome order_take_event(const struct order_turn *turn, struct payment_event *event)
+{
+    if (turn->context->event_is_known && !MUTANT(EVENT_TWICE))
+        return OUTCOME_OK;
+    event->wall_ms = turn->moment->wall_ms;
+    event->effect = (uint8_t)apply_event(turn, event);
+    if (event->effect == EVENT_APPLIED)
+        order_persist(turn);
+    if (!MUTANT(INBOX_NOT_RECORDED))
+        store_event(turn, event);
+    return OUTCOME_OK;
+}
+
+/* One that came before its time, or of a payment that was not known yet, may have its effect now;
+ * what had it has it once. */
+static enum outcome replay_event(const struct order_turn *turn, struct order_envelope *envelope)
+{
+    struct payment_event *event = &envelope->event;
+
+    if (event->effect == EVENT_APPLIED && !MUTANT(EVENT_REPLAYED_TWICE)) {
+        envelope->replayed = 1;
+        return OUTCOME_OK;
+    }
+    event->effect = (uint8_t)apply_event(turn, event);
+    if (event->effect == EVENT_APPLIED)
+        order_persist(turn);
+    store_event(turn, event);
     return OUTCOME_OK;
 }
 
@@ -534,7 +561,7 @@ static bool may_ask(const struct order_subject *subject, const struct order_enve
 {
     if (envelope->id.created_ms != subject->order.created_wall_ms &&
         ((envelope->call != ORDER_CALL_GET && envelope->call != ORDER_CALL_REWRAP &&
-          envelope->call != ORDER_CALL_KEY_FORGET) ||
+          envelope->call != ORDER_CALL_KEY_FORGET && envelope->call != ORDER_CALL_EVENT_REPLAY) ||
          envelope->id.created_ms != 0))
         return false;
     if (envelope->authority == AUTHORITY_STAFF)
@@ -547,13 +574,15 @@ static bool may_ask(const struct order_subject *subject, const struct order_enve
 
 /* Enters in the audit log what staff has just done, if it is something that is entered there. */
 static void enter(const struct order_turn *turn, const struct order_envelope *envelope,
-                  enum order_status before)
+                  enum order_status before, enum event_effect effect_before)
 {
-    static const uint8_t acts[ORDER_CALL_COUNT] = {[ORDER_CALL_FULFIL] = AUDIT_ORDER_FULFILLED,
-                                                   [ORDER_CALL_DELIVER] = AUDIT_ORDER_DELIVERED,
-                                                   [ORDER_CALL_REFUND] = AUDIT_ORDER_REFUNDED,
-                                                   [ORDER_CALL_CANCEL] = AUDIT_ORDER_CANCELLED,
-                                                   [ORDER_CALL_MAIL_RESULT] = AUDIT_MAIL_REPLAYED};
+    static const uint8_t acts[ORDER_CALL_COUNT] = {
+        [ORDER_CALL_FULFIL] = AUDIT_ORDER_FULFILLED,
+        [ORDER_CALL_DELIVER] = AUDIT_ORDER_DELIVERED,
+        [ORDER_CALL_REFUND] = AUDIT_ORDER_REFUNDED,
+        [ORDER_CALL_CANCEL] = AUDIT_ORDER_CANCELLED,
+        [ORDER_CALL_MAIL_RESULT] = AUDIT_MAIL_REPLAYED,
+        [ORDER_CALL_EVENT_REPLAY] = AUDIT_EVENT_REPLAYED};
     const struct order_subject *subject = turn->subject;
     const struct order_record *order = &subject->order;
     struct audit_record *entry;
@@ -579,6 +608,11 @@ static void enter(const struct order_turn *turn, const struct order_envelope *en
         audit_set_word(&entry->after, number);
         return;
     }
+    if (envelope->call == ORDER_CALL_EVENT_REPLAY) {
+        audit_set_word(&entry->before, event_effect_name(effect_before));
+        audit_set_word(&entry->after, event_effect_name((enum event_effect)envelope->event.effect));
+        return;
+    }
     audit_set_word(&entry->before, order_status_name(before));
     if (envelope->call != ORDER_CALL_CANCEL)
         audit_set_word(&entry->after, order_status_name((enum order_status)order->status));
@@ -595,6 +629,8 @@ static enum outcome receive(struct order_turn *turn, struct order_envelope *enve
         return cancel(turn);
     case ORDER_CALL_EVENT:
         return order_take_event(turn, &envelope->event);
+    case ORDER_CALL_EVENT_REPLAY:
+        return replay_event(turn, envelope);
     case ORDER_CALL_FULFIL:
         return fulfil(turn, envelope);
     case ORDER_CALL_DELIVER:
@@ -626,6 +662,7 @@ enum outcome order_receive(struct order_subject *subject, const struct order_con
                               .effects = effects,
                               .was_past = order_is_past(&subject->order)};
     enum order_status before = (enum order_status)subject->order.status;
+    enum event_effect effect_before = (enum event_effect)envelope->event.effect;
     enum outcome outcome;
     size_t used;
 
@@ -636,7 +673,7 @@ enum outcome order_receive(struct order_subject *subject, const struct order_con
     used = effects->records->used;
     outcome = receive(&turn, envelope);
     if (effects->records->used != used)
-        enter(&turn, envelope, before);
+        enter(&turn, envelope, before, effect_before);
     return outcome;
 }
 
