@@ -74,7 +74,8 @@ struct moment;
     X(ORDER_CANCELLED, "order_cancelled") /* asked for; before: its status */                      \
     X(WEBHOOK_REPLAYED, "webhook_replayed")                                                        \
     X(ENDPOINT_TESTED, "endpoint_tested")                                                          \
-    X(ORDER_ACKNOWLEDGED, "order_acknowledged") /* before: the reason to look at it */
+    X(ORDER_ACKNOWLEDGED, "order_acknowledged") /* before: the reason to look at it */             \
+    X(EVENT_REPLAYED, "event_replayed")         /* a gateway's: its effect when it came, and now */
 
 enum audit_act {
 #define X(name, text) AUDIT_##name,

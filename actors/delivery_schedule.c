@@ -18,12 +18,19 @@ const char *delivery_state_name(enum delivery_state state)
     return names[state];
 }
 
+static bool subject_is_valid(const struct delivery_event *event)
+{
+    if (event->type == EVENT_INVENTORY_SOLD_OUT)
+        return event->order <= UINT32_MAX;
+    return event->order >= 1 || event->type == EVENT_ENDPOINT_TEST;
+}
+
 bool delivery_is_valid(const struct delivery_record *delivery)
 {
     const struct delivery_event *event = &delivery->event;
 
     return event->type < EVENT_TYPE_COUNT && event->status < ORDER_STATUS_COUNT &&
-           (event->order >= 1 || event->type == EVENT_ENDPOINT_TEST) && event->amount_minor >= 0 &&
+           subject_is_valid(event) && event->amount_minor >= 0 &&
            delivery->state < DELIVERY_STATE_COUNT && delivery->attempts <= DELIVERY_ATTEMPTS_MAX &&
            delivery->response <= 999 && delivery->reason[DELIVERY_REASON_MAX] == '\0';
 }

@@ -33,7 +33,8 @@ const char *delivery_state_name(enum delivery_state state);
 struct delivery_event {
     uint8_t type;            /* enum event_type */
     uint8_t status;          /* enum order_status that the order came to; a test: 0 */
-    uint64_t order;          /* sequence of the order, in the same partition; a test: 0 */
+    uint64_t order;          /* sequence of the order, in the same partition; a test: 0;
+                                INVENTORY_SOLD_OUT: the SKU's ID */
     int64_t created_wall_ms; /* of the order: with it, its ID */
     int64_t wall_ms;         /* when it happened */
     int64_t amount_minor;    /* of a refund */

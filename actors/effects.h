@@ -72,7 +72,9 @@ struct effects {
     /* What is cached of these principals' sessions is true no more (engine/session_marks.h). */
     uint32_t mark_count;
     struct principal marks[EFFECT_MARKS_MAX];
-    bool erases;          /* a data key was deleted: it is to vanish from every file */
+    bool erases; /* a data key was deleted: it is to vanish from every file */
+    bool tells;  /* an event of `tells_partition` was written (event_out.h) */
+    uint32_t tells_partition;
     uint32_t audit_count; /* entries among the records, whose number and hash are to be added */
     uint32_t mail_count;
     struct mail_effect mails[EFFECT_MAILS_MAX];

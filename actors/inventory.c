@@ -7,11 +7,15 @@
 #include "inventory_private.h"
 
 void inventory_init(struct inventory *inventory, struct inventory_pool *pool,
-                    const struct inventory_options *options, uint32_t partition)
+                    const struct inventory_options *options, struct order_numbers *events,
+                    uint32_t partition)
 {
     assert(options->hold_ttl_ms > 0 && options->hold_cap_ms >= options->hold_ttl_ms);
-    *inventory = (struct inventory){
-        .pool = pool, .options = options, .partition = partition, .next_sequence = 1};
+    *inventory = (struct inventory){.pool = pool,
+                                    .options = options,
+                                    .events = events,
+                                    .partition = partition,
+                                    .next_sequence = 1};
 }
 
 /* ---- replies ---- */

@@ -18,6 +18,7 @@
 #define STAMPEDE_INVENTORY_H
 
 #include "effects.h"
+#include "event_out.h"
 #include "index_table.h"
 
 struct inventory_options {
@@ -62,12 +63,14 @@ uint32_t inventory_pool_kept(const struct inventory_pool *pool);
 struct inventory {
     struct inventory_pool *pool;
     const struct inventory_options *options;
+    struct order_numbers *events; /* of the partition, whose other actors use them too */
     uint32_t partition;
     uint64_t next_sequence;
 };
 
 void inventory_init(struct inventory *inventory, struct inventory_pool *pool,
-                    const struct inventory_options *options, uint32_t partition);
+                    const struct inventory_options *options, struct order_numbers *events,
+                    uint32_t partition);
 
 /* One step. Preconditions: effects empty but for arenas with room for one receive; the message is
  * of a type for partitions and of this partition. The message may be changed (its claim is taken).

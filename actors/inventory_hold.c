@@ -52,6 +52,20 @@ void hold_move(struct inventory *inventory, struct hold *hold, enum hold_state s
 
 /* ---- ending ---- */
 
+/* Once for each passage: before this sale some of it was still held. What is put up for sale again
+ * can be sold out again. A SKU that is written off to the last unit is not sold out. */
+static void tell_if_sold_out(struct inventory *inventory, const struct moment *moment,
+                             const struct sku *sku, struct effects *effects)
+{
+    uint32_t left = sku->stock - sku->sold; /* available, or only held */
+
+    if (MUTANT(SOLD_OUT_WHILE_HELD))
+        left = sku_available(sku);
+    if (left == 0 && !MUTANT(SOLD_OUT_UNTOLD))
+        event_out_add(effects, inventory->events, inventory->partition, moment, EVENT_OUT_SOLD_OUT)
+            ->order = sku->sku_id;
+}
+
 static void sell_line(struct inventory *inventory, const struct moment *moment,
                       const struct hold *hold, struct sku *sku, uint32_t quantity,
                       struct effects *effects)
@@ -65,6 +79,7 @@ static void sell_line(struct inventory *inventory, const struct moment *moment,
     sku_moves(sku, GATE_SHOW, quantity, effects);
     inventory_ledger(inventory, moment, sku, LEDGER_SOLD, quantity, hold->sequence, "converted",
                      effects);
+    tell_if_sold_out(inventory, moment, sku, effects);
     if (row == NULL || pool->products[sku->product].limit_per_customer == 0)
         return;
     row->held -= quantity;

@@ -212,7 +212,10 @@
     /* ---- refunded elsewhere ---- */                                                             \
     X(188, ELSEWHERE_NOT_BOOKED, "an owed refund is asked for, for ever, where a part went back")  \
     X(189, ELSEWHERE_NOT_TOLD, "of what was refunded elsewhere there is no event")                 \
-    X(190, ACKNOWLEDGED_IN_MEMORY, "what staff have acknowledged stands there after a restart")
+    X(190, ACKNOWLEDGED_IN_MEMORY, "what staff have acknowledged stands there after a restart")    \
+    X(185, SOLD_OUT_WHILE_HELD, "a SKU is told as sold out while some units are only held")        \
+    X(186, SOLD_OUT_UNTOLD, "nobody is told that a SKU is sold out")                               \
+    X(187, EVENT_REPLAYED_TWICE, "a gateway's event that had its effect has it again for staff")
 
 enum mutant {
     MUTANT_NONE,

@@ -102,16 +102,15 @@ void order_persist(const struct order_turn *turn)
     record->operation = RECORD_DELETE;
 }
 
-uint64_t order_take_number(const struct order_turn *turn, struct order_numbers *numbers,
-                           enum floor floor)
+uint64_t order_take_number(const struct order_turn *turn)
 {
+    struct order_numbers *numbers = turn->context->orders;
     struct record *record;
 
-    if (numbers->next >= numbers->floor &&
-        !(MUTANT(ORDER_NUMBER_REUSED) && floor == FLOOR_ORDERS)) {
-        numbers->floor = numbers->next + (floor == FLOOR_EVENTS ? 1 : ORDER_NUMBERS_STEP);
+    if (numbers->next >= numbers->floor && !MUTANT(ORDER_NUMBER_REUSED)) {
+        numbers->floor = numbers->next + ORDER_NUMBERS_STEP;
         record = effects_record(turn->effects, RECORD_FLOOR, turn->subject->partition, 0, 0);
-        record->subject = (uint32_t)floor;
+        record->subject = FLOOR_ORDERS;
         record->floor.next_sequence = numbers->floor;
     }
     return numbers->next++;
@@ -120,16 +119,12 @@ uint64_t order_take_number(const struct order_turn *turn, struct order_numbers *
 void order_tell(const struct order_turn *turn, enum order_status what, int64_t amount_minor)
 {
     const struct order_subject *subject = turn->subject;
-    uint64_t number = order_take_number(turn, turn->context->events, FLOOR_EVENTS);
-    struct record *record =
-        effects_record(turn->effects, RECORD_EVENT_OUT, subject->partition, 0, 0);
+    struct event_out_record *event = event_out_add(turn->effects, turn->context->events,
+                                                   subject->partition, turn->moment, (uint8_t)what);
 
-    record->sequence = number;
-    record->event_out.type = (uint8_t)what;
-    record->event_out.order = subject->sequence;
-    record->event_out.created_wall_ms = subject->order.created_wall_ms;
-    record->event_out.wall_ms = turn->moment->wall_ms;
-    record->event_out.amount_minor = amount_minor;
+    event->order = subject->sequence;
+    event->created_wall_ms = subject->order.created_wall_ms;
+    event->amount_minor = amount_minor;
 }
 
 void order_set_status(const struct order_turn *turn, enum order_status status)

@@ -32,6 +32,7 @@
 #define STAMPEDE_ORDER_H
 
 #include "effects.h"
+#include "event_out.h"
 #include "events.h"
 #include "order_state.h"
 
@@ -52,7 +53,8 @@
                */                                                                                  \
     X(REWRAP) /* `person.key`, if it is `old_key` still; STALE */                                  \
     X(KEY_FORGET) /* its checkout's, if it is past and older than ORDER_KEY_KEPT_S; else STALE */  \
-    X(EVENT_FORGET) /* the entry of `event`, whose order need not be there any more */
+    X(EVENT_FORGET) /* the entry of `event`, whose order need not be there any more */             \
+    X(EVENT_REPLAY) /* the stored event of `event_place` once more, unless it had its effect */
 
 enum order_call {
 #define X(name) ORDER_CALL_##name,
@@ -76,6 +78,7 @@ struct payment_event {
     int64_t told_wall_ms;   /* by the gateway's clock; 0: it does not say */
     uint8_t refund_failed;  /* it tells that one did */
     uint8_t effect;         /* enum event_effect: the answer's, unless it is replayed */
+    int64_t wall_ms;        /* when it came; the answer's, likewise */
 };
 
 /* The key that a refund is known by: of the hashes of its Idempotency-Key and of its body. The same
@@ -118,7 +121,7 @@ struct order_envelope {
     uint32_t quantities[RESERVATION_LINES_MAX];
     uint64_t refund_key;              /* of the Idempotency-Key and the body: order_refund_key */
     uint8_t old_key[WRAPPED_KEY_MAX]; /* REWRAP: of person.key_length bytes */
-    struct record_place event_place;  /* EVENT_FORGET */
+    struct record_place event_place;  /* EVENT_FORGET, EVENT_REPLAY */
     char reason[REFUND_REASON_MAX + 1];
     uint8_t restock;
     uint8_t attention; /* ACKNOWLEDGE: enum order_attention, one of them */
@@ -161,14 +164,6 @@ struct order_subject {
     bool is_refused; /* STEP_REFUND's newest try was, without a word of how the payment stands */
     int64_t retry_boot_ms;   /* the step again, not before; 0: at once */
     int64_t expires_boot_ms; /* order.expires_wall_ms, by the clock nobody sets */
-};
-
-/* Numbers that are given once. Up to `floor` they are taken from what is durable: after a restart
- * it goes on from there. Events are numbered without gaps (but for a restored store's jump), so
- * that one that is missing is noticed: their floor moves with each. */
-struct order_numbers {
-    uint64_t next;  /* from 1 */
-    uint64_t floor; /* exclusive */
 };
 
 enum { ORDER_NUMBERS_STEP = 256 };

@@ -98,7 +98,7 @@ static enum outcome create(struct order_turn *turn, struct order_envelope *envel
 
     assert(order->status == ORDER_NONE && envelope->body.line_count >= 1);
     *order = envelope->order;
-    subject->sequence = order_take_number(turn, turn->context->orders, FLOOR_ORDERS);
+    subject->sequence = order_take_number(turn);
     order->principal = envelope->who[0];
     subject->alias_count = MUTANT(ORDER_FORGETS_GUESTS) ? 0 : (uint8_t)(envelope->who_count - 1);
     memcpy(subject->aliases, &envelope->who[1], subject->alias_count * sizeof(subject->aliases[0]));
@@ -317,32 +317,66 @@ static unsigned apply_event(const struct order_turn *turn, const struct payment_
     }
 }
 
+static void store_event(const struct order_turn *turn, const struct payment_event *event)
+{
+    const struct order_subject *subject = turn->subject;
+    struct record_place place = event_in_place(event, subject->partition);
+    struct record *record =
+        effects_record(turn->effects, RECORD_EVENT_IN, subject->partition, 0, 0);
+    struct event_in_record *stored = &record->event_in;
+
+    record->subject = place.subject;
+    record->sequence = place.sequence;
+    memcpy(stored->event_id, event->event_id, sizeof(stored->event_id));
+    stored->provider = event->provider;
+    stored->state = event->state;
+    stored->effect = event->effect;
+    stored->order = subject->sequence;
+    stored->wall_ms = event->wall_ms;
+    memcpy(stored->payment_id, event->payment_id, sizeof(stored->payment_id));
+    memcpy(stored->currency, event->currency, sizeof(stored->currency));
+    stored->amount_minor = event->amount_minor;
+    stored->captured_minor = event->captured_minor;
+    stored->refunded_minor = event->refunded_minor;
+    stored->refund_failed = event->refund_failed;
+}
+
 enum outcome order_take_event(const struct order_turn *turn, struct payment_event *event)
 {
-    struct order_subject *subject = turn->subject;
-    struct record_place place = event_in_place(event, subject->partition);
     unsigned effect;
-    struct record *record;
 
     if (turn->context->event_is_known && !MUTANT(EVENT_TWICE))
         return OUTCOME_OK;
     effect = apply_event(turn, event);
     if (effect == EVENT_EARLY)
         return OUTCOME_OVERLOADED;
+    event->wall_ms = turn->moment->wall_ms;
     event->effect = (uint8_t)effect;
     if (effect == EVENT_APPLIED)
         order_persist(turn);
-    if (MUTANT(INBOX_NOT_RECORDED))
+    if (!MUTANT(INBOX_NOT_RECORDED))
+        store_event(turn, event);
+    return OUTCOME_OK;
+}
+
+/* One that came before its time, or of a payment that was not known yet, may have its effect now;
+ * what had it has it once. */
+static enum outcome replay_event(const struct order_turn *turn, struct order_envelope *envelope)
+{
+    struct payment_event *event = &envelope->event;
+    unsigned effect;
+
+    if (event->effect == EVENT_APPLIED && !MUTANT(EVENT_REPLAYED_TWICE)) {
+        envelope->replayed = 1;
         return OUTCOME_OK;
-    record = effects_record(turn->effects, RECORD_EVENT_IN, subject->partition, 0, 0);
-    record->subject = place.subject;
-    record->sequence = place.sequence;
-    memcpy(record->event_in.event_id, event->event_id, sizeof(record->event_in.event_id));
-    record->event_in.provider = event->provider;
-    record->event_in.state = event->state;
-    record->event_in.effect = (uint8_t)effect;
-    record->event_in.order = subject->sequence;
-    record->event_in.wall_ms = turn->moment->wall_ms;
+    }
+    effect = apply_event(turn, event);
+    if (effect == EVENT_EARLY)
+        return OUTCOME_OVERLOADED;
+    event->effect = (uint8_t)effect;
+    if (effect == EVENT_APPLIED)
+        order_persist(turn);
+    store_event(turn, event);
     return OUTCOME_OK;
 }
 
@@ -558,7 +592,7 @@ static bool may_ask(const struct order_subject *subject, const struct order_enve
 {
     if (envelope->id.created_ms != subject->order.created_wall_ms &&
         ((envelope->call != ORDER_CALL_GET && envelope->call != ORDER_CALL_REWRAP &&
-          envelope->call != ORDER_CALL_KEY_FORGET) ||
+          envelope->call != ORDER_CALL_KEY_FORGET && envelope->call != ORDER_CALL_EVENT_REPLAY) ||
          envelope->id.created_ms != 0))
         return false;
     if (envelope->authority == AUTHORITY_STAFF)
@@ -571,21 +605,26 @@ static bool may_ask(const struct order_subject *subject, const struct order_enve
 
 /* Enters in the audit log what staff has just done, if it is something that is entered there. */
 static void enter(const struct order_turn *turn, const struct order_envelope *envelope,
-                  enum order_status before)
+                  enum order_status before, enum event_effect effect_before)
 {
-    static const uint8_t acts[ORDER_CALL_COUNT] = {[ORDER_CALL_FULFIL] = AUDIT_ORDER_FULFILLED,
-                                                   [ORDER_CALL_DELIVER] = AUDIT_ORDER_DELIVERED,
-                                                   [ORDER_CALL_REFUND] = AUDIT_ORDER_REFUNDED,
-                                                   [ORDER_CALL_CANCEL] = AUDIT_ORDER_CANCELLED,
-                                                   [ORDER_CALL_ACKNOWLEDGE] =
-                                                       AUDIT_ORDER_ACKNOWLEDGED};
+    static const uint8_t acts[ORDER_CALL_COUNT] = {
+        [ORDER_CALL_FULFIL] = AUDIT_ORDER_FULFILLED,
+        [ORDER_CALL_DELIVER] = AUDIT_ORDER_DELIVERED,
+        [ORDER_CALL_REFUND] = AUDIT_ORDER_REFUNDED,
+        [ORDER_CALL_CANCEL] = AUDIT_ORDER_CANCELLED,
+        [ORDER_CALL_ACKNOWLEDGE] = AUDIT_ORDER_ACKNOWLEDGED,
+        [ORDER_CALL_MAIL_RESULT] = AUDIT_MAIL_REPLAYED,
+        [ORDER_CALL_EVENT_REPLAY] = AUDIT_EVENT_REPLAYED};
     const struct order_subject *subject = turn->subject;
     const struct order_record *order = &subject->order;
     struct audit_record *entry;
+    char number[ROW_TEXT_LENGTH + 1];
     uint8_t name[16];
 
     if (acts[envelope->call] == 0 || !origin_is_staff(&envelope->origin))
         return;
+    if (envelope->call == ORDER_CALL_MAIL_RESULT && subject->body->person.key_length == 0)
+        return; /* it went with the person */
     for (unsigned i = 0; i < 8; i++) {
         name[i] = (uint8_t)(subject->sequence >> (56 - 8 * i));
         name[8 + i] = (uint8_t)((uint64_t)order->created_wall_ms >> (56 - 8 * i));
@@ -599,6 +638,16 @@ static void enter(const struct order_turn *turn, const struct order_envelope *en
     if (envelope->call == ORDER_CALL_ACKNOWLEDGE) {
         audit_set_word(&entry->before,
                        order_attention_name((enum order_attention)envelope->attention));
+        return;
+    }
+    if (envelope->call == ORDER_CALL_MAIL_RESULT) {
+        row_number_format(order_mail_number(envelope->mail_occasion), number);
+        audit_set_word(&entry->after, number);
+        return;
+    }
+    if (envelope->call == ORDER_CALL_EVENT_REPLAY) {
+        audit_set_word(&entry->before, event_effect_name(effect_before));
+        audit_set_word(&entry->after, event_effect_name((enum event_effect)envelope->event.effect));
         return;
     }
     audit_set_word(&entry->before, order_status_name(before));
@@ -617,6 +666,8 @@ static enum outcome receive(struct order_turn *turn, struct order_envelope *enve
         return cancel(turn);
     case ORDER_CALL_EVENT:
         return order_take_event(turn, &envelope->event);
+    case ORDER_CALL_EVENT_REPLAY:
+        return replay_event(turn, envelope);
     case ORDER_CALL_FULFIL:
         return fulfil(turn, envelope);
     case ORDER_CALL_DELIVER:
@@ -650,6 +701,7 @@ enum outcome order_receive(struct order_subject *subject, const struct order_con
                               .effects = effects,
                               .was_past = order_is_past(&subject->order)};
     enum order_status before = (enum order_status)subject->order.status;
+    enum event_effect effect_before = (enum event_effect)envelope->event.effect;
     enum outcome outcome;
     size_t used;
 
@@ -660,7 +712,7 @@ enum outcome order_receive(struct order_subject *subject, const struct order_con
     used = effects->records->used;
     outcome = receive(&turn, envelope);
     if (effects->records->used != used)
-        enter(&turn, envelope, before);
+        enter(&turn, envelope, before, effect_before);
     return outcome;
 }
 

@@ -60,6 +60,14 @@ const char *payment_provider_name(enum payment_provider provider)
     return names[provider];
 }
 
+const char *event_effect_name(enum event_effect effect)
+{
+    static const char *const names[] = {
+        [EVENT_APPLIED] = "applied", [EVENT_STALE] = "stale", [EVENT_MISMATCHED] = "mismatched"};
+
+    return names[effect];
+}
+
 enum event_type order_event_type(enum order_status status)
 {
     static const uint8_t types[ORDER_STATUS_COUNT] = {

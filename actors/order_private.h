@@ -33,8 +33,8 @@ void order_try_later(const struct order_turn *turn, uint32_t retry_after_s);
 void order_try_later_within(const struct order_turn *turn, int64_t delay_ms_max,
                             uint32_t retry_after_s);
 
-uint64_t order_take_number(const struct order_turn *turn, struct order_numbers *numbers,
-                           enum floor floor);
+/* The next order's. */
+uint64_t order_take_number(const struct order_turn *turn);
 
 /* ---- order_refund.c ---- */
 

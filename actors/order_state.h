@@ -137,6 +137,17 @@ static inline uint32_t order_mail_occasion(enum order_mail_kind kind, unsigned r
     return (uint32_t)kind | refund << 8;
 }
 
+/* The same as a mail's number, which is never 0, for those to whom mails are numbered; and back. */
+static inline uint64_t order_mail_number(uint32_t occasion)
+{
+    return (uint64_t)occasion + 1;
+}
+
+static inline uint32_t order_mail_occasion_of(uint64_t number)
+{
+    return (uint32_t)(number - 1);
+}
+
 enum refund_state { REFUND_ASKED, REFUND_DONE, REFUND_REFUSED };
 
 struct order_refund {

@@ -345,14 +345,25 @@ struct event_in_record {
     uint8_t effect; /* enum event_effect */
     uint64_t order; /* sequence */
     int64_t wall_ms;
+    /* The rest of what it told (struct payment_event): for who takes it in once more. */
+    char payment_id[PAYMENT_ID_MAX + 1];
+    char currency[4];
+    int64_t amount_minor;
+    int64_t captured_minor;
+    int64_t refunded_minor;
+    uint8_t refund_failed;
 };
 
 enum event_effect { EVENT_APPLIED, EVENT_STALE, EVENT_MISMATCHED };
+const char *event_effect_name(enum event_effect effect);
+
+/* The type of an event that is no order's: no unit of a SKU is left, nor only held. */
+enum { EVENT_OUT_SOLD_OUT = 128 };
 
 struct event_out_record {
-    uint8_t type;            /* enum order_status that it came to: order_event_type */
-    uint64_t order;          /* sequence */
-    int64_t created_wall_ms; /* of the order: with it, its ID */
+    uint8_t type;            /* enum order_status that it came to, or the above: event_out_type */
+    uint64_t order;          /* sequence; SOLD_OUT: the SKU's ID */
+    int64_t created_wall_ms; /* of the order: with it, its ID; SOLD_OUT: 0 */
     int64_t wall_ms;
     int64_t amount_minor; /* of a refund */
 };

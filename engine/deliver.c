@@ -75,6 +75,10 @@ void shard_apply_effects(struct shard *shard)
     for (uint32_t i = 0; i < effects->mail_count; i++)
         mails_apply(shard, &effects->mails[i]);
     effects->mail_count = 0;
+    if (effects->tells) {
+        events_out_note(shard, effects->tells_partition);
+        effects->tells = false;
+    }
     if (effects->erases) {
         shard->open->erases = true;
         effects->erases = false;

@@ -82,9 +82,14 @@ static void take_row(struct event_out *event, const struct record *record)
                   .sequence = row->order,
                   .partition = record->partition},
         .amount_minor = row->amount_minor,
-        .type = (uint8_t)order_event_type((enum order_status)row->type),
+        .type = (uint8_t)event_out_type(row->type),
         .status = row->type,
     };
+    if (event->type != EVENT_INVENTORY_SOLD_OUT)
+        return;
+    event->sku_id = (uint32_t)row->order;
+    event->order.sequence = 0;
+    event->status = ORDER_NONE;
 }
 
 static void take_rows(struct event_slot *slot)
@@ -218,7 +223,8 @@ static void go_on(struct shard *shard, struct event_slot *slot)
     }
     while (slot->asked < slot->batch.count && events->asks < EVENT_ASKS_MAX &&
            2 * shard->in_flight <= shard->engine->options.requests_max) { /* shoppers go first */
-        if (slot->batch.events[slot->asked].content == NULL) {
+        if (slot->batch.events[slot->asked].content == NULL &&
+            slot->batch.events[slot->asked].order.sequence != 0) {
             if (!ask_for_order(shard, slot, slot->asked))
                 break;
             slot->answers++;

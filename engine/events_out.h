@@ -112,8 +112,8 @@ bool events_out_restore(struct shard *shard, const struct record *record);
 /* When all records are there. */
 void events_out_begin(struct shard *shard);
 
-/* An order of this partition had its turn, with the open batch: if it told something, that is for
- * the consumers when the batch is durable. */
+/* With the open batch an actor told something of this partition: that is for the consumers when the
+ * batch is durable. */
 void events_out_note(struct shard *shard, uint32_t partition);
 /* In each turn, after the batches that came back. */
 void events_out_step(struct shard *shard);

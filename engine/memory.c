@@ -214,7 +214,7 @@ static void lay_out(struct carver *carver, struct engine *engine)
         lay_out_shard(carver, engine, i);
     for (uint32_t i = 0; i < options->partitions && carver->base != NULL; i++) {
         inventory_init(&inventories[i], shards[engine_shard_of(engine, i)]->pool,
-                       &engine->inventory_options, i);
+                       &engine->inventory_options, &event_numbers[i], i);
         next_account[i] = 1;
         order_numbers[i] = (struct order_numbers){.next = 1};
         event_numbers[i] = (struct order_numbers){.next = 1};

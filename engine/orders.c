@@ -133,7 +133,6 @@ void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records
     order_note_changes(shard, slot);
     if (shard->effects.audit_count > 0)
         audit_chain_seal(shard, slot->subject.partition, records_before);
-    events_out_note(shard, slot->subject.partition);
     shard_apply_effects(shard);
     note_attention(shard, slot);
     is_more = !answer_parked(shard, slot);
@@ -218,6 +217,15 @@ static bool mail_is_away(const struct shard *shard, const struct order_envelope 
            !mails_may_replay_order(shard, envelope);
 }
 
+/* Of an event that is taken in once more all that is known is its record: that must be the newest.
+ */
+static bool is_behind(const struct shard *shard, const struct order_slot *slot,
+                      const struct order_envelope *envelope)
+{
+    return slot->write_serial > envelope->looked_serial ||
+           shard->orders.left_serial > envelope->looked_serial;
+}
+
 static void serve(struct shard *shard, struct order_slot *slot, struct order_envelope *envelope)
 {
     if (envelope->call == ORDER_CALL_CREATE && slot->subject.order.status == ORDER_NONE) {
@@ -231,6 +239,10 @@ static void serve(struct shard *shard, struct order_slot *slot, struct order_env
             look_up_event(shard, envelope);
             return;
         }
+    }
+    if (envelope->call == ORDER_CALL_EVENT_REPLAY && is_behind(shard, slot, envelope)) {
+        look_up_event(shard, envelope);
+        return;
     }
     struct order_context context = order_context_of(shard, &slot->subject);
     uint32_t records_before = shard->effects.records->used;
@@ -445,8 +457,11 @@ static void look_up(struct shard *shard, struct order_envelope *envelope, enum r
 
 static void look_up_event(struct shard *shard, struct order_envelope *envelope)
 {
-    struct record_place place = event_in_place(&envelope->event, envelope->partition);
+    struct record_place place = envelope->event_place;
 
+    if (envelope->call == ORDER_CALL_EVENT)
+        place = event_in_place(&envelope->event, envelope->partition);
+    place.partition = envelope->partition;
     look_up(shard, envelope, RECORD_EVENT_IN, &place);
 }
 
@@ -510,6 +525,24 @@ static bool is_known_event(const struct order_envelope *envelope, const struct r
            strcmp(record->event_in.event_id, envelope->event.event_id) == 0;
 }
 
+static void take_stored_event(struct order_envelope *envelope, const struct record *record)
+{
+    const struct event_in_record *stored = &record->event_in;
+
+    envelope->id = (struct reservation_id){.sequence = stored->order};
+    envelope->event = (struct payment_event){.provider = stored->provider,
+                                             .state = stored->state,
+                                             .amount_minor = stored->amount_minor,
+                                             .captured_minor = stored->captured_minor,
+                                             .refunded_minor = stored->refunded_minor,
+                                             .refund_failed = stored->refund_failed,
+                                             .effect = stored->effect,
+                                             .wall_ms = stored->wall_ms};
+    memcpy(envelope->event.event_id, stored->event_id, sizeof(stored->event_id));
+    memcpy(envelope->event.payment_id, stored->payment_id, sizeof(stored->payment_id));
+    memcpy(envelope->event.currency, stored->currency, sizeof(stored->currency));
+}
+
 static void serve_lookup(struct shard *shard, struct order_lookup *lookup)
 {
     struct order_envelope *envelope = lookup->envelope;
@@ -522,6 +555,11 @@ static void serve_lookup(struct shard *shard, struct order_lookup *lookup)
         refuse(shard, envelope, OUTCOME_OVERLOADED);
     } else if (envelope->call == ORDER_CALL_EVENT) {
         envelope->replayed = read->count == 1 && is_known_event(envelope, record);
+        serve_by_sequence(shard, envelope);
+    } else if (envelope->call == ORDER_CALL_EVENT_REPLAY && read->count == 0) {
+        refuse(shard, envelope, OUTCOME_NOT_FOUND);
+    } else if (envelope->call == ORDER_CALL_EVENT_REPLAY) {
+        take_stored_event(envelope, record);
         serve_by_sequence(shard, envelope);
     } else {
         slot = order_slot_find_key(shard, envelope->partition, &envelope->order.key);
@@ -574,7 +612,7 @@ void orders_deliver(struct shard *shard, struct message *message)
     envelope->shard = message->shard;
     envelope->partition = message->partition;
     envelope->deadline_boot_ms = message->deadline_boot_ms;
-    if (envelope->call == ORDER_CALL_EVENT) {
+    if (envelope->call == ORDER_CALL_EVENT || envelope->call == ORDER_CALL_EVENT_REPLAY) {
         look_up_event(shard, envelope);
         return;
     }

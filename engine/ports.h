@@ -272,10 +272,11 @@ enum { EVENTS_PER_BATCH_MAX = 64 };
 struct event_out {
     uint64_t sequence;           /* in its partition; grows by one from event to event */
     int64_t wall_ms;             /* when it happened */
-    struct reservation_id order; /* what it happened to */
+    struct reservation_id order; /* what it happened to; of none: sequence 0 */
+    uint32_t sku_id;             /* INVENTORY_SOLD_OUT: what it happened to */
     int64_t amount_minor;        /* ORDER_REFUNDED: of this refund */
     uint8_t type;                /* enum event_type */
-    uint8_t status;              /* enum order_status that the order came to by it */
+    uint8_t status;              /* enum order_status that the order came to by it, or NONE */
     /* The order as it is by now (the answer of ORDER_CALL_GET), where the consumer wants it and
      * there is one: what came to nothing is forgotten. Holds what is private, sealed. The engine's;
      * may be written to until `done`. NULL: none. */

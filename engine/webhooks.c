@@ -205,6 +205,8 @@ static bool record_event(struct shard *shard, uint32_t partition, const struct e
                                   .wall_ms = event->wall_ms,
                                   .amount_minor = event->amount_minor};
 
+    if (event->type == EVENT_INVENTORY_SOLD_OUT)
+        told.order = event->sku_id;
     for (uint32_t i = 0; i < view->endpoint_count; i++)
         if (wants(&view->endpoints[i], event) &&
             !deliveries_add(&step, partition, event->sequence, view->endpoints[i].common.number,

@@ -73,6 +73,12 @@ static void check_event(struct scanned *scanned, const struct record *record)
     if (record->sequence >= scanned->events_next)
         check_broken(check, DELIVERY_FORMAT " is of an event whose number was not given yet",
                      record->sequence, scanned->partition, record->subject);
+    if (event->type == EVENT_INVENTORY_SOLD_OUT) {
+        if (sku_id_partition((uint32_t)event->order) != scanned->partition)
+            check_broken(check, DELIVERY_FORMAT " is of a SKU of another partition",
+                         record->sequence, scanned->partition, record->subject);
+        return;
+    }
     /* One that came to nothing before it began is not there. */
     if (event->order >= check->order_floors[scanned->partition])
         check_broken(check, DELIVERY_FORMAT " is of an order that never was", record->sequence,

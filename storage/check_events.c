@@ -48,7 +48,13 @@ static bool visit_event(void *arg, const struct record *record)
         check_broken(
             check, "event %" PRIu64 " of partition %" PRIu32 " has a number that was not given yet",
             record->sequence, scanned->partition);
-    if (record->event_out.order >= check->order_floors[scanned->partition])
+    if (record->event_out.type == EVENT_OUT_SOLD_OUT) {
+        if (sku_id_partition((uint32_t)record->event_out.order) != scanned->partition)
+            check_broken(check,
+                         "event %" PRIu64 " of partition %" PRIu32
+                         " names a SKU of another partition",
+                         record->sequence, scanned->partition);
+    } else if (record->event_out.order >= check->order_floors[scanned->partition])
         check_broken(check,
                      "event %" PRIu64 " of partition %" PRIu32 " names an order that never was",
                      record->sequence, scanned->partition);

@@ -140,6 +140,15 @@ static void run_mail(struct run *run, struct order_mail_record *mail)
     run_text(run, mail->reason, sizeof(mail->reason));
 }
 
+/* An amount as the gateway told it, or did not: any number. */
+static void run_told(struct run *run, int64_t *field)
+{
+    uint64_t bits = (uint64_t)*field;
+
+    run_64(run, &bits);
+    *field = (int64_t)bits;
+}
+
 static void run_event_in(struct run *run, struct event_in_record *event)
 {
     run_text(run, event->event_id, sizeof(event->event_id));
@@ -148,11 +157,17 @@ static void run_event_in(struct run *run, struct event_in_record *event)
     run_8(run, &event->effect, EVENT_MISMATCHED);
     run_64(run, &event->order);
     run_time(run, &event->wall_ms);
+    run_text(run, event->payment_id, sizeof(event->payment_id));
+    run_text(run, event->currency, sizeof(event->currency));
+    run_told(run, &event->amount_minor);
+    run_told(run, &event->captured_minor);
+    run_told(run, &event->refunded_minor);
+    run_8(run, &event->refund_failed, 1);
 }
 
 static void run_event_out(struct run *run, struct event_out_record *event)
 {
-    run_status(run, &event->type);
+    run_8(run, &event->type, EVENT_OUT_SOLD_OUT);
     run_64(run, &event->order);
     run_time(run, &event->created_wall_ms);
     run_time(run, &event->wall_ms);
@@ -251,6 +266,8 @@ bool codec_order_is_valid(const struct record *record)
                record->event_in.state < PAYMENT_STATE_COUNT &&
                record->event_in.effect <= EVENT_MISMATCHED && record->event_in.order >= 1;
     case RECORD_EVENT_OUT:
+        if (record->event_out.type == EVENT_OUT_SOLD_OUT)
+            return record->event_out.order <= UINT32_MAX;
         return record->event_out.type < ORDER_STATUS_COUNT && record->event_out.order >= 1;
     default:
         return false;

@@ -111,15 +111,39 @@ static void write_optional_time(struct writer *writer, int64_t wall_ms)
         write_literal(writer, "null");
 }
 
+/* What it happened to: an order, a SKU, or (a test) nothing. */
+static void write_subject(struct writer *writer, const struct api_shard *shard,
+                          const struct record *record)
+{
+    const struct delivery_event *event = &record->delivery.event;
+    struct reservation_id order = {.created_ms = event->created_wall_ms,
+                                   .sequence = event->order,
+                                   .partition = record->partition};
+    const struct sku_entry *sku = NULL;
+    char id[RESERVATION_ID_LENGTH + 1];
+
+    if (event->type == EVENT_INVENTORY_SOLD_OUT)
+        sku = directory_find_sku_id(shard_directory(shard->shard), (uint32_t)event->order);
+    write_literal(writer, "\",\"order_id\":");
+    if (event->order != 0 && event->type != EVENT_INVENTORY_SOLD_OUT) {
+        order_id_format(&order, &engine_secrets(shard->api->engine)->id_key, id);
+        write_json_string(writer, id, RESERVATION_ID_LENGTH);
+    } else {
+        write_literal(writer, "null");
+    }
+    write_literal(writer, ",\"sku\":");
+    if (sku != NULL)
+        write_json_string(writer, sku->sku, sku->sku_length);
+    else
+        write_literal(writer, "null");
+}
+
 static void write_names(struct writer *writer, const struct hash_key *secret,
                         const struct record *record)
 {
     const struct delivery_event *event = &record->delivery.event;
     struct reservation_id happened = {
         .created_ms = event->wall_ms, .sequence = record->sequence, .partition = record->partition};
-    struct reservation_id order = {.created_ms = event->created_wall_ms,
-                                   .sequence = event->order,
-                                   .partition = record->partition};
     char endpoint[SETTING_ID_LENGTH_MAX + 1];
     char delivery[DELIVERY_ID_LENGTH_MAX + 1];
     char id[RESERVATION_ID_LENGTH + 1];
@@ -135,13 +159,6 @@ static void write_names(struct writer *writer, const struct hash_key *secret,
     write_text(writer, endpoint);
     write_literal(writer, "\",\"type\":\"");
     write_text(writer, event_type_name((enum event_type)event->type));
-    write_literal(writer, "\",\"order_id\":");
-    if (event->order != 0) {
-        order_id_format(&order, secret, id);
-        write_json_string(writer, id, RESERVATION_ID_LENGTH);
-    } else {
-        write_literal(writer, "null");
-    }
 }
 
 static void write_delivery(struct delivery_list *list, const struct record *record)
@@ -153,6 +170,7 @@ static void write_delivery(struct delivery_list *list, const struct record *reco
     if (list->count++ > 0)
         write_byte(writer, ',');
     write_names(writer, &secrets->id_key, record);
+    write_subject(writer, list->flow.shard, record);
     write_literal(writer, ",\"status\":\"");
     write_text(writer, delivery_state_name((enum delivery_state)delivery->state));
     write_literal(writer, "\",\"attempts\":");

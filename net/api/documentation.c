@@ -256,18 +256,15 @@ static bool has_tag(const struct json_value *operation, struct slice tag)
     return false;
 }
 
-static void write_tag(struct page *page, const struct json_value *tag,
-                      const struct json_value *paths)
+/* Those of the tag; of `webhooks` a path is an event's type. */
+static void write_operations(struct page *page, struct slice name, const struct json_value *paths)
 {
     struct json_iterator members;
     const struct json_value *item;
-    struct slice name = text_of(tag, "name");
     struct slice path;
 
-    write_literal(page->html, "<h2>");
-    write_slice(page, name);
-    write_literal(page->html, "</h2>\n");
-    write_prose(page, text_of(tag, "description"));
+    if (paths == NULL || json_type(paths) != JSON_OBJECT)
+        return;
     for (members = json_members(paths); json_next_member(&members, &path, &item);) {
         for (unsigned i = 0; i < METHOD_COUNT; i++) {
             const struct json_value *operation = json_member(item, methods[i]);
@@ -275,6 +272,18 @@ static void write_tag(struct page *page, const struct json_value *tag,
                 write_operation(page, path, methods[i], item, operation);
         }
     }
+}
+
+static void write_tag(struct page *page, const struct json_value *tag)
+{
+    struct slice name = text_of(tag, "name");
+
+    write_literal(page->html, "<h2>");
+    write_slice(page, name);
+    write_literal(page->html, "</h2>\n");
+    write_prose(page, text_of(tag, "description"));
+    write_operations(page, name, json_member(page->document, "paths"));
+    write_operations(page, name, json_member(page->document, "webhooks"));
 }
 
 static bool write_page(struct page *page)
@@ -298,7 +307,7 @@ static bool write_page(struct page *page)
     write_literal(page->html, "<p><a href=\"/openapi.json\">As OpenAPI</a></p>\n");
     struct json_iterator elements = json_elements(tags);
     while (json_next_element(&elements, &tag))
-        write_tag(page, tag, paths);
+        write_tag(page, tag);
     write_literal(page->html, "</html>\n");
     return true;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/event_body.h"
 
+#include <string.h>
+
 #include "api/order_view.h"
 
 void event_id_write(const struct engine *engine, const struct event_out *event,
@@ -45,6 +47,24 @@ static void write_stub(struct writer *writer, const struct engine *engine,
     write_literal(writer, "\"}");
 }
 
+static void write_sku(struct writer *writer, const struct api_shard *shard,
+                      const struct event_out *event)
+{
+    const struct sku_entry *sku =
+        directory_find_sku_id(shard_directory(shard->shard), event->sku_id);
+    const struct product_entry *product = sku == NULL ? NULL : sku->product;
+
+    write_literal(writer, "{\"sku\":");
+    if (product != NULL) { /* none is ever removed */
+        write_json_string(writer, sku->sku, sku->sku_length);
+        write_literal(writer, ",\"product_id\":");
+        write_json_string(writer, product->id, strlen(product->id));
+    } else {
+        write_literal(writer, "null,\"product_id\":null");
+    }
+    write_byte(writer, '}');
+}
+
 void event_body_write(struct writer *writer, struct api_shard *shard, struct event_out *event)
 {
     write_literal(writer, "{\"type\":\"");
@@ -52,7 +72,9 @@ void event_body_write(struct writer *writer, struct api_shard *shard, struct eve
     write_literal(writer, "\",\"timestamp\":");
     write_json_time(writer, event->wall_ms);
     write_literal(writer, ",\"data\":");
-    if (event->content == NULL) {
+    if (event->type == EVENT_INVENTORY_SOLD_OUT) {
+        write_sku(writer, shard, event);
+    } else if (event->content == NULL) {
         write_stub(writer, shard->api->engine, event);
     } else {
         take_back(&event->content->order, event);

@@ -13,8 +13,8 @@ void event_id_write(const struct engine *engine, const struct event_out *event,
 /* Writes `{"type","timestamp","data"}` with the order in `data` (docs/openapi.yaml), without
  * anything private: its status and timeline are as the event left them, the rest is as it stands
  * now. Of an order that came to nothing `data` has its ID and status alone. A refund's event adds
- * `refund`, with its amount. Writes to the event's content: what was told before it is not told
- * otherwise later. The shard's thread. */
+ * `refund`, with its amount. Of a SKU that is sold out `data` names it and its product. Writes to
+ * the event's content: what was told before it is not told otherwise later. The shard's thread. */
 void event_body_write(struct writer *writer, struct api_shard *shard, struct event_out *event);
 
 #endif

@@ -2,6 +2,7 @@
 #include "api/event_feed.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "api/event_body.h"
 #include "outbound/feed.h"
@@ -15,7 +16,7 @@ struct delivery {
     struct writer text;
     struct feed_entry entries[EVENTS_PER_BATCH_MAX];
     char ids[EVENTS_PER_BATCH_MAX][RESERVATION_ID_LENGTH + 1];
-    char orders[EVENTS_PER_BATCH_MAX][RESERVATION_ID_LENGTH + 1];
+    char subjects[EVENTS_PER_BATCH_MAX][SKU_LENGTH_MAX + 1];
 };
 
 /* The feed's thread. */
@@ -32,6 +33,22 @@ static void on_done(struct feed_batch *batch)
 }
 
 _Static_assert(offsetof(struct delivery, batch) == 0, "on_done finds its owner by address");
+
+_Static_assert((int)RESERVATION_ID_LENGTH <= (int)SKU_LENGTH_MAX, "a subject is an order or a SKU");
+
+static void write_subject(const struct api_shard *shard, const struct event_out *event,
+                          char text_out[SKU_LENGTH_MAX + 1])
+{
+    const struct sku_entry *sku;
+
+    if (event->type == EVENT_INVENTORY_SOLD_OUT) {
+        sku = directory_find_sku_id(shard_directory(shard->shard), event->sku_id);
+        if (sku != NULL) /* none is ever removed */
+            memcpy(text_out, sku->sku, sku->sku_length);
+        return;
+    }
+    order_id_format(&event->order, &engine_secrets(shard->api->engine)->id_key, text_out);
+}
 
 /* False without memory. */
 static bool write_entries(struct delivery *delivery, struct api_shard *shard)
@@ -51,12 +68,13 @@ static bool write_entries(struct delivery *delivery, struct api_shard *shard)
         const struct event_out *event = &events->events[i];
 
         event_id_write(engine, event, delivery->ids[i]);
-        order_id_format(&event->order, &engine_secrets(engine)->id_key, delivery->orders[i]);
+        write_subject(shard, event, delivery->subjects[i]);
         delivery->entries[i] =
             (struct feed_entry){.sequence = event->sequence,
                                 .id = delivery->ids[i],
                                 .type = event_type_name((enum event_type)event->type),
-                                .order = delivery->orders[i],
+                                .field = event->type == EVENT_INVENTORY_SOLD_OUT ? "sku" : "order",
+                                .subject = delivery->subjects[i],
                                 .data = delivery->text.start + starts[i]};
     }
     return true;

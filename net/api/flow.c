@@ -52,6 +52,7 @@ void flow_end(struct flow *flow)
     keyed_drop(flow->shard, flow->keyed);
     envelope_wipe(flow->answer);
     envelope_wipe(flow->opened);
+    envelope_free(flow->order);
     if (flow->writer.grows)
         writer_free(&flow->writer);
     password_wipe(flow, sizeof(*flow));
@@ -115,6 +116,43 @@ void flow_call(struct flow *flow, struct account_envelope *envelope, flow_step n
         return;
     pending_cancel(&flow->shard->pending, cookie);
     envelope_wipe(envelope);
+    next(flow, outcome);
+}
+
+static void on_order(struct api_shard *shard, struct http_exchange *exchange,
+                     const struct message *message, void *user)
+{
+    struct flow *flow = user;
+
+    (void)shard;
+    (void)exchange;
+    envelope_free(flow->order);
+    flow->order = message->reply.order;
+    flow->next(flow, (enum outcome)message->reply.outcome);
+}
+
+void flow_ask_order(struct flow *flow, struct order_envelope *envelope, flow_step next)
+{
+    struct command command = {.type = COMMAND_ORDER,
+                              .principal = flow->caller,
+                              .authority = AUTHORITY_STAFF,
+                              .origin = flow->origin,
+                              .order = envelope};
+    enum outcome outcome = OUTCOME_OVERLOADED;
+    struct refusal unused;
+    uint64_t cookie = 0;
+
+    flow->next = next;
+    if (envelope != NULL)
+        cookie = pending_open(&flow->shard->pending, flow->exchange_cookie, on_order, flow);
+    if (cookie != 0) {
+        envelope->authority = AUTHORITY_STAFF;
+        outcome = engine_submit(flow->shard->shard, &command, cookie, &unused);
+        if (outcome == OUTCOME_PENDING)
+            return;
+        pending_cancel(&flow->shard->pending, cookie);
+    }
+    envelope_free(envelope);
     next(flow, outcome);
 }
 

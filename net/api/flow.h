@@ -23,6 +23,14 @@ typedef void (*flow_run)(struct flow *flow);
 
 enum { SECOND_FACTOR_LENGTH_MAX = 40 };
 
+/* A mail that has not gone out. */
+struct mail_name {
+    bool is_of_order;
+    struct principal account; /* whose it is */
+    struct reservation_id order;
+    uint64_t number; /* the account's; or of the order's occasion (order_mail_number); 0: none */
+};
+
 struct flow {
     /* The flow's own. */
     struct api_shard *shard;
@@ -100,9 +108,10 @@ struct flow {
     struct principal last; /* that was looked at */
     uint32_t found_count;
     struct principal found[LIST_PAGE_MAX];
-    uint32_t read_offset; /* in what was read */
-    uint64_t mail;        /* its number; 0: before the first */
+    uint32_t read_offset;  /* in what was read */
+    struct mail_name mail; /* the one in hand, or the last that was */
     int8_t mail_state;
+    struct order_envelope *order; /* the last answer about an order, or NULL */
 };
 
 /* A flow of this call, with the caller's own data; NULL: refused already. */
@@ -120,6 +129,10 @@ void flow_work(struct flow *flow, flow_run run, flow_step next);
 
 /* Asks for the account; a step that is called with OK has `answer` and `key`. */
 void flow_get(struct flow *flow, flow_step next);
+
+/* Asks an order, as staff, then calls `next`; the answer is in `order`. Takes the envelope, whose
+ * `id` is set; NULL: there was no memory. */
+void flow_ask_order(struct flow *flow, struct order_envelope *envelope, flow_step next);
 
 /* The client's exchange, or NULL: it has gone, or was answered. Ask again in each step. */
 struct http_exchange *flow_exchange(const struct flow *flow);

@@ -177,6 +177,8 @@ enum api_key {
     X(POST, "/v1/admin/webhook-endpoints/{id}/test", endpoint_test, STAFF(OWNER), ADMIN,           \
       JSON_OR_EMPTY, OPTIONAL)                                                                     \
     X(GET, "/v1/admin/webhooks/inbox", webhook_inbox, STAFF(HOLDS), ADMIN, NONE, IGNORED)          \
+    X(POST, "/v1/admin/webhooks/inbox/{id}/replay", inbox_replay, STAFF(ORDERS), ADMIN,            \
+      JSON_OR_EMPTY, OPTIONAL)                                                                     \
     X(GET, "/v1/admin/webhooks/deliveries", delivery_list, STAFF(HOLDS), ADMIN, NONE, IGNORED)     \
     X(POST, "/v1/admin/webhooks/deliveries/replay", delivery_replay_all, STAFF(ORDERS), ADMIN,     \
       JSON, OPTIONAL)                                                                              \

@@ -54,8 +54,8 @@ static void write_test(struct writer *writer, const struct engine_delivery *deli
     write_literal(writer, "\"}}");
 }
 
-/* `order`: NULL for a test, and for an order that came to nothing before it began: the event says
- * its ID and status alone. */
+/* `order`: NULL for a test and for what is no order's, and for an order that came to nothing before
+ * it began: the event says its ID and status alone. */
 static void write_body(struct writer *writer, struct api_shard *shard,
                        const struct engine_delivery *delivery, struct order_envelope *order)
 {
@@ -69,6 +69,11 @@ static void write_body(struct writer *writer, struct api_shard *shard,
                               .type = told->type,
                               .status = told->status,
                               .content = order};
+
+    if (told->type == EVENT_INVENTORY_SOLD_OUT) {
+        event.sku_id = (uint32_t)told->order;
+        event.order.sequence = 0;
+    }
 
     if (told->type == EVENT_ENDPOINT_TEST)
         write_test(writer, delivery);
@@ -326,7 +331,8 @@ static void take_delivery(void *user, struct shard *engine_side, struct engine_d
     }
     trip->shard = shard;
     trip->delivery = delivery;
-    if (delivery->event.type == EVENT_ENDPOINT_TEST)
+    if (delivery->event.type == EVENT_ENDPOINT_TEST ||
+        delivery->event.type == EVENT_INVENTORY_SOLD_OUT)
         send_trip(trip, NULL);
     else
         ask_order(trip);

@@ -1,17 +1,87 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Events of payment gateways that were stored, for staff: what each told, and whether it changed
- * its order. In no order of time: they lie by the hash of their IDs. */
+ * its order; and one taken in once more. In no order of time: they lie by the hash of their IDs.
+ *
+ * An entry's ID: `inb_` and where its record lies, as two numbers. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/log.h"
 #include "api/order_flow.h"
 #include "api/request.h"
 
-enum { INBOX_READS_MAX = 20, EFFECT_COUNT = EVENT_MISMATCHED + 1 };
+enum {
+    INBOX_READS_MAX = 20,
+    EFFECT_COUNT = EVENT_MISMATCHED + 1,
+    ID_PREFIX = 4, /* inb_ */
+    INBOX_ID_LENGTH = ID_PREFIX + 2 * ROW_TEXT_LENGTH,
+};
 
-static const char *const effect_names[EFFECT_COUNT] = {
-    [EVENT_APPLIED] = "applied", [EVENT_STALE] = "stale", [EVENT_MISMATCHED] = "mismatched"};
+/* A number is never 0. */
+#define PLACE_BIT    (UINT64_C(1) << 48) /* above partition and subject */
+#define SEQUENCE_BIT (UINT64_C(1) << 40)
+
+/* ---- IDs ---- */
+
+static void format_id(const struct record_place *place, char text_out[INBOX_ID_LENGTH + 1])
+{
+    memcpy(text_out, "inb_", ID_PREFIX);
+    row_number_format(PLACE_BIT | (uint64_t)place->partition << 32 | place->subject,
+                      text_out + ID_PREFIX);
+    row_number_format(SEQUENCE_BIT | place->sequence, text_out + ID_PREFIX + ROW_TEXT_LENGTH);
+}
+
+/* False: it is none. */
+static bool parse_id(const char *text, size_t length, struct record_place *place_out)
+{
+    uint64_t place;
+    uint64_t sequence;
+
+    if (length != INBOX_ID_LENGTH || memcmp(text, "inb_", ID_PREFIX) != 0)
+        return false;
+    place = row_number_parse(text + ID_PREFIX, ROW_TEXT_LENGTH);
+    sequence = row_number_parse(text + ID_PREFIX + ROW_TEXT_LENGTH, ROW_TEXT_LENGTH);
+    *place_out = (struct record_place){.partition = (uint32_t)(place >> 32) & UINT16_MAX,
+                                       .subject = (uint32_t)place,
+                                       .sequence = sequence & (SEQUENCE_BIT - 1)};
+    return place >> 48 == 1 && sequence >> 40 == 1 && place_out->partition < PARTITIONS_MAX;
+}
+
+/* ---- an entry ---- */
+
+/* `order`: as its ID is written; NULL: there is no such order. */
+static void write_entry(struct writer *writer, const struct record_place *place,
+                        const struct event_in_record *event, const char *order)
+{
+    char id[INBOX_ID_LENGTH + 1];
+
+    format_id(place, id);
+    write_literal(writer, "{\"id\":\"");
+    write_text(writer, id);
+    write_literal(writer, "\",\"event_id\":");
+    write_json_string(writer, event->event_id, strlen(event->event_id));
+    write_literal(writer, ",\"provider\":\"");
+    write_text(writer, payment_provider_name((enum payment_provider)event->provider));
+    write_literal(writer, "\",\"order_id\":");
+    if (order != NULL)
+        write_json_string(writer, order, strlen(order));
+    else
+        write_literal(writer, "null");
+    write_literal(writer, ",\"payment_state\":");
+    if (event->state == PAYMENT_NONE)
+        write_literal(writer, "null");
+    else
+        write_json_string(writer, payment_state_name((enum payment_state)event->state),
+                          strlen(payment_state_name((enum payment_state)event->state)));
+    write_literal(writer, ",\"effect\":\"");
+    write_text(writer, event_effect_name((enum event_effect)event->effect));
+    write_literal(writer, "\",\"received_at\":");
+    write_json_time(writer, event->wall_ms);
+    write_byte(writer, '}');
+}
+
+/* ---- the list ---- */
 
 struct inbox {
     struct order_flow flow; /* first */
@@ -99,34 +169,15 @@ static void pass(struct inbox *inbox, const struct record *record)
 static void write_event(struct inbox *inbox, const struct record *record, bool has_order)
 {
     const struct secrets_port *secrets = engine_secrets(inbox->flow.shard->api->engine);
-    const struct event_in_record *event = &record->event_in;
-    struct writer *writer = &inbox->writer;
-    char id[RESERVATION_ID_LENGTH + 1];
+    const struct record_place place = {
+        .partition = record->partition, .subject = record->subject, .sequence = record->sequence};
+    char order[RESERVATION_ID_LENGTH + 1];
 
     if (inbox->count++ > 0)
-        write_byte(writer, ',');
-    write_literal(writer, "{\"id\":");
-    write_json_string(writer, event->event_id, strlen(event->event_id));
-    write_literal(writer, ",\"provider\":\"");
-    write_text(writer, payment_provider_name((enum payment_provider)event->provider));
-    write_literal(writer, "\",\"order_id\":");
-    if (has_order) {
-        order_id_format(&inbox->flow.answer->id, &secrets->id_key, id);
-        write_json_string(writer, id, RESERVATION_ID_LENGTH);
-    } else {
-        write_literal(writer, "null");
-    }
-    write_literal(writer, ",\"payment_state\":");
-    if (event->state == PAYMENT_NONE)
-        write_literal(writer, "null");
-    else
-        write_json_string(writer, payment_state_name((enum payment_state)event->state),
-                          strlen(payment_state_name((enum payment_state)event->state)));
-    write_literal(writer, ",\"effect\":\"");
-    write_text(writer, effect_names[event->effect]);
-    write_literal(writer, "\",\"received_at\":");
-    write_json_time(writer, event->wall_ms);
-    write_byte(writer, '}');
+        write_byte(&inbox->writer, ',');
+    if (has_order)
+        order_id_format(&inbox->flow.answer->id, &secrets->id_key, order);
+    write_entry(&inbox->writer, &place, &record->event_in, has_order ? order : NULL);
 }
 
 static void go_on(struct inbox *inbox);
@@ -235,7 +286,7 @@ static const char *provider_name(int provider)
 
 static const char *effect_name(int effect)
 {
-    return effect_names[effect];
+    return event_effect_name((enum event_effect)effect);
 }
 
 void api_webhook_inbox(struct api_call *call)
@@ -269,4 +320,84 @@ void api_webhook_inbox(struct api_call *call)
     inbox->writer = writer_growing();
     write_literal(&inbox->writer, "{\"data\":[");
     go_on(inbox);
+}
+
+/* ---- once more ---- */
+
+struct inbox_replay {
+    struct order_flow flow; /* first */
+    struct record_place place;
+};
+
+_Static_assert(offsetof(struct inbox_replay, flow) == 0, "a replay is found by its flow");
+
+static void log_replay(const struct order_flow *flow, const char *order)
+{
+    const struct payment_event *event = &flow->answer->event;
+    struct log_line line;
+
+    log_begin(&line, LOG_INFO, "payment_event_replayed",
+              engine_now(flow->shard->api->engine).wall_ms);
+    log_text(&line, "provider", payment_provider_name((enum payment_provider)event->provider));
+    log_text(&line, "event", event->event_id);
+    log_text(&line, "order", order);
+    log_text(&line, "effect", event_effect_name((enum event_effect)event->effect));
+    log_end(&line);
+}
+
+static void replayed(struct order_flow *flow, enum outcome outcome)
+{
+    const struct inbox_replay *replay = (const struct inbox_replay *)(const void *)flow;
+    struct http_exchange *exchange = order_flow_exchange(flow);
+    const struct payment_event *event;
+    struct event_in_record stored = {0};
+    char order[RESERVATION_ID_LENGTH + 1];
+    struct writer writer;
+
+    if (outcome != OUTCOME_OK) {
+        order_flow_refuse(flow, outcome);
+        return;
+    }
+    event = &flow->answer->event;
+    order_id_format(&flow->answer->id, &engine_secrets(flow->shard->api->engine)->id_key, order);
+    if (!flow->answer->replayed)
+        log_replay(flow, order);
+    stored.provider = event->provider;
+    stored.state = event->state;
+    stored.effect = event->effect;
+    stored.wall_ms = event->wall_ms;
+    memcpy(stored.event_id, event->event_id, sizeof(stored.event_id));
+    if (exchange != NULL) {
+        writer = writer_growing();
+        write_entry(&writer, &replay->place, &stored, order);
+        respond_json(exchange, 200, &writer);
+    }
+    order_flow_end(flow);
+}
+
+void api_inbox_replay(struct api_call *call)
+{
+    char text[ID_TEXT_LENGTH_MAX + 1];
+    struct order_envelope *envelope;
+    struct inbox_replay *replay;
+    struct record_place place;
+    size_t length;
+
+    if (!request_path_id(call, text, &length))
+        return;
+    if (!parse_id(text, length, &place)) {
+        respond_outcome(call->exchange, OUTCOME_NOT_FOUND);
+        return;
+    }
+    if (!request_empty_object(call))
+        return;
+    replay = (struct inbox_replay *)(void *)order_flow_start(call, sizeof(*replay));
+    if (replay == NULL)
+        return;
+    replay->place = place;
+    replay->flow.id = (struct reservation_id){.partition = place.partition};
+    envelope = order_flow_envelope(&replay->flow, ORDER_CALL_EVENT_REPLAY);
+    if (envelope != NULL)
+        envelope->event_place = place;
+    order_flow_ask(&replay->flow, envelope, replayed);
 }

@@ -67,8 +67,9 @@ struct feed_entry {
     uint64_t sequence;
     const char *id; /* texts end with 0 */
     const char *type;
-    const char *order;
-    const char *data; /* JSON */
+    const char *field;   /* what it happened to: "order" or "sku", */
+    const char *subject; /* and which */
+    const char *data;    /* JSON */
 };
 
 /* Events of one partition with ascending sequences. The submitter's, who keeps it and all that it

@@ -282,8 +282,8 @@ static int send_entry(struct feed_link *link, const char *key, const char *lengt
     arguments[count++] = entry->id;
     arguments[count++] = "type";
     arguments[count++] = entry->type;
-    arguments[count++] = "order";
-    arguments[count++] = entry->order;
+    arguments[count++] = entry->field;
+    arguments[count++] = entry->subject;
     arguments[count++] = "data";
     arguments[count++] = entry->data;
     assert(count <= ARGUMENTS_MAX);

@@ -75,7 +75,8 @@ class Receiver:
         with self.lock:
             number = sum(entry["path"] == path for entry in self.came)
             entry = {"path": path, "id": headers["webhook-id"], "at": time.monotonic(), "raw": body,
-                     "type": headers["content-type"]}
+                     "type": headers["content-type"],
+                     "headers": {name.lower(): value for name, value in headers.items()}}
             try:
                 entry["signers"] = verify(self.secrets.get(path, []), headers, body)
                 entry["body"] = json.loads(body)

@@ -7,12 +7,13 @@ import json
 import os
 import re
 import subprocess
+import threading
 import time
 import urllib.parse
 import urllib.request
 
 from harness import SETTINGS, Server, fresh_path, new_key, wait_until
-from test_checkout import statuses
+from test_checkout import check_out, purchase, statuses
 from test_orders_admin import PRICE, StaffTest
 
 SECRET, OLD_SECRET = "whsec_of_the_tests", "whsec_of_yesterday"
@@ -122,11 +123,11 @@ class Webhooks(WebhookTest):
         self.becomes(order, "confirmed")
         self.tell(event)
         found = [row for row in self.admin.pages("/v1/admin/webhooks/inbox?provider=stripe&limit=3")
-                 if row["id"] == event["id"]]
+                 if row["event_id"] == event["id"]]
         self.assertEqual([(row["order_id"], row["provider"], row["effect"], row["payment_state"]) for row in found],
                          [(order["id"], "stripe", "applied", "authorised")])
         kept = self.admin.pages("/v1/admin/webhooks/inbox?effect=mismatched")
-        self.assertNotIn(event["id"], [row["id"] for row in kept])
+        self.assertNotIn(event["id"], [row["event_id"] for row in kept])
         text = self.server.anonymous().call("GET", "/metrics").body.decode()
         self.assertRegex(text, r'stampede_webhook_lag_seconds_count{direction="in",kind="stripe"} [1-9]')
 
@@ -264,6 +265,94 @@ class Webhooks(WebhookTest):
         seen = self.see(order)
         self.assertEqual((seen["status"], seen["refunds"][0]["status"]), ("confirmed", "failed"))
         self.assertEqual(self.admin.inventory(sku)["sold"], 1)
+
+
+class Replay(WebhookTest):
+    """Staff have a stored event taken in once more."""
+
+    def entry(self, event, effect):
+        rows = [row for row in self.admin.pages("/v1/admin/webhooks/inbox?provider=stripe")
+                if row["event_id"] == event["id"]]
+        self.assertEqual([row["effect"] for row in rows], [effect])
+        return rows[0]
+
+    def replay(self, row, client=None, **asked):
+        target = f"/v1/admin/webhooks/inbox/{row['id']}/replay"
+        return (client or self.admin).call("POST", target, {}, key=new_key(), **asked)
+
+    def payments(self):
+        return {payment["id"] for payment in self.gateway.call("/_ledger")["payments"]}
+
+    def test_one_that_came_before_its_time_counts_now(self):
+        sku, known = self.admin.create_sku(10), self.payments()
+        self.gateway.call("/_misbehave", timeout=1000, timeout_ms=1500)
+        body = purchase(self.guest.hold(sku), payment={"provider": "stripe"})
+        made = []
+        shopper = threading.Thread(target=lambda: made.append(check_out(self.guest, body, expect=201).json()))
+        shopper.start()
+        try:
+            payment = wait_until(lambda: self.payments() - known, 5, "a payment").pop()
+        finally:
+            self.gateway.call("/_misbehave", none="true")
+        self.gateway.pay(payment)
+        event = self.gateway.event(payment, "payment_intent.amount_capturable_updated")
+        self.tell(event)  # and the shop does not know yet whose payment that is
+        row = self.entry(event, "stale")
+        shopper.join(20)
+        order = made[0]
+        self.assertEqual((order["id"], order["status"]), (row["order_id"], "pending_payment"))
+        self.tell(event)
+        self.assertEqual(self.see(order)["status"], "pending_payment", "again is nothing new")
+        answer = self.replay(row, expect=200).json()
+        self.assertEqual(answer, {**row, "effect": "applied"})
+        self.becomes(order, "confirmed")
+        for _ in range(2):
+            self.assertEqual(self.replay(row, expect=200).json(), answer)
+        self.assertEqual(self.entry(event, "applied"), answer)
+        self.assertEqual(self.audited(order), [("event_replayed", "stale", "applied")])
+        self.assertEqual(self.see(order)["payment"]["captured_minor"], PRICE)
+        self.assertEqual(self.admin.inventory(sku)["sold"], 1)
+        self.assertEqual(self.gateway.call(f"/v1/payment_intents/{payment}")["amount_received"], PRICE)
+
+    def test_what_had_its_effect_has_no_other(self):
+        _, order, event = self.authorised()
+        self.tell(event)
+        self.becomes(order, "confirmed")
+        self.guest.call("POST", f"/v1/orders/{order['id']}/cancel", {}, expect=200)
+        self.becomes(order, "cancelled")
+        row = self.entry(event, "applied")
+        before = self.see(order)
+        self.assertEqual(self.replay(row, expect=200).json(), row)
+        self.server.kill()
+        self.server.start()
+        self.admin = self.server.admin()
+        self.assertEqual(self.replay(row, expect=200).json(), row)
+        self.assertEqual(self.see(order), before)
+        self.assertEqual(self.audited(order), [])
+
+    def test_one_about_other_money_still_does_nothing(self):
+        _, order, event = self.authorised()
+        event["id"] = f"evt_other_{new_key()[:8]}"
+        event["data"]["object"]["currency"] = "usd"
+        self.tell(event)
+        row = self.entry(event, "mismatched")
+        self.assertEqual(self.replay(row, expect=200).json(), row)
+        self.assertEqual(self.see(order)["status"], "pending_payment")
+        self.assertEqual(self.audited(order), [("event_replayed", "mismatched", "mismatched")])
+
+    def test_who_may_and_of_what(self):
+        _, order, event = self.authorised()
+        self.tell(event)
+        self.becomes(order, "confirmed")
+        row = self.entry(event, "applied")
+        for client, status in ((self.guest, 403), (self.server.anonymous(), 401)):
+            self.replay(row, client, expect=status)
+        whole = row["id"]
+        other = whole[:-1] + ("0" if whole[-1] != "0" else "1")
+        for name in (event["id"], "inb_", other, whole[:-1], whole + "0", whole[:4] + "0" * 22, "inb_" + "z" * 22):
+            self.replay({"id": name}, expect=404, code="not_found")
+        target = f"/v1/admin/webhooks/inbox/{whole}/replay"
+        self.admin.call("POST", target, {"now": True}, expect=422, code="validation_failed")
 
 
 class Inbox(WebhookTest):

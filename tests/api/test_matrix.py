@@ -179,6 +179,7 @@ EXPECTED = {
     "endpoint_remove": Expect(NO_CONTENT, kind="endpoint"),
     "endpoint_test": Expect(ACCEPTED, kind="target"),
     "webhook_inbox": Expect(OK),
+    "inbox_replay": Expect(NOT_FOUND, kind="code"),  # no gateway tells anything here
     "delivery_list": Expect(OK),
     "delivery_replay_all": Expect(OK, body=lambda *_: {"since": "2999-01-01T00:00:00Z"}),
     "delivery_replay": Expect(ACCEPTED, kind="delivery"),

@@ -254,6 +254,59 @@ class Delivery(HooksTest):
         self.assertEqual(body["data"]["status"], "partially_refunded")
 
 
+class SoldOut(HooksTest):
+    def told(self, endpoint, sku):
+        return [entry["body"] for entry in self.receiver.at(endpoint["path"]) if entry["body"]["data"]["sku"] == sku]
+
+    def wait(self, endpoint, sku, count):
+        wait_until(lambda: len(self.told(endpoint, sku)) >= count, 15, f"{count} times {sku}")
+        return self.told(endpoint, sku)
+
+    def test_the_sale_of_the_last_unit_is_told_and_told_again_after_a_restock(self):
+        endpoint = self.endpoint(events=["inventory.sold_out"])
+        sku = self.admin.create_sku(2)
+        held = self.guest.hold(sku, 1)
+        order = pay(self.guest, self.order(self.guest, sku), expect=200).json()
+        self.guest.release(held["id"], expect=204)
+        self.assertEqual(self.told(endpoint, sku), [], "what is held may come back")
+        pay(self.guest, self.order(self.guest, sku), expect=200)
+        body = self.wait(endpoint, sku, 1)[0]
+        self.assertEqual(set(body), {"type", "timestamp", "data"})
+        self.assertEqual((body["type"], body["data"]),
+                         ("inventory.sold_out", {"sku": sku, "product_id": sku[:-2].lower()}))
+        problem = self.guest.reserve(sku, expect=409, code="sold_out").json()
+        self.assertTrue(problem["final"])
+        row = self.settled(endpoint, "delivered")[0]
+        self.assertEqual((row["type"], row["order_id"], row["sku"]), ("inventory.sold_out", None, sku))
+        self.admin.call("POST", f"/v1/admin/orders/{order['id']}/refund", {"restock": True, "reason": "test"},
+                        key=new_key(), expect=200)
+        wait_until(lambda: self.admin.inventory(sku)["available"] == 1, 10, "the restock")
+        self.admin.convert(self.guest.hold(sku, 1)["id"], expect=200)
+        self.wait(endpoint, sku, 2)
+        self.assertEqual(len({entry["id"] for entry in self.receiver.at(endpoint["path"])}), 2)
+
+    def test_a_write_off_and_a_restart_tell_nothing(self):
+        endpoint = self.endpoint(events=["inventory.sold_out"])
+        sku, other = self.admin.create_sku(1), self.admin.create_sku(1)
+        self.admin.adjust(sku, delta=-1, reason="broken")
+        self.admin.convert(self.guest.hold(other, 1)["id"], expect=200)
+        self.wait(endpoint, other, 1)
+        self.settled(endpoint, "delivered")
+        time.sleep(1.2)  # until the cursor is recorded
+        self.server.kill()
+        self.server.start()
+        self.admin, self.guest = self.server.admin(), self.server.guest()
+        last = self.admin.create_sku(1)
+        self.admin.convert(self.guest.hold(last, 1)["id"], expect=200)
+        self.wait(endpoint, last, 1)
+        self.assertEqual([len(self.told(endpoint, name)) for name in (sku, other, last)], [0, 1, 1])
+        self.server.stop()
+        checked = self.server.check()
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+        self.server.restart()
+        self.admin = self.server.admin()
+
+
 class Crash(HooksTest):
     schedule = "0,1,1,2,2,3,3,5,5"
     ORDERS = 12

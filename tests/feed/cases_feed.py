@@ -34,6 +34,22 @@ def test_each_event_of_an_orders_life_is_told_once_and_in_order():
     shop.check()
 
 
+def test_a_sku_that_is_sold_out_is_told_by_its_name():
+    with Redis() as redis, Shop(redis.url()) as shop:
+        shop.staff("POST", "/v1/admin/inventory/SHOE/adjust", {"set": 2, "reason": "test"})
+        for _ in range(2):
+            shop.buy()
+        wait_until_told(shop)
+        rows = [fields for stream in redis.streams().values() for _, fields in stream]
+        told = [fields for fields in rows if fields["type"] == "inventory.sold_out"]
+        assert [(fields["sku"], "order" in fields) for fields in told] == [("SHOE", False)], told
+        body = json.loads(told[0]["data"])
+        assert sorted(body) == ["data", "timestamp", "type"] and body["type"] == "inventory.sold_out"
+        assert body["data"] == {"sku": "SHOE", "product_id": "shoe"}
+        assert len(rows) == 5
+    shop.check()
+
+
 def test_a_body_shows_the_order_as_the_event_left_it_and_nothing_private():
     with Redis() as redis, Shop(redis.url()) as shop:
         order, _ = shop.buy()

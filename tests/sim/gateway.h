@@ -86,7 +86,8 @@ struct sim_event {
     bool is_false; /* of another amount or currency */
     bool is_acknowledged;
     bool is_of_nobody; /* there is no such order */
-    uint8_t effect;    /* as first stored */
+    bool is_replayed;  /* staff had it taken in again, perhaps */
+    uint8_t effect;    /* as stored, when it was last answered */
     int64_t wall_ms;
 };
 
@@ -136,6 +137,8 @@ uint32_t sim_events_open(const struct world *world);
 /* The process died. */
 void sim_events_restart(struct world *world);
 void sim_events_answered(struct world *world, uint32_t event, enum outcome outcome);
+void sim_events_replayed(struct world *world, uint32_t event, enum outcome outcome,
+                         const struct order_envelope *answer);
 
 /* ---- the end: gateway_check.c ---- */
 

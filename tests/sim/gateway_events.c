@@ -112,7 +112,12 @@ void sim_events_tell(struct world *world)
                 break;
         }
     }
-    if (index != NONE)
+    if (index == NONE)
+        return;
+    if (any && gateway->events[index].effect != NO_EFFECT &&
+        sim_random_chance(&world->random, 500000))
+        shoppers_replay_event(world, index);
+    else
         shoppers_tell_event(world, index);
 }
 
@@ -125,6 +130,40 @@ static bool is_only_payment(const struct world *world, const struct sim_event *e
         count +=
             memcmp(&world->gateway.payments[i].order, &event->order, sizeof(event->order)) == 0;
     return count == 1;
+}
+
+/* What had its effect keeps it; what had none may have it when it is taken in again. */
+static void check_effect(const struct sim_event *event, const struct event_in_record *stored)
+{
+    bool may_change = event->is_replayed && event->effect != EVENT_APPLIED;
+
+    if (event->effect == NO_EFFECT)
+        return;
+    if (event->wall_ms != stored->wall_ms || (event->effect != stored->effect && !may_change))
+        violation("I3: an event had an effect for the second time");
+}
+
+void sim_events_replayed(struct world *world, uint32_t index, enum outcome outcome,
+                         const struct order_envelope *answer)
+{
+    struct sim_event *event = &world->gateway.events[index];
+    struct record_place place = event_in_place(&event->event, event->order.partition);
+    struct record *record = &world->shoppers.record;
+
+    event->open--;
+    if (outcome != OUTCOME_OK)
+        return;
+    if (!journal_memory_find(world->journal, RECORD_EVENT_IN, place.partition, place.subject,
+                             place.sequence, record) ||
+        record->event_in.order != answer->id.sequence)
+        violation("an event was taken in again that is not stored");
+    if (event->is_false && record->event_in.effect != EVENT_MISMATCHED)
+        violation("an event of another amount, currency or payment counts the second time");
+    if (event->effect == EVENT_APPLIED && !answer->replayed)
+        violation("I3: an event that had its effect had it again");
+    check_effect(event, &record->event_in);
+    world_mark(world, MARK_EVENT_REPLAYED);
+    event->effect = record->event_in.effect;
 }
 
 /* What is stored of it is what the first delivery did; no other does anything. */
@@ -153,9 +192,7 @@ void sim_events_answered(struct world *world, uint32_t index, enum outcome outco
     if (!event->is_false && record->event_in.effect == EVENT_MISMATCHED &&
         !world->gateway.payments[event->payment].pays_less && is_only_payment(world, event))
         violation("an event of the gateway's own payment is taken for false");
-    if (event->effect != NO_EFFECT &&
-        (event->effect != record->event_in.effect || event->wall_ms != record->event_in.wall_ms))
-        violation("I3: an event had an effect for the second time");
+    check_effect(event, &record->event_in);
     if (event->effect != NO_EFFECT)
         world_mark(world, MARK_EVENT_AGAIN);
     else if (record->event_in.effect == EVENT_APPLIED)

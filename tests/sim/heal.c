@@ -381,7 +381,7 @@ void world_heal(struct world *world)
         if (heal_can_be_bought_empty(world, i))
             heal_sell_out(world, i, &next_client);
     let_lapse(world);
-    heal_check_ledger(world);
+    heal_check_ledger(world, false);
     mails_heal(world, heal_settle);
     order_mails_heal(world, heal_settle);
     coupons_heal(world, heal_settle);
@@ -398,7 +398,7 @@ void world_heal(struct world *world)
     coupons_check_end(world, heal_settle);
     world_plant(world, heal_settle);
     drain(world);
-    heal_check_ledger(world);
+    heal_check_ledger(world, true);
     shop_check(world);
     mails_check_end(world);
     world_retain(world, heal_settle);

@@ -26,6 +26,6 @@ void heal_probe_limits(struct world *world, uint32_t sku);
 
 /* ---- heal_ledger.c ---- */
 
-void heal_check_ledger(struct world *world);
+void heal_check_ledger(struct world *world, bool is_all_told);
 
 #endif

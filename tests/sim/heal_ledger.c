@@ -10,7 +10,8 @@
 struct ledger_sums {
     int64_t stock;
     int64_t sold;
-    uint64_t last; /* sequence */
+    uint64_t last;      /* sequence */
+    uint32_t sold_outs; /* sales after which nothing was left */
 };
 
 static void sum_entry(struct ledger_sums *sums, const struct record *record)
@@ -26,6 +27,8 @@ static void sum_entry(struct ledger_sums *sums, const struct record *record)
     sums->stock += stock_signs[record->ledger.entry] * (int64_t)record->ledger.quantity;
     sums->sold += sold_signs[record->ledger.entry] * (int64_t)record->ledger.quantity;
     sums->last = record->sequence;
+    if (record->ledger.entry == LEDGER_SOLD && sums->stock == sums->sold)
+        sums->sold_outs++;
 }
 
 static void on_page(struct journal_read *read)
@@ -64,7 +67,7 @@ static void sum_ledger(struct world *world, uint32_t sku_id, struct ledger_sums 
 }
 
 /* What is stored, added up from the beginning, is what the records in memory say. */
-void heal_check_ledger(struct world *world)
+void heal_check_ledger(struct world *world, bool is_all_told)
 {
     for (uint32_t i = 0; i < world->books.sku_count; i++) {
         const struct sku_entry *entry = world_sku_entry(world, i);
@@ -79,5 +82,7 @@ void heal_check_ledger(struct world *world)
                       "%u",
                       world->books.skus[i].name, (long long)sums.stock, (long long)sums.sold,
                       view.stock, view.sold);
+        if (is_all_told)
+            sim_listeners_check_sold_out(world, entry->sku_id, sums.sold_outs);
     }
 }

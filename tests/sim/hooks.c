@@ -36,7 +36,7 @@ void hooks_start(struct world *world)
         return;
     hooks->endpoint_count = world->profile.hooks;
     for (uint32_t i = 0; i < hooks->endpoint_count; i++) {
-        hooks->events[i] = sim_random_below(&world->random, 1u << EVENT_INVENTORY_SOLD_OUT);
+        hooks->events[i] = sim_random_below(&world->random, 1u << EVENT_ENDPOINT_TEST);
         hooks->events[i] |= 1u << (i == 0 ? EVENT_ORDER_CREATED : EVENT_ORDER_CONFIRMED);
     }
     world->profile.engine.webhook_schedule.count = sim_random_range(&world->random, 1, 4);
@@ -142,8 +142,8 @@ static void scan(struct world *world, uint32_t partition)
         if (hooks->told_count == SIM_HOOK_EVENTS_MAX)
             violation("more events than the simulator can remember");
         *told = (struct sim_hook_event){
-            .event = {.type = (uint8_t)order_event_type((enum order_status)row->type),
-                      .status = row->type,
+            .event = {.type = (uint8_t)event_out_type(row->type),
+                      .status = row->type == EVENT_OUT_SOLD_OUT ? ORDER_NONE : row->type,
                       .order = row->order,
                       .created_wall_ms = row->created_wall_ms,
                       .wall_ms = row->wall_ms,

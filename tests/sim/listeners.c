@@ -50,9 +50,13 @@ static void check_row(const struct world *world, uint32_t partition, const struc
                              &record))
         violation("event %" PRIu64 " of partition %u was told, and is not durable", event->sequence,
                   partition);
-    if (record.event_out.type != event->status || record.event_out.order != event->order.sequence ||
-        record.event_out.wall_ms != event->wall_ms ||
-        order_event_type((enum order_status)event->status) != (enum event_type)event->type)
+    bool is_sold_out = record.event_out.type == EVENT_OUT_SOLD_OUT;
+    uint64_t subject = is_sold_out ? event->sku_id : event->order.sequence;
+
+    if ((is_sold_out ? ORDER_NONE : record.event_out.type) != event->status ||
+        record.event_out.order != subject || record.event_out.wall_ms != event->wall_ms ||
+        (is_sold_out ? event->order.sequence : event->sku_id) != 0 ||
+        event_out_type(record.event_out.type) != (enum event_type)event->type)
         violation("event %" PRIu64 " of partition %u was told otherwise than it is stored",
                   event->sequence, partition);
 }
@@ -67,7 +71,9 @@ static void check_content(const struct world *world, const struct sim_listener *
 
     if (!listener->wants_orders && content != NULL)
         violation("an order was asked for that its consumer does not want");
-    if (!listener->wants_orders)
+    if (event->type == EVENT_INVENTORY_SOLD_OUT && content != NULL)
+        violation("an order was asked for, of a SKU that is sold out");
+    if (!listener->wants_orders || event->type == EVENT_INVENTORY_SOLD_OUT)
         return;
     if (content == NULL) {
         if (journal_memory_find(world->journal, RECORD_ORDER_PAST, event->order.partition, 0,
@@ -95,6 +101,7 @@ static void note_told(struct sim_listener *listener, uint32_t partition,
     listener->told[listener->told_count++] = (struct sim_told){.partition = (uint16_t)partition,
                                                                .sequence = event->sequence,
                                                                .order = event->order.sequence,
+                                                               .sku_id = event->sku_id,
                                                                .status = event->status,
                                                                .type = event->type};
 }
@@ -357,4 +364,23 @@ void sim_listeners_heal(struct world *world, void (*settle)(struct world *))
     for (uint32_t i = 0; i < EVENT_CONSUMER_COUNT; i++)
         if (is_listening(world, i))
             check_orders(world, &world->listeners.of[i]);
+}
+
+void sim_listeners_check_sold_out(struct world *world, uint32_t sku_id, uint32_t count)
+{
+    for (uint32_t i = 0; i < EVENT_CONSUMER_COUNT; i++) {
+        const struct sim_listener *listener = &world->listeners.of[i];
+        uint32_t told = 0;
+
+        if (!is_listening(world, i))
+            continue;
+        for (uint32_t n = 0; n < listener->told_count; n++)
+            told += listener->told[n].type == EVENT_INVENTORY_SOLD_OUT &&
+                    listener->told[n].sku_id == sku_id;
+        if (told != count)
+            violation("%s was told %u times that SKU %u is sold out, which it was %u times",
+                      consumer_name(i), told, sku_id, count);
+        if (count > 0)
+            world_mark(world, count > 1 ? MARK_SOLD_OUT_AGAIN : MARK_SOLD_OUT_TOLD);
+    }
 }

@@ -5,7 +5,8 @@
  * What must be so: what they are told is durable, of one partition and consecutive; nothing is
  * passed over, so that a batch begins no later than behind what was acknowledged; one batch of a
  * partition at a time; no cursor is ahead of what was acknowledged; in the end all was told, and
- * what was told of an order is its timeline. */
+ * what was told of an order is its timeline, and each SKU was told as sold out as often as its
+ * ledger says that it was. */
 #ifndef STAMPEDE_SIM_LISTENERS_H
 #define STAMPEDE_SIM_LISTENERS_H
 
@@ -19,8 +20,9 @@ enum {
 
 /* The first time that an event was told. */
 struct sim_told {
-    uint64_t order;
+    uint64_t order; /* 0: none */
     uint64_t sequence;
+    uint32_t sku_id; /* that is sold out; else 0 */
     uint16_t partition;
     uint8_t status;
     uint8_t type;
@@ -68,5 +70,7 @@ void sim_listeners_leave(struct world *world);
 /* Who was away comes back after more than the time for which events are kept: everything is told.
  */
 void sim_listeners_heal(struct world *world, void (*settle)(struct world *));
+/* Then: a SKU was sold out so many times, by its ledger. */
+void sim_listeners_check_sold_out(struct world *world, uint32_t sku_id, uint32_t count);
 
 #endif

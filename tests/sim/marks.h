@@ -171,11 +171,14 @@
     X(GATEWAY_GHOST, "a call reached the gateway after its process had died")                      \
     X(EVENT_APPLIED, "a gateway's event moved an order")                                           \
     X(EVENT_AGAIN, "a gateway's event was told again")                                             \
+    X(EVENT_REPLAYED, "staff had a gateway's event taken in again")                                \
     X(EVENT_FALSE, "an event of another amount, currency or payment was told")                     \
     X(EXPIRY_RACE, "an order was paid in the moment in which it expired")                          \
     X(RACE_WON, "and was confirmed")                                                               \
     X(RACE_LOST, "and was not, and the money went back")                                           \
     X(EVENTS_TOLD, "events were told to a consumer")                                               \
+    X(SOLD_OUT_TOLD, "a SKU was told as sold out")                                                 \
+    X(SOLD_OUT_AGAIN, "a SKU was sold out again after it was restocked, and told so")              \
     X(EVENT_OUT_AGAIN, "an event was told again")                                                  \
     X(EVENTS_DONE_IN_PART, "a consumer was done with a part of a batch")                           \
     X(LISTENER_BUSY, "a consumer was busy")                                                        \

@@ -82,6 +82,7 @@ enum shop_act {
     SHOP_HOLD_RELEASE,
     SHOP_ORDER, /* one of ORDER_CALLS */
     SHOP_EVENT,
+    SHOP_EVENT_REPLAY,
 };
 
 struct shop_ask {
@@ -138,6 +139,8 @@ void shoppers_take(struct world *world, uint64_t cookie, const struct message *m
 
 /* The gateway's. */
 void shoppers_tell_event(struct world *world, uint32_t event);
+/* Staff has it taken in once more. */
+void shoppers_replay_event(struct world *world, uint32_t event);
 /* Nobody knows this order. */
 void shoppers_not_found(const struct world *world, const struct reservation_id *order);
 /* It waits for its payment, and its time is over about now. */

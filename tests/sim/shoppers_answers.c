@@ -287,6 +287,7 @@ static void check_call(struct world *world, const struct shop_ask *ask, enum out
     case ORDER_CALL_REWRAP:
     case ORDER_CALL_KEY_FORGET:
     case ORDER_CALL_EVENT_FORGET:
+    case ORDER_CALL_EVENT_REPLAY:
     case ORDER_CALL_UNWATCH:
     case ORDER_CALL_CREATE:
     case ORDER_CALL_EVENT:
@@ -404,6 +405,10 @@ void shoppers_take(struct world *world, uint64_t cookie, const struct message *m
         break;
     case SHOP_ORDER:
         take_order(world, ask, outcome, reply->order);
+        envelope_free(reply->order);
+        break;
+    case SHOP_EVENT_REPLAY:
+        sim_events_replayed(world, ask->index, outcome, reply->order);
         envelope_free(reply->order);
         break;
     case SHOP_EVENT:

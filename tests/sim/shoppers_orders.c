@@ -258,3 +258,29 @@ void shoppers_tell_event(struct world *world, uint32_t index)
     else
         envelope_free(envelope);
 }
+
+void shoppers_replay_event(struct world *world, uint32_t index)
+{
+    struct sim_event *event = &world->gateway.events[index];
+    struct order_envelope *envelope = order_envelope_create(ORDER_CALL_EVENT_REPLAY);
+    struct command command = {
+        .type = COMMAND_ORDER, .origin = {.caller = AUDIT_BY_ADMIN_KEY}, .order = envelope};
+    uint32_t shard = clients_draw_shard(world);
+    uint64_t cookie;
+    struct shop_ask *ask = shoppers_take_ask(world, SHOP_EVENT_REPLAY, index, &cookie);
+    enum outcome outcome = OUTCOME_OVERLOADED;
+
+    assert(envelope != NULL);
+    envelope->authority = AUTHORITY_STAFF;
+    envelope->id.partition = event->order.partition;
+    envelope->event_place = event_in_place(&event->event, event->order.partition);
+    if (shard != NONE && ask != NULL)
+        outcome = shoppers_submit(world, shard, &command, ask, cookie);
+    world_log(world, "staff has %s taken in again: %s", event->event.event_id,
+              outcome_name(outcome));
+    event->is_replayed = event->is_replayed || outcome == OUTCOME_PENDING;
+    if (outcome == OUTCOME_PENDING)
+        event->open++;
+    else
+        envelope_free(envelope);
+}

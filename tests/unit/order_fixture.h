@@ -255,4 +255,24 @@ static inline struct order_envelope sell(struct fixture *fixture)
     return answer;
 }
 
+static struct coupon_view one_use_each(struct fixture *fixture)
+{
+    struct coupon_envelope *envelope = coupon_envelope_create(COUPON_CALL_CREATE);
+    struct command command = {.type = COMMAND_COUPON,
+                              .authority = AUTHORITY_STAFF,
+                              .origin = {.caller = AUDIT_BY_ADMIN_KEY},
+                              .coupon = envelope};
+    struct message reply;
+    struct coupon_view view;
+
+    strcpy(envelope->view.definition.code, "ONCE");
+    envelope->view.definition.max_uses_per_customer = 1;
+    envelope->view.definition.rule.kind = COUPON_PERCENTAGE;
+    envelope->view.definition.rule.percent_bp = 1000;
+    assert_int_equal(fixture_do(fixture, 1, &command, &reply), OUTCOME_OK);
+    view = envelope->view;
+    envelope_free(envelope);
+    return view;
+}
+
 #endif

@@ -24,6 +24,8 @@ static inline void random_delivery_record(random_source source, uint64_t *seed,
     };
     if (delivery->event.type != EVENT_ENDPOINT_TEST)
         delivery->event.order++;
+    if (delivery->event.type == EVENT_INVENTORY_SOLD_OUT)
+        delivery->event.order &= UINT32_MAX;
     delivery->state = (uint8_t)(record->kind - RECORD_DELIVERY);
     delivery->attempts = (uint8_t)random_below(source, seed, DELIVERY_ATTEMPTS_MAX + 1);
     delivery->response = (uint16_t)random_below(source, seed, 1000);

@@ -160,6 +160,12 @@ static inline void random_order_event(random_source source, uint64_t *seed, stru
         record->event_in.effect = (uint8_t)random_below(source, seed, EVENT_MISMATCHED + 1);
         record->event_in.order = 1 + source(seed) / 2;
         record->event_in.wall_ms = random_time(source, seed);
+        random_name(source, seed, record->event_in.payment_id, PAYMENT_ID_MAX);
+        random_name(source, seed, record->event_in.currency, 3);
+        record->event_in.amount_minor = random_money(source, seed);
+        record->event_in.captured_minor = (int64_t)source(seed);
+        record->event_in.refunded_minor = random_money(source, seed);
+        record->event_in.refund_failed = (uint8_t)random_below(source, seed, 2);
         return;
     }
     record->event_out.type = (uint8_t)random_below(source, seed, ORDER_STATUS_COUNT);
@@ -167,6 +173,10 @@ static inline void random_order_event(random_source source, uint64_t *seed, stru
     record->event_out.created_wall_ms = random_time(source, seed);
     record->event_out.wall_ms = random_time(source, seed);
     record->event_out.amount_minor = random_money(source, seed);
+    if (random_below(source, seed, 8) == 0) {
+        record->event_out.type = EVENT_OUT_SOLD_OUT;
+        record->event_out.order &= UINT32_MAX;
+    }
 }
 
 /* Into a zeroed record whose kind is set. */

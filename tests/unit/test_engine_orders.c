@@ -154,26 +154,6 @@ static void an_event_counts_once_and_only_with_the_right_amount(void **state)
     assert_stock(fixture, "SHOE", 8, 0, 2);
 }
 
-static struct coupon_view one_use_each(struct fixture *fixture)
-{
-    struct coupon_envelope *envelope = coupon_envelope_create(COUPON_CALL_CREATE);
-    struct command command = {.type = COMMAND_COUPON,
-                              .authority = AUTHORITY_STAFF,
-                              .origin = {.caller = AUDIT_BY_ADMIN_KEY},
-                              .coupon = envelope};
-    struct message reply;
-    struct coupon_view view;
-
-    strcpy(envelope->view.definition.code, "ONCE");
-    envelope->view.definition.max_uses_per_customer = 1;
-    envelope->view.definition.rule.kind = COUPON_PERCENTAGE;
-    envelope->view.definition.rule.percent_bp = 1000;
-    assert_int_equal(fixture_do(fixture, 1, &command, &reply), OUTCOME_OK);
-    view = envelope->view;
-    envelope_free(envelope);
-    return view;
-}
-
 static struct order_envelope *checkout_with(struct fixture *fixture, uint8_t who,
                                             const struct hold_view *hold, uint64_t key,
                                             const struct coupon_view *coupon)
@@ -334,6 +314,63 @@ static void a_refund_is_answered_as_it_was_at_first(void **state)
     assert_int_equal(again.order.refund_count, 1);
 }
 
+static enum outcome take_in_again(struct fixture *fixture, const struct order_envelope *order,
+                                  const char *event, struct order_envelope *answer_out)
+{
+    struct payment_event named = {.provider = PROVIDER_SANDBOX};
+
+    strcpy(named.event_id, event);
+    *answer_out =
+        (struct order_envelope){.call = ORDER_CALL_EVENT_REPLAY,
+                                .authority = AUTHORITY_STAFF,
+                                .id = {.partition = order->id.partition},
+                                .event_place = event_in_place(&named, order->id.partition)};
+    return ask(fixture, answer_out);
+}
+
+/* It comes before the answer that says whose payment it is. */
+static void an_event_before_its_time_counts_when_it_is_taken_in_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct hold_view hold = hold_units(fixture, 1);
+    struct principal who = buyer(1);
+    struct order_envelope order = {
+        .call = ORDER_CALL_GET,
+        .authority = AUTHORITY_STAFF,
+        .id = {.partition = order_partition_of(&who, fixture->options.partitions), .sequence = 1}};
+    struct order_envelope answer;
+
+    till.silent = true;
+    assert_int_equal(ask(fixture, checkout(fixture, 1, &hold, 101)), OUTCOME_PENDING);
+    assert_int_equal(ask(fixture, &order), OUTCOME_OK);
+    assert_int_equal(order.order.step, STEP_PAYMENT_CREATE);
+    till.authorised = UNITS * PRICE;
+    assert_int_equal(tell(fixture, &order, "evt_1", PAYMENT_AUTHORISED, UNITS * PRICE), OUTCOME_OK);
+    assert_int_equal(take_in_again(fixture, &order, "evt_1", &answer), OUTCOME_OK);
+    assert_int_equal(answer.event.effect, EVENT_STALE); /* still too early */
+    till.silent = false;
+    till.mute[GATEWAY_CREATE] = true; /* the answer is as it was at first */
+    fixture_advance(fixture, 1000);
+    settle(fixture);
+    order.call = ORDER_CALL_GET;
+    assert_int_equal(ask(fixture, &order), OUTCOME_OK);
+    assert_int_equal(order.order.step, STEP_WAIT);
+    assert_int_equal(take_in_again(fixture, &order, "evt_0", &answer), OUTCOME_NOT_FOUND);
+    assert_int_equal(take_in_again(fixture, &order, "evt_1", &answer), OUTCOME_OK);
+    assert_int_equal(answer.event.effect, EVENT_APPLIED);
+    assert_int_equal(answer.replayed, 0);
+    assert_int_equal(answer.id.created_ms, order.id.created_ms);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(take_in_again(fixture, &order, "evt_1", &answer), OUTCOME_OK);
+        assert_int_equal(answer.event.effect, EVENT_APPLIED);
+        assert_int_equal(answer.replayed, 1);
+        assert_int_equal(answer.order.status, ORDER_CONFIRMED);
+        assert_int_equal(calls_of(GATEWAY_CAPTURE), 1);
+        assert_int_equal(fixture_crash(fixture), 0);
+    }
+    assert_stock(fixture, "SHOE", 8, 0, 2);
+}
+
 static enum outcome tell_refund(struct fixture *fixture, const struct order_envelope *order,
                                 const char *event, int64_t refunded_minor)
 {
@@ -428,6 +465,7 @@ int main(void)
         TEST(money_goes_back_once),
         TEST(a_customer_cancels_before_and_after_paying),
         TEST(an_event_counts_once_and_only_with_the_right_amount),
+        TEST(an_event_before_its_time_counts_when_it_is_taken_in_again),
         TEST(a_restart_forgets_no_guest_of_a_coupon_s_customer),
         TEST(units_that_cannot_be_put_back_are_told_of),
         TEST(a_restocking_is_done_once_however_long_the_shop_was_closed),

@@ -84,6 +84,16 @@ static void plant_order_that_never_was(void)
     confirmed();
 }
 
+static void plant_sku_of_another_partition(void)
+{
+    struct record *floor = floor_of(SETTINGS_PARTITION, 6);
+    struct record *record = confirmed();
+
+    floor->subject = FLOOR_EVENTS;
+    record->delivery.event.type = EVENT_INVENTORY_SOLD_OUT;
+    record->delivery.event.order = sku_id_make(SETTINGS_PARTITION + 1, 0);
+}
+
 static void plant_test_that_is_none(void)
 {
     delivery(RECORD_DELIVERY_DEAD, 1, 5);
@@ -98,6 +108,7 @@ static void test_webhooks(void **state)
         {plant_endpoint_that_never_was, CHECK_BROKEN, "whose number was not given yet"},
         {plant_event_that_never_happened, CHECK_BROKEN, "is of an event whose number"},
         {plant_order_that_never_was, CHECK_BROKEN, "is of an order that never was"},
+        {plant_sku_of_another_partition, CHECK_BROKEN, "is of a SKU of another partition"},
         {plant_test_that_is_none, CHECK_BROKEN, "is of an event of another kind"},
     };
 

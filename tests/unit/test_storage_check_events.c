@@ -103,6 +103,24 @@ static void plant_order_of_nobody(void)
     event(NEXT - 1)->event_out.order = ORDERS_NEXT;
 }
 
+static void sold_out(uint32_t sku_id)
+{
+    struct record *record = event(NEXT - 1);
+
+    record->event_out.type = EVENT_OUT_SOLD_OUT;
+    record->event_out.order = sku_id;
+}
+
+static void plant_sold_out(void)
+{
+    sold_out(sku_id_make(HOME, ORDERS_NEXT));
+}
+
+static void plant_sold_out_elsewhere(void)
+{
+    sold_out(sku_id_make(HOME + 1, 0));
+}
+
 static void test_events(void **state)
 {
     static const struct planted cases[] = {
@@ -118,6 +136,8 @@ static void test_events(void **state)
         {plant_cursor_ahead, CHECK_BROKEN,
          "the cursor of the webhooks in partition 1 is at 7, beyond the newest event"},
         {plant_order_of_nobody, CHECK_BROKEN, "names an order that never was"},
+        {plant_sold_out, CHECK_OK, "check: ok"},
+        {plant_sold_out_elsewhere, CHECK_BROKEN, "names a SKU of another partition"},
     };
 
     (void)state;
