@@ -51,6 +51,8 @@ void order_flow_end(struct order_flow *flow)
     counter_add(&shard->counters.flows, (uint64_t)-1);
     if (flow->release != NULL)
         flow->release(flow);
+    keyed_drop(shard, flow->keyed);
+    free(flow->state);
     envelope_free(flow->answer);
     free(flow);
 }
@@ -165,12 +167,58 @@ void order_flow_ask(struct order_flow *flow, struct order_envelope *envelope, or
     next(flow, outcome);
 }
 
+/* ---- a repeated call ---- */
+
+/* The order as it was. What has been forgotten since stays so. */
+static void show_again(struct order_flow *flow, enum outcome outcome)
+{
+    struct http_exchange *exchange = order_flow_exchange(flow);
+
+    if (outcome != OUTCOME_OK) {
+        order_flow_refuse(flow, outcome);
+        return;
+    }
+    flow->state->forgotten = flow->answer->order.forgotten;
+    flow->answer->order = *flow->state;
+    if (exchange != NULL)
+        http_header_add(exchange, "Idempotent-Replayed", "true");
+    order_flow_respond(flow, 200);
+}
+
+bool order_flow_begin_key(struct order_flow *flow, struct api_call *call, struct slice body)
+{
+    struct order_record state;
+
+    switch (keyed_begin_state(call, body, &state, sizeof(state), &flow->keyed)) {
+    case KEYED_NEW:
+        return true;
+    case KEYED_REPEATED:
+        flow->state = malloc(sizeof(state));
+        if (flow->state == NULL) {
+            order_flow_refuse(flow, OUTCOME_OVERLOADED);
+            return false;
+        }
+        *flow->state = state;
+        order_flow_ask(flow, order_flow_envelope(flow, ORDER_CALL_GET), show_again);
+        return false;
+    case KEYED_REFUSED:
+    default:
+        order_flow_end(flow);
+        return false;
+    }
+}
+
 /* ---- ends ---- */
 
 void order_flow_respond(struct order_flow *flow, int status)
 {
     struct http_exchange *exchange = order_flow_exchange(flow);
 
+    if (status == 200 && flow->keyed != NULL) {
+        keyed_keep_state(flow->shard, flow->keyed, &flow->answer->order,
+                         sizeof(flow->answer->order));
+        flow->keyed = NULL;
+    }
     if (exchange != NULL)
         respond_order(flow->shard, exchange, status, flow->answer, flow->shape);
     order_flow_end(flow);
