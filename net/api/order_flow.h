@@ -87,7 +87,15 @@ void order_flow_hold_in_use(struct order_flow *flow, uint64_t number);
 /* Ends it without an answer. */
 void order_flow_end(struct order_flow *flow);
 
-/* The same for a call that has no flow. The exchange is over, by then or later. */
+/* For calls on holds, which have no flow. The exchange is over, by then or later. */
+
+/* The caller's hold was extended: so is its order, then the hold is answered and kept for repeats
+ * of the call's key. `exchange` and `entry` may be NULL. */
+void respond_extended_hold(struct api_shard *shard, struct http_exchange *exchange,
+                           struct keyed_entry *entry, const struct hold_view *hold,
+                           bool is_replayed);
+
+/* As order_flow_hold_in_use. */
 void respond_hold_in_use(struct api_shard *shard, struct http_exchange *exchange, uint64_t number);
 
 #endif
