@@ -42,6 +42,7 @@
     X(GET)     /* all of it; by its number alone where the ID's time is 0 */                       \
     X(CONFIRM) /* with `method`; PAYMENT_DECLINED, METHOD_REFUSED: it can be tried again */        \
     X(CANCEL)  /* before fulfilment; what is paid goes back */                                     \
+    X(PROLONG) /* unpaid, as GET, with its hold: to `expires_wall_ms`; HOLD_ENDED: it gives up */  \
     X(EVENT)   /* of the gateway: `event`; answered when it is stored */                           \
     X(FULFIL)  /* SHIPPED with `tracking`, else FULFILLING */                                      \
     X(DELIVER)                                                                                     \
@@ -117,6 +118,7 @@ struct order_envelope {
     struct payment_event event;
     char carrier[CARRIER_LENGTH_MAX + 1];
     char tracking[TRACKING_LENGTH_MAX + 1];
+    int64_t expires_wall_ms;
     int64_t amount_minor;
     uint32_t quantities[RESERVATION_LINES_MAX];
     uint64_t refund_key;              /* of the Idempotency-Key and the body: order_refund_key */

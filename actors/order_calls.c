@@ -128,7 +128,10 @@ static enum outcome confirm(const struct order_turn *turn, const struct order_en
     struct order_record *order = &subject->order;
 
     if (order->status != ORDER_PENDING)
-        return order->confirmed_wall_ms != 0 ? OUTCOME_OK : OUTCOME_INVALID_STATE;
+        return order->confirmed_wall_ms != 0 && order->status != ORDER_CANCELLED &&
+                       order->status != ORDER_REFUNDED
+                   ? OUTCOME_OK
+                   : OUTCOME_INVALID_STATE;
     if (order->step != STEP_WAIT)
         return order->step == STEP_PIN || order->step == STEP_CAPTURE ||
                        order->step == STEP_CONVERT || order->step == STEP_COUPON_COMMIT
@@ -142,6 +145,23 @@ static enum outcome confirm(const struct order_turn *turn, const struct order_en
     order_begin_step(turn, STEP_CONFIRM);
     order_persist(turn);
     return OUTCOME_PENDING;
+}
+
+/* Its hold was extended: it can be paid for as long. */
+static enum outcome prolong(const struct order_turn *turn, const struct order_envelope *envelope)
+{
+    struct order_subject *subject = turn->subject;
+    struct order_record *order = &subject->order;
+    int64_t gained_ms = envelope->expires_wall_ms - order->expires_wall_ms;
+
+    if (order->status != ORDER_PENDING || order->goal != ORDER_NONE)
+        return OUTCOME_HOLD_ENDED;
+    if (gained_ms <= 0)
+        return OUTCOME_OK;
+    order->expires_wall_ms += gained_ms;
+    subject->expires_boot_ms += gained_ms;
+    order_persist(turn);
+    return OUTCOME_OK;
 }
 
 static void restock_all(struct order_subject *subject)
@@ -588,12 +608,17 @@ static enum outcome forget_key(const struct order_turn *turn)
 
 /* ---- the call ---- */
 
+/* Calls that know an order by its number alone. */
+static bool may_lack_time(enum order_call call)
+{
+    return call == ORDER_CALL_GET || call == ORDER_CALL_PROLONG || call == ORDER_CALL_REWRAP ||
+           call == ORDER_CALL_KEY_FORGET || call == ORDER_CALL_EVENT_REPLAY;
+}
+
 static bool may_ask(const struct order_subject *subject, const struct order_envelope *envelope)
 {
     if (envelope->id.created_ms != subject->order.created_wall_ms &&
-        ((envelope->call != ORDER_CALL_GET && envelope->call != ORDER_CALL_REWRAP &&
-          envelope->call != ORDER_CALL_KEY_FORGET && envelope->call != ORDER_CALL_EVENT_REPLAY) ||
-         envelope->id.created_ms != 0))
+        (!may_lack_time((enum order_call)envelope->call) || envelope->id.created_ms != 0))
         return false;
     if (envelope->authority == AUTHORITY_STAFF)
         return true;
@@ -664,6 +689,8 @@ static enum outcome receive(struct order_turn *turn, struct order_envelope *enve
         return confirm(turn, envelope);
     case ORDER_CALL_CANCEL:
         return cancel(turn);
+    case ORDER_CALL_PROLONG:
+        return prolong(turn, envelope);
     case ORDER_CALL_EVENT:
         return order_take_event(turn, &envelope->event);
     case ORDER_CALL_EVENT_REPLAY:

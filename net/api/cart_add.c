@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Adding to a cart: by SKU, or, as the call is written elsewhere, by product, whose only variant is
- * meant. */
+ * meant; the SKU stands beside it where there are several. */
 #include "api/cart_add.h"
 
 #include <stdlib.h>
@@ -59,8 +59,6 @@ static bool read_added(struct api_call *call, bool is_plain, struct added *added
         read_member(&validation, added_out, name, value, is_plain);
     if (added_out->sku_count + added_out->product_count == 0)
         validation_add(&validation, FIELD("sku"), "is required");
-    if (added_out->sku_count > 0 && added_out->product_count > 0)
-        validation_add(&validation, FIELD("product_id"), "excludes `sku` beside it");
     if (added_out->quantity_count == 0)
         validation_add(&validation, FIELD("quantity"), "is required");
     if (validation.count == 0)
@@ -190,13 +188,31 @@ static void add_by_product(struct api_call *call, const struct added *added)
     free(by);
 }
 
+/* The SKU says it all, but must be the product's. */
+static void add_variant(struct api_call *call, const struct added *added)
+{
+    const struct directory *directory = shard_directory(call->shard->shard);
+    const struct product_entry *product =
+        directory_find_product(directory, added->product.text, added->product.length);
+    const struct sku_entry *sku = directory_find_sku(directory, added->sku.text, added->sku.length);
+
+    if (product == NULL)
+        problem_respond(call->exchange, PROBLEM_NOT_FOUND, "There is no such product.");
+    else if (sku != NULL && sku->product != product)
+        validation_respond_one(call->exchange, FIELD("sku"), "is no variant of this product");
+    else
+        cart_submit_add(call, added->sku, (uint32_t)added->quantity);
+}
+
 void api_cart_add_plain(struct api_call *call)
 {
     struct added added;
 
     if (!read_added(call, true, &added))
         return;
-    if (added.product_count > 0)
+    if (added.product_count > 0 && added.sku_count > 0)
+        add_variant(call, &added);
+    else if (added.product_count > 0)
         add_by_product(call, &added);
     else
         cart_submit_add(call, added.sku, (uint32_t)added.quantity);

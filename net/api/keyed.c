@@ -107,19 +107,37 @@ static bool make_key(const struct api_call *call, struct hash128 *key_out)
     return true;
 }
 
-bool keyed_begin(struct api_call *call, struct slice body, struct keyed_entry **entry_out)
+/* What is to be done with an answer that is kept, with the mutex held. */
+struct repeat {
+    void *state_out; /* NULL: it is given again; else what was kept is put here */
+    size_t size;
+};
+
+static void repeat(struct api_call *call, const struct keyed_entry *entry,
+                   const struct repeat *repeat)
+{
+    if (repeat->state_out == NULL) {
+        replay(call, entry);
+        return;
+    }
+    assert(entry->length == repeat->size);
+    memcpy(repeat->state_out, entry->body, repeat->size);
+}
+
+static enum keyed_state begin(struct api_call *call, struct slice body, const struct repeat *what,
+                              struct keyed_entry **entry_out)
 {
     struct keyed_table *table = call->shard->api->keyed;
     const struct secrets_port *secrets = engine_secrets(call->shard->api->engine);
     bool is_staff = call->authority == AUTHORITY_STAFF;
     struct kept_answers *answers = is_staff ? &table->staff : &table->buyers;
+    enum keyed_state state = KEYED_REFUSED;
     enum problem problem = PROBLEM_COUNT;
     struct hash128 key;
-    bool go_on = false;
 
     *entry_out = NULL;
     if (call->key.text == NULL || !make_key(call, &key))
-        return true;
+        return KEYED_NEW;
     /* Staff are one caller with one share, the whole of theirs: its chains go by key. */
     uint64_t owner = is_staff ? key.word[0]
                               : hash_bytes(&secrets->key_key, call->principal.bytes,
@@ -129,13 +147,14 @@ bool keyed_begin(struct api_call *call, struct slice body, struct keyed_entry **
     struct keyed_entry *entry = kept_answers_find(answers, owner, &key, call->shard->now.wall_ms);
     if (entry == NULL) {
         *entry_out = kept_answers_add(answers, owner, &key, fingerprint);
-        go_on = true;
+        state = KEYED_NEW;
     } else if (entry->fingerprint != fingerprint) {
         problem = PROBLEM_KEY_REUSED;
     } else if (entry->state == KEPT_IN_FLIGHT) {
         problem = PROBLEM_KEY_IN_FLIGHT;
     } else {
-        replay(call, entry);
+        repeat(call, entry, what);
+        state = KEYED_REPEATED;
     }
     pthread_mutex_unlock(&table->mutex);
     if (problem == PROBLEM_KEY_REUSED)
@@ -143,11 +162,23 @@ bool keyed_begin(struct api_call *call, struct slice body, struct keyed_entry **
     else if (problem == PROBLEM_KEY_IN_FLIGHT)
         problem_respond(call->exchange, problem,
                         "A request with this key is being worked on. Repeat it in a moment.");
-    return go_on;
+    return state;
+}
+
+bool keyed_begin(struct api_call *call, struct slice body, struct keyed_entry **entry_out)
+{
+    return begin(call, body, &(struct repeat){0}, entry_out) == KEYED_NEW;
+}
+
+enum keyed_state keyed_begin_state(struct api_call *call, struct slice body, void *state_out,
+                                   size_t size, struct keyed_entry **entry_out)
+{
+    return begin(call, body, &(struct repeat){.state_out = state_out, .size = size}, entry_out);
 }
 
 static void settle(struct api_shard *shard, struct keyed_entry *entry, int status,
-                   const char *location, const char *body, size_t length, bool is_sealed)
+                   const char *location, const char *body, size_t length, bool is_sealed,
+                   int64_t now_ms)
 {
     struct keyed_table *table = shard->api->keyed;
     char *copy = length == 0 ? NULL : malloc(length);
@@ -159,7 +190,7 @@ static void settle(struct api_shard *shard, struct keyed_entry *entry, int statu
     if (length > 0 && copy == NULL)
         kept_answers_release(entry);
     else
-        kept_answers_settle(entry, status, location, copy, length, shard->now.wall_ms);
+        kept_answers_settle(entry, status, location, copy, length, now_ms);
     pthread_mutex_unlock(&table->mutex);
 }
 
@@ -168,7 +199,7 @@ void keyed_answer(struct api_shard *shard, struct keyed_entry *entry,
                   const char *body, size_t length)
 {
     if (entry != NULL)
-        settle(shard, entry, status, location, body, length, false);
+        settle(shard, entry, status, location, body, length, false, shard->now.wall_ms);
     if (exchange == NULL)
         return;
     if (location != NULL)
@@ -189,10 +220,21 @@ void keyed_answer_private(struct api_shard *shard, struct keyed_entry *entry,
             private_seal(shard->api->engine, account, key, private_answer(entry->key.word[0]), body,
                          length, sealed, sizeof(sealed));
     if (entry != NULL && sealed_length > 0)
-        settle(shard, entry, status, location, (const char *)sealed, sealed_length, true);
+        settle(shard, entry, status, location, (const char *)sealed, sealed_length, true,
+               shard->now.wall_ms);
     else
         keyed_drop(shard, entry);
     keyed_answer(shard, NULL, exchange, status, location, body, length);
+}
+
+/* As if it had been answered later, so that it is kept for longer than others. */
+void keyed_keep_state(struct api_shard *shard, struct keyed_entry *entry, const void *state,
+                      size_t size)
+{
+    int64_t longer_ms = (int64_t)KEYED_ORDER_RETENTION_MS - KEYED_RETENTION_MS;
+
+    if (entry != NULL)
+        settle(shard, entry, 200, NULL, state, size, false, shard->now.wall_ms + longer_ms);
 }
 
 void keyed_drop(struct api_shard *shard, struct keyed_entry *entry)

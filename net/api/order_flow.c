@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/hold_view.h"
 #include "api/request.h"
 
 /* ---- its life ---- */
@@ -18,12 +19,13 @@ static struct order_flow *start(struct api_shard *shard, struct http_exchange *e
 
     assert(size >= sizeof(*flow));
     if (flow == NULL) {
-        respond_outcome(exchange, OUTCOME_OVERLOADED);
+        if (exchange != NULL)
+            respond_outcome(exchange, OUTCOME_OVERLOADED);
         return NULL;
     }
     counter_add(&shard->counters.flows, 1);
     flow->shard = shard;
-    flow->exchange_cookie = http_exchange_cookie(exchange);
+    flow->exchange_cookie = exchange == NULL ? UINT64_MAX : http_exchange_cookie(exchange);
     return flow;
 }
 
@@ -51,6 +53,8 @@ void order_flow_end(struct order_flow *flow)
     counter_add(&shard->counters.flows, (uint64_t)-1);
     if (flow->release != NULL)
         flow->release(flow);
+    keyed_drop(shard, flow->keyed);
+    free(flow->state);
     envelope_free(flow->answer);
     free(flow);
 }
@@ -165,12 +169,58 @@ void order_flow_ask(struct order_flow *flow, struct order_envelope *envelope, or
     next(flow, outcome);
 }
 
+/* ---- a repeated call ---- */
+
+/* The order as it was. What has been forgotten since stays so. */
+static void show_again(struct order_flow *flow, enum outcome outcome)
+{
+    struct http_exchange *exchange = order_flow_exchange(flow);
+
+    if (outcome != OUTCOME_OK) {
+        order_flow_refuse(flow, outcome);
+        return;
+    }
+    flow->state->forgotten = flow->answer->order.forgotten;
+    flow->answer->order = *flow->state;
+    if (exchange != NULL)
+        http_header_add(exchange, "Idempotent-Replayed", "true");
+    order_flow_respond(flow, 200);
+}
+
+bool order_flow_begin_key(struct order_flow *flow, struct api_call *call, struct slice body)
+{
+    struct order_record state;
+
+    switch (keyed_begin_state(call, body, &state, sizeof(state), &flow->keyed)) {
+    case KEYED_NEW:
+        return true;
+    case KEYED_REPEATED:
+        flow->state = malloc(sizeof(state));
+        if (flow->state == NULL) {
+            order_flow_refuse(flow, OUTCOME_OVERLOADED);
+            return false;
+        }
+        *flow->state = state;
+        order_flow_ask(flow, order_flow_envelope(flow, ORDER_CALL_GET), show_again);
+        return false;
+    case KEYED_REFUSED:
+    default:
+        order_flow_end(flow);
+        return false;
+    }
+}
+
 /* ---- ends ---- */
 
 void order_flow_respond(struct order_flow *flow, int status)
 {
     struct http_exchange *exchange = order_flow_exchange(flow);
 
+    if (status == 200 && flow->keyed != NULL) {
+        keyed_keep_state(flow->shard, flow->keyed, &flow->answer->order,
+                         sizeof(flow->answer->order));
+        flow->keyed = NULL;
+    }
     if (exchange != NULL)
         respond_order(flow->shard, exchange, status, flow->answer, flow->shape);
     order_flow_end(flow);
@@ -252,18 +302,24 @@ static void tell_order(struct order_flow *flow, enum outcome outcome)
     order_flow_end(flow);
 }
 
-/* The hold is the caller's, which proves enough to be told its order's ID: the hold does not keep
- * all of it. */
+/* The hold is the caller's, which proves enough to be told its order's ID, and to prolong it: the
+ * hold does not keep all of the ID. */
+static struct order_envelope *about_order_of_hold(const struct order_flow *flow,
+                                                  enum order_call call, uint64_t number)
+{
+    struct order_envelope *envelope = order_flow_envelope(flow, call);
+
+    if (envelope == NULL)
+        return NULL;
+    envelope->authority = AUTHORITY_STAFF;
+    envelope->id = (struct reservation_id){.partition = (uint32_t)(number >> 40),
+                                           .sequence = number & ((UINT64_C(1) << 40) - 1)};
+    return envelope;
+}
+
 void order_flow_hold_in_use(struct order_flow *flow, uint64_t number)
 {
-    struct order_envelope *envelope = order_flow_envelope(flow, ORDER_CALL_GET);
-
-    if (envelope != NULL) {
-        envelope->authority = AUTHORITY_STAFF;
-        envelope->id = (struct reservation_id){.partition = (uint32_t)(number >> 40),
-                                               .sequence = number & ((UINT64_C(1) << 40) - 1)};
-    }
-    order_flow_ask(flow, envelope, tell_order);
+    order_flow_ask(flow, about_order_of_hold(flow, ORDER_CALL_GET, number), tell_order);
 }
 
 void respond_hold_in_use(struct api_shard *shard, struct http_exchange *exchange, uint64_t number)
@@ -272,4 +328,53 @@ void respond_hold_in_use(struct api_shard *shard, struct http_exchange *exchange
 
     if (flow != NULL)
         order_flow_hold_in_use(flow, number);
+}
+
+struct extension {
+    struct order_flow flow; /* first */
+    struct hold_view hold;
+    bool is_replayed;
+};
+
+_Static_assert(offsetof(struct extension, flow) == 0, "an extension is found by its flow");
+
+static void order_prolonged(struct order_flow *flow, enum outcome outcome)
+{
+    struct extension *extension = (struct extension *)(void *)flow;
+    struct http_exchange *exchange = order_flow_exchange(flow);
+
+    if (outcome == OUTCOME_HOLD_ENDED) {
+        order_flow_problem(flow, PROBLEM_HOLD_ENDED, "This hold has ended.");
+        return;
+    }
+    if (outcome != OUTCOME_OK && outcome != OUTCOME_NOT_FOUND) { /* NOT_FOUND: it was undone */
+        order_flow_refuse(flow, outcome);
+        return;
+    }
+    if (extension->is_replayed && exchange != NULL)
+        http_header_add(exchange, "Idempotent-Replayed", "true");
+    keyed_answer_hold(flow->shard, flow->keyed, exchange, &extension->hold);
+    flow->keyed = NULL;
+    order_flow_end(flow);
+}
+
+void respond_extended_hold(struct api_shard *shard, struct http_exchange *exchange,
+                           struct keyed_entry *entry, const struct hold_view *hold,
+                           bool is_replayed)
+{
+    struct order_flow *flow = start(shard, exchange, sizeof(struct extension));
+    struct extension *extension = (struct extension *)(void *)flow;
+    struct order_envelope *envelope;
+
+    if (flow == NULL) {
+        keyed_drop(shard, entry);
+        return;
+    }
+    flow->keyed = entry;
+    extension->hold = *hold;
+    extension->is_replayed = is_replayed;
+    envelope = about_order_of_hold(flow, ORDER_CALL_PROLONG, hold->order);
+    if (envelope != NULL)
+        envelope->expires_wall_ms = hold->deadline_wall_ms;
+    order_flow_ask(flow, envelope, order_prolonged);
 }

@@ -12,6 +12,7 @@
 #define STAMPEDE_API_ORDER_FLOW_H
 
 #include "api/api_shard.h"
+#include "api/keyed.h"
 #include "api/order_view.h"
 #include "api/problems.h"
 
@@ -35,6 +36,9 @@ struct order_flow {
     struct reservation_id id;
     enum order_shape shape; /* that it is answered in */
 
+    struct keyed_entry *keyed;  /* the caller's Idempotency-Key, or NULL */
+    struct order_record *state; /* of the order, as it was answered first by this key; or NULL */
+
     const struct message *reply;   /* in a step only: what was answered; NULL: refused at once */
     struct order_envelope *answer; /* the newest about an order, or NULL */
 };
@@ -48,6 +52,11 @@ bool order_flow_read_id(struct order_flow *flow, const char *text, size_t length
 /* The flow of a call on the order of the path's {id}, in the shape that the caller may see; NULL:
  * refused already. */
 struct order_flow *order_flow_start_path(struct api_call *call, size_t size);
+
+/* Looks at the call's Idempotency-Key, where it has one; `body` is what a repeat must say again.
+ * True: go on; the order that is answered with 200 is kept for repeats. False: the flow answers
+ * again, or has ended. Before the first thing is asked. */
+bool order_flow_begin_key(struct order_flow *flow, struct api_call *call, struct slice body);
 
 /* An envelope about flow->id, by whoever asks; NULL: no memory, which order_flow_ask takes. */
 struct order_envelope *order_flow_envelope(const struct order_flow *flow, enum order_call call);
@@ -78,7 +87,15 @@ void order_flow_hold_in_use(struct order_flow *flow, uint64_t number);
 /* Ends it without an answer. */
 void order_flow_end(struct order_flow *flow);
 
-/* The same for a call that has no flow. The exchange is over, by then or later. */
+/* For calls on holds, which have no flow. The exchange is over, by then or later. */
+
+/* The caller's hold was extended: so is its order, then the hold is answered and kept for repeats
+ * of the call's key. `exchange` and `entry` may be NULL. */
+void respond_extended_hold(struct api_shard *shard, struct http_exchange *exchange,
+                           struct keyed_entry *entry, const struct hold_view *hold,
+                           bool is_replayed);
+
+/* As order_flow_hold_in_use. */
 void respond_hold_in_use(struct api_shard *shard, struct http_exchange *exchange, uint64_t number);
 
 #endif

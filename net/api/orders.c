@@ -72,7 +72,7 @@ void api_order_cancel(struct api_call *call)
     if (!request_empty_object(call))
         return;
     flow = order_flow_start_path(call, sizeof(*flow));
-    if (flow != NULL)
+    if (flow != NULL && order_flow_begin_key(flow, call, (struct slice){"", 0}))
         order_flow_ask(flow, order_flow_envelope(flow, ORDER_CALL_CANCEL), order_flow_respond_200);
 }
 
@@ -188,6 +188,7 @@ void api_payment_confirm(struct api_call *call)
 {
     char id[ID_TEXT_LENGTH_MAX + 1];
     char method[PAYMENT_METHOD_MAX + 1] = "";
+    struct http_slice body = http_exchange_body(call->exchange);
     struct order_envelope *envelope;
     struct order_flow *flow;
 
@@ -200,6 +201,8 @@ void api_payment_confirm(struct api_call *call)
         order_flow_refuse(flow, OUTCOME_NOT_FOUND);
         return;
     }
+    if (!order_flow_begin_key(flow, call, (struct slice){body.data, body.length}))
+        return;
     envelope = order_flow_envelope(flow, ORDER_CALL_CONFIRM);
     if (envelope != NULL)
         memcpy(envelope->method, method, sizeof(envelope->method));

@@ -29,7 +29,7 @@ static void ask_empty(struct api_call *call, enum order_call what)
     if (!request_empty_object(call))
         return;
     flow = order_flow_start_path(call, sizeof(*flow));
-    if (flow != NULL)
+    if (flow != NULL && order_flow_begin_key(flow, call, (struct slice){"", 0}))
         order_flow_ask(flow, order_flow_envelope(flow, what), order_flow_respond_200);
 }
 
@@ -102,6 +102,7 @@ static void read_tracking(struct validation *validation, const struct json_value
 void api_admin_order_fulfil(struct api_call *call)
 {
     static const char *const names[] = {"tracking"};
+    struct http_slice body = http_exchange_body(call->exchange);
     const struct json_value *object;
     const struct json_value *tracking;
     struct order_envelope *envelope;
@@ -122,7 +123,9 @@ void api_admin_order_fulfil(struct api_call *call)
         return;
     }
     flow = order_flow_start_path(call, sizeof(*flow));
-    if (flow == NULL)
+    if (flow == NULL ||
+        !order_flow_begin_key(flow, call,
+                              (struct slice){body.data == NULL ? "" : body.data, body.length}))
         return;
     envelope = order_flow_envelope(flow, ORDER_CALL_FULFIL);
     if (envelope != NULL) {

@@ -421,6 +421,18 @@ void api_change_answer(struct api_shard *shard, struct http_exchange *exchange,
         refuse_change(shard, exchange, &message->reply, user);
 }
 
+/* A hold that waits for a payment keeps its order waiting as long. */
+static void extend_answer(struct api_shard *shard, struct http_exchange *exchange,
+                          const struct message *message, void *user)
+{
+    const struct reply_body *reply = &message->reply;
+
+    if (reply->outcome == OUTCOME_OK && reply->hold.state == HOLD_HELD && reply->hold.order != 0)
+        respond_extended_hold(shard, exchange, user, &reply->hold, reply->replayed);
+    else
+        api_change_answer(shard, exchange, message, user);
+}
+
 /* A release repeated is released; what lapsed or was sold cannot be. */
 void api_release_answer(struct api_shard *shard, struct http_exchange *exchange,
                         const struct message *message, void *user)
@@ -467,7 +479,7 @@ void api_reservation_release(struct api_call *call)
 void api_reservation_extend(struct api_call *call)
 {
     if (request_empty_object(call))
-        api_submit_hold(call, COMMAND_HOLD_EXTEND, api_change_answer);
+        api_submit_hold(call, COMMAND_HOLD_EXTEND, extend_answer);
 }
 
 void api_reservation_list(struct api_call *call)

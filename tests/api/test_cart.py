@@ -231,7 +231,7 @@ class Plain(ApiTest):
         for body, field in (
             ({"product_id": name}, "quantity"),
             ({"qty": 1}, "sku"),
-            ({"product_id": name, "sku": name.upper(), "qty": 1}, "product_id"),
+            ({"product_id": name, "sku": "a b", "qty": 1}, "sku"),
             ({"product_id": name, "qty": 1, "quantity": 1}, "quantity"),
         ):
             self.assert_problem_field(guest.call("POST", "/cart/add", body, expect=422), field)
@@ -245,6 +245,13 @@ class Plain(ApiTest):
         refused = guest.call("POST", "/cart/add", {"product_id": name, "qty": 1}, expect=422)
         self.assert_problem_field(refused, "sku")
         guest.call("POST", "/cart/add", {"sku": f"{name}-M", "qty": 1}, expect=200)
+        asked = {"product_id": name, "sku": f"{name}-M", "qty": 2}
+        self.assertEqual(lines(guest.call("POST", "/cart/add", asked, expect=200).json()), {f"{name}-M": 3})
+        other = self.admin.create_sku(1)
+        refused = guest.call("POST", "/cart/add", {**asked, "sku": other}, expect=422)
+        self.assert_problem_field(refused, "sku")
+        guest.call("POST", "/cart/add", {**asked, "sku": "none-such"}, expect=404)
+        guest.call("POST", "/cart/add", {**asked, "product_id": "none-such"}, expect=404)
 
 
 class Coupons(ApiTest):

@@ -284,6 +284,7 @@ static void check_call(struct world *world, const struct shop_ask *ask, enum out
             (order->forgotten & ORDER_FORGOT_PERSON) != 0)
             world_mark(world, MARK_ORDER_SENT_FORGOTTEN);
         break;
+    case ORDER_CALL_PROLONG:
     case ORDER_CALL_REWRAP:
     case ORDER_CALL_KEY_FORGET:
     case ORDER_CALL_EVENT_FORGET:

@@ -255,7 +255,7 @@ static inline struct order_envelope sell(struct fixture *fixture)
     return answer;
 }
 
-static struct coupon_view one_use_each(struct fixture *fixture)
+static inline struct coupon_view one_use_each(struct fixture *fixture)
 {
     struct coupon_envelope *envelope = coupon_envelope_create(COUPON_CALL_CREATE);
     struct command command = {.type = COMMAND_COUPON,
