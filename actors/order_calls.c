@@ -466,7 +466,7 @@ static enum outcome refund(const struct order_turn *turn, struct order_envelope 
         return OUTCOME_PAYMENT_IN_PROGRESS;
     if (amount_minor <= 0 || amount_minor > left_minor)
         return OUTCOME_REFUND_TOO_LARGE;
-    if (order->refund_count == ORDER_REFUNDS_MAX - 1 && amount_minor != left_minor)
+    if (order->refund_count >= ORDER_REFUNDS_MAX - 1 && amount_minor != left_minor)
         return OUTCOME_FULL; /* the last one is for all that is left */
     for (uint32_t i = 0; i < subject->body->body.line_count; i++)
         if (envelope->quantities[i] > subject->body->body.lines[i].quantity - order->restocked[i])

@@ -21,6 +21,7 @@ enum {
 struct sim_told {
     uint64_t order;
     uint64_t sequence;
+    int64_t amount_minor;
     uint16_t partition;
     uint8_t status;
     uint8_t type;

@@ -363,6 +363,7 @@ static void note_known(const struct shop_order *order, struct shop_ask *ask)
     ask->timeline_count = order->timeline_count;
     ask->captured_minor = order->captured_minor;
     ask->refunded_minor = order->refunded_minor;
+    ask->is_acknowledged = order->is_acknowledged;
 }
 
 void shoppers_checkout(struct world *world, uint32_t index)
@@ -451,7 +452,8 @@ void shoppers_call(struct world *world, uint32_t index, enum order_call call, ui
     assert(envelope != NULL);
     envelope->id = order->id;
     envelope->authority = call == ORDER_CALL_FULFIL || call == ORDER_CALL_DELIVER ||
-                                  call == ORDER_CALL_REFUND || call == ORDER_CALL_FORGET
+                                  call == ORDER_CALL_REFUND || call == ORDER_CALL_FORGET ||
+                                  call == ORDER_CALL_ACKNOWLEDGE
                               ? AUTHORITY_STAFF
                               : AUTHORITY_PRINCIPAL;
     envelope->who_count = 1;
@@ -461,6 +463,7 @@ void shoppers_call(struct world *world, uint32_t index, enum order_call call, ui
                  world->phase == PHASE_HEAL ? "ok" : methods[sim_random_below(&world->random, 6)]);
     if (call == ORDER_CALL_FULFIL && sim_random_chance(&world->random, 500000))
         snprintf(envelope->tracking, sizeof(envelope->tracking), "T%u", index);
+    envelope->attention = ORDER_ATTENTION_REFUNDED_ELSEWHERE;
     if (call == ORDER_CALL_REFUND)
         fill_refund(world, order, refund, envelope);
     if (ask != NULL) {
@@ -635,6 +638,8 @@ static void act_on_order(struct world *world, uint32_t index)
         refund(world, index);
     } else if (drawn < 90) {
         shoppers_call(world, index, ORDER_CALL_FORGET, NONE);
+    } else if (drawn < 92) {
+        shoppers_call(world, index, ORDER_CALL_ACKNOWLEDGE, NONE);
     } else if (drawn < 95) {
         pay(world, index);
     } else {

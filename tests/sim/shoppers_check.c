@@ -231,9 +231,17 @@ static void visit_past(struct store_walk *walk, const struct record *record)
     struct shop_order *order = &world->shoppers.orders[index];
     struct shop_ask ask = {.status = order->status,
                            .timeline_count = order->timeline_count,
+                           .is_acknowledged = order->is_acknowledged,
                            .captured_minor = order->captured_minor,
                            .refunded_minor = order->refunded_minor};
 
+    /* Its customer had no answer, and asked again when the key was forgotten. */
+    if (order->state == SHOP_NEVER && (stored.forgotten & ORDER_FORGOT_KEY) != 0) {
+        order->id = (struct reservation_id){.created_ms = stored.created_wall_ms,
+                                            .sequence = record->sequence,
+                                            .partition = record->partition};
+        order->state = SHOP_PLACED;
+    }
     if (order->state != SHOP_PLACED || order->id.sequence != record->sequence ||
         order->id.partition != record->partition)
         violation("order %u is stored, and its customer was told otherwise", index);
@@ -399,6 +407,7 @@ static void check_order(struct world *world, uint32_t index)
     struct record *record = &world->shoppers.record;
     struct shop_ask ask = {.status = order->status,
                            .timeline_count = order->timeline_count,
+                           .is_acknowledged = order->is_acknowledged,
                            .captured_minor = order->captured_minor,
                            .refunded_minor = order->refunded_minor};
     struct order_record stored;
