@@ -157,6 +157,7 @@ void order_begin_step(const struct order_turn *turn, enum order_step step)
     turn->subject->order.step = (uint8_t)step;
     turn->subject->tries = 0;
     turn->subject->refusals = 0;
+    turn->subject->told_minor = 0;
     turn->subject->may_be_done = false;
     turn->subject->is_refused = false;
     turn->subject->retry_boot_ms = 0;

@@ -162,8 +162,9 @@ struct order_subject {
     uint8_t refusal;                     /* enum outcome: of the newest try to pay */
     uint32_t tries;                      /* of this step, without a word */
     uint32_t refusals;                   /* of them, of the line that is put back */
-    bool may_be_done;                    /* STEP_REFUND's: a try had no word */
-    bool is_refused; /* STEP_REFUND's newest try was, without a word of how the payment stands */
+    int64_t told_minor; /* STEP_REFUND's: so much has gone back in all, by an event meanwhile */
+    bool may_be_done;   /* STEP_REFUND's: a try had no word */
+    bool is_refused;    /* STEP_REFUND's newest try was, without a word of how the payment stands */
     int64_t retry_boot_ms;   /* the step again, not before; 0: at once */
     int64_t expires_boot_ms; /* order.expires_wall_ms, by the clock nobody sets */
 };

@@ -48,10 +48,20 @@ uint32_t order_refund_room(const struct order_record *order)
     return ORDER_REFUNDS_MAX - order->refund_count + (takes_last_entry(order) ? 1U : 0U);
 }
 
+/* Of what is asked for in the same place (NULL: in none) as something before: by the time they are
+ * told apart, at the gateway too. */
+static int64_t time_of_new(const struct order_turn *turn, const struct order_refund *before)
+{
+    int64_t now_ms = turn->moment->wall_ms;
+
+    return before != NULL && now_ms <= before->wall_ms ? before->wall_ms + 1 : now_ms;
+}
+
 void order_begin_refund(const struct order_turn *turn, int64_t amount_minor, uint64_t key,
                         bool restocks)
 {
     struct order_record *order = &turn->subject->order;
+    const struct order_refund *before = NULL;
     struct order_refund *refund;
 
     assert(order_refund_room(order) > 0 && amount_minor > 0);
@@ -59,10 +69,11 @@ void order_begin_refund(const struct order_turn *turn, int64_t amount_minor, uin
     if (takes_last_entry(order)) {
         order->refund_count--;
         order->attempts++; /* the gateway knows the refused one's key */
+        before = &order->refunds[order->refund_count];
     }
     refund = &order->refunds[order->refund_count];
     *refund = (struct order_refund){.amount_minor = amount_minor,
-                                    .wall_ms = turn->moment->wall_ms,
+                                    .wall_ms = time_of_new(turn, before),
                                     .key = key,
                                     .state = REFUND_ASKED,
                                     .attention = order->attention,
@@ -143,13 +154,14 @@ static void book(const struct order_turn *turn, const struct order_refund *refun
 }
 
 /* Where there is no room for another entry it is added to one that is there: the newest that has
- * been done, if possible without a key, whose answer would be another one now. */
+ * been done, if possible without a key, whose answer would be another one now. The last place is
+ * kept for all that is left. */
 static void add_to_others(struct order_record *order, int64_t amount_minor)
 {
     struct order_refund *best = NULL;
     int best_rank = -1;
 
-    for (uint32_t i = 0; i < order->refund_count; i++) {
+    for (uint32_t i = 0; i < ORDER_REFUNDS_MAX - 1; i++) {
         struct order_refund *refund = &order->refunds[i];
         int rank = (refund->state == REFUND_DONE ? 2 : 0) + (refund->key == 0 ? 1 : 0);
 
@@ -172,7 +184,7 @@ static void book_elsewhere(const struct order_turn *turn, int64_t refunded_minor
     struct order_refund *refund = NULL;
 
     order->attention |= ORDER_ATTENTION_REFUNDED_ELSEWHERE;
-    if (order->refund_count < ORDER_REFUNDS_MAX) {
+    if (order->refund_count < ORDER_REFUNDS_MAX - 1) {
         refund = &order->refunds[order->refund_count++];
         *refund = (struct order_refund){
             .amount_minor = amount_minor, .wall_ms = turn->moment->wall_ms, .state = REFUND_DONE};
@@ -197,15 +209,21 @@ bool order_looks_first(const struct order_subject *subject)
             subject->tries % (ORDER_TRIES_PER_KEY + 1) == ORDER_TRIES_PER_KEY);
 }
 
-/* What has gone back beyond the books, as far as the gateway says so and it can be. */
-static int64_t find_unbooked(const struct order_record *order, const struct order_answer *answer)
+/* What has gone back beyond the books, as far as the gateway says so and it can be. An answer that
+ * is repeated is as old as its first; what was told by an event meanwhile counts as well. */
+static int64_t find_unbooked(const struct order_subject *subject, const struct order_answer *answer)
 {
+    const struct order_record *order = &subject->order;
     enum order_result result = (enum order_result)answer->result;
+    int64_t refunded_minor = 0;
 
-    if ((result != RESULT_DONE && result != RESULT_REFUSED) || answer->state != PAYMENT_CAPTURED ||
-        answer->refunded_minor > order->captured_minor)
-        return 0;
-    return answer->refunded_minor - order->refunded_minor;
+    if (result != RESULT_DONE && result != RESULT_REFUSED)
+        return 0; /* what was told may be our own */
+    if (answer->state == PAYMENT_CAPTURED && answer->refunded_minor <= order->captured_minor)
+        refunded_minor = answer->refunded_minor;
+    if (subject->told_minor > refunded_minor)
+        refunded_minor = subject->told_minor;
+    return refunded_minor - order->refunded_minor;
 }
 
 /* DONE: this refund was. REFUSED: it was not, and will not be. UNAVAILABLE: not yet. */
@@ -216,7 +234,7 @@ static enum order_result judge(const struct order_subject *subject, int64_t amou
     bool has_word = result == RESULT_DONE || result == RESULT_REFUSED;
 
     if (has_word && (answer->looked || result == RESULT_REFUSED) && subject->may_be_done &&
-        find_unbooked(&subject->order, answer) >= amount_minor)
+        find_unbooked(subject, answer) >= amount_minor)
         return RESULT_DONE;
     if (!answer->looked)
         return result;
@@ -241,8 +259,8 @@ static void is_refunded(const struct order_turn *turn, struct order_refund *refu
     refund->attention = 0;
     book(turn, refund, refund->amount_minor);
     /* What goes beyond this one: also where it was found done by the amount. */
-    if (find_unbooked(order, answer) > 0)
-        book_elsewhere(turn, answer->refunded_minor);
+    if (find_unbooked(turn->subject, answer) > 0)
+        book_elsewhere(turn, order->refunded_minor + find_unbooked(turn->subject, answer));
     else if (order->refunded_minor == order->captured_minor)
         order->attention &= (uint8_t) ~(known & ORDER_ATTENTION_REFUNDED_ELSEWHERE);
     if (answer->refunded_minor == order->refunded_minor)
@@ -260,6 +278,7 @@ static bool reduce_owed(const struct order_turn *turn, struct order_refund *refu
 
     if (left_minor > 0) {
         refund->amount_minor = left_minor;
+        refund->wall_ms = time_of_new(turn, refund);
         book_elsewhere(turn, refunded_minor);
         order_begin_step(turn, STEP_REFUND);
         return true;
@@ -276,13 +295,14 @@ static bool reduce_owed(const struct order_turn *turn, struct order_refund *refu
 static bool take_unbooked(const struct order_turn *turn, struct order_refund *refund,
                           const struct order_answer *answer)
 {
-    struct order_record *order = &turn->subject->order;
+    const struct order_record *order = &turn->subject->order;
+    int64_t unbooked_minor = find_unbooked(turn->subject, answer);
 
-    if (find_unbooked(order, answer) <= 0 || MUTANT(ELSEWHERE_NOT_BOOKED))
+    if (unbooked_minor <= 0 || MUTANT(ELSEWHERE_NOT_BOOKED))
         return false;
     if (order->goal != ORDER_NONE)
-        return reduce_owed(turn, refund, answer->refunded_minor);
-    book_elsewhere(turn, answer->refunded_minor);
+        return reduce_owed(turn, refund, order->refunded_minor + unbooked_minor);
+    book_elsewhere(turn, order->refunded_minor + unbooked_minor);
     return false;
 }
 
@@ -331,11 +351,12 @@ enum refund_word order_take_refund_word(const struct order_turn *turn, int64_t r
                                         int64_t told_wall_ms)
 {
     struct order_record *order = &turn->subject->order;
-    const struct order_refund *asked = find_asked(order);
 
-    if (order->step == STEP_REFUND) /* our own, whose answer says it; or beyond that */
-        return refunded_minor > order->refunded_minor + asked->amount_minor ? REFUND_WORD_EARLY
-                                                                            : REFUND_WORD_KNOWN;
+    if (order->step == STEP_REFUND) { /* our own, or somebody else's: its answer tells */
+        if (refunded_minor <= order->captured_minor && refunded_minor > turn->subject->told_minor)
+            turn->subject->told_minor = refunded_minor;
+        return REFUND_WORD_KNOWN;
+    }
     if (is_made_good(order, refunded_minor, told_wall_ms)) {
         order->attention &= (uint8_t)~ORDER_ATTENTION_REFUND_FAILED;
         order->updated_wall_ms = turn->moment->wall_ms;

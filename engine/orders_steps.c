@@ -143,9 +143,9 @@ static void on_gateway(struct gateway_job *job)
 
 _Static_assert(offsetof(struct order_gateway, job) == 0, "on_gateway finds its owner by address");
 
-/* The same for the same attempt. A refund's changes with its amount only, which is another when
- * less is left than was asked for: then that was not done. Under another it would be a second one;
- * for all others the payment's own state keeps a second from having an effect. */
+/* The same for the same attempt. A refund's tells its place and when it was asked
+ * for, which changes where less is left than that: then it was not done. Under another it would be
+ * a second one; for all others the payment's own state keeps a second from having an effect. */
 static void write_key(const struct order_slot *slot, struct gateway_job *job)
 {
     const struct order_subject *subject = &slot->subject;
@@ -164,7 +164,7 @@ static void write_key(const struct order_slot *slot, struct gateway_job *job)
                       gateway_steps[subject->order.step].name, attempt);
     if (subject->order.step == STEP_REFUND)
         snprintf(job->key + length, sizeof(job->key) - (size_t)length, "-%" PRId64,
-                 order_refund_asked(&subject->order, &attempt)->amount_minor);
+                 order_refund_asked(&subject->order, &attempt)->wall_ms);
 }
 
 static void fill_job(const struct shard *shard, const struct order_slot *slot,

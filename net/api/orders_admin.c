@@ -67,6 +67,53 @@ static void read_line(struct validation *validation, struct field field,
     text_out[text.length] = '\0';
 }
 
+/* ---- what somebody has looked at ---- */
+
+static uint8_t read_reason(struct validation *validation, const struct json_value *object)
+{
+    static const char *const names[] = {"reason"};
+    const struct json_value *value;
+
+    validation_sort_members(validation, NULL, 0, object, names, 1, &value);
+    if (value == NULL) {
+        validation_add(validation, FIELD("reason"), "is required");
+        return 0;
+    }
+#define X(name, bit, text)                                                                         \
+    if (json_type(value) == JSON_STRING && slice_is(json_string(value), text))                     \
+        return ORDER_ATTENTION_##name;
+    ORDER_ATTENTIONS(X)
+#undef X
+    validation_add(validation, FIELD("reason"),
+                   "must be restock_refused, refund_failed or refunded_elsewhere");
+    return 0;
+}
+
+void api_admin_order_acknowledge(struct api_call *call)
+{
+    const struct json_value *object;
+    struct order_envelope *envelope;
+    struct validation validation;
+    struct order_flow *flow;
+    uint8_t reason;
+
+    if (!request_object(call, &object))
+        return;
+    validation_init(&validation);
+    reason = read_reason(&validation, object);
+    if (validation.count > 0) {
+        validation_respond(&validation, call->exchange);
+        return;
+    }
+    flow = order_flow_start_path(call, sizeof(*flow));
+    if (flow == NULL)
+        return;
+    envelope = order_flow_envelope(flow, ORDER_CALL_ACKNOWLEDGE);
+    if (envelope != NULL)
+        envelope->attention = reason;
+    order_flow_ask(flow, envelope, order_flow_respond_200);
+}
+
 /* ---- fulfilling ---- */
 
 struct parcel {

@@ -95,6 +95,8 @@ enum api_key {
       REQUIRED)                                                                                    \
     X(POST, "/v1/admin/orders/{id}/cancel", admin_order_cancel, STAFF(ORDERS), ADMIN,              \
       JSON_OR_EMPTY, OPTIONAL)                                                                     \
+    X(POST, "/v1/admin/orders/{id}/acknowledge", admin_order_acknowledge, STAFF(ORDERS), ADMIN,    \
+      JSON, OPTIONAL)                                                                              \
     X(GET, "/v1/skus/availability", availability_list, PUBLIC, BROWSE, NONE, IGNORED)              \
     X(GET, "/v1/skus/{sku}/availability", availability_get, PUBLIC, BROWSE, NONE, IGNORED)         \
     X(GET, "/v1/products/{id}", product_get, PUBLIC, BROWSE, NONE, IGNORED)                        \

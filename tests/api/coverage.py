@@ -24,8 +24,8 @@ NOT_PROVOKED = {
 }
 # These share their 503 with others in the document, and go on when the disk is nearly full.
 GOES_ON = (
-    "cancelOrder", "cancelOrderAsStaff", "changeCoupon", "confirmPayment", "deleteCoupon", "deliverOrder",
-    "exportOrders", "fulfilOrder", "listOrdersAsStaff", "refundOrder", "removeCartCoupon", "removeCartItem",
+    "acknowledgeOrder", "cancelOrder", "cancelOrderAsStaff", "changeCoupon", "confirmPayment", "deleteCoupon",
+    "deliverOrder", "exportOrders", "fulfilOrder", "listOrdersAsStaff", "refundOrder", "removeCartCoupon", "removeCartItem",
     "replaceCoupon", "setCartItem",
 )
 NOT_PROVOKED.update({(name, "storage_full"): "goes on: test_refusals.FullDisk" for name in GOES_ON})

@@ -213,6 +213,37 @@ class Attention(WebhookTest):
             self.counts("stored", lambda: self.tell(self.charge_event(order, number, refunded)))
         self.assertEqual(self.see(order)["payment"]["refunded_minor"], total)
 
+    def test_what_was_looked_at_is_acknowledged(self):
+        _, order = self.confirmed()
+        self.gateway.call("/v1/refunds", payment_intent=order["payment"]["id"], amount=700)
+        self.counts("stored", lambda: self.tell(self.gateway.event(order["payment"]["id"], "charge.refunded")))
+        self.assertEqual(self.see(order)["needs_attention"], ["refunded_elsewhere"])
+        target = f"/v1/admin/orders/{order['id']}/acknowledge"
+        for body in ({}, {"reason": "boredom"}, {"reason": 4}, {"reason": "refund_failed", "other": 1}):
+            self.admin.call("POST", target, body, expect=422)
+        for reason, left in (("refund_failed", ["refunded_elsewhere"]), ("refunded_elsewhere", []),
+                             ("refunded_elsewhere", [])):
+            seen = self.admin.call("POST", target, {"reason": reason}, expect=200).json()
+            self.assertEqual(seen["needs_attention"], left)
+        entries = self.admin.call("GET", f"/v1/admin/audit?subject={order['id']}", expect=200).json()["data"]
+        self.assertEqual([entry["act"] for entry in entries].count("order_acknowledged"), 1)
+        self.server.stop()
+        self.server.restart()
+        self.assertEqual(self.see(order)["needs_attention"], [])
+
+    def test_an_owed_refund_ends_where_a_part_went_back_at_the_gateway(self):
+        _, order = self.confirmed()
+        total = order["totals"]["total_minor"]
+        self.gateway.call("/v1/refunds", payment_intent=order["payment"]["id"], amount=700)
+        # Nobody tells of it: the refusal of the shop's own does.
+        self.admin.call("POST", f"/v1/admin/orders/{order['id']}/cancel", {})
+        self.becomes(order, "cancelled")
+        seen = self.see(order)
+        self.assertEqual(seen["payment"]["refunded_minor"], total)
+        self.assertEqual(sorted((entry["amount_minor"], entry["reason"]) for entry in seen["refunds"]),
+                         sorted([(700, "at the payment gateway"), (total - 700, "")]))
+        self.assertEqual(seen["needs_attention"], ["refunded_elsewhere"])
+
     def test_a_refund_that_fails_afterwards_is_shown(self):
         _, order = self.confirmed()
         self.refund(order, amount_minor=100)
@@ -248,7 +279,8 @@ class Attention(WebhookTest):
         for _ in range(2):
             self.refund(order, key, expect=503, code="gateway_unavailable")
         self.refund(order, key, amount_minor=6, expect=422, code="idempotency_key_reused")
-        self.assertEqual(len(self.see(order)["refunds"]), 1)
+        self.assertEqual([(entry["amount_minor"], entry["status"]) for entry in self.see(order)["refunds"]],
+                         [(order["totals"]["total_minor"], "failed"), (1, "succeeded")])
 
 
 if __name__ == "__main__":

@@ -93,6 +93,7 @@ EXPECTED = {
     "admin_order_deliver": Expect((409, "invalid_state"), kind="order"),
     "admin_order_refund": Expect((409, "invalid_state"), kind="order", body=lambda *_: REFUND),
     "admin_order_cancel": Expect(OK, kind="order"),
+    "admin_order_acknowledge": Expect(OK, kind="order", body=lambda *_: {"reason": "refund_failed"}),
     "availability_list": Expect(OK, query=lambda m: f"?sku={quote(m.sku)}"),
     "availability_get": Expect(OK, kind="sku"),
     "product_get": Expect(OK, kind="product"),

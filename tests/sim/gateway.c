@@ -102,10 +102,11 @@ uint32_t sim_gateway_find(const struct world *world, const struct reservation_id
 }
 
 void sim_gateway_sum(const struct world *world, const struct reservation_id *order,
-                     int64_t *captured_out, int64_t *refunded_out)
+                     int64_t *captured_out, int64_t *refunded_out, int64_t *elsewhere_out)
 {
     *captured_out = 0;
     *refunded_out = 0;
+    *elsewhere_out = 0;
     for (uint32_t i = 0; i < world->gateway.payment_count; i++) {
         const struct sim_payment *payment = &world->gateway.payments[i];
 
@@ -115,6 +116,7 @@ void sim_gateway_sum(const struct world *world, const struct reservation_id *ord
             continue;
         *captured_out += payment->captured_minor;
         *refunded_out += payment->refunded_minor;
+        *elsewhere_out += payment->elsewhere_minor;
     }
 }
 
@@ -269,6 +271,7 @@ static void do_refund(struct world *world, struct gateway_job *job, uint32_t ind
     }
     payment->refunded_minor += job->amount_minor;
     transfer(world, index, MONEY_SHOP, MONEY_CUSTOMERS, job->amount_minor);
+    sim_events_add_refund(world, index);
     world_mark(world, MARK_PAYMENT_REFUNDED);
     answer(job, GATEWAY_DONE, payment);
 }
@@ -497,6 +500,23 @@ void sim_gateway_pay(struct world *world, uint32_t index)
         authorise(world, index);
 }
 
+/* Somebody gives a part of it back by the gateway's own pages, or all. */
+static void refund_elsewhere(struct world *world, uint32_t index, uint32_t drawn)
+{
+    struct sim_payment *payment = &world->gateway.payments[index];
+    int64_t left_minor = payment->captured_minor - payment->refunded_minor;
+    int64_t amount_minor = drawn % 2 == 0 ? left_minor : 1 + left_minor / 5;
+
+    if (left_minor == 0)
+        return;
+    payment->refunded_minor += amount_minor;
+    payment->elsewhere_minor += amount_minor;
+    transfer(world, index, MONEY_SHOP, MONEY_CUSTOMERS, amount_minor);
+    world_log(world, "gateway: %lld of %s go back by itself", (long long)amount_minor, payment->id);
+    sim_events_add_refund(world, index);
+    world_mark(world, MARK_REFUNDED_ELSEWHERE);
+}
+
 /* Something of its own: a browser pays, a slow payment comes through or does not, an authorisation
  * lapses. */
 static void move_by_itself(struct world *world)
@@ -511,7 +531,9 @@ static void move_by_itself(struct world *world)
         return;
     index = gateway->payment_count - 1 - sim_random_below(&world->random, recent);
     payment = &gateway->payments[index];
-    if (payment->state == PAYMENT_PROCESSING && drawn < 70)
+    if (payment->state == PAYMENT_CAPTURED && drawn < 12)
+        refund_elsewhere(world, index, drawn);
+    else if (payment->state == PAYMENT_PROCESSING && drawn < 70)
         sim_gateway_pay(world, index);
     else if (payment->state == PAYMENT_PROCESSING)
         payment->state = PAYMENT_CREATED;

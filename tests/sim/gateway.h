@@ -31,7 +31,8 @@ struct sim_payment {
     int64_t authorised_minor;
     int64_t captured_minor;
     int64_t voided_minor;
-    int64_t refunded_minor;
+    int64_t refunded_minor;  /* in all */
+    int64_t elsewhere_minor; /* of it, not asked for by the shop */
     uint8_t provider;
     uint8_t state;         /* enum payment_state */
     bool captures_at_once; /* what is authorised is captured */
@@ -120,14 +121,16 @@ bool sim_gateway_is_payable(struct world *world, uint32_t payment);
 void sim_gateway_pay(struct world *world, uint32_t payment);
 /* The newest payment of an order, or NONE. */
 uint32_t sim_gateway_find(const struct world *world, const struct reservation_id *order);
-/* What an order has in all payments: captured less refunded. */
+/* What an order has in all payments: captured, refunded, and of that not by the shop. */
 void sim_gateway_sum(const struct world *world, const struct reservation_id *order,
-                     int64_t *captured_out, int64_t *refunded_out);
+                     int64_t *captured_out, int64_t *refunded_out, int64_t *elsewhere_out);
 
 /* ---- gateway_events.c ---- */
 
 /* The payment has changed. */
 void sim_events_add(struct world *world, uint32_t payment);
+/* So much has gone back in all. */
+void sim_events_add_refund(struct world *world, uint32_t payment);
 /* One is told, if there is any. */
 void sim_events_tell(struct world *world);
 /* One that nobody should believe. */

@@ -38,6 +38,15 @@ void sim_events_add(struct world *world, uint32_t payment)
     new_event(world, payment);
 }
 
+void sim_events_add_refund(struct world *world, uint32_t index)
+{
+    struct sim_event *event = new_event(world, index);
+
+    event->event.state = PAYMENT_NONE;
+    event->event.refunded_minor = world->gateway.payments[index].refunded_minor;
+    event->event.told_wall_ms = world_wall_ms(world);
+}
+
 /* Of a payment as it might be, but of another amount, currency or payment. */
 void sim_events_add_false(struct world *world)
 {

@@ -102,6 +102,7 @@ static void note_told(struct sim_listener *listener, uint32_t partition,
                                                                .sequence = event->sequence,
                                                                .order = event->order.sequence,
                                                                .sku_id = event->sku_id,
+                                                               .amount_minor = event->amount_minor,
                                                                .status = event->status,
                                                                .type = event->type};
 }
@@ -272,12 +273,28 @@ static bool is_refund(uint8_t status)
     return status == ORDER_REFUNDED || status == ORDER_PARTIALLY_REFUNDED;
 }
 
+/* Each change of what has gone back was told once. */
+static void check_refunds(const struct sim_listener *listener, const struct record *record)
+{
+    int64_t told_minor = 0;
+
+    for (uint32_t i = 0; i < listener->told_count; i++)
+        if (listener->told[i].partition == record->partition &&
+            listener->told[i].order == record->sequence && is_refund(listener->told[i].status))
+            told_minor += listener->told[i].amount_minor;
+    if (told_minor != record->order.refunded_minor)
+        violation("of order %" PRIu64 " of partition %u %lld are refunded, and %lld were told of",
+                  record->sequence, record->partition, (long long)record->order.refunded_minor,
+                  (long long)told_minor);
+}
+
 /* What was told of an order, refunds left out, is its timeline. */
 static void check_order(const struct sim_listener *listener, const struct record *record)
 {
     const struct order_record *order = &record->order;
     uint32_t next = 0;
 
+    check_refunds(listener, record);
     if (order->timeline_count == ORDER_TIMELINE_MAX)
         return;
     for (uint32_t i = 0; i < listener->told_count; i++) {

@@ -22,6 +22,7 @@ enum {
 struct sim_told {
     uint64_t order; /* 0: none */
     uint64_t sequence;
+    int64_t amount_minor;
     uint32_t sku_id; /* that is sold out; else 0 */
     uint16_t partition;
     uint8_t status;

@@ -164,6 +164,9 @@
     X(REFUND_REPLAYED, "a refund's key was repeated")                                              \
     X(PAYMENT_CAPTURED, "a payment was captured")                                                  \
     X(PAYMENT_VOIDED, "what was authorised was given back")                                        \
+    X(REFUNDED_ELSEWHERE, "what was captured was refunded, and not by the shop")                   \
+    X(ELSEWHERE_FOUND, "an owed refund found that a part of it had gone back")                     \
+    X(ACKNOWLEDGED, "what needs attention was acknowledged")                                       \
     X(PAYMENT_REFUNDED, "what was captured was refunded")                                          \
     X(GATEWAY_REPEATED, "the gateway was asked again under a key")                                 \
     X(GATEWAY_SILENT, "the gateway did what it was asked, and did not say so")                     \

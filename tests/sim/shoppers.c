@@ -396,6 +396,8 @@ static void act_on_order(struct world *world, uint32_t index)
         refund(world, index);
     } else if (drawn < 90) {
         shoppers_call(world, index, ORDER_CALL_FORGET, NONE);
+    } else if (drawn < 92) {
+        shoppers_call(world, index, ORDER_CALL_ACKNOWLEDGE, NONE);
     } else if (drawn < 95) {
         pay(world, index);
     } else {

@@ -59,7 +59,9 @@ struct shop_order {
     uint8_t state;   /* enum shop_order_state */
     uint8_t provider;
     uint8_t from_cart;
-    bool is_forgotten; /* its person: that was acknowledged */
+    bool is_forgotten;    /* its person: that was acknowledged */
+    bool is_acknowledged; /* that it was refunded elsewhere, when so much was: */
+    int64_t acknowledged_minor;
     bool is_customers; /* its customer had an account whenever it was asked for */
     uint8_t refund_count;
     struct shop_refund refunds[SIM_SHOP_REFUNDS_MAX];
@@ -95,6 +97,7 @@ struct shop_ask {
     bool is_open;
     bool is_placed;   /* the order was known to be there */
     bool is_refunded; /* REFUND: it was known to be done */
+    bool is_acknowledged;
     /* Of the order, as it was then known. */
     uint8_t status;
     uint8_t timeline_count;

@@ -70,8 +70,10 @@ static void check_money(struct world *world, uint32_t index, const struct order_
     const struct shop_order *known = &world->shoppers.orders[index];
     int64_t captured;
     int64_t refunded;
+    int64_t elsewhere;
+    int64_t said = 0;
 
-    sim_gateway_sum(world, &known->id, &captured, &refunded);
+    sim_gateway_sum(world, &known->id, &captured, &refunded, &elsewhere);
     if (order->confirmed_wall_ms != 0 && (captured != order->totals.total_minor ||
                                           order->captured_minor != order->totals.total_minor))
         violation("I4: order %u of %lld was confirmed, %lld are captured, its record says %lld",
@@ -81,9 +83,18 @@ static void check_money(struct world *world, uint32_t index, const struct order_
         violation("I4: order %u says %lld captured and %lld refunded, the gateway %lld and %lld",
                   index, (long long)order->captured_minor, (long long)order->refunded_minor,
                   (long long)captured, (long long)refunded);
-    /* Nobody is there who refunds without the shop: it was the shop, twice. */
-    if ((order->attention & ORDER_ATTENTION_REFUNDED_ELSEWHERE) != 0)
-        violation("I4: order %u says that it was refunded elsewhere as well", index);
+    for (uint32_t i = 0; i < order->refund_count; i++)
+        if (order->refunds[i].state == REFUND_DONE &&
+            strcmp(order->refunds[i].reason, "at the payment gateway") == 0)
+            said += order->refunds[i].amount_minor;
+    /* More than by others: it was the shop, twice. */
+    if (said > elsewhere ||
+        ((order->attention & ORDER_ATTENTION_REFUNDED_ELSEWHERE) != 0 && elsewhere == 0))
+        violation("I4: order %u says that %lld were refunded elsewhere, and %lld were", index,
+                  (long long)said, (long long)elsewhere);
+    if (said > 0 && order->step == STEP_NONE &&
+        (order->confirmed_wall_ms == 0 || order->status == ORDER_CANCELLED))
+        world_mark(world, MARK_ELSEWHERE_FOUND);
     for (uint32_t i = 0; i < order->refund_count; i++)
         for (uint32_t n = 0; n < i; n++)
             if (order->refunds[i].key != 0 && order->refunds[i].key == order->refunds[n].key)
@@ -114,6 +125,9 @@ void shoppers_see(struct world *world, uint32_t index, const struct order_record
     if (order->captured_minor < ask->captured_minor || order->refunded_minor < ask->refunded_minor)
         violation("order %u shows less captured or refunded than before", index);
     check_money(world, index, order);
+    if (ask->is_acknowledged && known->acknowledged_minor == order->refunded_minor &&
+        order->captured_minor > 0 && (order->attention & ORDER_ATTENTION_REFUNDED_ELSEWHERE) != 0)
+        violation("order %u wants somebody's attention for what was acknowledged", index);
     if (order->timeline_count < known->timeline_count ||
         order->refunded_minor < known->refunded_minor)
         return; /* an older answer, by another shard */
@@ -283,6 +297,15 @@ static void check_call(struct world *world, const struct shop_ask *ask, enum out
         if (outcome == OUTCOME_OK && order->status == ORDER_SHIPPED &&
             (order->forgotten & ORDER_FORGOT_PERSON) != 0)
             world_mark(world, MARK_ORDER_SENT_FORGOTTEN);
+        break;
+    case ORDER_CALL_ACKNOWLEDGE:
+        is_right =
+            outcome == OUTCOME_OK && (order->attention & ORDER_ATTENTION_REFUNDED_ELSEWHERE) == 0;
+        if (outcome == OUTCOME_OK && order->captured_minor > 0) {
+            world->shoppers.orders[ask->index].is_acknowledged = true;
+            world->shoppers.orders[ask->index].acknowledged_minor = order->refunded_minor;
+            world_mark(world, MARK_ACKNOWLEDGED);
+        }
         break;
     case ORDER_CALL_PROLONG:
     case ORDER_CALL_REWRAP:

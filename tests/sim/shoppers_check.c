@@ -232,6 +232,7 @@ static void visit_past(struct store_walk *walk, const struct record *record)
     struct shop_order *order = &world->shoppers.orders[index];
     struct shop_ask ask = {.status = order->status,
                            .timeline_count = order->timeline_count,
+                           .is_acknowledged = order->is_acknowledged,
                            .captured_minor = order->captured_minor,
                            .refunded_minor = order->refunded_minor};
 
@@ -405,6 +406,7 @@ static void check_order(struct world *world, uint32_t index)
     struct record *record = &world->shoppers.record;
     struct shop_ask ask = {.status = order->status,
                            .timeline_count = order->timeline_count,
+                           .is_acknowledged = order->is_acknowledged,
                            .captured_minor = order->captured_minor,
                            .refunded_minor = order->refunded_minor};
     struct order_record stored;

@@ -106,6 +106,7 @@ static void note_known(const struct shop_order *order, struct shop_ask *ask)
     ask->timeline_count = order->timeline_count;
     ask->captured_minor = order->captured_minor;
     ask->refunded_minor = order->refunded_minor;
+    ask->is_acknowledged = order->is_acknowledged;
 }
 
 bool shoppers_key_is_old(const struct world *world, const struct shop_order *order)
@@ -209,7 +210,8 @@ void shoppers_call(struct world *world, uint32_t index, enum order_call call, ui
     assert(envelope != NULL);
     envelope->id = order->id;
     envelope->authority = call == ORDER_CALL_FULFIL || call == ORDER_CALL_DELIVER ||
-                                  call == ORDER_CALL_REFUND || call == ORDER_CALL_FORGET
+                                  call == ORDER_CALL_REFUND || call == ORDER_CALL_FORGET ||
+                                  call == ORDER_CALL_ACKNOWLEDGE
                               ? AUTHORITY_STAFF
                               : AUTHORITY_PRINCIPAL;
     envelope->who_count = 1;
@@ -219,6 +221,7 @@ void shoppers_call(struct world *world, uint32_t index, enum order_call call, ui
                  world->phase == PHASE_HEAL ? "ok" : methods[sim_random_below(&world->random, 6)]);
     if (call == ORDER_CALL_FULFIL && sim_random_chance(&world->random, 500000))
         snprintf(envelope->tracking, sizeof(envelope->tracking), "T%u", index);
+    envelope->attention = ORDER_ATTENTION_REFUNDED_ELSEWHERE;
     if (call == ORDER_CALL_REFUND)
         fill_refund(world, order, refund, envelope);
     if (ask != NULL) {

@@ -11,6 +11,7 @@ struct books {
     uint32_t key_count;
     uint32_t refunds_asked;
     uint32_t queries;
+    bool refuses;      /* all that is new */
     bool is_terse;     /* a refusal does not say how the payment stands */
     bool loses_answer; /* of refunds, and keeps them from being asked for again */
     int64_t authorised;
@@ -36,7 +37,7 @@ static uint8_t refund(const struct gateway_job *job)
     books.elsewhere = 0;
     strcpy(books.keys[books.key_count++], job->key);
     books.results[i] = GATEWAY_REFUSED;
-    if (job->amount_minor <= books.captured - books.refunded) {
+    if (!books.refuses && job->amount_minor <= books.captured - books.refunded) {
         books.refunded += job->amount_minor;
         books.results[i] = GATEWAY_DONE;
     }
@@ -351,6 +352,31 @@ static void a_refund_that_failed_is_made_good_at_the_gateway(void **state)
     assert_told(fixture, &order, (int64_t[]){100, 0});
 }
 
+/* The last place among the refunds is for all that is left, and not lost where that is refused. */
+static void all_that_is_left_can_be_asked_for_however_often(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = buy(fixture);
+    struct order_envelope seen;
+
+    books.refuses = true;
+    for (uint64_t i = 1; i <= ORDER_REFUNDS_MAX + 2; i++)
+        assert_int_equal(give_back(fixture, &order, i, 0, &seen), OUTCOME_GATEWAY_UNAVAILABLE);
+    assert_int_equal(give_back(fixture, &order, 50, 100, &seen), OUTCOME_FULL);
+    for (int i = 1; i <= ORDER_REFUNDS_MAX; i++) {
+        char name[16];
+
+        books.refunded++;
+        snprintf(name, sizeof(name), "evt_%d", i);
+        assert_int_equal(tell(fixture, &order, name, i), OUTCOME_OK);
+    }
+    books.refuses = false;
+    assert_int_equal(give_back(fixture, &order, 51, 0, &seen), OUTCOME_OK);
+    assert_int_equal(seen.order.refunded_minor, TOTAL);
+    assert_int_equal(books.refunded, TOTAL);
+    assert_int_equal(seen.order.refund_count, ORDER_REFUNDS_MAX);
+}
+
 static void what_was_looked_at_is_acknowledged_until_it_comes_again(void **state)
 {
     struct fixture *fixture = *state;
@@ -383,6 +409,7 @@ int main(void)
         TEST(each_change_is_told_once),
         TEST(what_goes_back_before_it_is_confirmed_is_in_the_books),
         TEST(a_refund_that_failed_is_made_good_at_the_gateway),
+        TEST(all_that_is_left_can_be_asked_for_however_often),
         TEST(what_was_looked_at_is_acknowledged_until_it_comes_again),
     };
 
