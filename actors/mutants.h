@@ -206,7 +206,7 @@
     X(166, CHECKOUT_FORGOTTEN_EARLY, "a checkout's key is forgotten while it may be repeated")     \
     X(167, ORDER_KEYS_NOT_WRAPPED, "a rotation of the vault's key skips orders' persons")          \
     X(168, RESTOCK_KEY_FORGOTTEN, "a restocking that is repeated puts the units back again")       \
-    X(182, REFUSED_ASK_FORGOTTEN, "an order that met a full mailbox does not come again")          \
+    X(182, REFUSED_ASK_TIMED, "an order that met a full mailbox comes again with time only")       \
     X(183, PAID_BODY_FORGOTTEN, "with a checkout's key goes what was ordered, though it was paid") \
     X(184, ORDER_FORGETS_GUESTS, "what a customer used of a coupon as a guest does not count")     \
     /* ---- refunded elsewhere ---- */                                                             \

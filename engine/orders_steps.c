@@ -425,7 +425,7 @@ static bool ask(struct shard *shard, struct order_slot *slot)
         return true;
     }
     outcome = ask_partition(shard, slot);
-    if (outcome == OUTCOME_OVERLOADED) {
+    if (outcome == OUTCOME_OVERLOADED && !MUTANT(REFUSED_ASK_TIMED)) {
         slot->is_asking = false;
         shard->orders.asking--;
         return false;
@@ -456,7 +456,7 @@ void orders_ask(struct shard *shard)
         if (slot->write_serial > shard->serial_returned && !MUTANT(STEP_BEFORE_DURABLE))
             return;
         order_dequeue(orders, &orders->to_ask);
-        if (ask(shard, slot) || MUTANT(REFUSED_ASK_FORGOTTEN))
+        if (ask(shard, slot))
             continue;
         /* In the next turn, behind those that have yet to ask, and before that turn's timers send:
          * who only came again with time would, with the same times, always come behind them. */

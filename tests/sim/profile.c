@@ -240,6 +240,15 @@ void profile_people(struct profile *profile, struct sim_random *random)
     profile->step_weights[STEP_CLIENT] = sim_random_range(random, 30, 60);
 }
 
+void profile_crowd(struct profile *profile, struct sim_random *random)
+{
+    profile->orders = 1;
+    profile->engine.shards = 1;
+    profile->engine.partitions = 2;
+    profile->engine.mailbox_max = 1;
+    profile->step_weights[STEP_SHOPPER] = sim_random_range(random, 30, 60);
+}
+
 void profile_race(struct profile *profile, struct sim_random *random)
 {
     struct engine_options *options = &profile->engine;

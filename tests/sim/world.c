@@ -274,6 +274,8 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     profile_draw(&world->profile, &world->random);
     if (is_of_people())
         profile_people(&world->profile, &world->random);
+    if (MUTANT(REFUSED_ASK_TIMED))
+        profile_crowd(&world->profile, &world->random);
     if (is_racing)
         profile_race(&world->profile, &world->random);
     env_controlled_init(&world->env, seed);
