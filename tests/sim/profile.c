@@ -240,6 +240,16 @@ void profile_people(struct profile *profile, struct sim_random *random)
     profile->step_weights[STEP_CLIENT] = sim_random_range(random, 30, 60);
 }
 
+void profile_lasting(struct profile *profile, struct sim_random *random)
+{
+    profile_people(profile, random);
+    profile->lines_percent = sim_random_range(random, 30, 80);
+    profile->crash_parts = sim_random_range(random, 100, 500);
+    profile->jump_parts = 0;
+    profile->wall_parts = 0;
+    profile->engine.hold_ttl_ms = profile->engine.hold_cap_ms = HOLD_TTL_MS_DEFAULT;
+}
+
 void profile_crowd(struct profile *profile, struct sim_random *random)
 {
     profile->orders = 1;

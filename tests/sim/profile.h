@@ -134,6 +134,9 @@ void profile_draw(struct profile *profile, struct sim_random *random);
 /* Draws anew how much of it is people who log in. */
 void profile_people(struct profile *profile, struct sim_random *random);
 
+/* And holds, many of several lines, that last, among restarts. */
+void profile_lasting(struct profile *profile, struct sim_random *random);
+
 /* The same world, of one shard whose mailbox has room for one request, and with orders. */
 void profile_crowd(struct profile *profile, struct sim_random *random);
 

@@ -274,6 +274,8 @@ void world_start(struct world *world, uint64_t seed, struct marks *marks, bool l
     profile_draw(&world->profile, &world->random);
     if (is_of_people())
         profile_people(&world->profile, &world->random);
+    if (MUTANT(PARTICIPANT_NOT_ADOPTED))
+        profile_lasting(&world->profile, &world->random);
     if (MUTANT(REFUSED_ASK_TIMED))
         profile_crowd(&world->profile, &world->random);
     if (is_racing)
