@@ -174,6 +174,7 @@
     X(GATEWAY_GHOST, "a call reached the gateway after its process had died")                      \
     X(EVENT_APPLIED, "a gateway's event moved an order")                                           \
     X(EVENT_AGAIN, "a gateway's event was told again")                                             \
+    X(ORDER_MAIL_REPLAYED, "staff sent an order's mail again")                                     \
     X(EVENT_REPLAYED, "staff had a gateway's event taken in again")                                \
     X(EVENT_FALSE, "an event of another amount, currency or payment was told")                     \
     X(EXPIRY_RACE, "an order was paid in the moment in which it expired")                          \

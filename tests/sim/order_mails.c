@@ -101,7 +101,7 @@ static void check_trip(const struct world *world, uint32_t index, const struct o
     if (world->order_mails.is_forgotten[index] || mail->order->person.key_length == 0)
         violation("a mail of order %u leaves after its person was forgotten", index);
     check_cause(world, index, mail);
-    if (letter->incarnation != world->order_mails.incarnation)
+    if (letter->incarnation != world->order_mails.incarnation || letter->replay_maybe)
         return;
     if (letter->is_settled)
         violation("a mail of order %u that was delivered or given up goes out again", index);
@@ -174,6 +174,36 @@ void order_mails_forgotten(struct world *world, uint32_t order)
     world->order_mails.is_forgotten[order] = true;
 }
 
+/* ---- staff ---- */
+
+static uint32_t occasion_of(uint32_t letter)
+{
+    enum order_mail_kind kind =
+        letter < ORDER_MAIL_REFUNDED ? (enum order_mail_kind)letter : ORDER_MAIL_REFUNDED;
+
+    return order_mail_occasion(kind, letter - kind);
+}
+
+bool order_mails_draw(struct world *world, uint32_t order, struct record *record_out)
+{
+    uint32_t letter = sim_random_below(&world->random, SIM_ORDER_LETTERS);
+
+    if (!find_record(world, &world->shoppers.orders[order].id, occasion_of(letter), record_out))
+        return false;
+    world->order_mails.letters[order][letter].replay_maybe = true;
+    return true;
+}
+
+void order_mails_replayed(struct world *world, uint32_t order, enum outcome outcome)
+{
+    if (outcome == OUTCOME_OK)
+        world_mark(world, MARK_ORDER_MAIL_REPLAYED);
+    else if (outcome != OUTCOME_STALE && outcome != OUTCOME_OVERLOADED &&
+             outcome != OUTCOME_OUTCOME_UNKNOWN)
+        violation("a mail of order %u that is to be sent again was answered %s", order,
+                  outcome_name(outcome));
+}
+
 /* ---- the end ---- */
 
 /* Those that wait; the others that are stored are dead. */
@@ -184,11 +214,7 @@ static uint64_t count_waiting(const struct world *world)
 
     for (uint32_t i = 0; i < world->shoppers.order_count; i++)
         for (uint32_t n = 0; n < SIM_ORDER_LETTERS; n++) {
-            enum order_mail_kind kind =
-                n < ORDER_MAIL_REFUNDED ? (enum order_mail_kind)n : ORDER_MAIL_REFUNDED;
-
-            count += find_record(world, &world->shoppers.orders[i].id,
-                                 order_mail_occasion(kind, n - kind), &record) &&
+            count += find_record(world, &world->shoppers.orders[i].id, occasion_of(n), &record) &&
                      record.order_mail.state == MAIL_WAITING;
         }
     return count;

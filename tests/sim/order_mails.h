@@ -21,6 +21,7 @@ struct order_letter {
     bool is_carried;
     bool is_settled; /* delivered or given up: it must not come again */
     bool is_given_up;
+    bool replay_maybe; /* staff wanted it sent again */
 };
 
 struct order_carried {
@@ -47,6 +48,9 @@ void order_mails_restart(struct world *world);
 void order_mails_come_back(struct world *world);
 /* An order's person was forgotten, and that was acknowledged. */
 void order_mails_forgotten(struct world *world, uint32_t order);
+/* A mail of the order that is stored, for staff to send again; false: there is none. */
+bool order_mails_draw(struct world *world, uint32_t order, struct record *record_out);
+void order_mails_replayed(struct world *world, uint32_t order, enum outcome outcome);
 /* No more faults: everything goes out. */
 void order_mails_heal(struct world *world, void (*settle)(struct world *));
 /* Of an order that has ended, as it is stored. */

@@ -262,6 +262,38 @@ static void release_hold(struct world *world, uint32_t index)
     shoppers_submit(world, shard, &command, ask, cookie);
 }
 
+/* Staff sends a mail again, knowing what its record says. */
+static void replay_mail(struct world *world, uint32_t index)
+{
+    struct record *record = &world->shoppers.record;
+    struct order_envelope *envelope;
+    struct command command = {.type = COMMAND_ORDER, .origin = {.caller = AUDIT_BY_ADMIN_KEY}};
+    enum outcome outcome = OUTCOME_OVERLOADED;
+    struct shop_ask *ask;
+    uint64_t cookie;
+    uint32_t shard;
+
+    if (!order_mails_draw(world, index, record))
+        return;
+    envelope = order_envelope_create(ORDER_CALL_MAIL_RESULT);
+    assert(envelope != NULL);
+    envelope->id = world->shoppers.orders[index].id;
+    envelope->authority = AUTHORITY_STAFF;
+    envelope->mail_occasion = record->subject;
+    envelope->mail_result = MAIL_REPLAYED;
+    envelope->mail = record->order_mail;
+    envelope->mail.attempts = 0;
+    command.order = envelope;
+    shard = clients_draw_shard(world);
+    ask = shoppers_take_ask(world, SHOP_MAIL_REPLAY, index, &cookie);
+    if (shard != NONE && ask != NULL)
+        outcome = shoppers_submit(world, shard, &command, ask, cookie);
+    world_log(world, "staff sends mail %u of order %u again: %s", record->subject, index,
+              outcome_name(outcome));
+    if (outcome != OUTCOME_PENDING)
+        envelope_free(envelope);
+}
+
 /* ---- what they do ---- */
 
 static void refund(struct world *world, uint32_t index)
@@ -382,6 +414,8 @@ static void act_on_order(struct world *world, uint32_t index)
             shoppers_checkout(world, index);
     } else if (order->status == ORDER_PENDING) {
         act_on_pending(world, index, drawn);
+    } else if (sim_random_chance(&world->random, 100000)) {
+        replay_mail(world, index);
     } else if (order->status == ORDER_PARTIALLY_REFUNDED && drawn < 50) {
         shoppers_call(world, index, ORDER_CALL_FULFIL, NONE);
     } else if (drawn < 20) {

@@ -85,6 +85,7 @@ enum shop_act {
     SHOP_ORDER, /* one of ORDER_CALLS */
     SHOP_EVENT,
     SHOP_EVENT_REPLAY,
+    SHOP_MAIL_REPLAY,
 };
 
 struct shop_ask {

@@ -431,6 +431,10 @@ void shoppers_take(struct world *world, uint64_t cookie, const struct message *m
         take_order(world, ask, outcome, reply->order);
         envelope_free(reply->order);
         break;
+    case SHOP_MAIL_REPLAY:
+        order_mails_replayed(world, ask->index, outcome);
+        envelope_free(reply->order);
+        break;
     case SHOP_EVENT_REPLAY:
         sim_events_replayed(world, ask->index, outcome, reply->order);
         envelope_free(reply->order);
