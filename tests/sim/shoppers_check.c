@@ -138,6 +138,7 @@ void shoppers_heal(struct world *world, void (*settle)(struct world *))
     shoppers_let_forget(world, settle);
     look_at_all(world, settle);
     watches_heal(world, settle);
+    shoppers_let_forget(world, settle); /* who became a customer late is looked for once more */
     shoppers_check_end(world);
 }
 
