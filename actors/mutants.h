@@ -209,8 +209,7 @@
     /* ---- refunded elsewhere ---- */                                                             \
     X(188, ELSEWHERE_NOT_BOOKED, "an owed refund is asked for, for ever, where a part went back")  \
     X(189, ELSEWHERE_NOT_TOLD, "of what was refunded elsewhere there is no event")                 \
-    X(190, ACKNOWLEDGED_IN_MEMORY, "what staff have acknowledged stands there after a restart")    \
-    X(191, GUEST_NOT_NOTED, "of a login that broke off the account never learns its guest")
+    X(190, ACKNOWLEDGED_IN_MEMORY, "what staff have acknowledged stands there after a restart")
 
 enum mutant {
     MUTANT_NONE,

@@ -291,10 +291,9 @@ static bool is_guest_wanted(struct shard *shard, const struct alias_record *alia
     rounds->asked = alias->guest;
     rounds->asked_customer = alias->customer;
     rounds->asked_is_past = MUTANT(GUEST_FORGOTTEN_EARLY) || age_ms > GUEST_KEPT_S * 1000LL;
-    *call_out = MUTANT(GUEST_NOT_NOTED) ? ACCOUNT_CALL_GUEST_FORGET : ACCOUNT_CALL_GUEST_NOTE;
-    return rounds->asked_is_past ||
-           (!MUTANT(GUEST_NOT_NOTED) && age_ms >= 0 && age_ms <= ROUND_NEW_GUESTS_S * 1000LL &&
-            alias->ended_wall_ms >= rounds->guests_wall_ms);
+    *call_out = ACCOUNT_CALL_GUEST_NOTE;
+    return rounds->asked_is_past || (age_ms >= 0 && age_ms <= ROUND_NEW_GUESTS_S * 1000LL &&
+                                     alias->ended_wall_ms >= rounds->guests_wall_ms);
 }
 
 /* Whether the owner of this record is to be asked; `call_out`: what. */
