@@ -364,6 +364,7 @@ static void note_known(const struct shop_order *order, struct shop_ask *ask)
     ask->captured_minor = order->captured_minor;
     ask->refunded_minor = order->refunded_minor;
     ask->is_acknowledged = order->is_acknowledged;
+    ask->acknowledged_minor = order->acknowledged_minor;
 }
 
 void shoppers_checkout(struct world *world, uint32_t index)

@@ -233,6 +233,7 @@ static void visit_past(struct store_walk *walk, const struct record *record)
     struct shop_ask ask = {.status = order->status,
                            .timeline_count = order->timeline_count,
                            .is_acknowledged = order->is_acknowledged,
+                           .acknowledged_minor = order->acknowledged_minor,
                            .captured_minor = order->captured_minor,
                            .refunded_minor = order->refunded_minor};
 
@@ -409,6 +410,7 @@ static void check_order(struct world *world, uint32_t index)
     struct shop_ask ask = {.status = order->status,
                            .timeline_count = order->timeline_count,
                            .is_acknowledged = order->is_acknowledged,
+                           .acknowledged_minor = order->acknowledged_minor,
                            .captured_minor = order->captured_minor,
                            .refunded_minor = order->refunded_minor};
     struct order_record stored;
