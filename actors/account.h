@@ -29,7 +29,8 @@
  * A login, step by step, by whoever has the password checked:
  *   EMAIL_FIND -> ACCOUNT_GET -> (password) -> GUEST_END -> holds adopted on every shard
  *   -> SESSION_OPEN
- * Each step is durable before the next and may be repeated from the start: all are idempotent. */
+ * Each step is durable before the next and may be repeated from the start: all are idempotent. Of a
+ * login that was broken off behind GUEST_END, GUEST_NOTE tells the account (engine/rounds.h). */
 #ifndef STAMPEDE_ACCOUNT_H
 #define STAMPEDE_ACCOUNT_H
 
@@ -74,6 +75,8 @@
                                      sealed under `key`, a new one */                              \
     X(LAPSE, ACCOUNT)             /* ERASE, if nobody verified it for ACCOUNT_PENDING_S; STALE */  \
     X(MAIL_RESULT, ACCOUNT)       /* of mail `mail`: gone out, to be tried (again), or dead */     \
+    X(GUEST_NOTE, ACCOUNT)        /* `guest` has become it, whether or not a session was opened:   \
+                                     an erasure, also one that was, reaches what was its */        \
     X(ERASURE_END, ACCOUNT)       /* of an erased one: what its orders and carts knew of a person  \
                                      is forgotten: of `guest`, if `has_guest`; otherwise of all */
 

@@ -336,7 +336,7 @@ static void say_goodbye(const struct account_step *step)
 
 /* Its orders and carts, and its guests', are elsewhere: whoever hosts it goes through them, until
  * that is done. */
-static void begin_erasure(const struct account_step *step)
+void account_begin_erasure(const struct account_step *step)
 {
     const struct record_place *place = &step->subject->place;
     struct record *record = effects_record(step->effects, RECORD_ERASURE, place->partition, 0, 0);
@@ -372,7 +372,7 @@ static enum outcome erase(const struct account_step *step)
     *account = kept;
     say_goodbye(step);
     if (!MUTANT(ERASURE_KEEPS_ORDERS))
-        begin_erasure(step);
+        account_begin_erasure(step);
     return changed(step);
 }
 
@@ -505,6 +505,7 @@ enum outcome account_call_run(const struct account_step *step)
         [ACCOUNT_CALL_ERASE] = erase,
         [ACCOUNT_CALL_LAPSE] = lapse,
         [ACCOUNT_CALL_MAIL_RESULT] = mail_result,
+        [ACCOUNT_CALL_GUEST_NOTE] = account_guest_note,
         [ACCOUNT_CALL_ERASURE_END] = erasure_end,
     };
     /* What only whoever knows the password may ask for: it must be the password still. */
@@ -522,7 +523,7 @@ enum outcome account_call_run(const struct account_step *step)
         return OUTCOME_NOT_FOUND;
     if (account->state == ACCOUNT_ERASED && call != ACCOUNT_CALL_GET &&
         call != ACCOUNT_CALL_ERASE && call != ACCOUNT_CALL_MAIL_RESULT &&
-        call != ACCOUNT_CALL_ERASURE_END &&
+        call != ACCOUNT_CALL_ERASURE_END && call != ACCOUNT_CALL_GUEST_NOTE &&
         !(call == ACCOUNT_CALL_KEY_REWRAP &&
           (step->subject->key.length > 0 || MUTANT(REWRAP_AFTER_ERASURE))))
         return OUTCOME_NOT_FOUND;

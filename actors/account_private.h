@@ -36,9 +36,14 @@ void account_audit_registered(const struct account_step *step);
 
 /* account_calls.c: calls on an account; a function a call. */
 enum outcome account_call_run(const struct account_step *step);
+/* account_calls.c */
+/* What was known of a person is looked for, everywhere. */
+void account_begin_erasure(const struct account_step *step);
+
 /* account_session.c */
 enum outcome account_session_check(const struct account_step *step);
 enum outcome account_session_open(const struct account_step *step);
+enum outcome account_guest_note(const struct account_step *step);
 enum outcome account_session_close(const struct account_step *step);
 enum outcome account_session_close_all(const struct account_step *step);
 /* Ends all sessions but the one of this token (NULL: all); what is cached of them goes too. */

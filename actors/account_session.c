@@ -86,6 +86,22 @@ static void note_guest(const struct account_step *step, const struct principal *
     record->guest_of.guest = *guest;
 }
 
+/* SESSION_OPEN has noted those that the account names. Of an erased one nobody looks for guests any
+ * more, unless that begins anew. */
+enum outcome account_guest_note(const struct account_step *step)
+{
+    const struct account_record *account = &step->subject->account;
+    const struct principal *guest = &step->envelope->guest;
+
+    for (unsigned i = 0; i < account->alias_count; i++)
+        if (principal_equal(&account->aliases[i].guest, guest))
+            return OUTCOME_OK;
+    note_guest(step, guest);
+    if (account->state == ACCOUNT_ERASED)
+        account_begin_erasure(step);
+    return OUTCOME_OK;
+}
+
 enum outcome account_session_check(const struct account_step *step)
 {
     struct account_record *account = &step->subject->account;

@@ -323,6 +323,8 @@ void order_refund_answered(const struct order_turn *turn, const struct order_ans
     }
     if (take_unbooked(turn, refund, answer))
         return;
+    if (answer->looked && refund->amount_minor > order->captured_minor - order->refunded_minor)
+        result = RESULT_REFUSED; /* it was not done, and there is no money for it any more */
     subject->may_be_done = subject->may_be_done || answer->result == RESULT_UNKNOWN;
     subject->is_refused =
         is_to_look(answer) || (answer->looked && was_refused && result == RESULT_UNAVAILABLE);

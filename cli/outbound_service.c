@@ -187,8 +187,8 @@ static void log_feed(void *user, const char *event, const char *why)
     log_end(&line);
 }
 
-static bool open_feed(struct outbound_service *service, const struct options *options, char *error,
-                      size_t error_size)
+static bool open_feed(struct outbound_service *service, const struct options *options,
+                      uint64_t store, char *error, size_t error_size)
 {
     struct feed_options wanted;
     bool is_good;
@@ -201,6 +201,7 @@ static bool open_feed(struct outbound_service *service, const struct options *op
         is_good =
             read_password(options->redis_password_file, wanted.address.password, error, error_size);
     wanted.stream = options->redis_stream;
+    wanted.store = store;
     wanted.length_max = options->redis_stream_max;
     wanted.log = log_feed;
     wanted.log_user = service->env;
@@ -211,7 +212,8 @@ static bool open_feed(struct outbound_service *service, const struct options *op
 }
 
 bool outbound_service_open(struct outbound_service *service, const struct options *options,
-                           struct env *env, const char *served_at, char *error, size_t error_size)
+                           struct env *env, uint64_t store, const char *served_at, char *error,
+                           size_t error_size)
 {
     const char *url = options->public_url[0] != 0 ? options->public_url : served_at;
     size_t length;
@@ -231,7 +233,7 @@ bool outbound_service_open(struct outbound_service *service, const struct option
     return service->templates != NULL && read_challenges(service, options, error, error_size) &&
            start_thread(service, options, error, error_size) &&
            open_gateways(service, options, error, error_size) &&
-           open_feed(service, options, error, error_size);
+           open_feed(service, options, store, error, error_size);
 }
 
 void outbound_service_close(struct outbound_service *service)

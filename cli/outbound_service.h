@@ -26,10 +26,11 @@ struct outbound_service {
 };
 
 /* Opens it all; the data folder is there already. `env` (for the time of log lines) outlives it.
- * `served_at` is the address as a URL, for where no public_url is given. False with a line in
- * `error`; outbound_service_close in any case. */
+ * `store` is the store's ID. `served_at` is the address as a URL, for where no public_url is given.
+ * False with a line in `error`; outbound_service_close in any case. */
 bool outbound_service_open(struct outbound_service *service, const struct options *options,
-                           struct env *env, const char *served_at, char *error, size_t error_size);
+                           struct env *env, uint64_t store, const char *served_at, char *error,
+                           size_t error_size);
 void outbound_service_close(struct outbound_service *service);
 
 /* Whether `path` is `folder` or would lie in it, links followed; what is not there yet is judged by

@@ -304,10 +304,12 @@ static void write_url(const struct service *service, char *url_out, size_t size)
 static bool open_outbound(struct service *service)
 {
     char url[PUBLIC_URL_MAX];
+    struct storage_info info;
 
     write_url(service, url, sizeof(url));
-    if (outbound_service_open(&service->outbound, service->options, &service->env_port, url,
-                              service->error, sizeof(service->error)))
+    storage_info_get(service->storage, &info);
+    if (outbound_service_open(&service->outbound, service->options, &service->env_port,
+                              info.store_id, url, service->error, sizeof(service->error)))
         return true;
     complain("%s", service->error);
     return false;

@@ -180,7 +180,8 @@ static void run(struct shard *shard, struct account_slot *slot, struct account_e
     if (effects->records->used != records_before)
         slot->write_serial = shard->open->serial;
     if (outcome == OUTCOME_OK &&
-        (envelope->call == ACCOUNT_CALL_ERASE || envelope->call == ACCOUNT_CALL_LAPSE))
+        (envelope->call == ACCOUNT_CALL_ERASE || envelope->call == ACCOUNT_CALL_LAPSE ||
+         envelope->call == ACCOUNT_CALL_GUEST_NOTE))
         erasures_note(shard, shard->open->serial);
     if (effects->audit_count > 0)
         audit_chain_seal(shard, slot->subject.place.partition, records_before);

@@ -12,6 +12,7 @@ enum {
     RETENTION_RETRY_MS = 60 * 1000, /* after a round that could not be ended */
     ACCOUNTS_PER_PAGE = 16,         /* an account is large */
     CLOCK_UNEVEN_MS = SESSION_SKEW_MAX_S * 1000,
+    ALIAS_WRITTEN_MS = 30 * 1000, /* so long it may take until one can be read */
 };
 
 void rounds_init(struct rounds *rounds, const struct engine_options *options,
@@ -57,6 +58,8 @@ static void end_retention(struct shard *shard)
         rounds->retention_due_boot_ms = now_ms + RETENTION_RETRY_MS;
     } else if (rounds->kind < ROUND_EVENTS) {
         rounds->retention_kind = (uint8_t)(rounds->kind + 1);
+        if (rounds->kind == ROUND_GUESTS && rounds->is_noted)
+            rounds->guests_wall_ms = rounds->began_wall_ms - ALIAS_WRITTEN_MS;
     } else {
         rounds->retention_kind = ROUND_GUESTS;
         rounds->retention_due_boot_ms = now_ms + shard->engine->options.retention_period_ms;
@@ -183,7 +186,8 @@ static bool ask_about(struct shard *shard, enum account_call call)
         rounds_wait_ms(shard, ROUND_AGAIN_MS);
         return false;
     }
-    envelope->account = shard->rounds.asked;
+    envelope->account =
+        call == ACCOUNT_CALL_GUEST_NOTE ? shard->rounds.asked_customer : shard->rounds.asked;
     envelope->guest = shard->rounds.asked;
     memcpy(envelope->index, shard->rounds.asked_index, sizeof(envelope->index));
     return rounds_ask(shard, envelope);
@@ -227,18 +231,29 @@ static bool ask_about_order(struct shard *shard, enum order_call call, const str
 
 /* ---- what a round looks for ---- */
 
+/* Before the last trace of it goes its account is told once more. */
+static bool is_guest_wanted(struct shard *shard, const struct alias_record *alias,
+                            enum account_call *call_out)
+{
+    struct rounds *rounds = &shard->rounds;
+    int64_t age_ms = shard->now.wall_ms - alias->ended_wall_ms;
+
+    rounds->asked = alias->guest;
+    rounds->asked_customer = alias->customer;
+    rounds->asked_is_past = MUTANT(GUEST_FORGOTTEN_EARLY) || age_ms > GUEST_KEPT_S * 1000LL;
+    *call_out = ACCOUNT_CALL_GUEST_NOTE;
+    return rounds->asked_is_past || (age_ms >= 0 && age_ms <= ROUND_NEW_GUESTS_S * 1000LL &&
+                                     alias->ended_wall_ms >= rounds->guests_wall_ms);
+}
+
 /* Whether the owner of this record is to be asked; `call_out`: what. */
 static bool is_wanted(struct shard *shard, const struct record *record, enum account_call *call_out)
 {
     struct rounds *rounds = &shard->rounds;
     int64_t wall_ms = shard->now.wall_ms;
 
-    if (rounds->kind == ROUND_GUESTS) {
-        rounds->asked = record->alias.guest;
-        *call_out = ACCOUNT_CALL_GUEST_FORGET;
-        return MUTANT(GUEST_FORGOTTEN_EARLY) ||
-               wall_ms - record->alias.ended_wall_ms > GUEST_KEPT_S * 1000LL;
-    }
+    if (rounds->kind == ROUND_GUESTS)
+        return is_guest_wanted(shard, &record->alias, call_out);
     rounds->asked =
         account_principal(record->partition, record->subject, &shard->engine->ports.secrets.id_key);
     if (rounds->kind == ROUND_PENDING) {
@@ -330,6 +345,8 @@ static bool take_answer(struct shard *shard, const struct account_envelope *answ
     case ACCOUNT_CALL_KEY_REWRAP:
         rounds_keys_note_wrapped(shard);
         return false;
+    case ACCOUNT_CALL_GUEST_NOTE:
+        return shard->rounds.asked_is_past && ask_about(shard, ACCOUNT_CALL_GUEST_FORGET);
     case ACCOUNT_CALL_GUEST_FORGET:
         metric_add(&shard->metrics.guests_forgotten, 1);
         return false;
@@ -344,8 +361,14 @@ void rounds_take_reply(struct shard *shard, const struct message *reply)
 {
     struct account_envelope *answer = reply->reply.account;
 
+    bool is_done =
+        reply->reply.outcome == OUTCOME_OK ||
+        (answer->call == ACCOUNT_CALL_GUEST_NOTE && reply->reply.outcome == OUTCOME_NOT_FOUND);
+
     assert(shard->rounds.phase == ROUND_ASKING);
-    if (reply->reply.outcome != OUTCOME_OK || !take_answer(shard, answer))
+    if (!is_done && answer->call == ACCOUNT_CALL_GUEST_NOTE)
+        shard->rounds.is_noted = false; /* the next round tells it */
+    if (!is_done || !take_answer(shard, answer))
         rounds_wait_ms(shard, ROUND_CALL_PACE_MS);
     envelope_free(answer);
 }
@@ -399,6 +422,8 @@ static void begin(struct shard *shard, enum round_kind kind)
     rounds->kind = (uint8_t)kind;
     rounds->is_under_way = true;
     rounds->began_boot_ms = shard->now.boot_ms;
+    rounds->began_wall_ms = shard->now.wall_ms;
+    rounds->is_noted = true;
     rounds->is_torn = false;
     rounds->previous = 0;
     rounds->unreadable = 0;

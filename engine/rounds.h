@@ -4,14 +4,16 @@
  *   KEYS      data keys that the vault's previous key wraps: they are wrapped by the current one.
  *             From the start on: a round that counts; while it finds some, a round that wraps them
  *             and another that counts. What counts last saw all that is durable.
- *   GUESTS    entries of guests who became customers so long ago that no token of theirs is good
- *   PENDING   accounts whose address nobody has verified for ACCOUNT_PENDING_S
- *   CHECKOUTS keys of checkouts older than ORDER_KEY_KEPT_S whose orders have ended
- *   EVENTS    of gateways, older than ORDER_EVENT_KEPT_S
+ *   GUESTS    entries of guests who became customers: those that are new, since a login may have
+ * been broken off before the account knew of them; and those so long ago that no token of theirs is
+ * good PENDING   accounts whose address nobody has verified for ACCOUNT_PENDING_S CHECKOUTS keys of
+ * checkouts older than ORDER_KEY_KEPT_S whose orders have ended EVENTS    of gateways, older than
+ * ORDER_EVENT_KEPT_S
  *
- *     due -> READING a page -> each candidate: ASKING (GET -> KEY_REWRAP; GUEST_FORGET; LAPSE ->
- *     EMAIL_RELEASE; an order: GET -> REWRAP; KEY_FORGET; EVENT_FORGET) -> the next page, the next
- *     kind (of keys: accounts', then orders'), the next partition -> the next round
+ *     due -> READING a page -> each candidate: ASKING (GET -> KEY_REWRAP; GUEST_NOTE ->
+ *     GUEST_FORGET; LAPSE -> EMAIL_RELEASE; an order: GET -> REWRAP; KEY_FORGET; EVENT_FORGET) ->
+ * the next page, the next kind (of keys: accounts', then orders'), the next partition -> the next
+ * round
  *
  * The page says who is asked; what is done is decided by the actor, by what it is then. So nothing
  * that happens meanwhile is overtaken, and a round that a crash ends begins anew. The last two go
@@ -30,6 +32,7 @@ enum {
     /* Until keys are looked for again: where some were wrapped, and where none could be. */
     ROUND_AGAIN_MS = 1000,
     ROUND_STUCK_MS = 60 * 1000,
+    ROUND_NEW_GUESTS_S = 7 * 24 * 3600, /* that a process takes for new, when it begins */
 };
 
 enum round_kind {
@@ -58,6 +61,7 @@ struct rounds {
     uint8_t phase;          /* enum round_phase */
     bool is_under_way;
     int64_t began_boot_ms;
+    int64_t began_wall_ms;
     int64_t due_boot_ms;
     uint32_t partition;
     bool is_at_orders;       /* a round of keys: at those of orders, behind the accounts' */
@@ -68,14 +72,18 @@ struct rounds {
     uint32_t page_at;
     bool is_last_page; /* of its partition */
     struct principal asked;
+    struct principal asked_customer;        /* GUESTS: who that guest became */
+    bool asked_is_past;                     /* and whether it is to be forgotten */
     uint8_t asked_index[EMAIL_INDEX_BYTES]; /* PENDING: to be released */
     /* Of this round of keys. */
     int64_t previous;
     int64_t unreadable;
     int64_t wrapped;
-    bool is_torn; /* a page could not be read: the round does not count */
+    bool is_noted; /* of GUESTS: each account that was told has answered */
+    bool is_torn;  /* a page could not be read: the round does not count */
     /* What is known of the whole. */
     bool keys_done;
+    int64_t guests_wall_ms; /* those of before are known to their accounts */
     int64_t retention_due_boot_ms;
     int64_t keys_due_boot_ms;
     /* The wall clock. */

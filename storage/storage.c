@@ -470,6 +470,7 @@ void storage_info_get(const struct storage *storage, struct storage_info *info_o
 {
     *info_out = (struct storage_info){
         .partitions = journal_rocksdb_identity(storage->journal).partitions,
+        .store_id = storage->folder.store_id,
         .incarnation = storage->folder.incarnation,
         .last_commit = journal_rocksdb_last_commit(storage->journal),
         .watermark = watermark_file_read(storage->watermark),

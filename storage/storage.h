@@ -35,6 +35,7 @@ struct storage;
 
 struct storage_info {
     uint32_t partitions; /* engine_options.partitions must be this */
+    uint64_t store_id;   /* random; the same after a repair or a restore */
     uint64_t incarnation;
     uint64_t last_commit; /* recovered by the journal */
     uint64_t watermark;   /* on file when opened */

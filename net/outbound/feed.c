@@ -25,6 +25,7 @@ struct feed {
     uv_timer_t tick; /* while there is something to wait for */
     struct feed_link *link;
     bool is_ready;
+    bool is_foreign_told;         /* that the streams are another store's */
     bool is_told;                 /* that it does not work; the next word is that it does */
     int64_t refused_told_ms;      /* when a refusal was logged; 0: never */
     struct feed_batch *under_way; /* oldest first */
@@ -189,11 +190,24 @@ static void on_ready(void *user)
 
     feed->is_ready = true;
     feed->is_told = false;
+    feed->is_foreign_told = false;
+    atomic_store_explicit(&feed->counters.foreign, 0, memory_order_relaxed);
     feed->backoff_ms = feed->options.backoff_ms;
     count(&feed->counters.connections, 1);
     atomic_store_explicit(&feed->counters.connected, 1, memory_order_relaxed);
     atomic_store_explicit(&feed->takes, true, memory_order_relaxed);
     tell(feed, "feed_connected", NULL);
+}
+
+static void on_foreign(void *user, const char *why)
+{
+    struct feed *feed = user;
+
+    atomic_store_explicit(&feed->counters.foreign, 1, memory_order_relaxed);
+    if (!feed->is_foreign_told)
+        tell(feed, "feed_foreign_stream", why);
+    feed->is_foreign_told = true;
+    feed->is_told = true;
 }
 
 static void give_up(struct feed *feed, const char *why)
@@ -206,13 +220,19 @@ static void give_up(struct feed *feed, const char *why)
 
 static void connect_now(struct feed *feed)
 {
-    const struct feed_link_events events = {
-        .user = feed, .on_ready = on_ready, .on_lost = on_lost, .on_batch = on_batch};
+    const struct feed_link_events events = {.user = feed,
+                                            .on_ready = on_ready,
+                                            .on_foreign = on_foreign,
+                                            .on_lost = on_lost,
+                                            .on_batch = on_batch};
+    const struct feed_link_streams streams = {.name = feed->options.stream,
+                                              .store = feed->options.store};
     char why[WHY_MAX];
 
     uv_update_time(&feed->loop);
     feed->deadline_ms = now_ms(feed) + feed->options.timeout_ms;
-    feed->link = feed_link_open(&feed->loop, &feed->options.address, &events, why, sizeof(why));
+    feed->link =
+        feed_link_open(&feed->loop, &feed->options.address, &streams, &events, why, sizeof(why));
     uv_update_time(&feed->loop); /* a name was looked up */
     if (feed->link == NULL)
         fail(feed, why);

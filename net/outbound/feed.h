@@ -13,7 +13,10 @@
  *     back all that is under way; what Redis did take of it is refused the next time (1).
  *  4. Bounded: a batch a stream, FEED_BATCHES_MAX in all, time. While there is no connection
  *     nothing is taken. It is tried again with a backoff that doubles up to a cap, with jitter.
- *  5. A batch ends once, by `done`, on the feed's thread, also when that is stopped. */
+ *  5. Numbers are a store's own: `<stream>:store` in Redis names the store that the streams are of,
+ *     the first that came. Where it is another, the feed halts, says so once, and looks again with
+ *     its backoff; nothing is written.
+ *  6. A batch ends once, by `done`, on the feed's thread, also when that is stopped. */
 #ifndef STAMPEDE_FEED_H
 #define STAMPEDE_FEED_H
 
@@ -26,6 +29,7 @@ enum {
     FEED_HOST_MAX = 255,
     FEED_NAME_MAX = 127, /* of the stream, of the user */
     FEED_PASSWORD_MAX = 500,
+    FEED_STORE_LENGTH = 16,
     FEED_TIMEOUT_MS = 5000,
     FEED_BACKOFF_MS = 100,
     FEED_BACKOFF_MS_MAX = 5000,
@@ -51,6 +55,7 @@ bool feed_address_parse(const char *url, struct feed_address *address_out, char 
 struct feed_options {
     struct feed_address address;
     const char *stream;  /* at most FEED_NAME_MAX bytes; copied */
+    uint64_t store;      /* whose numbers they are */
     uint64_t length_max; /* of a stream, about; 0: no bound */
     uint32_t timeout_ms; /* a connection that answers nothing for so long is given up */
     uint32_t backoff_ms; /* the first pause after a failure */
@@ -105,6 +110,7 @@ void feed_destroy(struct feed *feed);
 /* name, kind, help */
 #define FEED_METRICS(X)                                                                            \
     X(connected, gauge, "Whether the feed has a connection to Redis")                              \
+    X(foreign, gauge, "Whether the streams are another store's, and the feed halts")               \
     X(batches_under_way, gauge, "Batches of events on their way to Redis")                         \
     X(events_sent, counter, "Events that Redis took")                                              \
     X(events_repeated, counter, "Events that Redis had already, by their number")                  \

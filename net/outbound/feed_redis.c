@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum {
-    WHY_MAX = 160,
+    WHY_MAX = 320,
     ARGUMENTS_MAX = 16,
     KEY_MAX = FEED_NAME_MAX + 16,
     NUMBER_MAX = 24,
@@ -27,6 +27,8 @@ struct feed_link {
     uv_poll_t poll;
     int watched; /* UV_READABLE, UV_WRITABLE */
     struct feed_link_events events;
+    char store[FEED_STORE_LENGTH + 1];
+    char store_key[KEY_MAX];
     bool is_ready;
     bool is_closing;     /* by our own hand: nobody is told */
     bool is_failing;     /* hiredis frees the context when its callback returns */
@@ -165,6 +167,42 @@ static void on_hello(redisAsyncContext *context, void *answer, void *is_last)
     }
 }
 
+/* To the first that comes; OK, or nothing where there is one. */
+static void on_claimed(redisAsyncContext *context, void *answer, void *unused)
+{
+    struct feed_link *link = context->data;
+    const redisReply *reply = answer;
+
+    (void)unused;
+    if (reply == NULL || link->is_failing || reply->type == REDIS_REPLY_STATUS ||
+        reply->type == REDIS_REPLY_NIL)
+        return;
+    note_error(link->why, reply);
+    fail(link);
+}
+
+static void on_store(redisAsyncContext *context, void *answer, void *unused)
+{
+    struct feed_link *link = context->data;
+    const redisReply *reply = answer;
+
+    (void)unused;
+    if (reply == NULL || link->is_failing)
+        return;
+    if (reply->type != REDIS_REPLY_STRING) {
+        note_error(link->why, reply);
+        fail(link);
+    } else if (reply->len != FEED_STORE_LENGTH ||
+               memcmp(reply->str, link->store, FEED_STORE_LENGTH) != 0) {
+        snprintf(link->why, WHY_MAX,
+                 "the key %s names another store: choose another redis_stream, or delete it and "
+                 "the streams",
+                 link->store_key);
+        link->events.on_foreign(link->events.user, link->why);
+        fail(link);
+    }
+}
+
 static bool say_hello(struct feed_link *link, const struct feed_address *address)
 {
     redisAsyncContext *context = link->context;
@@ -178,12 +216,16 @@ static bool say_hello(struct feed_link *link, const struct feed_address *address
     if (address->database != 0)
         status |= redisAsyncCommand(context, on_hello, NULL, "SELECT %u", address->database);
     status |= redisAsyncCommand(context, on_hello, NULL, "PING");
+    status |=
+        redisAsyncCommand(context, on_claimed, NULL, "SET %s %s NX", link->store_key, link->store);
+    status |= redisAsyncCommand(context, on_store, NULL, "GET %s", link->store_key);
     status |= redisAsyncCommand(context, on_hello, NULL, "MULTI");
     status |= redisAsyncCommand(context, on_hello, link, "EXEC");
     return status == REDIS_OK;
 }
 
 struct feed_link *feed_link_open(uv_loop_t *loop, const struct feed_address *address,
+                                 const struct feed_link_streams *streams,
                                  const struct feed_link_events *events, char *why_out,
                                  size_t why_size)
 {
@@ -196,6 +238,8 @@ struct feed_link *feed_link_open(uv_loop_t *loop, const struct feed_address *add
     if (context == NULL || context->err != 0 || uv_poll_init(loop, &link->poll, context->c.fd) != 0)
         goto free_context;
     link->events = *events;
+    snprintf(link->store, sizeof(link->store), "%016" PRIx64, streams->store);
+    snprintf(link->store_key, sizeof(link->store_key), "%s:store", streams->name);
     link->context = context;
     link->poll.data = link;
     context->data = link;

@@ -13,6 +13,8 @@ struct feed_link;
 struct feed_link_events {
     void *user;
     void (*on_ready)(void *user);
+    /* The streams are of another store; on_lost follows. */
+    void (*on_foreign)(void *user, const char *why);
     /* It is gone, and so is all that was under way. Once, and last, but not where feed_link_close
      * was called. `why` is without secrets, and valid during the call. */
     void (*on_lost)(void *user, const char *why);
@@ -22,8 +24,15 @@ struct feed_link_events {
                      const char *why);
 };
 
+/* Whose streams are meant. */
+struct feed_link_streams {
+    const char *name; /* during the call */
+    uint64_t store;
+};
+
 /* Begins to connect; a name is looked up before it returns. NULL: it failed at once, with why. */
 struct feed_link *feed_link_open(uv_loop_t *loop, const struct feed_address *address,
+                                 const struct feed_link_streams *streams,
                                  const struct feed_link_events *events, char *why_out,
                                  size_t why_size);
 /* Ends it; not from within its own events. What is under way is told as lost first. */

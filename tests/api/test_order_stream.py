@@ -223,6 +223,102 @@ class Servers(StreamTest):
         wait_until(lambda: figures(self.server)["order_watches"] == 0, 5, "and nobody waits")
 
 
+class Deaf(StreamTest):
+    """Who does not read while more comes than the server keeps for one connection."""
+    slow = True
+    KEPT = 64 * 1024  # bytes that the server has for a client that does not read: queue_max of net/http
+
+    def setUp(self):
+        self.server = Server()
+        super().setUp()
+        self.addCleanup(self.server.stop)
+        self.sku = self.admin.create_sku(50)
+
+    def order_of_many_changes(self):
+        """Its events come to some kilobytes."""
+        order = self.order(self.guest, self.sku)
+        pay(self.guest, order, expect=200)
+        target = f"/v1/admin/orders/{order['id']}"
+        for _ in range(4):
+            self.admin.call("POST", f"{target}/fulfil", {"tracking": {"carrier": "D" * 30, "number": "7" * 60}}, expect=200)
+            self.admin.call("POST", f"{target}/deliver", {}, expect=200)
+            self.admin.call("POST", f"{target}/refund", {"amount_minor": 1, "restock": False, "reason": "test"},
+                            key=new_key(), expect=200)
+        return order
+
+    def be_deaf(self, order, count):
+        """Asks for so many answers, then for the stream, and reads nothing: what became of the stream."""
+        before = figures(self.server)
+        sock = socket.socket()
+        self.addCleanup(sock.close)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        sock.connect(self.server.address)
+        sock.settimeout(1)
+        asked = render("GET", f"/v1/skus/{self.sku}/availability", [], None, self.server.address) * count
+        asked += render("GET", f"/v1/orders/{order['id']}", [
+            ("Accept", "text/event-stream"), ("Authorization", f"Bearer {self.guest.token}"), ("Last-Event-ID", "0")],
+            None, self.server.address)
+        try:
+            sock.sendall(asked)
+        except (TimeoutError, ConnectionError):
+            return "unread", sock
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            now = figures(self.server)
+            if now["order_streams_cut_total"] > before["order_streams_cut_total"]:
+                return "cut", sock
+            if now["order_streams_open"] > before["order_streams_open"]:
+                return "open", sock
+        return "unread", sock
+
+    def find_edge(self, order):
+        """As many answers as fill what the kernel and the server keep, but for what the stream itself says."""
+        least, most = 0, 256
+        while (found := self.be_deaf(order, most))[0] == "open":
+            found[1].close()
+            least, most = most, most * 4
+        while found[0] != "cut":
+            found[1].close()
+            wait_until(lambda: figures(self.server)["order_streams_open"] == 1, 5, "only who reads is left")
+            self.assertGreater(most - least, 1, "between the two it must be cut")
+            count = (least + most) // 2
+            found = self.be_deaf(order, count)
+            if found[0] == "open":
+                least = count
+            else:
+                most = count
+        return found[1], most
+
+    def test_who_does_not_read_is_cut_and_others_go_on(self):
+        order, other = self.order_of_many_changes(), self.order(self.guest, self.sku)
+        reader = self.listen(self.guest, other)
+        self.assertEqual(told([reader.event()]), [(1, "pending_payment")])
+        sock, count = self.find_edge(order)
+        before = figures(self.server)["order_streams_cut_total"]
+        with open(f"/proc/{self.server.process.pid}/status", encoding="ascii") as status:
+            resident = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+        for _ in range(8):  # the same again, as often as not; none stays, and none is kept more for
+            self.be_deaf(order, count)
+        with open(f"/proc/{self.server.process.pid}/status", encoding="ascii") as status:
+            grown = next(int(line.split()[1]) for line in status if line.startswith("VmRSS")) - resident
+        self.assertLess(grown * 1024, 8 * 4 * self.KEPT + 2 ** 21, "memory for who does not read")
+        self.assertGreaterEqual(figures(self.server)["order_streams_cut_total"], before)
+        # Its connection was ended: what was on its way, then the end, and not the end of a whole stream.
+        sock.settimeout(10)
+        text = b""
+        try:
+            while piece := sock.recv(65536):
+                text = (text + piece)[-64:]
+        except ConnectionError:
+            pass
+        self.assertFalse(text.endswith(b"0\r\n\r\n"), text)
+        pay(self.guest, other, expect=200)
+        self.assertEqual(told([reader.event()]), [(2, "confirmed")])
+        # Who was cut comes again, and gets what it has not seen.
+        again = self.listen(self.guest, order, last=10)
+        self.assertEqual([number for number, _ in told([again.event(), again.event()])], [11, 12])
+
+
 class Many(StreamTest):
     slow = True
     ORDERS, EACH = 250, 8

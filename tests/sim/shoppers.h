@@ -99,6 +99,7 @@ struct shop_ask {
     bool is_placed;   /* the order was known to be there */
     bool is_refunded; /* REFUND: it was known to be done */
     bool is_acknowledged;
+    int64_t acknowledged_minor;
     /* Of the order, as it was then known. */
     uint8_t status;
     uint8_t timeline_count;

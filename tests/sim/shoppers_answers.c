@@ -125,7 +125,7 @@ void shoppers_see(struct world *world, uint32_t index, const struct order_record
     if (order->captured_minor < ask->captured_minor || order->refunded_minor < ask->refunded_minor)
         violation("order %u shows less captured or refunded than before", index);
     check_money(world, index, order);
-    if (ask->is_acknowledged && known->acknowledged_minor == order->refunded_minor &&
+    if (ask->is_acknowledged && ask->acknowledged_minor == order->refunded_minor &&
         order->captured_minor > 0 && (order->attention & ORDER_ATTENTION_REFUNDED_ELSEWHERE) != 0)
         violation("order %u wants somebody's attention for what was acknowledged", index);
     if (order->timeline_count < known->timeline_count ||

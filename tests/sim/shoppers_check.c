@@ -139,6 +139,7 @@ void shoppers_heal(struct world *world, void (*settle)(struct world *))
     shoppers_let_forget(world, settle);
     look_at_all(world, settle);
     watches_heal(world, settle);
+    shoppers_let_forget(world, settle); /* who became a customer late is looked for once more */
     shoppers_check_end(world);
 }
 
@@ -233,6 +234,7 @@ static void visit_past(struct store_walk *walk, const struct record *record)
     struct shop_ask ask = {.status = order->status,
                            .timeline_count = order->timeline_count,
                            .is_acknowledged = order->is_acknowledged,
+                           .acknowledged_minor = order->acknowledged_minor,
                            .captured_minor = order->captured_minor,
                            .refunded_minor = order->refunded_minor};
 
@@ -407,6 +409,7 @@ static void check_order(struct world *world, uint32_t index)
     struct shop_ask ask = {.status = order->status,
                            .timeline_count = order->timeline_count,
                            .is_acknowledged = order->is_acknowledged,
+                           .acknowledged_minor = order->acknowledged_minor,
                            .captured_minor = order->captured_minor,
                            .refunded_minor = order->refunded_minor};
     struct order_record stored;

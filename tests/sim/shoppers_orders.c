@@ -107,6 +107,7 @@ static void note_known(const struct shop_order *order, struct shop_ask *ask)
     ask->captured_minor = order->captured_minor;
     ask->refunded_minor = order->refunded_minor;
     ask->is_acknowledged = order->is_acknowledged;
+    ask->acknowledged_minor = order->acknowledged_minor;
 }
 
 bool shoppers_key_is_old(const struct world *world, const struct shop_order *order)

@@ -155,9 +155,40 @@ static void an_erasure_reaches_all_guests_that_it_was(void **state)
     pass(fixture, 3 * SECOND_MS);
     for (unsigned i = 0; i < GUESTS; i++)
         assert_false(knows_person(fixture, &orders[i]));
-    pass(fixture, ERASURE_SETTLE_MS + 3 * SECOND_MS);
+    /* The first round behind its logins tells it once more. */
+    pass(fixture, 2 * ERASURE_SETTLE_MS + 160 * SECOND_MS);
     assert_int_equal(stored(fixture, RECORD_GUEST_OF), 0);
     assert_int_equal(stored(fixture, RECORD_ERASURE), 0);
+}
+
+/* The guest is the account's, and no session told it so: before its erasure, and when that is over.
+ */
+static void an_erasure_reaches_a_guest_whose_login_broke_off(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (uint8_t i = 0; i < 2; i++) {
+        struct principal person = register_person(fixture, 1 + i);
+        struct principal guest = guest_of(i);
+        struct order_envelope order = make_sent(fixture, &guest, 100 + i);
+        struct account_envelope end = {
+            .call = ACCOUNT_CALL_GUEST_END, .account = person, .guest = guest};
+
+        assert_int_equal(ask(fixture, &end), OUTCOME_OK);
+        assert_int_equal(fixture_crash(fixture), 0);
+        if (i == 0)
+            pass(fixture, 80 * SECOND_MS);
+        assert_int_equal(stored(fixture, RECORD_GUEST_OF), 1 - i);
+        erase(fixture, &person);
+        if (i == 0)
+            pass(fixture, 3 * SECOND_MS);
+        else
+            pass(fixture, 80 * SECOND_MS);
+        assert_false(knows_person(fixture, &order));
+        pass(fixture, 2 * ERASURE_SETTLE_MS + 160 * SECOND_MS);
+        assert_int_equal(stored(fixture, RECORD_GUEST_OF), 0);
+        assert_int_equal(stored(fixture, RECORD_ERASURE), 0);
+    }
 }
 
 /* At whatever moment of it the process ends. */
@@ -292,6 +323,7 @@ int main(void)
         TEST(a_login_that_was_broken_off_is_not_waited_for),
         TEST(an_erasure_reaches_orders_and_cart),
         TEST(an_erasure_reaches_all_guests_that_it_was),
+        TEST(an_erasure_reaches_a_guest_whose_login_broke_off),
         TEST(an_erasure_is_taken_up_after_a_crash),
         TEST(an_order_that_lives_forgets_when_it_ends),
         TEST(a_forgotten_order_can_be_paid_back),
