@@ -85,7 +85,8 @@ class OrderMails(MailTest):
         self.assertEqual(token, token_of(self.server, order))
         seen = self.server.anonymous().call("GET", f"/v1/orders/{order['id']}?token={token}", expect=200).json()
         self.assertEqual(seen["status"], "confirmed")
-        self.assertEqual(self.server.anonymous().call("GET", link[1], expect=200).json(), seen, "the link itself works")
+        followed = self.server.anonymous().call("GET", link[1], expect=200)
+        self.assertEqual(followed.json(), seen, "the link itself works")
         self.assertNotIn(token, self.server.output())
 
     def test_what_was_taken_off_and_added_is_told(self):
