@@ -99,7 +99,10 @@ static void read_payment(struct checkout *checkout, struct validation *validatio
     struct json_iterator members = json_members(value);
     while (json_next_member(&members, &name, &member)) {
         if (!slice_is(name, "provider")) {
-            validation_add(validation, FIELD("payment"), "has a member that is not known");
+            validation_add(
+                validation,
+                (struct field){.array = "payment", .index = FIELD_OF_OBJECT, .name = name},
+                "is not known");
         } else if (is_given) {
             validation_add(validation, FIELD("payment.provider"), "is given twice");
         } else {

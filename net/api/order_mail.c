@@ -184,14 +184,15 @@ static void fill_amounts(struct texts *texts, const struct order_record *order,
         format_some(order->refunded_minor, order->currency, texts->refunded);
 }
 
-/* Where shoppers see it without logging in, by its token, which browsers send to no server. */
+/* Where shoppers see it without logging in, by its token: a link that works as it is, whether the
+ * shop's pages or this server answer there. */
 static void fill_link(struct texts *texts, const struct api *api, const struct reservation_id *id)
 {
     const struct secrets_port *secrets = engine_secrets(api->engine);
     char token[ORDER_TOKEN_LENGTH + 1];
 
     order_token_make(secrets, id, token);
-    snprintf(texts->link, sizeof(texts->link), "%s/orders/%s#token=%s",
+    snprintf(texts->link, sizeof(texts->link), "%s/orders/%s?token=%s",
              api->options.mail->public_url, texts->order, token);
     password_wipe(token, sizeof(token));
 }

@@ -133,7 +133,7 @@ static void read_tracking(struct validation *validation, const struct json_value
         validation_add(validation, FIELD("tracking"), "must be an object");
         return;
     }
-    validation_sort_members(validation, NULL, 0, value, names, 2, values);
+    validation_sort_members(validation, "tracking", FIELD_OF_OBJECT, value, names, 2, values);
     if (values[0] == NULL)
         validation_add(validation, FIELD("tracking.carrier"), "is required");
     else

@@ -157,12 +157,15 @@ enum api_key {
     X(GET, "/v1/admin/tax-rates", tax_rate_list, STAFF(ANY), ADMIN, NONE, IGNORED)                 \
     X(POST, "/v1/admin/tax-rates", tax_rate_create, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)       \
     X(GET, "/v1/admin/tax-rates/{id}", tax_rate_get, STAFF(ANY), ADMIN, NONE, IGNORED)             \
+    X(PUT, "/v1/admin/tax-rates/{id}", tax_rate_replace, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)  \
     X(PATCH, "/v1/admin/tax-rates/{id}", tax_rate_change, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL) \
     X(DELETE, "/v1/admin/tax-rates/{id}", tax_rate_remove, STAFF(CATALOGUE), ADMIN, NONE,          \
       OPTIONAL)                                                                                    \
     X(GET, "/v1/admin/shipping-methods", method_list, STAFF(ANY), ADMIN, NONE, IGNORED)            \
     X(POST, "/v1/admin/shipping-methods", method_create, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)  \
     X(GET, "/v1/admin/shipping-methods/{id}", method_get, STAFF(ANY), ADMIN, NONE, IGNORED)        \
+    X(PUT, "/v1/admin/shipping-methods/{id}", method_replace, STAFF(CATALOGUE), ADMIN, JSON,       \
+      OPTIONAL)                                                                                    \
     X(PATCH, "/v1/admin/shipping-methods/{id}", method_change, STAFF(CATALOGUE), ADMIN, JSON,      \
       OPTIONAL)                                                                                    \
     X(DELETE, "/v1/admin/shipping-methods/{id}", method_remove, STAFF(CATALOGUE), ADMIN, NONE,     \
@@ -170,6 +173,8 @@ enum api_key {
     X(GET, "/v1/admin/webhook-endpoints", endpoint_list, STAFF(OWNER), ADMIN, NONE, IGNORED)       \
     X(POST, "/v1/admin/webhook-endpoints", endpoint_create, STAFF(OWNER), ADMIN, JSON, OPTIONAL)   \
     X(GET, "/v1/admin/webhook-endpoints/{id}", endpoint_get, STAFF(OWNER), ADMIN, NONE, IGNORED)   \
+    X(PUT, "/v1/admin/webhook-endpoints/{id}", endpoint_replace, STAFF(OWNER), ADMIN, JSON,        \
+      OPTIONAL)                                                                                    \
     X(PATCH, "/v1/admin/webhook-endpoints/{id}", endpoint_change, STAFF(OWNER), ADMIN, JSON,       \
       OPTIONAL)                                                                                    \
     X(DELETE, "/v1/admin/webhook-endpoints/{id}", endpoint_remove, STAFF(OWNER), ADMIN, NONE,      \

@@ -51,10 +51,10 @@ void api_endpoint_remove(struct api_call *call)
 
 /* ---- writes with a body ---- */
 
-/* Creates (`number` 0) or changes. */
-static void write_row(struct api_call *call, enum setting_kind kind, uint32_t number)
+/* Creates (`number` 0), changes, or replaces: then what is not said is as in a new row. */
+static void write_row(struct api_call *call, enum setting_kind kind, uint32_t number, bool is_whole)
 {
-    enum settings_call what = number == 0 ? SETTINGS_CALL_CREATE : SETTINGS_CALL_CHANGE;
+    enum settings_call what = is_whole ? SETTINGS_CALL_CREATE : SETTINGS_CALL_CHANGE;
     const struct setting_shipping_method *method =
         settings_find_method(shard_settings(call->shard->shard), number);
     bool is_new_endpoint = number == 0 && kind == SETTING_WEBHOOK_ENDPOINT;
@@ -80,45 +80,64 @@ static void write_row(struct api_call *call, enum setting_kind kind, uint32_t nu
     else
         settings_read_endpoint(&validation, object, call->shard->api->options.private_targets,
                                envelope);
+    if (number != 0 && is_whole) {
+        envelope->call = SETTINGS_CALL_CHANGE;
+        envelope->fields = UINT32_MAX;
+    }
     settings_submit(call, &validation, envelope, is_new_endpoint);
 }
 
-static void change_row(struct api_call *call, enum setting_kind kind)
+static void change_row(struct api_call *call, enum setting_kind kind, bool is_whole)
 {
     uint32_t number = settings_path_number(call, kind);
 
     if (number != 0)
-        write_row(call, kind, number);
+        write_row(call, kind, number, is_whole);
 }
 
 void api_tax_rate_create(struct api_call *call)
 {
-    write_row(call, SETTING_TAX_RATE, 0);
+    write_row(call, SETTING_TAX_RATE, 0, true);
 }
 
 void api_tax_rate_change(struct api_call *call)
 {
-    change_row(call, SETTING_TAX_RATE);
+    change_row(call, SETTING_TAX_RATE, false);
+}
+
+void api_tax_rate_replace(struct api_call *call)
+{
+    change_row(call, SETTING_TAX_RATE, true);
 }
 
 void api_method_create(struct api_call *call)
 {
-    write_row(call, SETTING_SHIPPING_METHOD, 0);
+    write_row(call, SETTING_SHIPPING_METHOD, 0, true);
 }
 
 void api_method_change(struct api_call *call)
 {
-    change_row(call, SETTING_SHIPPING_METHOD);
+    change_row(call, SETTING_SHIPPING_METHOD, false);
+}
+
+void api_method_replace(struct api_call *call)
+{
+    change_row(call, SETTING_SHIPPING_METHOD, true);
 }
 
 void api_endpoint_create(struct api_call *call)
 {
-    write_row(call, SETTING_WEBHOOK_ENDPOINT, 0);
+    write_row(call, SETTING_WEBHOOK_ENDPOINT, 0, true);
 }
 
 void api_endpoint_change(struct api_call *call)
 {
-    change_row(call, SETTING_WEBHOOK_ENDPOINT);
+    change_row(call, SETTING_WEBHOOK_ENDPOINT, false);
+}
+
+void api_endpoint_replace(struct api_call *call)
+{
+    change_row(call, SETTING_WEBHOOK_ENDPOINT, true);
 }
 
 void api_endpoint_rotate(struct api_call *call)

@@ -24,7 +24,9 @@ static void field_format(struct field field, char text_out[VALIDATION_FIELD_LENG
 {
     char prefix[48] = "";
 
-    if (field.array != NULL)
+    if (field.array != NULL && field.index == FIELD_OF_OBJECT)
+        snprintf(prefix, sizeof(prefix), "%s.", field.array);
+    else if (field.array != NULL)
         snprintf(prefix, sizeof(prefix), "%s[%zu]%s", field.array, field.index,
                  field.name.text == NULL ? "" : ".");
     size_t used = strlen(prefix);

@@ -13,7 +13,8 @@ enum {
     VALIDATION_MESSAGE_LENGTH_MAX = 120,
 };
 
-/* A field's path: `quantity`, `items[2].quantity`, `items[2]`, `items`. */
+/* A field's path: `quantity`, `items[2].quantity`, `items[2]`, `items`, `payment.provider`. */
+#define FIELD_OF_OBJECT SIZE_MAX /* as index: `array` is the name of an object */
 struct field {
     const char *array; /* NULL: none */
     size_t index;

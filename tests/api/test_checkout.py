@@ -525,7 +525,7 @@ class Fields(CheckoutTest):
             ({"payment": {}}, {"payment.provider"}),
             ({"payment": {"provider": "cash"}}, {"payment.provider"}),
             ({"payment": {"provider": "stripe"}}, {"payment.provider"}),
-            ({"payment": {"provider": "sandbox", "card": "x"}}, {"payment"}),
+            ({"payment": {"provider": "sandbox", "card": "x"}}, {"payment.card"}),
             ({"reservation_id": 7}, {"reservation_id"}),
             ({"colour": "red", "email": ""}, {"colour", "email"}),
         )

@@ -80,10 +80,14 @@ class OrderMails(MailTest):
         self.assertIn("2 x Aurora Runner\n      19.99 EUR each, 39.98 EUR\n", mail.text)
         self.assertNotIn("Discount", mail.text)
         self.assertNotIn("unsubscribe", mail.text.lower())
-        token = re.search(r"#token=([0-9a-f]+)", mail.text)[1]
+        link = re.search(r"https://shop\.test(/orders/\S+\?token=([0-9a-f]+))", mail.text)
+        token = link[2]
         self.assertEqual(token, token_of(self.server, order))
         seen = self.server.anonymous().call("GET", f"/v1/orders/{order['id']}?token={token}", expect=200).json()
         self.assertEqual(seen["status"], "confirmed")
+        followed = self.server.anonymous().call("GET", link[1], expect=200)
+        self.assertEqual(followed.json(), seen, "the link itself works")
+        self.assertNotIn(token, self.server.output())
 
     def test_what_was_taken_off_and_added_is_told(self):
         sku = self.admin.create_sku(10)

@@ -80,6 +80,7 @@ class Staff(StaffTest):
         bad = {"expect": 422, "code": "validation_failed"}
         for body, field in (
             ({"tracking": "DHL"}, "tracking"),
+            ({"tracking": {**PARCEL, "url": "x"}}, "tracking.url"),
             ({"tracking": {"carrier": "DHL"}}, "tracking.number"),
             ({"tracking": {"number": "1"}}, "tracking.carrier"),
             ({"tracking": {"carrier": "x" * 41, "number": "1"}}, "tracking.carrier"),

@@ -5,7 +5,7 @@ Also each step of an order from one status to another that nothing else takes.
 """
 import json
 
-from harness import SETTINGS, ApiTest, Server, in_threads, new_key, wait_until
+from harness import SETTINGS, Server, in_threads, new_key, wait_until
 from stored import SEALED_OVERHEAD, WRAPPED_KEY_BYTES, logs
 from test_checkout import VISA, CheckoutTest, check_out, pay, purchase, put_in_cart, statuses
 from test_gateway_events import WebhookTest
@@ -13,16 +13,16 @@ from test_orders_admin import StaffTest
 from wire import render
 
 
-class Keys(ApiTest):
-    """Idempotency-Keys of carts and coupons: in flight, and with another body."""
+class Keys(CheckoutTest):
+    """Idempotency-Keys of carts, coupons and orders: in flight, and with another body."""
 
     def code(self):
         code = "R" + new_key()[:12].upper()
-        self.admin.call("POST", "/v1/admin/coupons", self.coupon(code), expect=201)
+        self.admin.call("POST", "/v1/admin/coupons", self.rule(code), expect=201)
         return code
 
     @staticmethod
-    def coupon(code, percent=1000):
+    def rule(code, percent=1000):
         return {"code": code, "kind": "percentage", "percent_bp": percent}
 
     def calls(self, sku):
@@ -36,11 +36,24 @@ class Keys(ApiTest):
         yield self.guest, "POST", "/v1/cart/coupon", {"code": code}, {"code": self.code()}
         yield self.guest, "DELETE", "/v1/cart/coupon", None, None
         yield self.guest, "DELETE", line, None, None
-        fresh = self.coupon("N" + new_key()[:12].upper())
+        fresh = self.rule("N" + new_key()[:12].upper())
         yield self.admin, "POST", "/v1/admin/coupons", fresh, {**fresh, "percent_bp": 1}
         yield self.admin, "PATCH", coupon, {"percent_bp": 2000}, {"percent_bp": 3000}
-        yield self.admin, "PUT", coupon, self.coupon(code, 100), self.coupon(code, 200)
+        yield self.admin, "PUT", coupon, self.rule(code, 100), self.rule(code, 200)
         yield self.admin, "DELETE", coupon, None, None
+        yield from self.order_calls(sku)
+
+    def order_calls(self, sku):
+        first, second, third = (self.order(self.guest, sku) for _ in range(3))
+        yield self.guest, "POST", f"/v1/orders/{first['id']}/cancel", {}, None
+        paid = {"order_id": second["id"], "payment_method": VISA}
+        yield self.guest, "POST", "/v1/payments/confirm", paid, {**paid, "payment_method": "pm_card_mastercard"}
+        staff = f"/v1/admin/orders/{second['id']}/"
+        parcel = {"tracking": {"carrier": "DHL", "number": "1"}}
+        yield self.admin, "POST", staff + "fulfil", parcel, {}
+        yield self.admin, "POST", staff + "deliver", {}, None
+        pay(self.guest, third, expect=200)
+        yield self.admin, "POST", f"/v1/admin/orders/{third['id']}/cancel", {}, None
 
     def pipelined(self, caller, method, path, body, key):
         """The codes of the same request sent six times in one go."""

@@ -40,6 +40,33 @@ class SettingsTest(ApiTest):
 
 
 class Rows(SettingsTest):
+    def test_what_replaces_a_row_is_the_whole_of_it(self):
+        rows = ((TAXES, {**TAX, "region": "Bavaria", "category": "Books"}, {**TAX, "rate_bp": 700}, "rate_bp"),
+                (METHODS, {**FLAT, "free_over_minor": 5000}, {**FLAT, "name": "Post", "kind": "weight",
+                 "table": [{"up_to_grams": 1000, "price_minor": 5}]}, "currency"),
+                (ENDPOINTS, {**HOOK, "enabled": False, "description": "Billing"}, {**HOOK, "events": ["order.refunded"]},
+                 "url"))
+        for path, first, second, needed in rows:
+            with self.subTest(path=path):
+                made = self.create(path, first)
+                fresh = self.create(path, second)
+                self.admin.call("DELETE", f"{path}/{fresh['id']}", expect=204)
+                target = f"{path}/{made['id']}"
+                replaced = self.admin.call("PUT", target, second, expect=200).json()
+                for row in (made, fresh):
+                    row.pop("secret", None)
+                    row.pop("secret_created_at", None)
+                changing = {"id": made["id"], "created_at": made["created_at"], "updated_at": replaced["updated_at"]}
+                self.assertEqual({**replaced, **fresh, **changing}, replaced)
+                self.assertNotIn("secret", replaced)
+                self.assertEqual(self.admin.call("GET", target, expect=200).json(), replaced)
+                lacking = {name: value for name, value in second.items() if name != needed}
+                refused = self.admin.call("PUT", target, lacking, expect=422, code="validation_failed")
+                self.assertIn(needed, fields(refused))
+                self.admin.call("PUT", target, {**second, "id": made["id"]}, expect=422)
+                self.admin.call("DELETE", target, expect=204)
+                self.admin.call("PUT", target, second, expect=404)
+
     def test_a_row_is_created_shown_changed_and_removed(self):
         changes = ((TAXES, TAX, {"rate_bp": 700, "region": "Bavaria"}),
                    (METHODS, FLAT, {"name": "Post", "free_over_minor": 5000}),
