@@ -391,10 +391,10 @@ static void serve_by_sequence(struct shard *shard, struct order_envelope *envelo
                         order_slot_hash(shard, partition, envelope->id.sequence),
                         order_slot_number(&shard->orders, slot));
     }
-    if (slot->state == ORDER_SLOT_LOADED && slot->subject.body == NULL &&
-        !order_begin_load(shard, slot)) {
+    if (slot->state == ORDER_SLOT_LOADED && slot->waiting_first == NULL &&
+        slot->subject.body == NULL && !order_begin_load(shard, slot)) {
         refuse(shard, envelope, OUTCOME_OVERLOADED);
-        if (slot->subject.order.status == ORDER_NONE)
+        if (slot->subject.order.status == ORDER_NONE && slot->queue == ORDER_UNQUEUED)
             order_slot_forget(shard, slot);
         return;
     }

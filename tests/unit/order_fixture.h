@@ -275,4 +275,31 @@ static inline struct coupon_view one_use_each(struct fixture *fixture)
     return view;
 }
 
+static inline enum outcome tell_refund(struct fixture *fixture, const struct order_envelope *order,
+                                       const char *event, int64_t refunded_minor)
+{
+    struct order_envelope envelope = about(order, ORDER_CALL_EVENT);
+
+    envelope.authority = AUTHORITY_STAFF;
+    strcpy(envelope.event.event_id, event);
+    strcpy(envelope.event.payment_id, "pay_1");
+    memcpy(envelope.event.currency, "EUR", 4);
+    envelope.event.refunded_minor = refunded_minor;
+    envelope.event.refund_failed = refunded_minor == 0;
+    return ask(fixture, &envelope);
+}
+
+static inline struct order_envelope *checkout_with(struct fixture *fixture, uint8_t who,
+                                                   const struct hold_view *hold, uint64_t key,
+                                                   const struct coupon_view *coupon)
+{
+    struct order_envelope *envelope = checkout(fixture, who, hold, key);
+
+    memcpy(envelope->order.coupon, coupon->definition.code, sizeof(envelope->order.coupon));
+    envelope->order.coupon_partition = coupon->partition;
+    envelope->order.coupon_number = coupon->number;
+    envelope->order.coupon_version = coupon->version;
+    return envelope;
+}
+
 #endif

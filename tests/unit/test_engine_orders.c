@@ -154,19 +154,6 @@ static void an_event_counts_once_and_only_with_the_right_amount(void **state)
     assert_stock(fixture, "SHOE", 8, 0, 2);
 }
 
-static struct order_envelope *checkout_with(struct fixture *fixture, uint8_t who,
-                                            const struct hold_view *hold, uint64_t key,
-                                            const struct coupon_view *coupon)
-{
-    struct order_envelope *envelope = checkout(fixture, who, hold, key);
-
-    memcpy(envelope->order.coupon, coupon->definition.code, sizeof(envelope->order.coupon));
-    envelope->order.coupon_partition = coupon->partition;
-    envelope->order.coupon_number = coupon->number;
-    envelope->order.coupon_version = coupon->version;
-    return envelope;
-}
-
 /* Who a customer was as a guest counts for a coupon's limit, also when the process dies between the
  * order's first record and the coupon's. */
 static void a_restart_forgets_no_guest_of_a_coupon_s_customer(void **state)
@@ -369,20 +356,6 @@ static void an_event_before_its_time_counts_when_it_is_taken_in_again(void **sta
         assert_int_equal(fixture_crash(fixture), 0);
     }
     assert_stock(fixture, "SHOE", 8, 0, 2);
-}
-
-static enum outcome tell_refund(struct fixture *fixture, const struct order_envelope *order,
-                                const char *event, int64_t refunded_minor)
-{
-    struct order_envelope envelope = about(order, ORDER_CALL_EVENT);
-
-    envelope.authority = AUTHORITY_STAFF;
-    strcpy(envelope.event.event_id, event);
-    strcpy(envelope.event.payment_id, "pay_1");
-    memcpy(envelope.event.currency, "EUR", 4);
-    envelope.event.refunded_minor = refunded_minor;
-    envelope.event.refund_failed = refunded_minor == 0;
-    return ask(fixture, &envelope);
 }
 
 static void a_refund_made_at_the_gateway_is_in_the_books(void **state)
