@@ -332,6 +332,7 @@ static void put_product(struct inventory *inventory, const struct moment *moment
         product->limit_per_customer = envelope->limit_per_customer;
     product->digest = digest;
     persist_product(inventory, moment, envelope, effects);
+    envelope->updated_wall_ms = moment->wall_ms;
     audit_add(effects, inventory->partition, moment, &envelope->origin, act, AUDIT_OF_PRODUCT,
               envelope->id, strlen(envelope->id))
         ->after.kind = AUDIT_VALUE_DIGEST;

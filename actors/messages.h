@@ -263,7 +263,8 @@ struct product_envelope {
     uint32_t limit_per_customer;
     uint32_t variant_count;
     uint32_t document_length;
-    uint64_t cookie; /* of the requester */
+    uint64_t cookie;         /* of the requester */
+    int64_t updated_wall_ms; /* when it was recorded, set by the partition; 0: nothing was */
     struct origin origin;
     struct variant variants[PRODUCT_VARIANTS_MAX];
     char document[];

@@ -23,6 +23,7 @@ struct directory {
     struct name_table skus;
     struct name_table products;
     struct number_table numbers; /* of the published ones only */
+    struct product_terms *terms; /* the builder's, as the entries are */
 };
 
 struct directory_builder {
@@ -171,6 +172,24 @@ uint32_t directory_sku_count(const struct directory *directory)
     return directory->skus.used;
 }
 
+struct product_entry *directory_next_product(const struct directory *directory, uint32_t *place)
+{
+    const struct name_table *table = &directory->products;
+
+    while (table->entries != NULL && *place <= table->mask) {
+        struct product_entry *product = table->entries[(*place)++];
+
+        if (product != NULL && atomic_load_explicit(&product->recorded, memory_order_acquire))
+            return product;
+    }
+    return NULL;
+}
+
+const struct product_terms *directory_terms(const struct directory *directory)
+{
+    return directory->terms;
+}
+
 /* ---- the builder ---- */
 
 struct directory_builder *directory_builder_create(uint32_t partitions,
@@ -186,7 +205,9 @@ struct directory_builder *directory_builder_create(uint32_t partitions,
     builder->pool = pool;
     builder->next_product = calloc(partitions, sizeof(uint32_t));
     builder->next_sku = calloc(partitions, sizeof(uint32_t));
-    if (builder->next_product == NULL || builder->next_sku == NULL) {
+    builder->master.terms = product_terms_create(hash_key, pool);
+    if (builder->next_product == NULL || builder->next_sku == NULL ||
+        builder->master.terms == NULL) {
         directory_builder_destroy(builder);
         return NULL;
     }
@@ -204,7 +225,13 @@ void directory_builder_destroy(struct directory_builder *builder)
     free(builder->master.products.entries);
     free(builder->next_product);
     free(builder->next_sku);
+    product_terms_destroy(builder->master.terms);
     free(builder);
+}
+
+struct product_terms *directory_builder_terms(struct directory_builder *builder)
+{
+    return builder->master.terms;
 }
 
 static bool list_reserve(void ***list, uint32_t *capacity, uint32_t used)
@@ -324,11 +351,13 @@ static struct sku_entry *new_sku(struct directory_builder *builder, const char *
         return NULL;
     entry->product = product;
     entry->product_number = product->number;
+    entry->next_of_product = atomic_load_explicit(&product->skus, memory_order_relaxed);
     entry->sku_id = sku_id_make(product->partition, number);
     entry->sku_length = (uint8_t)strlen(sku);
     memcpy(entry->sku, sku, entry->sku_length);
     if (number >= builder->next_sku[product->partition])
         builder->next_sku[product->partition] = number + 1;
+    atomic_store_explicit(&product->skus, entry, memory_order_release);
     builder->all_skus[builder->sku_ids.used] = entry;
     table_add(&builder->sku_ids, sku_id_hash(master, entry), entry);
     return entry;
@@ -408,6 +437,7 @@ const struct directory *directory_builder_publish(struct directory_builder *buil
     if (directory == NULL)
         return NULL;
     directory->hash_key = builder->master.hash_key;
+    directory->terms = builder->master.terms;
     if (!table_copy(&builder->master.skus, &directory->skus) ||
         !table_copy(&builder->master.products, &directory->products) ||
         !numbers_fill(builder, &directory->numbers)) {

@@ -16,6 +16,8 @@
 #include "product_label.h"
 #include "records.h"
 
+struct sku_entry;
+
 struct product_entry {
     struct key_filter filter;
     uint32_t partition;
@@ -24,6 +26,7 @@ struct product_entry {
     /* Set before `recorded`, replaced when it changes; valid until the reader returns to its loop.
      * NULL only where there was no memory for one. */
     _Atomic(const struct product_label *) label;
+    _Atomic(struct sku_entry *) skus; /* the newest first, by `next_of_product` */
     char id[PRODUCT_ID_LENGTH_MAX + 1];
 };
 
@@ -31,6 +34,7 @@ struct sku_entry {
     struct gate gate; /* first: its own cache line */
     /* The rest never changes once published, but price and weight. */
     _Alignas(CACHE_LINE) struct product_entry *product;
+    struct sku_entry *next_of_product;
     uint32_t sku_id;
     uint32_t product_number;
     _Atomic bool recorded; /* its partition has stored it; until then it is not found by name */
@@ -52,6 +56,11 @@ struct product_entry *directory_find_product(const struct directory *directory, 
                                              size_t length);
 uint32_t directory_sku_count(const struct directory *directory);
 
+/* All products that are recorded, in no order that means anything: the next from `*place` on, which
+ * begins as 0; NULL at the end. As above. */
+struct product_entry *directory_next_product(const struct directory *directory, uint32_t *place);
+const struct product_terms *directory_terms(const struct directory *directory);
+
 /* ---- the builder: the directory's shard only ---- */
 
 struct directory_builder;
@@ -61,6 +70,7 @@ struct directory_builder *directory_builder_create(uint32_t partitions,
                                                    const struct hash_key *hash_key,
                                                    struct block_pool *pool);
 void directory_builder_destroy(struct directory_builder *builder);
+struct product_terms *directory_builder_terms(struct directory_builder *builder);
 
 /* Gives a name that was never recorded to another product, under a new number. */
 struct sku_entry *directory_builder_rename(struct directory_builder *builder,

@@ -405,13 +405,16 @@ void engine_delivery_done(struct engine_delivery *delivery, const struct deliver
 
 /* Runs `run` on a worker's thread, then `done` on this shard's. The caller owns the struct until
  * `done`. OVERLOADED if the workers' queue or the shard's share of it (WORKS_IN_FLIGHT_MAX) is
- * full, OUTCOME_UNKNOWN when the latch has fallen; PENDING otherwise. When the latch falls later,
- * `done` is called all the same: ask engine_mode there. */
+ * full, or (of those that read the directory) PINS_MAX are under way; OUTCOME_UNKNOWN when the
+ * latch has fallen; PENDING otherwise. When the latch falls later, `done` is called all the same:
+ * ask engine_mode there. */
 struct engine_work {
     struct work work;                       /* the engine's */
     void (*run)(struct engine_work *work);  /* no shard, no engine: only what it carries */
     void (*done)(struct engine_work *work); /* the shard's thread */
     void *user;
+    bool reads_directory;               /* the one of the step that submits it, until `done` */
+    uint64_t pinned_tick;               /* the engine's */
     struct shard_completion completion; /* the engine's */
 };
 enum outcome engine_work_submit(struct shard *shard, struct engine_work *work);

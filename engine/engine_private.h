@@ -32,6 +32,7 @@ enum {
     READS_IN_FLIGHT_MAX = 128,    /* journal reads, a shard */
     OUTBOUND_IN_FLIGHT_MAX = 256, /* jobs at the outbound port, a shard */
     WORKS_IN_FLIGHT_MAX = 64,     /* pieces of work at the workers, a shard */
+    PINS_MAX = 16,                /* of those: that read the directory */
     AUDIT_SKUS_PER_STEP = 16,
     AUDIT_LINES_MAX = 1024, /* of a SKU with more, only gate and record are compared */
     AUDIT_LINES_PER_STEP = 2048,
@@ -103,6 +104,8 @@ struct shard {
     uint32_t finding_count;
     struct retired retired[RETIRED_MAX];
     uint32_t retired_count;
+    uint64_t pins[PINS_MAX]; /* ticks in which work that reads the directory was submitted */
+    uint32_t pin_count;
     /* The directory's shard: PUTs that wait for their SKUs to be published. */
     struct product_envelope *unpublished[PRODUCTS_IN_FLIGHT_MAX];
     uint32_t unpublished_count;
@@ -111,6 +114,7 @@ struct shard {
 
     /* Written by its thread, read by others. */
     _Alignas(CACHE_LINE) _Atomic uint64_t tick;
+    _Atomic uint64_t pinned_tick; /* the lowest of its pins; 0: none */
     _Atomic bool idle;
     struct shard_metrics metrics;
     _Atomic int64_t events_oldest_wall_ms[EVENT_CONSUMER_COUNT]; /* INT64_MAX: none waits */
@@ -269,6 +273,12 @@ bool audit_chain_restore(struct engine *engine, const struct record *record);
 /* Frees `memory` by `release` once no shard can see it any more; when too much waits, it is kept
  * until it can be added (false: the caller tries again later). */
 bool shard_retire(struct shard *shard, void (*release)(void *), void *memory);
+/* The same for what work that reads the directory may see. */
+bool shard_retire_directory(struct shard *shard, void (*release)(void *), void *memory);
+/* Nothing of the directory that is there now is freed before shard_unpin of that tick. False:
+ * PINS_MAX are out. */
+bool shard_pin(struct shard *shard, uint64_t *tick_out);
+void shard_unpin(struct shard *shard, uint64_t tick);
 /* The same for those with a list of their own: from when on, and whether nobody sees it any more.
  */
 void retired_begin(const struct shard *shard, struct retired *retired);

@@ -172,7 +172,7 @@ static bool publish(struct shard *shard)
     if (fresh == NULL)
         return false;
     atomic_store_explicit(&engine->directory, fresh, memory_order_release);
-    shard_retire(shard, directory_release, (void *)(uintptr_t)old);
+    shard_retire_directory(shard, directory_release, (void *)(uintptr_t)old);
     shard->publish_due = false;
     return true;
 }
@@ -180,7 +180,7 @@ static bool publish(struct shard *shard)
 static void retire_labels(struct shard *shard)
 {
     if (shard->stale_labels != NULL &&
-        shard_retire(shard, product_labels_free, shard->stale_labels))
+        shard_retire_directory(shard, product_labels_free, shard->stale_labels))
         shard->stale_labels = NULL;
 }
 
@@ -220,10 +220,17 @@ static void show_label(struct shard *shard, struct product_entry *product,
                        const struct product_envelope *envelope)
 {
     const struct product_label *old = atomic_load_explicit(&product->label, memory_order_relaxed);
-    struct product_label *fresh =
-        product_label_make(&shard->blocks, product->id, envelope->currency, envelope->document,
-                           envelope->document_length);
+    struct product_source source = {.id = product->id,
+                                    .currency = envelope->currency,
+                                    .document = envelope->document,
+                                    .document_length = envelope->document_length,
+                                    .updated_wall_ms = envelope->updated_wall_ms};
+    struct product_label *fresh;
 
+    if (source.updated_wall_ms == 0 && old != NULL) /* nothing was recorded */
+        source.updated_wall_ms = old->updated_wall_ms;
+    fresh = product_label_make(&shard->blocks, directory_builder_terms(shard->engine->builder),
+                               &source);
     if (fresh == NULL)
         return; /* the old one is shown on */
     if (old != NULL && product_label_equal(old, fresh)) {

@@ -20,6 +20,7 @@ static bool restore_names(struct recovery *recovery, const struct record *record
     struct directory_builder *builder = recovery->engine->builder;
     uint32_t partition = recovery->inventory->partition;
     struct product_entry *product;
+    struct product_source source;
     struct sku_entry *sku;
 
     if (record->kind == RECORD_PRODUCT) {
@@ -27,11 +28,14 @@ static bool restore_names(struct recovery *recovery, const struct record *record
             directory_builder_product(builder, record->product.id, partition, record->subject);
         if (product == NULL || product->number != record->subject)
             return false;
+        source = (struct product_source){.id = product->id,
+                                         .currency = record->product.currency,
+                                         .document = record_document(record),
+                                         .document_length = record->product.document_length,
+                                         .updated_wall_ms = record->product.updated_wall_ms};
         atomic_store_explicit(&product->label,
                               product_label_make(&recovery->engine->shards[DIRECTORY_SHARD]->blocks,
-                                                 product->id, record->product.currency,
-                                                 record_document(record),
-                                                 record->product.document_length),
+                                                 directory_builder_terms(builder), &source),
                               memory_order_relaxed);
         atomic_store_explicit(&product->recorded, true, memory_order_relaxed);
     } else if (record->kind == RECORD_SKU) {

@@ -3,6 +3,7 @@
 #ifndef STAMPEDE_RETIRE_H
 #define STAMPEDE_RETIRE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "shop_limits.h"
@@ -13,6 +14,7 @@ enum { RETIRED_MAX = 64 };
 struct retired {
     void (*release)(void *memory);
     void *memory;
+    bool is_directory; /* workers may see it, too: freed when none is at work that began before */
     uint64_t ticks[SHARDS_MAX];
 };
 

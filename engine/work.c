@@ -23,6 +23,8 @@ static void take_work(struct shard_completion *completion)
                                        offsetof(struct engine_work, completion));
 
     completion->shard->works--;
+    if (work->reads_directory)
+        shard_unpin(completion->shard, work->pinned_tick);
     work->done(work);
 }
 
@@ -36,8 +38,13 @@ enum outcome engine_work_submit(struct shard *shard, struct engine_work *work)
         return OUTCOME_OVERLOADED;
     work->completion = (struct shard_completion){.shard = shard, .take = take_work};
     work->work = (struct work){.run = on_run, .done = on_done};
-    if (!workers->submit(workers->self, &work->work))
+    if (work->reads_directory && !shard_pin(shard, &work->pinned_tick))
         return OUTCOME_OVERLOADED;
+    if (!workers->submit(workers->self, &work->work)) {
+        if (work->reads_directory)
+            shard_unpin(shard, work->pinned_tick);
+        return OUTCOME_OVERLOADED;
+    }
     shard->works++;
     return OUTCOME_PENDING;
 }

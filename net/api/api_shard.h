@@ -37,6 +37,7 @@ enum {
     FLOWS_MAX = 1024,   /* calls that work on accounts, under way on one shard */
     IMPORTS_MAX = 2,    /* under way on one shard */
     IMPORT_WINDOW = 32, /* products of one import on their way to their partitions */
+    BROWSES_MAX = 8,    /* under way on one shard (browse.c) */
     LIST_LIMIT_DEFAULT = 20,
     KEY_LENGTH_MAX = IDEMPOTENCY_KEY_LENGTH_MAX,
 };
@@ -148,6 +149,7 @@ struct api_shard {
     struct import *imports[IMPORTS_MAX];
     uint32_t flows;    /* under way */
     uint32_t captchas; /* asked for, unanswered */
+    uint32_t browses;  /* under way */
     struct moment now; /* as of this turn: at most a second old */
     uint64_t jitter;   /* a state of a random sequence; not for secrets */
     bool is_drained;

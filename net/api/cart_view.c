@@ -15,7 +15,7 @@ static struct slice name_of(const struct cart_price_line *line)
 {
     if (line->label == NULL)
         return (struct slice){line->sku->product->id, strlen(line->sku->product->id)};
-    return (struct slice){line->label->text, line->label->name_length};
+    return (struct slice){product_label_name(line->label), line->label->name_length};
 }
 
 /* A bound for write_cart. */

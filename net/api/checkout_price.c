@@ -228,7 +228,7 @@ static void write_order_text(struct checkout *checkout, const struct settings_vi
         char id[SETTING_ID_LENGTH_MAX + 1];
 
         write_literal(&writer, "\"name\":");
-        write_name(&writer, label->text, label->name_length);
+        write_name(&writer, product_label_name(label), label->name_length);
         write_literal(&writer, ",\"tax_rate\":");
         if (rate == PRICING_NONE) {
             write_literal(&writer, "null");

@@ -24,7 +24,7 @@ enum { ID_TEXT_LENGTH_MAX = 64 };
 bool request_path_id(struct api_call *call, char text_out[ID_TEXT_LENGTH_MAX + 1],
                      size_t *length_out);
 
-enum { QUERY_NAMES_MAX = 8 };
+enum { QUERY_NAMES_MAX = 10 };
 
 /* Notes an error for each query parameter that is not among `names` (which ends with NULL), and for
  * each that comes again, but for `repeatable` (one of them, or NULL). */

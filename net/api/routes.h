@@ -99,6 +99,8 @@ enum api_key {
       JSON, OPTIONAL)                                                                              \
     X(GET, "/v1/skus/availability", availability_list, PUBLIC, BROWSE, NONE, IGNORED)              \
     X(GET, "/v1/skus/{sku}/availability", availability_get, PUBLIC, BROWSE, NONE, IGNORED)         \
+    X(GET, "/v1/products", product_browse, PUBLIC, BROWSE, NONE, IGNORED)                          \
+    X(GET, "/products", product_browse_plain, PUBLIC, BROWSE, NONE, IGNORED)                       \
     X(GET, "/v1/products/{id}", product_get, PUBLIC, BROWSE, NONE, IGNORED)                        \
     X(POST, "/v1/admin/products", product_create, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)         \
     X(GET, "/v1/admin/products", product_list, STAFF(ANY), ADMIN, NONE, IGNORED)                   \

@@ -96,6 +96,8 @@ EXPECTED = {
     "admin_order_acknowledge": Expect(OK, kind="order", body=lambda *_: {"reason": "refund_failed"}),
     "availability_list": Expect(OK, query=lambda m: f"?sku={quote(m.sku)}"),
     "availability_get": Expect(OK, kind="sku"),
+    "product_browse": Expect(OK, query=lambda *_: "?limit=1"),
+    "product_browse_plain": Expect(OK, query=lambda *_: "?limit=1"),
     "product_get": Expect(OK, kind="product"),
     "product_create": Expect(CREATED, body=new_product),
     "product_list": Expect(OK),
