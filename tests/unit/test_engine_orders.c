@@ -300,6 +300,41 @@ static void what_is_not_paid_expires_and_gives_all_back(void **state)
     assert_int_equal(pay(fixture, &order, &answer), OUTCOME_INVALID_STATE);
 }
 
+static enum outcome prolong(struct fixture *fixture, const struct order_envelope *order,
+                            int64_t by_ms)
+{
+    struct order_envelope envelope = about(order, ORDER_CALL_PROLONG);
+
+    envelope.id.created_ms = 0; /* as holds know it */
+    envelope.authority = AUTHORITY_STAFF;
+    envelope.expires_wall_ms = order->order.expires_wall_ms + by_ms;
+    return ask(fixture, &envelope);
+}
+
+static void what_is_prolonged_expires_later(void **state)
+{
+    enum { LONGER_MS = 60 * 1000 };
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    assert_int_equal(prolong(fixture, &order, LONGER_MS), OUTCOME_OK);
+    assert_int_equal(prolong(fixture, &order, LONGER_MS / 2), OUTCOME_OK); /* nothing is lost */
+    assert_int_equal(fixture_crash(fixture), 0);
+    fixture_advance(fixture, HOLD_TTL_MS_DEFAULT + 10);
+    settle(fixture);
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_PENDING);
+    assert_int_equal(answer.order.expires_wall_ms, order.order.expires_wall_ms + LONGER_MS);
+    fixture_advance(fixture, LONGER_MS);
+    settle(fixture);
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_EXPIRED);
+    assert_int_equal(prolong(fixture, &order, 2 * LONGER_MS), OUTCOME_HOLD_ENDED);
+}
+
 static void a_capture_without_a_word_is_asked_for_until_it_is_known(void **state)
 {
     struct fixture *fixture = *state;
@@ -996,6 +1031,7 @@ int main(void)
         TEST(a_checkout_s_key_makes_one_order),
         TEST(a_declined_card_keeps_the_hold),
         TEST(what_is_not_paid_expires_and_gives_all_back),
+        TEST(what_is_prolonged_expires_later),
         TEST(a_capture_without_a_word_is_asked_for_until_it_is_known),
         TEST(a_gateway_that_is_away_undoes_the_beginning),
         TEST(money_goes_back_once),
