@@ -174,7 +174,7 @@ static void an_erasure_reaches_a_guest_whose_login_broke_off(void **state)
         struct account_envelope end = {
             .call = ACCOUNT_CALL_GUEST_END, .account = person, .guest = guest};
 
-        assert_int_equal(ask(fixture, &end), OUTCOME_OK);
+        assert_int_equal(ask_account(fixture, &end), OUTCOME_OK);
         assert_int_equal(fixture_crash(fixture), 0);
         if (i == 0)
             pass(fixture, 80 * SECOND_MS);
