@@ -427,6 +427,41 @@ static void a_card_may_be_declined_often(void **state)
     assert_non_null(strstr(till.calls[0].key, "-confirm-300"));
 }
 
+static enum outcome prolong(struct fixture *fixture, const struct order_envelope *order,
+                            int64_t by_ms)
+{
+    struct order_envelope envelope = about(order, ORDER_CALL_PROLONG);
+
+    envelope.id.created_ms = 0; /* as holds know it */
+    envelope.authority = AUTHORITY_STAFF;
+    envelope.expires_wall_ms = order->order.expires_wall_ms + by_ms;
+    return ask(fixture, &envelope);
+}
+
+static void what_is_prolonged_expires_later(void **state)
+{
+    enum { LONGER_MS = 60 * 1000 };
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    assert_int_equal(prolong(fixture, &order, LONGER_MS), OUTCOME_OK);
+    assert_int_equal(prolong(fixture, &order, LONGER_MS / 2), OUTCOME_OK); /* nothing is lost */
+    assert_int_equal(fixture_crash(fixture), 0);
+    fixture_advance(fixture, HOLD_TTL_MS_DEFAULT + 10);
+    settle(fixture);
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_PENDING);
+    assert_int_equal(answer.order.expires_wall_ms, order.order.expires_wall_ms + LONGER_MS);
+    fixture_advance(fixture, LONGER_MS);
+    settle(fixture);
+    answer = about(&order, ORDER_CALL_GET);
+    assert_int_equal(ask(fixture, &answer), OUTCOME_OK);
+    assert_int_equal(answer.order.status, ORDER_EXPIRED);
+    assert_int_equal(prolong(fixture, &order, 2 * LONGER_MS), OUTCOME_HOLD_ENDED);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -435,6 +470,7 @@ int main(void)
         TEST(a_checkout_s_key_makes_one_order),
         TEST(a_declined_card_keeps_the_hold),
         TEST(what_is_not_paid_expires_and_gives_all_back),
+        TEST(what_is_prolonged_expires_later),
         TEST(money_goes_back_once),
         TEST(a_customer_cancels_before_and_after_paying),
         TEST(an_event_counts_once_and_only_with_the_right_amount),
