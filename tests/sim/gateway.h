@@ -141,7 +141,7 @@ uint32_t sim_events_open(const struct world *world);
 void sim_events_restart(struct world *world);
 void sim_events_answered(struct world *world, uint32_t event, enum outcome outcome);
 void sim_events_replayed(struct world *world, uint32_t event, enum outcome outcome,
-                         const struct order_envelope *answer);
+                         const struct order_envelope *answer, bool was_applied);
 
 /* ---- the end: gateway_check.c ---- */
 

@@ -98,6 +98,7 @@ struct shop_ask {
     bool is_open;
     bool is_placed;   /* the order was known to be there */
     bool is_refunded; /* REFUND: it was known to be done */
+    bool is_applied;  /* EVENT_REPLAY: the event was known to have had its effect */
     bool is_acknowledged;
     int64_t acknowledged_minor;
     /* Of the order, as it was then known. */

@@ -436,7 +436,7 @@ void shoppers_take(struct world *world, uint64_t cookie, const struct message *m
         envelope_free(reply->order);
         break;
     case SHOP_EVENT_REPLAY:
-        sim_events_replayed(world, ask->index, outcome, reply->order);
+        sim_events_replayed(world, ask->index, outcome, reply->order, ask->is_applied);
         envelope_free(reply->order);
         break;
     case SHOP_EVENT:

@@ -16,6 +16,7 @@ enum {
     LEISURE_MS = 20,
     LEISURE_ROUNDS_MAX = 20 * 1000,
     CHECKED_AT_RESTART = 24,
+    SALE_ROUNDS_MAX = 25, /* of 10 SAGA_RETRY_MS */
 };
 
 /* ---- the end of each order ---- */
@@ -127,20 +128,6 @@ void shoppers_rotate(struct world *world, void (*settle)(struct world *))
         if (!is_wrapped(world, &world->shoppers.orders[i]))
             violation("the key of order %u's person is wrapped by the vault's previous key still",
                       i);
-}
-
-void shoppers_heal(struct world *world, void (*settle)(struct world *))
-{
-    if (world->profile.orders == 0)
-        return;
-    let_end(world, settle);
-    resolve(world, settle);
-    let_end(world, settle);
-    shoppers_let_forget(world, settle);
-    look_at_all(world, settle);
-    watches_heal(world, settle);
-    shoppers_let_forget(world, settle); /* who became a customer late is looked for once more */
-    shoppers_check_end(world);
 }
 
 /* ---- what is stored ---- */
@@ -398,6 +385,50 @@ void shoppers_check_end(struct world *world)
     if (gateway_minor != walk.kept_minor)
         violation("I4: the gateway has captured %lld more than it refunded, the orders say %lld",
                   (long long)gateway_minor, (long long)walk.kept_minor);
+}
+
+/* ---- all of it ---- */
+
+/* A reservation's other partitions hear of the sale a little after the order; mailboxes may be
+ * small. */
+static bool is_sold_everywhere(struct world *world)
+{
+    struct store_walk walk = {.world = world};
+
+    for (uint32_t i = 0; i < world->profile.engine.partitions; i++)
+        walk_past(&walk, i);
+    for (uint32_t i = 0; i < SIM_SHOP_SKUS; i++) {
+        struct stock_view view;
+
+        if (world->shoppers.sku_ids[i] != UINT32_MAX &&
+            engine_inspect_stock(world->engine, world->shoppers.sku_ids[i], &view) &&
+            view.sold != walk.sold[i])
+            return false;
+    }
+    return true;
+}
+
+static void let_sell(struct world *world, void (*settle)(struct world *))
+{
+    for (uint32_t i = 0; i < SALE_ROUNDS_MAX && !is_sold_everywhere(world); i++) {
+        world_advance_clock(world, 10 * SAGA_RETRY_MS);
+        settle(world);
+    }
+}
+
+void shoppers_heal(struct world *world, void (*settle)(struct world *))
+{
+    if (world->profile.orders == 0)
+        return;
+    let_end(world, settle);
+    resolve(world, settle);
+    let_end(world, settle);
+    shoppers_let_forget(world, settle);
+    look_at_all(world, settle);
+    watches_heal(world, settle);
+    shoppers_let_forget(world, settle); /* who became a customer late is looked for once more */
+    let_sell(world, settle);
+    shoppers_check_end(world);
 }
 
 /* ---- after a restart ---- */

@@ -278,6 +278,8 @@ void shoppers_replay_event(struct world *world, uint32_t index)
     envelope->authority = AUTHORITY_STAFF;
     envelope->id.partition = event->order.partition;
     envelope->event_place = event_in_place(&event->event, event->order.partition);
+    if (ask != NULL)
+        ask->is_applied = event->effect == EVENT_APPLIED;
     if (shard != NONE && ask != NULL)
         outcome = shoppers_submit(world, shard, &command, ask, cookie);
     world_log(world, "staff has %s taken in again: %s", event->event.event_id,
