@@ -240,7 +240,8 @@ class Deaf(StreamTest):
         pay(self.guest, order, expect=200)
         target = f"/v1/admin/orders/{order['id']}"
         for _ in range(4):
-            self.admin.call("POST", f"{target}/fulfil", {"tracking": {"carrier": "D" * 30, "number": "7" * 60}}, expect=200)
+            tracking = {"carrier": "D" * 30, "number": "7" * 60}
+            self.admin.call("POST", f"{target}/fulfil", {"tracking": tracking}, expect=200)
             self.admin.call("POST", f"{target}/deliver", {}, expect=200)
             self.admin.call("POST", f"{target}/refund", {"amount_minor": 1, "restock": False, "reason": "test"},
                             key=new_key(), expect=200)
