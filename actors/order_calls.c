@@ -105,6 +105,7 @@ static enum outcome create(struct order_turn *turn, struct order_envelope *envel
     order->created_wall_ms = turn->moment->wall_ms;
     order->status = ORDER_NONE;
     order->step = STEP_NONE;
+    order->first_expires_wall_ms = order->expires_wall_ms;
     left_ms = order->expires_wall_ms - turn->moment->wall_ms;
     if (left_ms > (int64_t)HOLD_TTL_MS_MAX) /* the wall clock was set back meanwhile */
         left_ms = HOLD_TTL_MS_MAX;

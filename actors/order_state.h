@@ -200,7 +200,8 @@ struct order_record {
     uint8_t email_index[EMAIL_INDEX_BYTES];
     int64_t created_wall_ms;
     int64_t updated_wall_ms;
-    int64_t expires_wall_ms; /* as long as it is unpaid */
+    int64_t expires_wall_ms;       /* as long as it is unpaid */
+    int64_t first_expires_wall_ms; /* before its hold was extended: as its checkout was answered */
     int64_t confirmed_wall_ms;
     int64_t fulfilled_wall_ms;
     uint8_t status; /* enum order_status */

@@ -68,6 +68,7 @@ static void run_order(struct run *run, struct order_record *order)
     run_time(run, &order->created_wall_ms);
     run_time(run, &order->updated_wall_ms);
     run_time(run, &order->expires_wall_ms);
+    run_time(run, &order->first_expires_wall_ms);
     run_time(run, &order->confirmed_wall_ms);
     run_time(run, &order->fulfilled_wall_ms);
     run_status(run, &order->status);

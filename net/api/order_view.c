@@ -349,7 +349,8 @@ bool write_order(struct writer *writer, struct api_shard *shard,
     write_byte(writer, '"');
     if (status == ORDER_PENDING) {
         write_literal(writer, ",\"expires_at\":");
-        write_json_time(writer, order->expires_wall_ms);
+        write_json_time(writer, shape == ORDER_SHAPE_CREATED ? order->first_expires_wall_ms
+                                                             : order->expires_wall_ms);
     }
     if (shape != ORDER_SHAPE_CREATED)
         write_refunds(writer, order, shape);

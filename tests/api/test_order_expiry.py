@@ -37,6 +37,15 @@ class Expiry(StaffTest):
         self.assertEqual(statuses(paid), ["pending_payment", "confirmed"])
         self.assertEqual([self.admin.inventory(sku)["sold"] for sku in skus], [1, 2])
 
+    def test_its_checkout_is_answered_as_at_first(self):
+        key, hold = new_key(), self.guest.hold(self.admin.create_sku(5))
+        body = purchase(hold)
+        first = check_out(self.guest, body, key=key, expect=201)
+        time.sleep(0.2)
+        longer = self.guest.extend(hold["id"], expect=200).json()
+        self.assertGreater(longer["expires_at"], first.json()["expires_at"])
+        self.assertEqual(check_out(self.guest, body, key=key, expect=201).body, first.body)
+
     def test_it_survives_a_restart_and_then_expires(self):
         server = Server("--hold-ttl-ms", str(TTL_MS), "--hold-cap-ms", "8000")
         self.addCleanup(server.kill)

@@ -65,6 +65,7 @@ static inline void random_order(random_source source, uint64_t *seed, struct ord
     order->created_wall_ms = random_time(source, seed);
     order->updated_wall_ms = random_time(source, seed);
     order->expires_wall_ms = random_time(source, seed);
+    order->first_expires_wall_ms = random_time(source, seed);
     order->confirmed_wall_ms = random_time(source, seed);
     order->fulfilled_wall_ms = random_time(source, seed);
     order->status = (uint8_t)(1 + random_below(source, seed, ORDER_STATUS_COUNT - 1));
