@@ -39,6 +39,8 @@ struct directory_builder {
     uint32_t skus_capacity;
 };
 
+enum { ENTRIES_AHEAD = 16 };
+
 /* ---- tables ---- */
 
 static bool table_grow(struct name_table *table,
@@ -177,8 +179,12 @@ struct product_entry *directory_next_product(const struct directory *directory, 
     const struct name_table *table = &directory->products;
 
     while (table->entries != NULL && *place <= table->mask) {
+        const struct product_entry *later = table->entries[(*place + ENTRIES_AHEAD) & table->mask];
         struct product_entry *product = table->entries[(*place)++];
 
+        /* Entries lie anywhere: those that come soon are fetched meanwhile. */
+        if (later != NULL)
+            __builtin_prefetch(&later->label);
         if (product != NULL && atomic_load_explicit(&product->recorded, memory_order_acquire))
             return product;
     }

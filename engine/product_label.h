@@ -8,7 +8,7 @@
  * array of strings, and that before any other that is an array or an object
  * (net/api/product_draft.c). A document without a name is called by the product's ID.
  *
- * 48 bytes, 4 for each tag, and the text; a block is of the next power of two: mostly 128 bytes.
+ * 56 bytes, 4 for each tag, and the text, in a block of the next power of two: mostly 128 bytes.
  *
  * Immutable once made. Lives in a block of the pool that it was made from, and is freed on that
  * pool's thread. */

@@ -24,6 +24,13 @@ struct word {
     size_t length;
 };
 
+struct candidate {
+    const struct product_entry *product;
+    const struct product_label *label;
+};
+
+enum { SOME = 32 };
+
 struct pass {
     const struct browse_query *query;
     const struct product_terms *terms;
@@ -37,6 +44,7 @@ struct pass {
     const struct product_label *label;
     uint16_t name_words;
     bool name_is_folded;
+    struct candidate some[SOME];
     char name[PRODUCT_LABEL_TEXT_MAX];
 };
 
@@ -63,13 +71,16 @@ int64_t browse_price_to(unsigned i)
 
 static unsigned price_range(int64_t price)
 {
-    unsigned i = 0;
+    int64_t power = 100;
+    unsigned i = 1;
 
-    for (int64_t power = 100; i + 3 < BROWSE_PRICE_RANGES && price >= power * 10; power *= 10)
+    if (price < power)
+        return 0;
+    for (; i + 3 < BROWSE_PRICE_RANGES && price >= power * 10; power *= 10)
         i += 3;
-    while (i + 1 < BROWSE_PRICE_RANGES && price >= browse_price_from(i + 1))
-        i++;
-    return i;
+    if (i + 1 == BROWSE_PRICE_RANGES)
+        return i;
+    return i + (price >= power * 2) + (price >= power * 5);
 }
 
 /* ---- words ---- */
@@ -214,7 +225,7 @@ static void count_term(struct pass *pass, unsigned kind, uint32_t number)
         pass->number_max = number;
 }
 
-static void count(struct pass *pass)
+static void count_product(struct pass *pass)
 {
     const struct product_label *label = pass->label;
 
@@ -391,12 +402,44 @@ static void keep_values(struct pass *pass)
                                                  pass->states[number].counts[kind]});
 }
 
+/* The next products. Their labels lie anywhere: all of them are fetched, and then looked at. */
+static uint32_t take_some(const struct directory *directory, uint32_t *place,
+                          struct candidate some[SOME])
+{
+    uint32_t count = 0;
+
+    while (count < SOME) {
+        const struct product_entry *product = directory_next_product(directory, place);
+        const struct product_label *label;
+
+        if (product == NULL)
+            break;
+        label = atomic_load_explicit(&product->label, memory_order_acquire);
+        if (label == NULL)
+            continue;
+        __builtin_prefetch(label);
+        __builtin_prefetch((const char *)label + CACHE_LINE);
+        some[count++] = (struct candidate){product, label};
+    }
+    return count;
+}
+
+static void look_at(struct pass *pass, const struct candidate *candidate)
+{
+    pass->label = candidate->label;
+    pass->name_is_folded = false;
+    if (!is_wanted(pass, candidate->product))
+        return;
+    count_product(pass);
+    offer(pass, candidate->product);
+}
+
 void browse_compute(const struct directory *directory, const struct browse_query *query,
                     struct browse_result *result_out)
 {
-    const struct product_entry *product;
     struct pass pass;
     uint32_t place = 0;
+    uint32_t count;
 
     memset(result_out, 0, offsetof(struct browse_result, items));
     memset(result_out->value_counts, 0, sizeof(result_out->value_counts));
@@ -412,14 +455,9 @@ void browse_compute(const struct directory *directory, const struct browse_query
         return;
     }
     split_words(&pass);
-    while ((product = directory_next_product(directory, &place)) != NULL) {
-        pass.label = atomic_load_explicit(&product->label, memory_order_acquire);
-        pass.name_is_folded = false;
-        if (pass.label == NULL || !is_wanted(&pass, product))
-            continue;
-        count(&pass);
-        offer(&pass, product);
-    }
+    while ((count = take_some(directory, &place, pass.some)) > 0)
+        for (uint32_t i = 0; i < count; i++)
+            look_at(&pass, &pass.some[i]);
     keep_values(&pass);
     qsort(result_out->items, result_out->item_count, sizeof(result_out->items[0]), compare_items);
     free(pass.states);

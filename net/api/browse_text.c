@@ -7,7 +7,7 @@
 static unsigned fold_two(unsigned code)
 {
     if ((code >= 0xc0 && code <= 0xde && code != 0xd7) || /* Latin-1 */
-        (code >= 0x391 && code <= 0x3a9) || (code >= 0x410 && code <= 0x42f))
+        (code >= 0x391 && code <= 0x3a9 && code != 0x3a2) || (code >= 0x410 && code <= 0x42f))
         return code + 0x20;
     if ((code >= 0x100 && code <= 0x137 && code != 0x130) || (code >= 0x14a && code <= 0x177))
         return code | 1;

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "engine_private.h"
 #include "env_real_workers.h"
 
 enum { WORKS = 200, QUEUE = 8, IN_FLIGHT_MAX = 64 };
@@ -295,6 +296,95 @@ static void a_port_that_is_full_or_absent_refuses(void **state)
     fixture_close(&fixture);
 }
 
+static void run_held(struct held_works *held)
+{
+    while (held->first != NULL) {
+        struct work *work = held->first;
+
+        held->first = work->next;
+        work->run(work);
+        work->done(work);
+    }
+}
+
+static void step_often(struct fixture *fixture)
+{
+    for (unsigned i = 0; i < 10; i++)
+        fixture_run(fixture);
+}
+
+/* What was replaced stays for work of any shard that began before, and for no other. */
+static void the_directory_stays_for_who_reads_it(void **state)
+{
+    static struct fixture fixture;
+    struct held_works held = {0};
+    unsigned done = 0;
+    struct engine_work other = {.run = nothing, .done = count_done, .user = &done};
+    struct engine_work early = other;
+    struct engine_work late = other;
+
+    (void)state;
+    early.reads_directory = true;
+    late.reads_directory = true;
+    fixture_create(&fixture, 2);
+    fixture.workers = (struct worker_port){.self = &held, .submit = hold};
+    assert_int_equal(fixture_crash(&fixture), 0);
+    struct shard *directory = engine_shard(fixture.engine, 0);
+    struct shard *reader = engine_shard(fixture.engine, 1);
+    step_often(&fixture);
+    assert_int_equal(engine_work_submit(reader, &other), OUTCOME_PENDING);
+    assert_int_equal(fixture_product(&fixture, "p", "P", 1, 0), OUTCOME_OK);
+    step_often(&fixture);
+    assert_int_equal(directory->retired_count, 0); /* that one does not read it */
+    assert_int_equal(engine_work_submit(reader, &early), OUTCOME_PENDING);
+    assert_int_equal(fixture_product(&fixture, "q", "Q", 1, 0), OUTCOME_OK);
+    step_often(&fixture);
+    assert_int_equal(directory->retired_count, 1);
+    assert_int_equal(engine_work_submit(reader, &late), OUTCOME_PENDING);
+    held.first = &early.work;
+    early.work.next = NULL;
+    run_held(&held);
+    step_often(&fixture);
+    assert_int_equal(done, 1);
+    assert_int_equal(directory->retired_count, 0); /* the late one has never seen it */
+    held.first = &other.work;
+    other.work.next = &late.work;
+    late.work.next = NULL;
+    run_held(&held);
+    step_often(&fixture);
+    assert_int_equal(done, 3);
+    assert_true(engine_is_idle(fixture.engine));
+    fixture_close(&fixture);
+}
+
+static void too_many_readers_are_refused(void **state)
+{
+    static struct fixture fixture;
+    static struct engine_work works[PINS_MAX + 1];
+    struct held_works held = {0};
+    unsigned done = 0;
+
+    (void)state;
+    fixture_create(&fixture, 1);
+    fixture.workers = (struct worker_port){.self = &held, .submit = hold};
+    assert_int_equal(fixture_crash(&fixture), 0);
+    step_often(&fixture);
+    for (unsigned i = 0; i <= PINS_MAX; i++) {
+        works[i] = (struct engine_work){
+            .run = nothing, .done = count_done, .user = &done, .reads_directory = true};
+        assert_int_equal(engine_work_submit(engine_shard(fixture.engine, 0), &works[i]),
+                         i < PINS_MAX ? OUTCOME_PENDING : OUTCOME_OVERLOADED);
+    }
+    run_held(&held);
+    step_often(&fixture);
+    assert_int_equal(done, PINS_MAX);
+    assert_int_equal(engine_work_submit(engine_shard(fixture.engine, 0), &works[PINS_MAX]),
+                     OUTCOME_PENDING);
+    run_held(&held);
+    step_often(&fixture);
+    fixture_close(&fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -304,6 +394,8 @@ int main(void)
         cmocka_unit_test(work_comes_back_to_its_shard),
         cmocka_unit_test(too_much_work_is_refused),
         cmocka_unit_test(a_port_that_is_full_or_absent_refuses),
+        cmocka_unit_test(the_directory_stays_for_who_reads_it),
+        cmocka_unit_test(too_many_readers_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
