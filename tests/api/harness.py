@@ -43,6 +43,12 @@ _counter = itertools.count(1)
 _shared = {}
 _shared_lock = threading.Lock()
 
+# Under nohup, and in the background of a script, these are ignored, and a server that inherits that rightly does not
+# end by them. A handler of ours is no reason to end either, and is the default again in what is started.
+for _number in (signal.SIGHUP, signal.SIGINT):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, lambda *_: None)
+
 
 def configure(binary, load_binary=None):
     SETTINGS.binary = str(Path(binary).resolve())
@@ -177,6 +183,19 @@ class Server:
                 self.process.wait()
                 raise AssertionError(f"did not stop within {STOP_SECONDS} s of SIGTERM") from None
         return self.process.returncode
+
+    def tell(self, number):
+        """Sends a signal, and waits until it has been taken: two that wait at once are one."""
+        self.process.send_signal(number)
+        wait_until(lambda: self.process.poll() is not None or not self._has_pending(number), 10, "a signal is taken")
+
+    def _has_pending(self, number):
+        try:
+            with open(f"/proc/{self.process.pid}/status", encoding="ascii", errors="replace") as handle:
+                mask = next((line.split()[1] for line in handle if line.startswith("ShdPnd:")), "0")
+        except OSError:
+            return False
+        return int(mask, 16) >> (number - 1) & 1 == 1
 
     def kill(self):
         """kill -9."""

@@ -177,8 +177,7 @@ class Life(unittest.TestCase):
                     wire.send(b"POST /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{")
                     time.sleep(0.2)
                     for number in signals:
-                        server.process.send_signal(number)
-                        time.sleep(0.2)
+                        server.tell(number)
                     self.assertEqual(server.process.wait(20), status)
 
     def test_idle_connections_do_not_hold_up_a_stop(self):
