@@ -4,12 +4,12 @@ import os
 import socket
 import subprocess
 import threading
-import time
 
 from harness import SETTINGS, Client, Server, fresh_path, in_threads, new_key, wait_until
 from test_accounts import PASSWORD, new_email
 from test_checkout import (DECLINED, CheckoutTest, check_out, fields_of, look, pay, purchase, put_in_cart, statuses,
                            token_of)
+from wire import Closed
 
 
 class Payments(CheckoutTest):
@@ -117,27 +117,34 @@ class Crashes(CheckoutTest):
     def test_crashes_while_orders_are_paid(self):
         sku = self.admin.create_sku(1000)
         orders = [self.order(self.guest, sku) for _ in range(40)]
-        stop = threading.Event()
+        paid, dies, errors = [], threading.Event(), []
 
         def payer():
             client = Client(self.server, token=self.guest.token)
-            for order in orders:
-                if stop.is_set():
-                    return
-                try:
-                    pay(client, order)
-                except (OSError, Exception):  # the server is gone
-                    return
+            try:
+                for order in orders:
+                    pay(client, order, expect=200)
+                    paid.append(order)
+            except (Closed, OSError) as error:
+                if not dies.is_set():
+                    errors.append(error)
+            except BaseException as error:  # whatever it is, the test has to fail
+                errors.append(error)
 
         thread = threading.Thread(target=payer, daemon=True)
         thread.start()
-        time.sleep(0.05)
+        wait_until(lambda: len(paid) >= 3 or errors, 30, "some are paid")
+        dies.set()
         self.server.kill()
-        stop.set()
         thread.join(30)
+        self.assertFalse(thread.is_alive())
+        if errors:
+            raise errors[0]
         self.server.restart()
         for client in (self.admin, self.guest):
             client.close()
+        for order in paid:
+            self.assertEqual(look(self.guest, order, expect=200).json()["status"], "confirmed", "as it was answered")
         for order in orders:
             wait_until(lambda: pay(self.guest, order).status == 200, 30, "each is paid")
             shown = look(self.guest, order, expect=200).json()
