@@ -159,6 +159,20 @@ static void plant_too_little(void)
     order(PAID)->captured_minor--;
 }
 
+/* The gateway took more than was asked for: all of it goes back. */
+static void plant_too_much_goes_back(void)
+{
+    struct order_record *failing = order(OPEN);
+
+    failing->step = STEP_REFUND;
+    failing->goal = ORDER_PAYMENT_FAILED;
+    failing->payment_state = PAYMENT_CAPTURED;
+    failing->captured_minor = failing->totals.total_minor + 1;
+    failing->refund_count = 1;
+    failing->refunds[0] = (struct order_refund){
+        .amount_minor = failing->captured_minor, .wall_ms = TEST_WALL_MS, .state = REFUND_ASKED};
+}
+
 static void plant_wrong_past(void)
 {
     order(PAID)->timeline[1].status = ORDER_DELIVERED;
@@ -410,6 +424,7 @@ static void test_orders(void **state)
         {plant_total, CHECK_BROKEN, "order 1 of partition 1 has a total that its parts"},
         {plant_refund_of_nothing, CHECK_BROKEN, "205 captured and 3 refunded, which cannot be"},
         {plant_too_much, CHECK_BROKEN, "of 205 has 206 captured"},
+        {plant_too_much_goes_back, CHECK_OK, "2 unfinished"},
         {plant_too_little, CHECK_BROKEN, "was confirmed, and 204 of 205 are captured"},
         {plant_wrong_past, CHECK_BROKEN, "is confirmed with step none, which it cannot be"},
         {plant_two_lives, CHECK_BROKEN, "order 1 of partition 1 is stored as live and as past"},
