@@ -181,6 +181,8 @@ class Webhooks(WebhookTest):
         for number, fields in enumerate((
             {"amount": intent["amount"] - 1, "amount_capturable": intent["amount"] - 1},
             {"amount": intent["amount"] + 1, "amount_capturable": intent["amount"] + 1},
+            {"amount_capturable": 1},
+            {"amount_capturable": intent["amount"] - 1},
             {"currency": "usd"},
             {"id": other["payment"]["id"]},
             {"metadata": {**intent["metadata"], "order_id": other["id"]}},

@@ -288,6 +288,16 @@ static void each_type_comes_to_what_it_means(void **state)
     } cases[] = {
         {"payment_intent.amount_capturable_updated", INTENT("requires_capture", "0", ""),
          GATEWAY_EVENT_AUTHORISED, PAYMENT_AUTHORISED, 2500, 0, -1, "", ""},
+        {"payment_intent.amount_capturable_updated",
+         INTENT("requires_capture", "0", ",'amount_capturable':2500"), GATEWAY_EVENT_AUTHORISED,
+         PAYMENT_AUTHORISED, 2500, 0, -1, "", ""},
+        /* Less than it is about can be captured. */
+        {"payment_intent.amount_capturable_updated",
+         INTENT("requires_capture", "0", ",'amount_capturable':1"), GATEWAY_EVENT_AUTHORISED,
+         PAYMENT_AUTHORISED, 1, 0, -1, "", ""},
+        {"payment_intent.amount_capturable_updated",
+         INTENT("succeeded", "2500", ",'amount_capturable':0"), GATEWAY_EVENT_OTHER,
+         PAYMENT_CAPTURED, 2500, 2500, -1, "", ""},
         {"payment_intent.amount_capturable_updated", INTENT("succeeded", "2500", ""),
          GATEWAY_EVENT_OTHER, PAYMENT_CAPTURED, 2500, 2500, -1, "", ""},
         {"payment_intent.succeeded", INTENT("succeeded", "2500", ""), GATEWAY_EVENT_CAPTURED,

@@ -69,7 +69,8 @@ struct gateway_event {
     char order_id[PAYMENT_ID_MAX + 1];
     char refund_id[PAYMENT_ID_MAX + 1]; /* REFUNDED, REFUND_FAILED: "" if told of the whole */
     char currency[4];                   /* capitals */
-    int64_t amount_minor;   /* what the payment is about; with `refund_id` what that refund is */
+    int64_t amount_minor;   /* what the payment is about, of one that is authorised no more than can
+                               be captured; with `refund_id` what that refund is */
     int64_t captured_minor; /* of the payment in all; -1: it does not say */
     int64_t refunded_minor; /* of the payment in all; -1: it does not say */
     char reason[PAYMENT_ID_MAX + 1]; /* FAILED: the gateway's code */

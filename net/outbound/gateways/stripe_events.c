@@ -131,6 +131,9 @@ static bool read_intent(const struct json_value *object, enum gateway_event_kind
     COPY(event->currency, ((struct slice){.text = intent.currency, .length = 3}));
     event->state = (uint8_t)intent.state;
     event->amount_minor = intent.amount;
+    if (intent.state == PAYMENT_AUTHORISED && intent.capturable >= 0 &&
+        intent.capturable < intent.amount)
+        event->amount_minor = intent.capturable;
     event->captured_minor = intent.captured;
     event->refunded_minor = intent.refunded;
     event->kind = (uint8_t)kind;

@@ -137,6 +137,13 @@ static bool read_state(const struct json_value *object, struct stripe_intent *in
     return false;
 }
 
+static bool read_capturable(const struct json_value *object, struct stripe_intent *intent)
+{
+    intent->capturable = -1;
+    return member(object, "amount_capturable") == NULL ||
+           read_amount(object, "amount_capturable", intent->currency, &intent->capturable);
+}
+
 /* The bank's own word where there is one. */
 static bool read_code(const struct json_value *error, struct slice *code_out)
 {
@@ -157,7 +164,8 @@ bool stripe_intent_read(const struct json_value *object, struct stripe_intent *i
         !read_order_id(object, &intent_out->order_id) ||
         !read_currency(object, intent_out->currency) || !read_state(object, intent_out) ||
         !read_amount(object, "amount", intent_out->currency, &intent_out->amount) ||
-        !read_amount(object, "amount_received", intent_out->currency, &intent_out->captured))
+        !read_amount(object, "amount_received", intent_out->currency, &intent_out->captured) ||
+        !read_capturable(object, intent_out))
         return false;
     failure = member(object, "last_payment_error");
     intent_out->failure = (struct slice){.text = "", .length = 0};

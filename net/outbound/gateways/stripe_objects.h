@@ -19,6 +19,7 @@ struct stripe_intent {
     enum payment_state state;
     bool needs_action; /* of the customer: CREATED, but a method is there */
     int64_t amount;
+    int64_t capturable; /* -1: not told */
     int64_t captured;
     int64_t refunded; /* -1: the charge is named but not told */
 };
