@@ -404,11 +404,21 @@ static void begin_scan(struct mails *mails)
 
 /* ---- the shard's hooks ---- */
 
+/* At once: whoever was told of what owes a mail finds it waiting, also before the first step. */
+static void show_waiting(const struct mails *mails)
+{
+    const struct outbox *outbox = &mails->outbox;
+
+    atomic_store_explicit(mails->figures.waiting, (int64_t)outbox->used - outbox->dead,
+                          memory_order_relaxed);
+}
+
 void mails_restore(struct shard *shard, const struct moment *now, const struct record *record)
 {
-    bool is_of_order = record->kind == RECORD_ORDER_MAIL;
+    struct mails *mails = record->kind == RECORD_ORDER_MAIL ? &shard->order_mails : &shard->mails;
 
-    restore(is_of_order ? &shard->order_mails : &shard->mails, now, record);
+    restore(mails, now, record);
+    show_waiting(mails);
 }
 
 /* A planted bug: straight from the batch that is not written yet. */
@@ -434,6 +444,7 @@ void mails_apply(struct shard *shard, const struct mail_effect *effect)
     struct mails *mails = effect->is_of_order ? &shard->order_mails : &shard->mails;
 
     outbox_apply(&mails->outbox, &shard->now, effect, shard->open->serial);
+    show_waiting(mails);
     if (MUTANT(MAIL_BEFORE_DURABLE) && effect->next_wall_ms != 0 && !effect->is_of_order)
         send_early(shard, effect);
 }
@@ -445,8 +456,7 @@ static void show(struct mails *mails)
     const struct mail_figures *figures = &mails->figures;
     int64_t now_ms = mails->shard->now.boot_ms;
 
-    atomic_store_explicit(figures->waiting, (int64_t)outbox->used - outbox->dead,
-                          memory_order_relaxed);
+    show_waiting(mails);
     atomic_store_explicit(figures->dead, outbox->dead, memory_order_relaxed);
     if (now_ms - mails->shown_boot_ms < SHOW_PERIOD_MS)
         return;

@@ -93,6 +93,7 @@ static void a_cancelled_order_is_told_of_if_it_was_paid(void **state)
 static void what_is_owed_survives_a_restart(void **state)
 {
     struct fixture *fixture = *state;
+    struct engine_metrics metrics;
 
     memset(&post, 0, sizeof(post));
     post.result = COURIER_LATER;
@@ -100,6 +101,8 @@ static void what_is_owed_survives_a_restart(void **state)
     sell(fixture);
     assert_mails(fixture, 1, 1);
     assert_int_equal(fixture_crash(fixture), 0);
+    engine_metrics(fixture->engine, &metrics);
+    assert_int_equal(metrics.order_mails_waiting, 1); /* already before its first step */
     post.result = COURIER_DELIVERED;
     employ(fixture);
     assert_mails(fixture, 1, 1);
