@@ -194,13 +194,22 @@ static enum outcome cancel_confirmed(const struct order_turn *turn)
     return OUTCOME_PENDING;
 }
 
+/* Confirmed, and nobody has begun to fulfil it: of one of which a part went back its status does
+ * not say that. */
+static bool is_yet_to_be_fulfilled(const struct order_record *order)
+{
+    return order->status == ORDER_CONFIRMED ||
+           (order->status == ORDER_PARTIALLY_REFUNDED && order->fulfilled_wall_ms == 0 &&
+            order_is_to_be_sent(order));
+}
+
 static enum outcome cancel(const struct order_turn *turn)
 {
     struct order_record *order = &turn->subject->order;
 
     if (order->status == ORDER_CANCELLED)
         return order->step == STEP_NONE ? OUTCOME_OK : OUTCOME_PENDING;
-    if (order->status == ORDER_CONFIRMED)
+    if (is_yet_to_be_fulfilled(order))
         return cancel_confirmed(turn);
     if (order->status != ORDER_PENDING)
         return OUTCOME_INVALID_STATE;

@@ -165,6 +165,22 @@ static void format_some(int64_t minor, const char *currency, char text_out[MONEY
         money_format(minor, currency, text_out);
 }
 
+/* In a cancellation, whose refund is the shop's own: what went back before was told of. */
+static int64_t goes_back_with_cancellation(const struct order_record *order)
+{
+    int64_t earlier_minor = 0;
+
+    for (uint32_t i = 0; i < order->refund_count; i++) {
+        const struct order_refund *refund = &order->refunds[i];
+
+        if (refund->key == 0 && refund->restock)
+            return order->refunded_minor - earlier_minor;
+        if (refund->state == REFUND_DONE)
+            earlier_minor += refund->amount_minor;
+    }
+    return order->refunded_minor;
+}
+
 static void fill_amounts(struct texts *texts, const struct order_record *order,
                          const struct engine_mail *mail)
 {
@@ -173,6 +189,8 @@ static void fill_amounts(struct texts *texts, const struct order_record *order,
 
     if (mail->template == ORDER_MAIL_REFUNDED)
         refund_minor = order->refunds[mail->refund].amount_minor;
+    else if (mail->template == ORDER_MAIL_CANCELLED)
+        refund_minor = goes_back_with_cancellation(order);
     money_format(totals->subtotal_minor, order->currency, texts->subtotal);
     format_some(totals->discount_minor, order->currency, texts->discount);
     money_format(totals->shipping_minor, order->currency, texts->shipping);

@@ -156,6 +156,13 @@ class OrderMails(MailTest):
         self.assertEqual(mail.subject, f"Aurora: order {order['id']} was cancelled")
         self.assertIn("39.98 EUR goes back to you", mail.text)
 
+    def test_a_cancellation_tells_what_had_not_gone_back_before(self):
+        _, order = self.paid(2)
+        self.refund(order, amount_minor=500)
+        self.wait(order, 2)
+        self.do(order, "cancel")
+        self.assertIn("\n34.98 EUR goes back to you", self.wait(order, 3)[2].text)
+
     def test_an_order_that_nobody_paid_for_is_told_of_to_nobody(self):
         order = self.order(self.guest, self.admin.create_sku(5))
         self.guest.call("POST", f"/v1/orders/{order['id']}/cancel", {}, expect=200)

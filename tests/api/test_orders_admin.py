@@ -185,6 +185,27 @@ class Staff(StaffTest):
         wait_until(lambda: self.admin.inventory(sku)["available"] == 10, 5, "its units are for sale again")
         self.assertEqual(self.audited(order), [("order_cancelled", "confirmed", None)])
 
+    def test_a_paid_order_of_which_a_part_went_back_is_cancelled_unless_it_is_being_fulfilled(self):
+        sku, order = self.paid(2)
+        self.refund(order, amount_minor=500)
+        cancelled = self.guest.call("POST", f"/v1/orders/{order['id']}/cancel", {}, expect=200).json()
+        self.assertEqual((cancelled["status"], cancelled["payment"]["refunded_minor"]), ("cancelled", 2 * PRICE))
+        self.assertEqual([entry["amount_minor"] for entry in cancelled["refunds"]], [500, 2 * PRICE - 500])
+        self.assertEqual(statuses(cancelled)[1:], ["confirmed", "partially_refunded", "cancelled"])
+        wait_until(lambda: self.admin.inventory(sku)["available"] == 10, 5, "its units are for sale again")
+        self.refund(order, expect=409, code="invalid_state")
+        for body in ({}, {"tracking": PARCEL}):
+            _, order = self.paid(2)
+            self.do(order, "fulfil", body)
+            self.refund(order, amount_minor=500)
+            self.do(order, "cancel", expect=409, code="invalid_state")
+        _, order = self.paid(2)
+        self.refund(order, amount_minor=500)
+        self.do(order, "deliver")
+        self.refund(order, amount_minor=500)
+        self.do(order, "cancel", expect=409, code="invalid_state")
+        self.assertEqual(self.see(order)["payment"]["refunded_minor"], 1000)
+
     def test_what_the_shopper_does_is_not_staffs(self):
         _, order = self.paid()
         self.guest.call("POST", f"/v1/orders/{order['id']}/cancel", {}, expect=200)

@@ -274,7 +274,8 @@ void order_mails_check(struct world *world, uint32_t index, const struct record 
     if (was_confirmed && order->status == ORDER_CANCELLED)
         check_told(world, index, record, ORDER_MAIL_CANCELLED, 0);
     for (uint32_t i = 0; i < order->refund_count; i++) {
-        bool is_of_cancellation = was_confirmed && order->status == ORDER_CANCELLED;
+        bool is_of_cancellation = was_confirmed && order->status == ORDER_CANCELLED &&
+                                  order->refunds[i].key == 0; /* or elsewhere */
 
         if (order->refunds[i].state == REFUND_DONE && !is_of_cancellation)
             check_told(world, index, record, ORDER_MAIL_REFUNDED, i);

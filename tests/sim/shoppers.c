@@ -416,6 +416,8 @@ static void act_on_order(struct world *world, uint32_t index)
         act_on_pending(world, index, drawn);
     } else if (sim_random_chance(&world->random, 100000)) {
         replay_mail(world, index);
+    } else if (order->status == ORDER_PARTIALLY_REFUNDED && drawn < 8) {
+        shoppers_call(world, index, ORDER_CALL_CANCEL, NONE);
     } else if (order->status == ORDER_PARTIALLY_REFUNDED && drawn < 50) {
         shoppers_call(world, index, ORDER_CALL_FULFIL, NONE);
     } else if (drawn < 20) {
