@@ -46,7 +46,7 @@
     X(EVENT)   /* of the gateway: `event`; answered when it is stored */                           \
     X(FULFIL)  /* SHIPPED with `tracking`, else FULFILLING */                                      \
     X(DELIVER)                                                                                     \
-    X(REFUND)      /* `amount_minor` (0: all that is left), `quantities` to restock */             \
+    X(REFUND)      /* `amount_minor` (0: all that is left), `quantities` to restock, `named` */    \
     X(ACKNOWLEDGE) /* `attention`: somebody has looked at that */                                  \
     X(MAIL_RESULT) /* of the mail of occasion `mail_occasion`: what became of it */                \
     X(UNWATCH)     /* the host's: takes `watch` back */                                            \
@@ -90,6 +90,8 @@ uint64_t order_refund_key(uint64_t key_hash, uint64_t body_hash);
 void order_show_refund(struct order_record *order, uint64_t key);
 /* Whether the order has a refund by the Idempotency-Key of this one, whatever its body. */
 bool order_has_refund(const struct order_record *order, uint64_t key);
+/* Whether that one is asked for still: it is, until the gateway gives its word. */
+bool order_refund_is_pending(const struct order_record *order, uint64_t key);
 
 struct order_watch;
 
@@ -121,6 +123,7 @@ struct order_envelope {
     int64_t expires_wall_ms;
     int64_t amount_minor;
     uint32_t quantities[RESERVATION_LINES_MAX];
+    uint32_t named[RESERVATION_LINES_MAX]; /* REFUND: units that are refunded as such, each once */
     uint64_t refund_key;              /* of the Idempotency-Key and the body: order_refund_key */
     uint8_t old_key[WRAPPED_KEY_MAX]; /* REWRAP: of person.key_length bytes */
     struct record_place event_place;  /* EVENT_FORGET, EVENT_REPLAY */

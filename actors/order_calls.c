@@ -479,6 +479,13 @@ bool order_has_refund(const struct order_record *order, uint64_t key)
     return find_refund(order, key) != NULL;
 }
 
+bool order_refund_is_pending(const struct order_record *order, uint64_t key)
+{
+    const struct order_refund *refund = find_refund(order, key);
+
+    return refund != NULL && refund->state == REFUND_ASKED;
+}
+
 void order_show_refund(struct order_record *order, uint64_t key)
 {
     const struct order_refund *refund = find_refund(order, key);
@@ -532,9 +539,14 @@ static enum outcome refund(const struct order_turn *turn, struct order_envelope 
         return OUTCOME_REFUND_TOO_LARGE;
     if (order_refund_room(order) < (amount_minor == left_minor ? 1 : 2))
         return OUTCOME_FULL; /* the last one is for all that is left */
-    for (uint32_t i = 0; i < subject->body->body.line_count; i++)
-        if (envelope->quantities[i] > subject->body->body.lines[i].quantity - order->restocked[i])
+    for (uint32_t i = 0; i < subject->body->body.line_count; i++) {
+        uint32_t units = subject->body->body.lines[i].quantity;
+
+        if (envelope->quantities[i] > units - order->restocked[i] ||
+            envelope->named[i] > units - order->refunded_units[i])
             return OUTCOME_REFUND_TOO_LARGE;
+    }
+    memcpy(order->refunding_units, envelope->named, sizeof(order->refunding_units));
     if (envelope->restock)
         memcpy(order->restocking, envelope->quantities, sizeof(order->restocking));
     order_begin_refund(turn, amount_minor, envelope->refund_key, envelope->restock);

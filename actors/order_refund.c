@@ -257,6 +257,9 @@ static void is_refunded(const struct order_turn *turn, struct order_refund *refu
 
     refund->state = REFUND_DONE;
     refund->attention = 0;
+    for (uint32_t i = 0; i < RESERVATION_LINES_MAX; i++)
+        order->refunded_units[i] += order->refunding_units[i];
+    memset(order->refunding_units, 0, sizeof(order->refunding_units));
     book(turn, refund, refund->amount_minor);
     /* What goes beyond this one: also where it was found done by the amount. */
     if (find_unbooked(turn->subject, answer) > 0)
@@ -335,6 +338,7 @@ void order_refund_answered(const struct order_turn *turn, const struct order_ans
     refund->state = REFUND_REFUSED;
     refund->attention = 0;
     memset(order->restocking, 0, sizeof(order->restocking));
+    memset(order->refunding_units, 0, sizeof(order->refunding_units));
     order_begin_step(turn, STEP_NONE);
 }
 

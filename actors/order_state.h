@@ -229,8 +229,10 @@ struct order_record {
     int64_t refunded_minor;
     uint8_t refund_count;
     struct order_refund refunds[ORDER_REFUNDS_MAX];
-    uint32_t restocked[RESERVATION_LINES_MAX];  /* units of each line, in all */
-    uint32_t restocking[RESERVATION_LINES_MAX]; /* that STEP_RESTOCK has yet to put back */
+    uint32_t restocked[RESERVATION_LINES_MAX];       /* units of each line, in all */
+    uint32_t restocking[RESERVATION_LINES_MAX];      /* that STEP_RESTOCK has yet to put back */
+    uint32_t refunded_units[RESERVATION_LINES_MAX];  /* that refunds named, restocked or not */
+    uint32_t refunding_units[RESERVATION_LINES_MAX]; /* that the one names that is asked for */
     uint8_t timeline_count;
     struct order_moment timeline[ORDER_TIMELINE_MAX];
     char carrier[CARRIER_LENGTH_MAX + 1];

@@ -57,6 +57,29 @@ static void reply(struct shard *shard, const struct order_subject *subject,
     fill_reply(effects_message(&shard->effects, MESSAGE_REPLY, 0), envelope, outcome);
 }
 
+/* When it is answered without its end. A refund is kept, and shown: as soon as a request's time is
+ * over nobody waits for the gateway any longer. */
+static int64_t patience_end_ms(const struct shard *shard, const struct order_slot *slot,
+                               const struct order_envelope *envelope)
+{
+    int64_t timeout_ms = shard->engine->options.request_timeout_ms;
+
+    if (envelope->call != ORDER_CALL_REFUND || slot->subject.order.step != STEP_REFUND ||
+        timeout_ms >= ORDER_PARKED_MS)
+        return envelope->deadline_boot_ms;
+    return envelope->deadline_boot_ms - ORDER_PARKED_MS + timeout_ms;
+}
+
+static enum outcome without_end(const struct order_slot *slot,
+                                const struct order_envelope *envelope)
+{
+    if (envelope->call == ORDER_CALL_CREATE)
+        return OUTCOME_OUTCOME_UNKNOWN;
+    return envelope->call == ORDER_CALL_REFUND && slot->subject.order.step == STEP_REFUND
+               ? OUTCOME_GATEWAY_UNAVAILABLE
+               : OUTCOME_PAYMENT_IN_PROGRESS;
+}
+
 /* False: there are more than one turn may answer. */
 static bool answer_parked(struct shard *shard, struct order_slot *slot)
 {
@@ -67,9 +90,9 @@ static bool answer_parked(struct shard *shard, struct order_slot *slot)
         struct order_envelope *envelope = *link;
         enum outcome outcome = order_outcome(&slot->subject, envelope);
 
-        if (outcome == OUTCOME_PENDING && shard->now.boot_ms >= envelope->deadline_boot_ms)
-            outcome = envelope->call == ORDER_CALL_CREATE ? OUTCOME_OUTCOME_UNKNOWN
-                                                          : OUTCOME_PAYMENT_IN_PROGRESS;
+        if (outcome == OUTCOME_PENDING &&
+            shard->now.boot_ms >= patience_end_ms(shard, slot, envelope))
+            outcome = without_end(slot, envelope);
         if (outcome == OUTCOME_PENDING) {
             link = &envelope->next;
             continue;
@@ -99,11 +122,16 @@ struct order_context order_context_of(struct shard *shard, const struct order_su
 }
 
 /* For its next tick, or for who has waited long enough. */
-static void set_timer(struct orders *orders, struct order_slot *slot, int64_t due_ms)
+static void set_timer(struct shard *shard, struct order_slot *slot, int64_t due_ms)
 {
-    for (const struct order_envelope *at = slot->parked; at != NULL; at = at->next)
-        if (due_ms == 0 || at->deadline_boot_ms < due_ms)
-            due_ms = at->deadline_boot_ms;
+    struct orders *orders = &shard->orders;
+
+    for (const struct order_envelope *at = slot->parked; at != NULL; at = at->next) {
+        int64_t end_ms = patience_end_ms(shard, slot, at);
+
+        if (due_ms == 0 || end_ms < due_ms)
+            due_ms = end_ms;
+    }
     if (due_ms != 0)
         timers_set(&orders->timers, order_slot_number(orders, slot), due_ms);
 }
@@ -154,7 +182,7 @@ void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records
     order_slot_add_key(shard, slot);
     due_ms = order_next_boot_ms(&slot->subject, &shard->now);
     if (!is_more)
-        set_timer(orders, slot, due_ms);
+        set_timer(shard, slot, due_ms);
     if (order->step != STEP_WAIT && due_ms == 0 && !slot->is_asking)
         order_enqueue(orders, slot, ORDER_TO_ASK);
 }

@@ -4,6 +4,7 @@
  *   an order          is live (it has a step) or past (it has none); never both; all parts are
  * there its totals        subtotal - discount + shipping + tax, line by line; refunded <= captured,
  *                     which may be more than the total if all of it is on its way back
+ *                     no unit was refunded as such twice
  *   confirmed, ever   captured is the total; its hold is converted, or forgotten since; its use of
  *                     a coupon was committed
  *   ever confirmed    no more units of a SKU than its ledger says are sold, those that were
@@ -37,6 +38,7 @@ struct check_order {
     uint64_t coupon_number;
     uint32_t coupon_partition;
     uint32_t restocked[RESERVATION_LINES_MAX]; /* and still to be */
+    uint32_t refunded[RESERVATION_LINES_MAX];  /* likewise, as such */
     uint8_t step;
     bool has_coupon;
     bool has_use; /* that was committed */
@@ -179,8 +181,10 @@ static bool visit_order(void *arg, const struct record *record)
     if (order->mails != 0 && !added->was_confirmed)
         check_broken(check, ORDER_FORMAT " was never confirmed, and told of by mail",
                      ORDER_OF(added->number));
-    for (unsigned i = 0; i < RESERVATION_LINES_MAX; i++)
+    for (unsigned i = 0; i < RESERVATION_LINES_MAX; i++) {
         added->restocked[i] = order->restocked[i] + order->restocking[i];
+        added->refunded[i] = order->refunded_units[i] + order->refunding_units[i];
+    }
     check_sums(check, record, added->number);
     check_status(check, record, added->number);
     if (order->step != STEP_NONE && order->step != STEP_WAIT)
@@ -209,6 +213,9 @@ static void check_lines(struct check *check, struct check_order *order,
         amount += -line->discount_minor + (line->tax_included ? 0 : line->tax_minor);
         is_right = is_right && amount == line->total_minor && line->discount_minor >= 0 &&
                    order->restocked[i] <= line->quantity;
+        if (order->refunded[i] > line->quantity)
+            check_broken(check, ORDER_FORMAT " refunded %" PRIu32 " units of a line of %" PRIu32,
+                         ORDER_OF(order->number), order->refunded[i], line->quantity);
         order->lines += check_line_sum(line->sku_id, line->quantity);
         if (order->was_confirmed && order->restocked[i] <= line->quantity)
             check_note_sold(check, line->sku_id, (int64_t)line->quantity - order->restocked[i]);

@@ -90,6 +90,8 @@ static void run_order(struct run *run, struct order_record *order)
     run_payment(run, order);
     run_units(run, order->restocked);
     run_units(run, order->restocking);
+    run_units(run, order->refunded_units);
+    run_units(run, order->refunding_units);
     run_8(run, &order->timeline_count, ORDER_TIMELINE_MAX);
     for (unsigned i = 0; i < order->timeline_count; i++) {
         run_time(run, &order->timeline[i].wall_ms);

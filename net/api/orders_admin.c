@@ -330,8 +330,11 @@ static void refunded(struct order_flow *flow, enum outcome outcome)
         return;
     case OUTCOME_GATEWAY_UNAVAILABLE:
         order_flow_problem(flow, PROBLEM_GATEWAY_UNAVAILABLE,
-                           "The gateway has refused this refund. Nothing went back. To try again "
-                           "takes another Idempotency-Key.");
+                           order_refund_is_pending(&flow->answer->order, refund->key)
+                               ? "The gateway does not answer. The refund is kept, and asked for "
+                                 "until it does. The same Idempotency-Key tells what became of it."
+                               : "The gateway has refused this refund. Nothing went back. To try "
+                                 "again takes another Idempotency-Key.");
         return;
     default:
         order_flow_refuse(flow, outcome);
@@ -363,10 +366,12 @@ static const char *place_items(const struct refund *refund, struct order_envelop
             i++;
         if (i == known->body.line_count)
             return "name what is not in the order";
-        if (item->quantity > known->body.lines[i].quantity - known->order.restocked[i])
-            return "name more units than the order has, or than have not come back";
+        if (item->quantity > known->body.lines[i].quantity - known->order.refunded_units[i])
+            return "name more units than the order has, or than were not refunded before";
+        envelope->named[i] = item->quantity;
         envelope->quantities[i] = item->quantity;
-        *share_out += share_of(&known->body.lines[i], known->order.restocked[i], item->quantity);
+        *share_out +=
+            share_of(&known->body.lines[i], known->order.refunded_units[i], item->quantity);
     }
     return NULL;
 }

@@ -159,6 +159,22 @@ class Staff(StaffTest):
         self.assertEqual(self.see(order)["payment"]["refunded_minor"], total)
         self.assertEqual(self.admin.inventory(sku)["available"], 9)
 
+    def test_a_unit_is_refunded_once_whether_it_came_back_or_not(self):
+        sku, other = self.admin.create_sku(9, price_minor=1000), self.admin.create_sku(9, price_minor=3000)
+        hold = self.guest.reserve_items((sku, 3), (other, 1), expect=201).json()
+        order = check_out(self.guest, purchase(hold, coupon=self.coupon(percent_bp=3333)), expect=201).json()
+        pay(self.guest, order, expect=200)
+        total = next(item["total_minor"] for item in order["items"] if item["sku"] == sku)
+        self.assertNotEqual(total % 3, 0)
+        one = [{"sku": sku, "quantity": 1}]
+        for restock in (False, True, False):
+            self.refund(order, items=one, restock=restock)
+        self.assertEqual(self.see(order)["payment"]["refunded_minor"], total)
+        self.wrong(self.refund(order, items=one, expect=422), "items")
+        self.wrong(self.refund(order, items=one, amount_minor=1, restock=True, expect=422), "items")
+        self.assertEqual(self.admin.inventory(sku)["available"], 7)
+        self.assertEqual(self.refund(order, items=[{"sku": other, "quantity": 1}]).json()["status"], "refunded")
+
     def test_as_many_refunds_as_there_is_room_for(self):
         _, order = self.paid(2)
         for _ in range(7):

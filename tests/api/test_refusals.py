@@ -4,6 +4,7 @@
 Also each step of an order from one status to another that nothing else takes.
 """
 import json
+import time
 
 from harness import SETTINGS, Server, in_threads, new_key, wait_until
 from stored import SEALED_OVERHEAD, WRAPPED_KEY_BYTES, logs
@@ -281,6 +282,33 @@ class Damaged(CheckoutTest):
                 changed += log.change(key, old, bytes(byte ^ 1 for byte in old))
             log.write()
         return changed
+
+
+class GatewayAway(WebhookTest):
+    """A refund that the gateway does not answer is kept, and given back once it does."""
+
+    flags = ("--request-timeout-ms", "1000")
+
+    def test_a_refund_waits_for_the_gateway_and_staff_do_not(self):
+        _, order = self.stripe_order()
+        self.gateway.pay(order["payment"]["id"])
+        self.tell(self.gateway.event(order["payment"]["id"], "payment_intent.amount_capturable_updated"))
+        self.becomes(order, "confirmed")
+        self.gateway.call("/_misbehave", none="true", rate_limit="1000")
+        self.addCleanup(self.gateway.call, "/_misbehave", none="true")
+        key, started = new_key(), time.monotonic()
+        answer = self.refund(order, key, amount_minor=7, expect=503, code="gateway_unavailable")
+        self.assertLess(time.monotonic() - started, 5)
+        self.assertIn("The refund is kept", answer.json()["detail"])
+        self.assertRegex(answer.header("retry-after"), "^[0-9]+$")
+        seen = self.see(order)
+        self.assertEqual((seen["status"], seen["step"]), ("confirmed", "refund"))
+        self.assertEqual([(entry["amount_minor"], entry["status"]) for entry in seen["refunds"]], [(7, "pending")])
+        self.gateway.call("/_misbehave", none="true")
+        done = wait_until(lambda: next((told for told in [self.refund(order, key, amount_minor=7, expect=(200, 503))]
+                                        if told.status == 200), None), 20, "the refund is made").json()
+        self.assertEqual([(entry["amount_minor"], entry["status"]) for entry in done["refunds"]], [(7, "succeeded")])
+        self.assertEqual((done["status"], done["payment"]["refunded_minor"]), ("partially_refunded", 7))
 
 
 class SlowGateway(WebhookTest):

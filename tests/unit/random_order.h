@@ -89,6 +89,8 @@ static inline void random_order(random_source source, uint64_t *seed, struct ord
     random_payment(source, seed, order);
     random_units(source, seed, order->restocked);
     random_units(source, seed, order->restocking);
+    random_units(source, seed, order->refunded_units);
+    random_units(source, seed, order->refunding_units);
     order->timeline_count = (uint8_t)random_below(source, seed, ORDER_TIMELINE_MAX + 1);
     for (unsigned i = 0; i < order->timeline_count; i++) {
         order->timeline[i].wall_ms = random_time(source, seed);

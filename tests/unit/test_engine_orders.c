@@ -206,6 +206,56 @@ static struct engine_metrics metrics_of(const struct fixture *fixture)
     return metrics;
 }
 
+static void a_refund_that_the_gateway_does_not_answer_is_kept(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_OK);
+    till.result[GATEWAY_REFUND] = GATEWAY_UNAVAILABLE;
+    answer = staff(&order, ORDER_CALL_REFUND);
+    answer.amount_minor = 1;
+    answer.refund_key = 5;
+    assert_int_equal(ask(fixture, &answer), OUTCOME_PENDING);
+    fixture_advance(fixture, fixture->options.request_timeout_ms);
+    settle(fixture);
+    assert_int_equal(fixture->reply_counts[late_cookie], 1);
+    assert_int_equal(fixture->replies[late_cookie].reply.outcome, OUTCOME_GATEWAY_UNAVAILABLE);
+    assert_true(order_refund_is_pending(&fixture->replies[late_cookie].reply.order->order, 5));
+    till.result[GATEWAY_REFUND] = GATEWAY_DONE;
+    fixture_advance(fixture, 60 * 1000);
+    settle(fixture);
+    assert_int_equal(till.refunded, 1);
+    answer = ask_refund(fixture, &order, 5, 1, 0);
+    assert_int_equal(answer.replayed, 1);
+    assert_false(order_refund_is_pending(&answer.order, 5));
+}
+
+static void a_unit_is_refunded_once_unless_the_gateway_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    struct order_envelope order = make_order(fixture, 1);
+    struct order_envelope answer;
+
+    assert_int_equal(pay(fixture, &order, &answer), OUTCOME_OK);
+    till.result[GATEWAY_REFUND] = GATEWAY_REFUSED;
+    for (uint64_t key = 5; key < 10; key++) {
+        answer = staff(&order, ORDER_CALL_REFUND);
+        answer.amount_minor = 1;
+        answer.refund_key = key;
+        answer.named[0] = key < 9 ? UNITS : 1;
+        assert_int_equal(ask(fixture, &answer), key == 5   ? OUTCOME_GATEWAY_UNAVAILABLE
+                                                : key == 6 ? OUTCOME_OK
+                                                           : OUTCOME_REFUND_TOO_LARGE);
+        assert_int_equal(answer.order.refunded_units[0], key == 5 ? 0 : UNITS);
+        till.result[GATEWAY_REFUND] = GATEWAY_DONE;
+        if (key == 7)
+            assert_int_equal(fixture_crash(fixture), 0);
+    }
+    assert_int_equal(till.refunded, 1);
+}
+
 /* Somebody else's units were restocked too many times: these cannot be, and that is told. */
 static void units_that_cannot_be_put_back_are_told_of(void **state)
 {
@@ -476,6 +526,8 @@ int main(void)
         TEST(an_event_counts_once_and_only_with_the_right_amount),
         TEST(an_event_before_its_time_counts_when_it_is_taken_in_again),
         TEST(a_restart_forgets_no_guest_of_a_coupon_s_customer),
+        TEST(a_refund_that_the_gateway_does_not_answer_is_kept),
+        TEST(a_unit_is_refunded_once_unless_the_gateway_refused),
         TEST(units_that_cannot_be_put_back_are_told_of),
         TEST(a_restocking_is_done_once_however_long_the_shop_was_closed),
         TEST(a_refund_is_answered_as_it_was_at_first),

@@ -173,6 +173,14 @@ static void plant_too_much_goes_back(void)
         .amount_minor = failing->captured_minor, .wall_ms = TEST_WALL_MS, .state = REFUND_ASKED};
 }
 
+static void plant_unit_refunded_twice(void)
+{
+    struct order_record *paid = order(PAID);
+
+    paid->refunded_units[0] = 2;
+    paid->refunding_units[0] = 1;
+}
+
 static void plant_wrong_past(void)
 {
     order(PAID)->timeline[1].status = ORDER_DELIVERED;
@@ -426,6 +434,7 @@ static void test_orders(void **state)
         {plant_too_much, CHECK_BROKEN, "of 205 has 206 captured"},
         {plant_too_much_goes_back, CHECK_OK, "2 unfinished"},
         {plant_too_little, CHECK_BROKEN, "was confirmed, and 204 of 205 are captured"},
+        {plant_unit_refunded_twice, CHECK_BROKEN, "refunded 3 units of a line of 2"},
         {plant_wrong_past, CHECK_BROKEN, "is confirmed with step none, which it cannot be"},
         {plant_two_lives, CHECK_BROKEN, "order 1 of partition 1 is stored as live and as past"},
         {plant_kept_money, CHECK_BROKEN, "is payment_failed, and 0 of 205 captured are refunded"},
