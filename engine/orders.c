@@ -547,10 +547,13 @@ static void serve_lookup(struct shard *shard, struct order_lookup *lookup)
 {
     struct order_envelope *envelope = lookup->envelope;
     const struct journal_read *read = &lookup->read.read;
-    const struct record *record = (const struct record *)(const void *)read->result.bytes;
+    uint8_t *bytes = read->result.bytes;
+    const struct record *record = (const struct record *)(const void *)bytes;
     struct order_slot *slot;
 
+    /* From here on somebody may look something up with it, also whom this serves. */
     lookup->envelope = NULL;
+    lookup->read.read.result.bytes = NULL;
     if (read->failed) {
         refuse(shard, envelope, OUTCOME_OVERLOADED);
     } else if (envelope->call == ORDER_CALL_EVENT) {
@@ -573,8 +576,7 @@ static void serve_lookup(struct shard *shard, struct order_lookup *lookup)
             make_unknown(shard, envelope);
         }
     }
-    free(read->result.bytes);
-    lookup->read.read.result.bytes = NULL;
+    free(bytes);
 }
 
 /* One key at a time: a second request with it comes when the first has its order. */
