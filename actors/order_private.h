@@ -17,15 +17,18 @@ struct order_turn {
 
 /* ---- order.c ---- */
 
+/* The gateway will pay, or has: on to the pin. */
+void order_is_paid(const struct order_turn *turn, enum payment_state state, int64_t captured_minor);
+/* It is to end as `goal`: what is authorised goes back, then hold and coupon. */
+void order_give_up(const struct order_turn *turn, enum order_status goal);
+
+/* ---- order_turn.c ---- */
+
 void order_begin_step(const struct order_turn *turn, enum order_step step);
 /* Moves it, enters that in the timeline, and tells the outside. */
 void order_set_status(const struct order_turn *turn, enum order_status status);
 /* Its record as it is now. */
 void order_persist(const struct order_turn *turn);
-/* The gateway will pay, or has: on to the pin. */
-void order_is_paid(const struct order_turn *turn, enum payment_state state, int64_t captured_minor);
-/* It is to end as `goal`: what is authorised goes back, then hold and coupon. */
-void order_give_up(const struct order_turn *turn, enum order_status goal);
 /* The outside learns of it, by an event with the next number. */
 void order_tell(const struct order_turn *turn, enum order_status what, int64_t amount_minor);
 /* The same step again, a little later each time: the gateway gave no word yet, or could not. */
