@@ -70,8 +70,12 @@ void order_owe_mail(const struct order_turn *turn, enum order_mail_kind kind, un
 enum outcome order_mail_result(const struct order_turn *turn,
                                const struct order_envelope *envelope);
 
-/* ---- order_calls.c ---- */
+/* ---- order_events.c ---- */
 
+/* Applies an event and records it, unless the context says that it is known. OVERLOADED: not now,
+ * it is to be told again. */
 enum outcome order_take_event(const struct order_turn *turn, struct payment_event *event);
+/* The same of one that is recorded, and may not have had its effect. */
+enum outcome order_replay_event(const struct order_turn *turn, struct order_envelope *envelope);
 
 #endif
