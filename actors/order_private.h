@@ -70,6 +70,20 @@ void order_owe_mail(const struct order_turn *turn, enum order_mail_kind kind, un
 enum outcome order_mail_result(const struct order_turn *turn,
                                const struct order_envelope *envelope);
 
+/* ---- order_staff.c ---- */
+
+/* On to `status`, if it may follow and nothing is under way. */
+enum outcome order_move(const struct order_turn *turn, enum order_status status);
+enum outcome order_fulfil(const struct order_turn *turn, const struct order_envelope *envelope);
+enum outcome order_refund_by_staff(const struct order_turn *turn, struct order_envelope *envelope);
+/* What has become of the refund with that key; PENDING: nothing yet. */
+enum outcome order_refund_outcome(const struct order_record *order, uint64_t key);
+enum outcome order_acknowledge(const struct order_turn *turn,
+                               const struct order_envelope *envelope);
+/* Enters in the audit log what staff has just done, if it is something that is entered there. */
+void order_enter_act(const struct order_turn *turn, const struct order_envelope *envelope,
+                     enum order_status before, enum event_effect effect_before);
+
 /* ---- order_events.c ---- */
 
 /* Applies an event and records it, unless the context says that it is known. OVERLOADED: not now,
