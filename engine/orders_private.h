@@ -30,8 +30,15 @@ uint64_t order_slot_hash(const struct shard *shard, uint32_t partition, uint64_t
 void order_enqueue(struct orders *orders, struct order_slot *slot, enum order_slot_queue queue);
 struct order_slot *order_dequeue(struct orders *orders, struct order_list *list);
 
-/* ---- orders.c ---- */
+/* ---- orders_turn.c ---- */
 
+/* What each answer to the envelope's call says. */
+void order_fill_reply(struct message *reply, struct order_envelope *envelope, enum outcome outcome);
+/* At once: nothing that is not durable is in it. */
+void order_refuse(struct shard *shard, struct order_envelope *envelope, enum outcome outcome);
+/* With the open batch: behind what it reflects. */
+void order_reply(struct shard *shard, const struct order_subject *subject,
+                 struct order_envelope *envelope, enum outcome outcome);
 struct order_context order_context_of(struct shard *shard, const struct order_subject *subject);
 /* After a turn: effects, answers that are there by now, its next step or tick. */
 void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records_before);
