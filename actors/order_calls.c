@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What may be asked of an order. */
+/* What may be asked of an order. What staff do with one: order_staff.c; what a gateway tells of
+ * one: order_events.c. */
 #include "order_private.h"
 
 #include <string.h>
@@ -222,354 +223,6 @@ static enum outcome cancel(const struct order_turn *turn)
     return OUTCOME_PENDING;
 }
 
-/* ---- the gateway's events ---- */
-
-static bool is_settled_payment(const struct order_record *order)
-{
-    return order->payment_state == PAYMENT_CANCELLED || order->payment_state == PAYMENT_CAPTURED;
-}
-
-static enum event_effect authorised(const struct order_turn *turn)
-{
-    struct order_record *order = &turn->subject->order;
-
-    switch ((int)order->step) {
-    case STEP_WAIT:
-    case STEP_CONFIRM:
-    case STEP_QUERY:
-        order_is_paid(turn, PAYMENT_AUTHORISED, 0);
-        return EVENT_APPLIED;
-    case STEP_NONE:
-        if (order->confirmed_wall_ms != 0 || is_settled_payment(order))
-            return EVENT_STALE;
-        order_give_up(turn, (enum order_status)order->status); /* too late: it goes back */
-        return EVENT_APPLIED;
-    default:
-        return EVENT_STALE;
-    }
-}
-
-static enum event_effect captured(const struct order_turn *turn, const struct payment_event *event)
-{
-    struct order_record *order = &turn->subject->order;
-
-    switch ((int)order->step) {
-    case STEP_WAIT:
-    case STEP_CONFIRM:
-    case STEP_QUERY:
-        order_is_paid(turn, PAYMENT_CAPTURED, event->captured_minor);
-        return EVENT_APPLIED;
-    case STEP_NONE:
-        if (order->captured_minor > 0)
-            return EVENT_STALE;
-        order->payment_state = PAYMENT_CAPTURED;
-        order->captured_minor = event->captured_minor;
-        order->goal = order->status;
-        order_begin_refund(turn, event->captured_minor, 0, false);
-        return EVENT_APPLIED;
-    default:
-        return EVENT_STALE; /* the step's own answer will say it */
-    }
-}
-
-static enum event_effect cancelled(const struct order_turn *turn)
-{
-    struct order_record *order = &turn->subject->order;
-
-    if (order->step != STEP_WAIT)
-        return EVENT_STALE;
-    order->payment_state = PAYMENT_CANCELLED;
-    order_give_up(turn, ORDER_PAYMENT_FAILED);
-    return EVENT_APPLIED;
-}
-
-enum { EVENT_EARLY = EVENT_MISMATCHED + 1 }; /* not now: it is to be told again */
-
-/* Of a refund that we asked for nothing is new but that it failed. */
-static unsigned refund_told(const struct order_turn *turn, const struct payment_event *event)
-{
-    struct order_record *order = &turn->subject->order;
-
-    static const unsigned effects[] = {[REFUND_WORD_KNOWN] = EVENT_STALE,
-                                       [REFUND_WORD_BOOKED] = EVENT_APPLIED,
-                                       [REFUND_WORD_EARLY] = EVENT_EARLY};
-
-    if (!event->refund_failed)
-        return effects[order_take_refund_word(turn, event->refunded_minor, event->told_wall_ms)];
-    if ((order->attention & ORDER_ATTENTION_REFUND_FAILED) != 0)
-        return EVENT_STALE;
-    order->attention |= ORDER_ATTENTION_REFUND_FAILED;
-    order->updated_wall_ms = turn->moment->wall_ms;
-    return EVENT_APPLIED;
-}
-
-static bool is_ours(const struct order_record *order, const struct payment_event *event)
-{
-    if (event->provider != order->provider ||
-        (order->payment_id[0] != '\0' && strcmp(event->payment_id, order->payment_id) != 0))
-        return false;
-    if (event->state == PAYMENT_NONE)
-        return event->refunded_minor == 0 ||
-               memcmp(event->currency, order->currency, sizeof(order->currency)) == 0;
-    if (MUTANT(EVENT_UNCHECKED))
-        return true;
-    if (memcmp(event->currency, order->currency, sizeof(order->currency)) != 0 ||
-        event->amount_minor != order->totals.total_minor)
-        return false;
-    return event->state != PAYMENT_CAPTURED || event->captured_minor == order->totals.total_minor;
-}
-
-static unsigned apply_event(const struct order_turn *turn, const struct payment_event *event)
-{
-    struct order_record *order = &turn->subject->order;
-
-    if (!is_ours(order, event))
-        return EVENT_MISMATCHED;
-    /* Before the answer to our own call nobody can have paid, and whose payment it is only that
-     * answer says. */
-    if (order->payment_id[0] == '\0')
-        return EVENT_STALE;
-    if (event->refund_failed || event->refunded_minor > 0)
-        return refund_told(turn, event);
-    switch ((enum payment_state)event->state) {
-    case PAYMENT_AUTHORISED:
-        return authorised(turn);
-    case PAYMENT_CAPTURED:
-        return captured(turn, event);
-    case PAYMENT_CANCELLED:
-        return cancelled(turn);
-    case PAYMENT_NONE:
-    case PAYMENT_CREATED:
-    case PAYMENT_PROCESSING:
-    case PAYMENT_STATE_COUNT:
-    default:
-        return EVENT_STALE;
-    }
-}
-
-static void store_event(const struct order_turn *turn, const struct payment_event *event)
-{
-    const struct order_subject *subject = turn->subject;
-    struct record_place place = event_in_place(event, subject->partition);
-    struct record *record =
-        effects_record(turn->effects, RECORD_EVENT_IN, subject->partition, 0, 0);
-    struct event_in_record *stored = &record->event_in;
-
-    record->subject = place.subject;
-    record->sequence = place.sequence;
-    memcpy(stored->event_id, event->event_id, sizeof(stored->event_id));
-    stored->provider = event->provider;
-    stored->state = event->state;
-    stored->effect = event->effect;
-    stored->order = subject->sequence;
-    stored->wall_ms = event->wall_ms;
-    memcpy(stored->payment_id, event->payment_id, sizeof(stored->payment_id));
-    memcpy(stored->currency, event->currency, sizeof(stored->currency));
-    stored->amount_minor = event->amount_minor;
-    stored->captured_minor = event->captured_minor;
-    stored->refunded_minor = event->refunded_minor;
-    stored->refund_failed = event->refund_failed;
-}
-
-enum outcome order_take_event(const struct order_turn *turn, struct payment_event *event)
-{
-    unsigned effect;
-
-    if (turn->context->event_is_known && !MUTANT(EVENT_TWICE))
-        return OUTCOME_OK;
-    effect = apply_event(turn, event);
-    if (effect == EVENT_EARLY)
-        return OUTCOME_OVERLOADED;
-    event->wall_ms = turn->moment->wall_ms;
-    event->effect = (uint8_t)effect;
-    if (effect == EVENT_APPLIED)
-        order_persist(turn);
-    if (!MUTANT(INBOX_NOT_RECORDED))
-        store_event(turn, event);
-    return OUTCOME_OK;
-}
-
-/* One that came before its time, or of a payment that was not known yet, may have its effect now;
- * what had it has it once. */
-static enum outcome replay_event(const struct order_turn *turn, struct order_envelope *envelope)
-{
-    struct payment_event *event = &envelope->event;
-    unsigned effect;
-
-    if (event->effect == EVENT_APPLIED && !MUTANT(EVENT_REPLAYED_TWICE)) {
-        envelope->replayed = 1;
-        return OUTCOME_OK;
-    }
-    effect = apply_event(turn, event);
-    if (effect == EVENT_EARLY)
-        return OUTCOME_OVERLOADED;
-    event->effect = (uint8_t)effect;
-    if (effect == EVENT_APPLIED)
-        order_persist(turn);
-    store_event(turn, event);
-    return OUTCOME_OK;
-}
-
-/* ---- staff ---- */
-
-static bool is_busy(const struct order_record *order)
-{
-    return order->step != STEP_NONE && order->step != STEP_CART_CLEAR;
-}
-
-static enum outcome move(const struct order_turn *turn, enum order_status status)
-{
-    struct order_record *order = &turn->subject->order;
-
-    if (order->status == status)
-        return OUTCOME_OK;
-    if (!order_may_become((enum order_status)order->status, status))
-        return OUTCOME_INVALID_STATE;
-    if (is_busy(order))
-        return OUTCOME_PAYMENT_IN_PROGRESS;
-    order_set_status(turn, status);
-    order_persist(turn);
-    return OUTCOME_OK;
-}
-
-static enum outcome fulfil(const struct order_turn *turn, const struct order_envelope *envelope)
-{
-    struct order_record *order = &turn->subject->order;
-    struct order_record before = *order;
-    bool is_corrected = false;
-    enum outcome outcome;
-
-    if (order->fulfilled_wall_ms == 0)
-        order->fulfilled_wall_ms = turn->moment->wall_ms;
-    if (envelope->tracking[0] != '\0') {
-        is_corrected = strcmp(order->carrier, envelope->carrier) != 0 ||
-                       strcmp(order->tracking, envelope->tracking) != 0;
-        memcpy(order->carrier, envelope->carrier, sizeof(order->carrier));
-        memcpy(order->tracking, envelope->tracking, sizeof(order->tracking));
-    }
-    outcome = move(turn, envelope->tracking[0] != '\0' ? ORDER_SHIPPED : ORDER_FULFILLING);
-    if (outcome != OUTCOME_OK)
-        *order = before;
-    else if (before.status == ORDER_SHIPPED && is_corrected)
-        order_persist(turn);
-    return outcome;
-}
-
-enum { REFUND_KEY_BITS = 48 }; /* of a refund's key: of the Idempotency-Key; the others: the body */
-
-uint64_t order_refund_key(uint64_t key_hash, uint64_t body_hash)
-{
-    uint64_t key = key_hash & ((UINT64_C(1) << REFUND_KEY_BITS) - 1);
-
-    return (key == 0 ? 1 : key) | body_hash << REFUND_KEY_BITS;
-}
-
-/* Whatever its body was. */
-static const struct order_refund *find_refund(const struct order_record *order, uint64_t key)
-{
-    for (uint32_t i = 0; i < order->refund_count; i++)
-        if (order->refunds[i].key != 0 && key != 0 &&
-            (order->refunds[i].key ^ key) << (64 - REFUND_KEY_BITS) == 0)
-            return &order->refunds[i];
-    return NULL;
-}
-
-bool order_has_refund(const struct order_record *order, uint64_t key)
-{
-    return find_refund(order, key) != NULL;
-}
-
-bool order_refund_is_pending(const struct order_record *order, uint64_t key)
-{
-    const struct order_refund *refund = find_refund(order, key);
-
-    return refund != NULL && refund->state == REFUND_ASKED;
-}
-
-void order_show_refund(struct order_record *order, uint64_t key)
-{
-    const struct order_refund *refund = find_refund(order, key);
-
-    if (refund == NULL || refund->state != REFUND_DONE || refund->status == ORDER_NONE)
-        return;
-    order->status = refund->status;
-    order->timeline_count = refund->timeline_count;
-    order->refund_count = refund->refund_count;
-    order->attention = refund->attention;
-    order->step = STEP_NONE;
-    order->refunded_minor = 0;
-    for (uint32_t i = 0; i < order->refund_count; i++)
-        if (order->refunds[i].state == REFUND_DONE)
-            order->refunded_minor += order->refunds[i].amount_minor;
-    if (!refund->has_tracking) {
-        memset(order->carrier, 0, sizeof(order->carrier));
-        memset(order->tracking, 0, sizeof(order->tracking));
-    }
-}
-
-static enum outcome refund_outcome(const struct order_record *order, uint64_t key)
-{
-    const struct order_refund *refund = find_refund(order, key);
-
-    if (refund == NULL || refund->state == REFUND_ASKED || order->step == STEP_RESTOCK)
-        return OUTCOME_PENDING;
-    return refund->state == REFUND_DONE ? OUTCOME_OK : OUTCOME_GATEWAY_UNAVAILABLE;
-}
-
-static enum outcome refund(const struct order_turn *turn, struct order_envelope *envelope)
-{
-    struct order_subject *subject = turn->subject;
-    struct order_record *order = &subject->order;
-    int64_t left_minor = order->captured_minor - order->refunded_minor;
-    int64_t amount_minor = envelope->amount_minor == 0 ? left_minor : envelope->amount_minor;
-
-    const struct order_refund *earlier = find_refund(order, envelope->refund_key);
-
-    if (earlier != NULL && !MUTANT(REFUND_TWICE)) {
-        if (earlier->key != envelope->refund_key)
-            return OUTCOME_KEY_REUSED;
-        envelope->replayed = 1;
-        return refund_outcome(order, envelope->refund_key);
-    }
-    if (order->confirmed_wall_ms == 0 || order->status == ORDER_CANCELLED)
-        return OUTCOME_INVALID_STATE;
-    if (order->step != STEP_NONE)
-        return OUTCOME_PAYMENT_IN_PROGRESS;
-    if (amount_minor <= 0 || amount_minor > left_minor)
-        return OUTCOME_REFUND_TOO_LARGE;
-    if (order_refund_room(order) < (amount_minor == left_minor ? 1 : 2))
-        return OUTCOME_FULL; /* the last one is for all that is left */
-    for (uint32_t i = 0; i < subject->body->body.line_count; i++) {
-        uint32_t units = subject->body->body.lines[i].quantity;
-
-        if (envelope->quantities[i] > units - order->restocked[i] ||
-            envelope->named[i] > units - order->refunded_units[i])
-            return OUTCOME_REFUND_TOO_LARGE;
-    }
-    memcpy(order->refunding_units, envelope->named, sizeof(order->refunding_units));
-    if (envelope->restock)
-        memcpy(order->restocking, envelope->quantities, sizeof(order->restocking));
-    order_begin_refund(turn, amount_minor, envelope->refund_key, envelope->restock);
-    memcpy(order->refunds[order->refund_count - 1].reason, envelope->reason,
-           sizeof(envelope->reason));
-    order_persist(turn);
-    return OUTCOME_PENDING;
-}
-
-/* What comes up again afterwards stands there again. */
-static enum outcome acknowledge(const struct order_turn *turn,
-                                const struct order_envelope *envelope)
-{
-    struct order_record *order = &turn->subject->order;
-
-    if ((order->attention & envelope->attention) == 0)
-        return OUTCOME_OK;
-    order->attention &= (uint8_t)~envelope->attention;
-    if (!MUTANT(ACKNOWLEDGED_IN_MEMORY))
-        order_persist(turn);
-    return OUTCOME_OK;
-}
-
 /* ---- what is to be known no longer ---- */
 
 /* As long as something is pending, or to be sent, its person may be needed: it is forgotten with
@@ -650,58 +303,6 @@ static bool may_ask(const struct order_subject *subject, const struct order_enve
     return false;
 }
 
-/* Enters in the audit log what staff has just done, if it is something that is entered there. */
-static void enter(const struct order_turn *turn, const struct order_envelope *envelope,
-                  enum order_status before, enum event_effect effect_before)
-{
-    static const uint8_t acts[ORDER_CALL_COUNT] = {
-        [ORDER_CALL_FULFIL] = AUDIT_ORDER_FULFILLED,
-        [ORDER_CALL_DELIVER] = AUDIT_ORDER_DELIVERED,
-        [ORDER_CALL_REFUND] = AUDIT_ORDER_REFUNDED,
-        [ORDER_CALL_CANCEL] = AUDIT_ORDER_CANCELLED,
-        [ORDER_CALL_ACKNOWLEDGE] = AUDIT_ORDER_ACKNOWLEDGED,
-        [ORDER_CALL_MAIL_RESULT] = AUDIT_MAIL_REPLAYED,
-        [ORDER_CALL_EVENT_REPLAY] = AUDIT_EVENT_REPLAYED};
-    const struct order_subject *subject = turn->subject;
-    const struct order_record *order = &subject->order;
-    struct audit_record *entry;
-    char number[ROW_TEXT_LENGTH + 1];
-    uint8_t name[16];
-
-    if (acts[envelope->call] == 0 || !origin_is_staff(&envelope->origin))
-        return;
-    if (envelope->call == ORDER_CALL_MAIL_RESULT && subject->body->person.key_length == 0)
-        return; /* it went with the person */
-    for (unsigned i = 0; i < 8; i++) {
-        name[i] = (uint8_t)(subject->sequence >> (56 - 8 * i));
-        name[8 + i] = (uint8_t)((uint64_t)order->created_wall_ms >> (56 - 8 * i));
-    }
-    entry = audit_add(turn->effects, subject->partition, turn->moment, &envelope->origin,
-                      (enum audit_act)acts[envelope->call], AUDIT_OF_ORDER, name, sizeof(name));
-    if (envelope->call == ORDER_CALL_REFUND) {
-        audit_set_number(&entry->after, order->refunds[order->refund_count - 1].amount_minor);
-        return;
-    }
-    if (envelope->call == ORDER_CALL_ACKNOWLEDGE) {
-        audit_set_word(&entry->before,
-                       order_attention_name((enum order_attention)envelope->attention));
-        return;
-    }
-    if (envelope->call == ORDER_CALL_MAIL_RESULT) {
-        row_number_format(order_mail_number(envelope->mail_occasion), number);
-        audit_set_word(&entry->after, number);
-        return;
-    }
-    if (envelope->call == ORDER_CALL_EVENT_REPLAY) {
-        audit_set_word(&entry->before, event_effect_name(effect_before));
-        audit_set_word(&entry->after, event_effect_name((enum event_effect)envelope->event.effect));
-        return;
-    }
-    audit_set_word(&entry->before, order_status_name(before));
-    if (envelope->call != ORDER_CALL_CANCEL)
-        audit_set_word(&entry->after, order_status_name((enum order_status)order->status));
-}
-
 static enum outcome receive(struct order_turn *turn, struct order_envelope *envelope)
 {
     switch ((int)envelope->call) {
@@ -716,15 +317,15 @@ static enum outcome receive(struct order_turn *turn, struct order_envelope *enve
     case ORDER_CALL_EVENT:
         return order_take_event(turn, &envelope->event);
     case ORDER_CALL_EVENT_REPLAY:
-        return replay_event(turn, envelope);
+        return order_replay_event(turn, envelope);
     case ORDER_CALL_FULFIL:
-        return fulfil(turn, envelope);
+        return order_fulfil(turn, envelope);
     case ORDER_CALL_DELIVER:
-        return move(turn, ORDER_DELIVERED);
+        return order_move(turn, ORDER_DELIVERED);
     case ORDER_CALL_REFUND:
-        return refund(turn, envelope);
+        return order_refund_by_staff(turn, envelope);
     case ORDER_CALL_ACKNOWLEDGE:
-        return acknowledge(turn, envelope);
+        return order_acknowledge(turn, envelope);
     case ORDER_CALL_FORGET:
         return forget(turn, envelope);
     case ORDER_CALL_MAIL_RESULT:
@@ -761,7 +362,7 @@ enum outcome order_receive(struct order_subject *subject, const struct order_con
     used = effects->records->used;
     outcome = receive(&turn, envelope);
     if (effects->records->used != used)
-        enter(&turn, envelope, before, effect_before);
+        order_enter_act(&turn, envelope, before, effect_before);
     return outcome;
 }
 
@@ -802,7 +403,7 @@ enum outcome order_outcome(const struct order_subject *subject,
             return OUTCOME_PENDING;
         return order->status == ORDER_CANCELLED ? OUTCOME_OK : OUTCOME_INVALID_STATE;
     case ORDER_CALL_REFUND:
-        return refund_outcome(order, envelope->refund_key);
+        return order_refund_outcome(order, envelope->refund_key);
     default:
         return OUTCOME_OK;
     }

@@ -17,15 +17,18 @@ struct order_turn {
 
 /* ---- order.c ---- */
 
+/* The gateway will pay, or has: on to the pin. */
+void order_is_paid(const struct order_turn *turn, enum payment_state state, int64_t captured_minor);
+/* It is to end as `goal`: what is authorised goes back, then hold and coupon. */
+void order_give_up(const struct order_turn *turn, enum order_status goal);
+
+/* ---- order_turn.c ---- */
+
 void order_begin_step(const struct order_turn *turn, enum order_step step);
 /* Moves it, enters that in the timeline, and tells the outside. */
 void order_set_status(const struct order_turn *turn, enum order_status status);
 /* Its record as it is now. */
 void order_persist(const struct order_turn *turn);
-/* The gateway will pay, or has: on to the pin. */
-void order_is_paid(const struct order_turn *turn, enum payment_state state, int64_t captured_minor);
-/* It is to end as `goal`: what is authorised goes back, then hold and coupon. */
-void order_give_up(const struct order_turn *turn, enum order_status goal);
 /* The outside learns of it, by an event with the next number. */
 void order_tell(const struct order_turn *turn, enum order_status what, int64_t amount_minor);
 /* The same step again, a little later each time: the gateway gave no word yet, or could not. */
@@ -67,8 +70,26 @@ void order_owe_mail(const struct order_turn *turn, enum order_mail_kind kind, un
 enum outcome order_mail_result(const struct order_turn *turn,
                                const struct order_envelope *envelope);
 
-/* ---- order_calls.c ---- */
+/* ---- order_staff.c ---- */
 
+/* On to `status`, if it may follow and nothing is under way. */
+enum outcome order_move(const struct order_turn *turn, enum order_status status);
+enum outcome order_fulfil(const struct order_turn *turn, const struct order_envelope *envelope);
+enum outcome order_refund_by_staff(const struct order_turn *turn, struct order_envelope *envelope);
+/* What has become of the refund with that key; PENDING: nothing yet. */
+enum outcome order_refund_outcome(const struct order_record *order, uint64_t key);
+enum outcome order_acknowledge(const struct order_turn *turn,
+                               const struct order_envelope *envelope);
+/* Enters in the audit log what staff has just done, if it is something that is entered there. */
+void order_enter_act(const struct order_turn *turn, const struct order_envelope *envelope,
+                     enum order_status before, enum event_effect effect_before);
+
+/* ---- order_events.c ---- */
+
+/* Applies an event and records it, unless the context says that it is known. OVERLOADED: not now,
+ * it is to be told again. */
 enum outcome order_take_event(const struct order_turn *turn, struct payment_event *event);
+/* The same of one that is recorded, and may not have had its effect. */
+enum outcome order_replay_event(const struct order_turn *turn, struct order_envelope *envelope);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of orders: finding, loading, serving calls. What their steps ask for: orders_steps.c.
- */
+/* Orders that live: finding and serving them. How they are loaded: orders_load.c; what a turn of
+ * one brings with it: orders_turn.c; what their steps ask for: orders_steps.c. */
 #include "orders.h"
 
 #include <stdlib.h>
@@ -8,184 +8,6 @@
 
 #include "engine_private.h"
 #include "orders_private.h"
-
-/* ---- answering ---- */
-
-static void fill_reply(struct message *reply, struct order_envelope *envelope, enum outcome outcome)
-{
-    reply->partition = envelope->partition;
-    reply->shard = envelope->shard;
-    reply->cookie = envelope->cookie;
-    reply->reply.answers = MESSAGE_ORDER;
-    reply->reply.outcome = (uint8_t)outcome;
-    reply->reply.replayed = envelope->replayed;
-    reply->reply.order = envelope;
-}
-
-/* At once: nothing that is not durable is in it. */
-static void refuse(struct shard *shard, struct order_envelope *envelope, enum outcome outcome)
-{
-    struct message reply = {.size = message_size(MESSAGE_REPLY, 0), .type = MESSAGE_REPLY};
-    struct arena one = {.bytes = (uint8_t *)&reply, .used = reply.size, .capacity = reply.size};
-
-    fill_reply(&reply, envelope, outcome);
-    shard_release(shard, &one, true);
-}
-
-static void fill_view(struct order_envelope *envelope, const struct order_subject *subject)
-{
-    const struct order_body *body = subject->body;
-
-    envelope->id = (struct reservation_id){.created_ms = subject->order.created_wall_ms,
-                                           .sequence = subject->sequence,
-                                           .partition = subject->partition};
-    envelope->order = subject->order;
-    if (body == NULL)
-        return;
-    envelope->person = body->person;
-    envelope->body = body->body;
-    memcpy(envelope->text, body->text, body->body.text_length);
-}
-
-/* With the open batch: behind what it reflects. */
-static void reply(struct shard *shard, const struct order_subject *subject,
-                  struct order_envelope *envelope, enum outcome outcome)
-{
-    if (outcome != OUTCOME_NOT_FOUND && outcome != OUTCOME_KEY_REUSED &&
-        subject->order.status != ORDER_NONE)
-        fill_view(envelope, subject);
-    fill_reply(effects_message(&shard->effects, MESSAGE_REPLY, 0), envelope, outcome);
-}
-
-/* When it is answered without its end. A refund is kept, and shown: as soon as a request's time is
- * over nobody waits for the gateway any longer. */
-static int64_t patience_end_ms(const struct shard *shard, const struct order_slot *slot,
-                               const struct order_envelope *envelope)
-{
-    int64_t timeout_ms = shard->engine->options.request_timeout_ms;
-
-    if (envelope->call != ORDER_CALL_REFUND || slot->subject.order.step != STEP_REFUND ||
-        timeout_ms >= ORDER_PARKED_MS)
-        return envelope->deadline_boot_ms;
-    return envelope->deadline_boot_ms - ORDER_PARKED_MS + timeout_ms;
-}
-
-static enum outcome without_end(const struct order_slot *slot,
-                                const struct order_envelope *envelope)
-{
-    if (envelope->call == ORDER_CALL_CREATE)
-        return OUTCOME_OUTCOME_UNKNOWN;
-    return envelope->call == ORDER_CALL_REFUND && slot->subject.order.step == STEP_REFUND
-               ? OUTCOME_GATEWAY_UNAVAILABLE
-               : OUTCOME_PAYMENT_IN_PROGRESS;
-}
-
-/* False: there are more than one turn may answer. */
-static bool answer_parked(struct shard *shard, struct order_slot *slot)
-{
-    struct order_envelope **link = &slot->parked;
-    uint32_t replies = 0;
-
-    while (*link != NULL) {
-        struct order_envelope *envelope = *link;
-        enum outcome outcome = order_outcome(&slot->subject, envelope);
-
-        if (outcome == OUTCOME_PENDING &&
-            shard->now.boot_ms >= patience_end_ms(shard, slot, envelope))
-            outcome = without_end(slot, envelope);
-        if (outcome == OUTCOME_PENDING) {
-            link = &envelope->next;
-            continue;
-        }
-        if (replies++ == ORDER_REPLIES_PER_TURN)
-            return false;
-        *link = envelope->next;
-        reply(shard, &slot->subject, envelope, outcome);
-    }
-    return true;
-}
-
-/* ---- after each turn of an order ---- */
-
-struct order_context order_context_of(struct shard *shard, const struct order_subject *subject)
-{
-    struct engine *engine = shard->engine;
-    const struct gateway_port *gateway = &engine->ports.gateway;
-
-    return (struct order_context){
-        .orders = &engine->order_numbers[subject->partition],
-        .events = &engine->event_numbers[subject->partition],
-        .may_confirm =
-            gateway->confirms != NULL && gateway->confirms(gateway->self, subject->order.provider),
-        .sends_mails = shard->order_mails.courier != NULL,
-    };
-}
-
-/* For its next tick, or for who has waited long enough. */
-static void set_timer(struct shard *shard, struct order_slot *slot, int64_t due_ms)
-{
-    struct orders *orders = &shard->orders;
-
-    for (const struct order_envelope *at = slot->parked; at != NULL; at = at->next) {
-        int64_t end_ms = patience_end_ms(shard, slot, at);
-
-        if (due_ms == 0 || end_ms < due_ms)
-            due_ms = end_ms;
-    }
-    if (due_ms != 0)
-        timers_set(&orders->timers, order_slot_number(orders, slot), due_ms);
-}
-
-/* Counts what came to need somebody's attention. */
-static void note_attention(struct shard *shard, struct order_slot *slot)
-{
-    unsigned added = slot->subject.order.attention & ~(unsigned)slot->attention;
-
-    metric_add(&shard->metrics.orders_restock_refused,
-               (added & ORDER_ATTENTION_RESTOCK_REFUSED) != 0);
-    metric_add(&shard->metrics.orders_refund_failed, (added & ORDER_ATTENTION_REFUND_FAILED) != 0);
-    metric_add(&shard->metrics.orders_refunded_elsewhere,
-               (added & ORDER_ATTENTION_REFUNDED_ELSEWHERE) != 0);
-    slot->attention = slot->subject.order.attention;
-}
-
-void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records_before)
-{
-    struct orders *orders = &shard->orders;
-    const struct order_record *order = &slot->subject.order;
-    int64_t due_ms;
-    bool is_more;
-
-    if (shard->effects.records->used != records_before)
-        slot->write_serial = shard->open->serial;
-    order_note_changes(shard, slot);
-    if (shard->effects.audit_count > 0)
-        audit_chain_seal(shard, slot->subject.partition, records_before);
-    shard_apply_effects(shard);
-    note_attention(shard, slot);
-    is_more = !answer_parked(shard, slot);
-    timers_cancel(&orders->timers, order_slot_number(orders, slot));
-    if (is_more) /* and then goes on */
-        timers_set(&orders->timers, order_slot_number(orders, slot), shard->now.boot_ms + 1);
-    if (order->status == ORDER_NONE) { /* it came to nothing, or never was */
-        order_slot_remove_key(shard, slot);
-        if (slot->parked == NULL && slot->waiting_first == NULL && !slot->is_asking)
-            order_slot_forget(shard, slot);
-        return;
-    }
-    order_slot_unlink(orders, slot);
-    if (order_is_past(order)) {
-        order_slot_remove_key(shard, slot);
-        order_slot_link(orders, slot);
-        return;
-    }
-    order_slot_add_key(shard, slot);
-    due_ms = order_next_boot_ms(&slot->subject, &shard->now);
-    if (!is_more)
-        set_timer(shard, slot, due_ms);
-    if (order->step != STEP_WAIT && due_ms == 0 && !slot->is_asking)
-        order_enqueue(orders, slot, ORDER_TO_ASK);
-}
 
 /* ---- serving ---- */
 
@@ -290,104 +112,10 @@ static void serve(struct shard *shard, struct order_slot *slot, struct order_env
     if (outcome == OUTCOME_PENDING)
         park(shard, slot, envelope);
     else if (MUTANT(EVENT_BEFORE_STORE) && envelope->call == ORDER_CALL_EVENT)
-        refuse(shard, envelope, outcome);
+        order_refuse(shard, envelope, outcome);
     else
-        reply(shard, &slot->subject, envelope, outcome);
+        order_reply(shard, &slot->subject, envelope, outcome);
     order_settle(shard, slot, records_before);
-}
-
-/* ---- loading ---- */
-
-static void take_in(struct order_subject *subject, const struct order_load *load)
-{
-    const struct journal_read *order = &load->read[0].read;
-    const struct journal_read *body = &load->read[1].read;
-    const struct journal_read *person = &load->read[2].read;
-    const struct record *record;
-
-    if (subject->order.status == ORDER_NONE && order->count == 1)
-        order_load(subject, (const struct record *)(const void *)order->result.bytes);
-    if (body->count != 1 || subject->order.status == ORDER_NONE)
-        return;
-    record = (const struct record *)(const void *)body->result.bytes;
-    subject->body = calloc(1, sizeof(*subject->body) + record->order_body.text_length);
-    if (subject->body == NULL)
-        return;
-    subject->body->body = record->order_body;
-    memcpy(subject->body->text, (const char *)record + record_size(RECORD_ORDER_BODY, 0),
-           record->order_body.text_length);
-    if (person->count == 1)
-        subject->body->person =
-            ((const struct record *)(const void *)person->result.bytes)->order_person;
-}
-
-static void on_read(struct engine_read *read)
-{
-    struct order_slot *slot = read->user;
-    struct shard *shard = read->completion.shard;
-
-    assert(slot->state == ORDER_SLOT_LOADING && slot->reads > 0);
-    slot->failed = slot->failed || read->read.failed;
-    if (--slot->reads > 0)
-        return;
-    if (!slot->failed)
-        take_in(&slot->subject, slot->load);
-    slot->timeline_seen = slot->subject.order.timeline_count;
-    slot->attention = slot->subject.order.attention;
-    if (slot->subject.order.status != ORDER_NONE && slot->subject.body == NULL)
-        slot->failed = true;
-    for (unsigned i = 0; i < ORDER_PARTS; i++)
-        free(slot->load->read[i].read.result.bytes);
-    free(slot->load);
-    slot->load = NULL;
-    slot->state = ORDER_SLOT_LOADED;
-    order_enqueue(&shard->orders, slot, ORDER_TO_SERVE);
-}
-
-static bool begin_read(struct shard *shard, struct order_slot *slot, unsigned which,
-                       enum record_kind kind)
-{
-    struct engine_read *read = &slot->load->read[which];
-
-    read->read.kind = kind;
-    read->read.from = (struct journal_key){.partition = slot->subject.partition,
-                                           .sequence = slot->subject.sequence};
-    read->read.to = read->read.from;
-    read->read.to.sequence++;
-    read->read.limit = 1;
-    read->done = on_read;
-    read->user = slot;
-    if (engine_read_submit(shard, read) != OUTCOME_PENDING)
-        return false;
-    slot->reads++;
-    return true;
-}
-
-/* False if nothing could be started. */
-bool order_begin_load(struct shard *shard, struct order_slot *slot)
-{
-    static const enum record_kind kinds[ORDER_PARTS] = {RECORD_ORDER_PAST, RECORD_ORDER_BODY,
-                                                        RECORD_ORDER_PERSON};
-
-    slot->load = calloc(1, sizeof(*slot->load));
-    if (slot->load == NULL)
-        return false;
-    slot->state = ORDER_SLOT_LOADING;
-    slot->reads = 0;
-    slot->failed = false;
-    for (unsigned i = 0; i < ORDER_PARTS; i++) {
-        if (begin_read(shard, slot, i, kinds[i]))
-            continue;
-        if (slot->reads > 0) {
-            slot->failed = true; /* those that were begun come back all the same */
-            return true;
-        }
-        free(slot->load);
-        slot->load = NULL;
-        slot->state = ORDER_SLOT_LOADED;
-        return false;
-    }
-    return true;
 }
 
 static void wait_for_load(struct order_slot *slot, struct order_envelope *envelope)
@@ -409,7 +137,7 @@ static void serve_by_sequence(struct shard *shard, struct order_envelope *envelo
     if (slot == NULL) {
         slot = order_slot_take(shard);
         if (slot == NULL) {
-            refuse(shard, envelope, OUTCOME_OVERLOADED);
+            order_refuse(shard, envelope, OUTCOME_OVERLOADED);
             return;
         }
         slot->state = ORDER_SLOT_LOADED;
@@ -421,7 +149,7 @@ static void serve_by_sequence(struct shard *shard, struct order_envelope *envelo
     }
     if (slot->state == ORDER_SLOT_LOADED && slot->waiting_first == NULL &&
         slot->subject.body == NULL && !order_begin_load(shard, slot)) {
-        refuse(shard, envelope, OUTCOME_OVERLOADED);
+        order_refuse(shard, envelope, OUTCOME_OVERLOADED);
         if (slot->subject.order.status == ORDER_NONE && slot->queue == ORDER_UNQUEUED)
             order_slot_forget(shard, slot);
         return;
@@ -464,7 +192,7 @@ static void look_up(struct shard *shard, struct order_envelope *envelope, enum r
         if (shard->orders.lookups[i].envelope == NULL)
             lookup = &shard->orders.lookups[i];
     if (lookup == NULL) {
-        refuse(shard, envelope, OUTCOME_OVERLOADED);
+        order_refuse(shard, envelope, OUTCOME_OVERLOADED);
         return;
     }
     memset(lookup, 0, sizeof(*lookup));
@@ -476,7 +204,7 @@ static void look_up(struct shard *shard, struct order_envelope *envelope, enum r
     lookup->read.read.limit = 1;
     lookup->read.done = on_lookup;
     if (engine_read_submit(shard, &lookup->read) != OUTCOME_PENDING) {
-        refuse(shard, envelope, OUTCOME_OVERLOADED);
+        order_refuse(shard, envelope, OUTCOME_OVERLOADED);
         return;
     }
     envelope->looked_serial = shard->serial_returned;
@@ -503,7 +231,7 @@ static void make(struct shard *shard, struct order_envelope *envelope)
     if (body == NULL) {
         if (slot != NULL)
             order_slot_forget(shard, slot);
-        refuse(shard, envelope, OUTCOME_OVERLOADED);
+        order_refuse(shard, envelope, OUTCOME_OVERLOADED);
         return;
     }
     body->person = envelope->person;
@@ -528,7 +256,7 @@ static void make(struct shard *shard, struct order_envelope *envelope)
 static void make_unknown(struct shard *shard, struct order_envelope *envelope)
 {
     if (envelope->body.line_count == 0) /* only asks what its key has made */
-        refuse(shard, envelope, OUTCOME_NOT_FOUND);
+        order_refuse(shard, envelope, OUTCOME_NOT_FOUND);
     else
         make(shard, envelope);
 }
@@ -575,17 +303,20 @@ static void serve_lookup(struct shard *shard, struct order_lookup *lookup)
 {
     struct order_envelope *envelope = lookup->envelope;
     const struct journal_read *read = &lookup->read.read;
-    const struct record *record = (const struct record *)(const void *)read->result.bytes;
+    uint8_t *bytes = read->result.bytes;
+    const struct record *record = (const struct record *)(const void *)bytes;
     struct order_slot *slot;
 
+    /* From here on somebody may look something up with it, also whom this serves. */
     lookup->envelope = NULL;
+    lookup->read.read.result.bytes = NULL;
     if (read->failed) {
-        refuse(shard, envelope, OUTCOME_OVERLOADED);
+        order_refuse(shard, envelope, OUTCOME_OVERLOADED);
     } else if (envelope->call == ORDER_CALL_EVENT) {
         envelope->replayed = read->count == 1 && is_known_event(envelope, record);
         serve_by_sequence(shard, envelope);
     } else if (envelope->call == ORDER_CALL_EVENT_REPLAY && read->count == 0) {
-        refuse(shard, envelope, OUTCOME_NOT_FOUND);
+        order_refuse(shard, envelope, OUTCOME_NOT_FOUND);
     } else if (envelope->call == ORDER_CALL_EVENT_REPLAY) {
         take_stored_event(envelope, record);
         serve_by_sequence(shard, envelope);
@@ -601,8 +332,7 @@ static void serve_lookup(struct shard *shard, struct order_lookup *lookup)
             make_unknown(shard, envelope);
         }
     }
-    free(read->result.bytes);
-    lookup->read.read.result.bytes = NULL;
+    free(bytes);
 }
 
 /* One key at a time: a second request with it comes when the first has its order. */
@@ -627,7 +357,7 @@ static void forget_event(struct shard *shard, struct order_envelope *envelope)
     record->operation = RECORD_DELETE;
     record->subject = envelope->event_place.subject;
     record->sequence = envelope->event_place.sequence;
-    fill_reply(effects_message(&shard->effects, MESSAGE_REPLY, 0), envelope, OUTCOME_OK);
+    order_fill_reply(effects_message(&shard->effects, MESSAGE_REPLY, 0), envelope, OUTCOME_OK);
 }
 
 void orders_deliver(struct shard *shard, struct message *message)
@@ -646,7 +376,7 @@ void orders_deliver(struct shard *shard, struct message *message)
     }
     if (envelope->call == ORDER_CALL_UNWATCH) {
         order_watch_remove(shard, envelope);
-        refuse(shard, envelope, OUTCOME_OK);
+        order_refuse(shard, envelope, OUTCOME_OK);
         return;
     }
     if (envelope->call == ORDER_CALL_EVENT_FORGET) {
@@ -662,7 +392,7 @@ void orders_deliver(struct shard *shard, struct message *message)
         envelope->id.sequence = slot->subject.sequence;
         serve_by_sequence(shard, envelope);
     } else if (is_looked_up(&shard->orders, envelope)) {
-        refuse(shard, envelope, OUTCOME_KEY_IN_FLIGHT);
+        order_refuse(shard, envelope, OUTCOME_KEY_IN_FLIGHT);
     } else {
         place = checkout_place(&envelope->order.key, envelope->partition);
         if (may_be_stored(shard, RECORD_CHECKOUT, &place))
@@ -689,9 +419,9 @@ static bool serve_waiting(struct shard *shard, struct order_slot *slot)
         if (slot->waiting_first == NULL)
             slot->waiting_last = NULL;
         if (latched)
-            refuse(shard, envelope, OUTCOME_OUTCOME_UNKNOWN);
+            order_refuse(shard, envelope, OUTCOME_OUTCOME_UNKNOWN);
         else if (slot->failed)
-            refuse(shard, envelope, OUTCOME_OVERLOADED);
+            order_refuse(shard, envelope, OUTCOME_OVERLOADED);
         else
             serve(shard, slot, envelope);
     }
@@ -758,37 +488,4 @@ void orders_run(struct shard *shard)
             return;
         }
     }
-}
-
-/* ---- the start ---- */
-
-bool orders_restore(struct shard *shard, const struct moment *now, const struct record *record)
-{
-    struct order_slot *slot = order_slot_take(shard);
-    struct order_subject *subject;
-    int64_t given_ms;
-    int64_t left_ms;
-
-    if (slot == NULL)
-        return false;
-    subject = &slot->subject;
-    slot->state = ORDER_SLOT_LOADED;
-    order_load(subject, record);
-    slot->timeline_seen = subject->order.timeline_count;
-    slot->attention = subject->order.attention;
-    /* As for holds: no more than it was given at first, wherever the wall clock stands. */
-    given_ms = subject->order.expires_wall_ms - subject->order.created_wall_ms;
-    left_ms = subject->order.expires_wall_ms - now->wall_ms;
-    if (left_ms > given_ms)
-        left_ms = given_ms;
-    if (left_ms > (int64_t)HOLD_TTL_MS_MAX)
-        left_ms = HOLD_TTL_MS_MAX;
-    subject->expires_boot_ms = now->boot_ms + (left_ms > 0 ? left_ms : 0);
-    index_table_add(&shard->orders.index,
-                    order_slot_hash(shard, subject->partition, subject->sequence),
-                    order_slot_number(&shard->orders, slot));
-    order_slot_add_key(shard, slot);
-    if (!MUTANT(STEP_FORGOTTEN))
-        order_enqueue(&shard->orders, slot, ORDER_TO_SERVE);
-    return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between orders.c, orders_table.c and orders_steps.c. */
+/* Between orders*.c and order_changes.c. */
 #ifndef STAMPEDE_ORDERS_PRIVATE_H
 #define STAMPEDE_ORDERS_PRIVATE_H
 
@@ -27,15 +27,25 @@ void order_slot_remove_key(struct shard *shard, struct order_slot *slot);
 void order_slot_forget(struct shard *shard, struct order_slot *slot);
 struct order_slot *order_slot_take(struct shard *shard);
 uint64_t order_slot_hash(const struct shard *shard, uint32_t partition, uint64_t sequence);
-
-/* ---- orders.c ---- */
-
 void order_enqueue(struct orders *orders, struct order_slot *slot, enum order_slot_queue queue);
 struct order_slot *order_dequeue(struct orders *orders, struct order_list *list);
+
+/* ---- orders_turn.c ---- */
+
+/* What each answer to the envelope's call says. */
+void order_fill_reply(struct message *reply, struct order_envelope *envelope, enum outcome outcome);
+/* At once: nothing that is not durable is in it. */
+void order_refuse(struct shard *shard, struct order_envelope *envelope, enum outcome outcome);
+/* With the open batch: behind what it reflects. */
+void order_reply(struct shard *shard, const struct order_subject *subject,
+                 struct order_envelope *envelope, enum outcome outcome);
 struct order_context order_context_of(struct shard *shard, const struct order_subject *subject);
 /* After a turn: effects, answers that are there by now, its next step or tick. */
 void order_settle(struct shard *shard, struct order_slot *slot, uint32_t records_before);
-/* Body and person, of one that was restored without. */
+
+/* ---- orders_load.c ---- */
+
+/* Body and person, of one that was restored without. False if nothing could be started. */
 bool order_begin_load(struct shard *shard, struct order_slot *slot);
 
 /* ---- order_changes.c ---- */

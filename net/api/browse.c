@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Browsing: a query is read, its set computed on a worker (browse_set.h), each product of the page
- * read from the store, and all of it shown. At most BROWSES_MAX on one shard at a time; what is
- * more is told to come again, so that browsing never waits in front of a sale. */
+ * read from the store, and all of it shown. PASSES_MAX of a shard's are at the workers, who run
+ * where nobody else has anything to do; others wait in line here, and beyond BROWSES_MAX they are
+ * told to come again: a sale never waits for browsing. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ enum {
 
 struct browse {
     struct engine_work work;
+    struct browse *next_in_line;
     struct api_shard *shard;
     uint64_t exchange_cookie;
     const struct directory *directory; /* until the set is computed */
@@ -354,11 +356,42 @@ static void work_run(struct engine_work *work)
     browse_compute(browse->directory, &browse->query, &browse->result);
 }
 
+static void work_done(struct engine_work *work);
+
+/* Whose turn it is go to the workers; who has gone meanwhile ends. */
+static void start_passes(struct api_shard *shard)
+{
+    while (shard->passes < PASSES_MAX && shard->browse_first != NULL) {
+        struct browse *browse = shard->browse_first;
+        enum outcome outcome;
+
+        shard->browse_first = browse->next_in_line;
+        if (shard->browse_first == NULL)
+            shard->browse_last = NULL;
+        if (exchange_of(browse) == NULL) {
+            end(browse);
+            continue;
+        }
+        browse->directory = shard_directory(shard->shard);
+        browse->work = (struct engine_work){
+            .run = work_run, .done = work_done, .user = browse, .reads_directory = true};
+        outcome = engine_work_submit(shard->shard, &browse->work);
+        if (outcome == OUTCOME_PENDING) {
+            shard->passes++;
+            continue;
+        }
+        counter_add(&shard->counters.workers_refused, 1);
+        refuse(browse, outcome);
+    }
+}
+
 static void work_done(struct engine_work *work)
 {
     struct browse *browse = work->user;
 
     browse->directory = NULL;
+    browse->shard->passes--;
+    start_passes(browse->shard);
     if (engine_mode(browse->shard->api->engine) == ENGINE_FAILED) {
         refuse(browse, OUTCOME_OUTCOME_UNKNOWN);
     } else if (browse->result.failed) {
@@ -369,30 +402,26 @@ static void work_done(struct engine_work *work)
     }
 }
 
-static void start(struct api_call *call, struct browse *browse)
+static void enqueue(struct api_call *call, struct browse *browse)
 {
-    enum outcome outcome = OUTCOME_OVERLOADED;
+    struct api_shard *shard = call->shard;
 
-    browse->shard = call->shard;
+    browse->shard = shard;
     browse->exchange_cookie = http_exchange_cookie(call->exchange);
-    browse->directory = shard_directory(call->shard->shard);
     browse->writer = writer_growing();
-    browse->work = (struct engine_work){
-        .run = work_run, .done = work_done, .user = browse, .reads_directory = true};
-    if (call->shard->browses < BROWSES_MAX)
-        outcome = engine_work_submit(call->shard->shard, &browse->work);
-    if (outcome == OUTCOME_PENDING) {
-        call->shard->browses++;
-        return;
-    }
-    counter_add(&call->shard->counters.workers_refused, 1);
-    respond_outcome(call->exchange, outcome);
-    free(browse);
+    shard->browses++;
+    if (shard->browse_last == NULL)
+        shard->browse_first = browse;
+    else
+        shard->browse_last->next_in_line = browse;
+    shard->browse_last = browse;
+    start_passes(shard);
 }
 
 void api_product_browse(struct api_call *call)
 {
-    struct browse *browse = calloc(1, sizeof(*browse));
+    bool is_full = call->shard->browses == BROWSES_MAX;
+    struct browse *browse = is_full ? NULL : calloc(1, sizeof(*browse));
     struct validation validation;
 
     if (browse == NULL) {
@@ -402,7 +431,7 @@ void api_product_browse(struct api_call *call)
     validation_init(&validation);
     read_query(call, &validation, &browse->query);
     if (validation.count == 0) {
-        start(call, browse);
+        enqueue(call, browse);
         return;
     }
     validation_respond(&validation, call->exchange);

@@ -221,6 +221,8 @@ class Attention(WebhookTest):
         target = f"/v1/admin/orders/{order['id']}/acknowledge"
         for body in ({}, {"reason": "boredom"}, {"reason": 4}, {"reason": "refund_failed", "other": 1}):
             self.admin.call("POST", target, body, expect=422)
+        nobodys = "/v1/admin/orders/ord_38g73cqa43p00000000jrpdjtfy9atky/acknowledge"
+        self.admin.call("POST", nobodys, {"reason": "refund_failed"}, expect=404, code="not_found")
         for reason, left in (("refund_failed", ["refunded_elsewhere"]), ("refunded_elsewhere", []),
                              ("refunded_elsewhere", [])):
             seen = self.admin.call("POST", target, {"reason": reason}, expect=200).json()

@@ -264,8 +264,11 @@ class Webhooks(WebhookTest):
         key = new_key()
         for _ in range(2):
             self.refund(order, key, restock=True, expect=503, code="gateway_unavailable")
+        # The refusal is looked into: the shop knows of it now.
         seen = self.see(order)
-        self.assertEqual((seen["status"], seen["refunds"][0]["status"]), ("confirmed", "failed"))
+        self.assertEqual((seen["status"], [entry["status"] for entry in seen["refunds"]]),
+                         ("partially_refunded", ["failed", "succeeded"]))
+        self.assertEqual(seen["payment"]["refunded_minor"], 1)
         self.assertEqual(self.admin.inventory(sku)["sold"], 1)
 
 

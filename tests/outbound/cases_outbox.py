@@ -263,7 +263,7 @@ def test_a_paid_order_is_confirmed_by_a_mail():
         parsed = email.message_from_bytes(message, policy=email.policy.default)
         text, html = (parsed.get_body((kind,)).get_content() for kind in ("plain", "html"))
         assert order in parsed["Subject"] and header(message, "Envelope-to") == "ann@shop.test"
-        assert "2 x Shoe <42>" in text and "3000 JPY" in text and f"{PUBLIC_URL}/orders/{order}#token=" in text, text
+        assert "2 x Shoe <42>" in text and "3000 JPY" in text and f"{PUBLIC_URL}/orders/{order}?token=" in text, text
         assert "Shoe &lt;42&gt;" in html, html
         wait_for("end of the mail", lambda: shop.metric("order_mails_waiting") == 0)
         assert shop.metric("order_mails_delivered_total") == 1 and len(exim.mails()) == 1

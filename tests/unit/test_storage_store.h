@@ -4,6 +4,7 @@
 #ifndef STAMPEDE_TEST_STORAGE_STORE_H
 #define STAMPEDE_TEST_STORAGE_STORE_H
 
+#include "test_sample.h"
 #include "test_storage_support.h"
 
 #include <signal.h>
