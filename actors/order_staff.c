@@ -108,8 +108,10 @@ enum outcome order_refund_outcome(const struct order_record *order, uint64_t key
 {
     const struct order_refund *refund = find_refund(order, key);
 
-    if (refund == NULL || refund->state == REFUND_ASKED || order->step == STEP_RESTOCK)
+    if (refund == NULL || refund->state == REFUND_ASKED)
         return OUTCOME_PENDING;
+    if (order->step == STEP_RESTOCK && refund == &order->refunds[order->refund_count - 1])
+        return OUTCOME_PENDING; /* an earlier one has ended, units and all */
     return refund->state == REFUND_DONE ? OUTCOME_OK : OUTCOME_GATEWAY_UNAVAILABLE;
 }
 
