@@ -171,9 +171,11 @@ static void add_to_others(struct order_record *order, int64_t amount_minor)
         best_rank = rank;
     }
     assert(best != NULL);
-    best->amount_minor =
-        best->state == REFUND_DONE ? best->amount_minor + amount_minor : amount_minor;
-    best->state = REFUND_DONE;
+    if (best->state != REFUND_DONE) { /* the refused one's key is new again */
+        *best = (struct order_refund){.wall_ms = best->wall_ms, .state = REFUND_DONE};
+        memcpy(best->reason, elsewhere, sizeof(elsewhere));
+    }
+    best->amount_minor += amount_minor;
 }
 
 /* Money went back that this shop did not give back: `refunded_minor` in all. */

@@ -110,8 +110,8 @@ enum outcome order_refund_outcome(const struct order_record *order, uint64_t key
 
     if (refund == NULL || refund->state == REFUND_ASKED)
         return OUTCOME_PENDING;
-    if (order->step == STEP_RESTOCK && refund == &order->refunds[order->refund_count - 1])
-        return OUTCOME_PENDING; /* an earlier one has ended, units and all */
+    if (order->step == STEP_RESTOCK && refund->state == REFUND_DONE && refund->status == ORDER_NONE)
+        return OUTCOME_PENDING; /* of one that has ended, units and all, the answer is noted */
     return refund->state == REFUND_DONE ? OUTCOME_OK : OUTCOME_GATEWAY_UNAVAILABLE;
 }
 
