@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the engine needs from outer layers, as vtables that main.c fills: journal, watermark,
- * secrets, vault, workers, outbound. Ports are dumb: merging batches, commit numbers, releasing
- * answers, the failure latch and the watermark's comparison are the engine's (commit.c,
+ * secrets, vault, search, workers, outbound. Ports are dumb: merging batches, commit numbers,
+ * releasing answers, the failure latch and the watermark's comparison are the engine's (commit.c,
  * recovery.c), so that the simulator runs the real ones. */
 #ifndef STAMPEDE_PORTS_H
 #define STAMPEDE_PORTS_H
@@ -377,6 +377,76 @@ struct vault_port {
      * that stays when the vault's key is changed. */
     void (*blind_index)(void *self, const void *email, size_t length,
                         uint8_t index_out[VAULT_INDEX_BYTES]);
+};
+
+/* ---- search: products by words ---- */
+
+enum {
+    SEARCH_TEXT_BYTES_MAX = 800, /* of a query; what follows is not looked at */
+    SEARCH_SUGGESTIONS_MAX = 10,
+};
+
+/* Who builds an index reads the journal for it: nothing but places goes through here. */
+struct search_place {
+    uint32_t partition;
+    uint32_t number; /* of the product, within the partition */
+};
+
+struct search_hit {
+    struct search_place place;
+    uint32_t rank; /* greater: nearer to what was asked for; equal: as good */
+};
+
+enum search_outcome {
+    SEARCH_OK,
+    SEARCH_NOT_READY, /* the index is being built: later */
+    SEARCH_FAILED,    /* no memory, or the index is damaged: it is built anew */
+};
+
+/* In no order. */
+struct search_result {
+    struct search_hit *hits; /* malloc; the caller frees it */
+    uint32_t count;
+    bool is_partial; /* there are more than were looked at */
+};
+
+enum suggestion_kind { SUGGESTION_PRODUCT, SUGGESTION_BRAND, SUGGESTION_CATEGORY };
+
+struct suggestion {
+    uint8_t kind;              /* enum suggestion_kind */
+    bool has_place;            /* PRODUCT: exactly one has this name */
+    struct search_place place; /* where it is */
+    uint16_t length;
+    char text[SEARCH_TEXT_BYTES_MAX]; /* UTF-8, as the shop writes it */
+};
+
+struct search_state {
+    bool is_ready;
+    uint64_t products; /* in the index */
+    uint64_t waiting;  /* changed, and not yet in it */
+    int64_t behind_ms; /* since when the oldest of those waits; 0: none does */
+    uint64_t building; /* of `building_of` products that a build has taken in; 0 of 0: none runs */
+    uint64_t building_of;
+    uint64_t builds; /* that were completed */
+    uint64_t disk_bytes;
+};
+
+struct search_port {
+    void *self; /* NULL: there is no search */
+    /* What is recorded there has changed, and that is durable. Never blocks, never fails: what
+     * cannot be noted is found by a new build. The directory's shard. */
+    void (*changed)(void *self, struct search_place place);
+    /* Both: a worker's thread, blocking for milliseconds; UTF-8 of any content. */
+    enum search_outcome (*find)(void *self, const char *text, size_t length,
+                                struct search_result *result_out);
+    /* The best first. */
+    enum search_outcome (*suggest)(void *self, const char *text, size_t length,
+                                   struct suggestion suggestions_out[SEARCH_SUGGESTIONS_MAX],
+                                   uint32_t *count_out);
+    /* Any thread. */
+    void (*state)(void *self, struct search_state *state_out);
+    /* Builds a new index beside the one in use, which answers meanwhile. Any thread. */
+    void (*rebuild)(void *self);
 };
 
 /* ---- workers: what takes too long for a shard's thread ---- */
