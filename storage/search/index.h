@@ -2,7 +2,7 @@
 /* One generation of the index, open: Groonga's database and what is kept in memory beside it.
  * Private to storage/search, the only files that include <groonga.h>.
  *
- *   Products         key: place (index_key); texts of its fields, CLEANED (clean.h)
+ *   Products         key: place (index_key); texts of its fields, CLEANED (search_text.h)
  *   Words            words of all fields, stemmed       .products: sections (enum index_section)
  *                                                                  and positions
  *   Forms            words of title, brand and category as they are written, not stemmed: what
@@ -12,7 +12,7 @@
  *   SuggestionWords  words of .text, not stemmed        .suggestions: positions
  *
  * All three lexicons split at blanks alone and fold what NormalizerNFKC150 folds: what a word is,
- * clean_text decides, for records and for queries. Record IDs are small, dense, and USED AGAIN
+ * search_clean decides, for records and for queries. Record IDs are small, dense, and USED AGAIN
  * after a removal: they are good until the lock is given back, and never outlive it.
  *
  * Threads. Who looks holds the read side of the search's lock (the writer comes first: no second
