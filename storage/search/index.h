@@ -23,6 +23,8 @@
 #define STAMPEDE_SEARCH_INDEX_H
 
 #include <groonga.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,7 +45,7 @@ enum index_section { /* of Words.products and Forms.products; they count from 1 
 
 enum {
     INDEX_TEXT_BYTES_MAX = 48 * 1024, /* of one cleaned field; what is longer is cut */
-    INDEX_READERS_MAX = 64,
+    INDEX_ERROR_BYTES = 512,
 };
 
 /* Of a product, by record ID. */
@@ -107,14 +109,14 @@ struct search_index {
 
     const struct synonyms *synonyms; /* the search's */
 
-    uint64_t generation;
-    uint64_t disk_bytes; /* blocks that it has, as of the last look */
-    grn_ctx writer;
-    bool has_writer;
-    struct index_writer *scratch; /* index_put.c */
-
+    /* The rest is of index_*.c alone. */
+    grn_ctx writer; /* the context of who opened it, and of who writes */
+    struct index_room *room;
+    char error[INDEX_ERROR_BYTES]; /* of the writer's last failure: one line for people */
     uint32_t reader_count;
     struct index_reader *readers;
+    sem_t readers_free;
+    pthread_mutex_t readers_lock;
 };
 
 static inline uint64_t index_key(struct search_place place)

@@ -16,7 +16,11 @@
 
 #include "ports.h"
 
-enum { SEARCH_ERROR_BYTES = 512 }; /* enough for every error line of search_open */
+enum {
+    SEARCH_ERROR_BYTES = 512, /* enough for every error line of search_open */
+    SEARCH_CLOSE_MS = 5000,
+    SEARCH_READERS_MAX = 64,
+};
 
 struct search_options {
     const char *folder;          /* of the index alone; made where it is missing */
@@ -25,10 +29,12 @@ struct search_options {
     uint64_t store_id;           /* which store, and which of its lives, an index is of */
     uint64_t incarnation;
     const char *synonyms; /* a file (synonyms.h); NULL: the list that is built in */
-    uint32_t readers;     /* finds and suggestions at once; more of them wait */
-    /* Called with one line for people, without newline, on threads of its own. NULL: standard
-     * error. */
-    void (*log)(void *arg, const char *line);
+    uint32_t readers;     /* finds and suggestions at once (1 to SEARCH_READERS_MAX): more wait */
+    /* Less free space than this: nothing is taken in, and nothing built. */
+    uint64_t low_water_bytes;
+    /* Called with one line for people, without newline, on threads of its own and on those that
+     * call the port. NULL: nobody is told. */
+    void (*log)(void *arg, bool is_failure, const char *line);
     void *log_arg;
 };
 
