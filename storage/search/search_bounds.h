@@ -15,16 +15,20 @@ enum {
     SEARCH_PREFIX_FORMS_MAX = 2000, /* words of the index read for completions */
     SEARCH_TYPO_FORMS_MAX = 65536,  /* words of the index compared for one typing error */
     SEARCH_POSTINGS_MAX = 2000000,  /* read for a question; beyond, it is answered in part */
-    SEARCH_FULL_HITS_MIN = 10, /* with fewer that have every word, those that lack some count */
+    SEARCH_FULL_HITS_MIN = 10,   /* with fewer that have every word, those that lack some count */
+    SEARCH_LOOSE_HITS_MAX = 100, /* of those, the best */
     SEARCH_ARENA_BYTES_MAX = 24 << 20, /* candidates' room of a reader */
 
     /* ---- a suggestion ---- */
     SUGGEST_QUERY_BYTES_MAX = 100,
     SUGGEST_WORDS_MAX = 8,
-    SUGGEST_POSTINGS_MAX = 30000, /* about 2 ms */
     SUGGEST_COMPLETIONS_MAX = 24,
     SUGGEST_CORRECTIONS_MAX = 8,
-    SUGGEST_TEXTS_MAX = 2000, /* candidates whose own words are compared with what is typed last */
+    SUGGEST_POSTINGS_MAX = 30000,  /* about 2 ms */
+    SUGGEST_TEXTS_MAX = 2000,      /* whose own words are compared with the one typed last */
+    SUGGEST_BEGINNINGS_MAX = 2000, /* of each kind, that begin with all that is typed */
+    SUGGEST_SHORT_BYTES = 2,       /* one word of so few completes brands and categories alone */
+    SUGGEST_BEST_MAX = 32,         /* looked at for texts that are the same */
 
     /* ---- the file of synonyms ---- */
     SYNONYMS_MAX = 4096,

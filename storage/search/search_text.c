@@ -366,6 +366,20 @@ size_t search_clean(const char *text, size_t length, unsigned flags, char *out, 
     return cleaner.length;
 }
 
+bool search_text_is_open(const char *text, size_t length)
+{
+    size_t last = length;
+    uint32_t code;
+
+    if (length == 0)
+        return false;
+    do {
+        last--;
+    } while (last > 0 && length - last < 4 && ((unsigned char)text[last] & 0xC0) == 0x80);
+    search_utf8_take(text + last, length - last, &code);
+    return kind_of(code) != NO_LETTER;
+}
+
 unsigned search_word_count(const char *cleaned, size_t length)
 {
     unsigned count = length > 0;

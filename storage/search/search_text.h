@@ -32,6 +32,9 @@ enum search_clean {
  * of enum search_clean. */
 size_t search_clean(const char *text, size_t length, unsigned flags, char *out, size_t room);
 
+/* Whether the last word may not be typed to its end: nothing that ends a word comes after it. */
+bool search_text_is_open(const char *text, size_t length);
+
 /* How many words a cleaned text has. */
 unsigned search_word_count(const char *cleaned, size_t length);
 
