@@ -300,7 +300,7 @@ struct search *search_open(const struct search_options *options, char *error, si
     snprintf(search->folder, sizeof(search->folder), "%s", options->folder);
     if (!make_parts(search, error, error_size))
         goto free_parts;
-    if (!index_library_open(error, error_size))
+    if (!index_library_open(search->folder, error, error_size))
         goto free_parts;
     fault_guard_open();
     if (start_threads(search, error, error_size))

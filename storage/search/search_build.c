@@ -300,7 +300,10 @@ static bool build_one(struct search *search, const char *reason)
 
     search_log(search, false, "a search index is built: %s", reason);
     generation_remove_others(search->folder, search->generation);
-    build.generation = generation_make(search->folder, build.error, sizeof(build.error));
+    build.generation =
+        generation_make(search->folder, search->last_generation, build.error, sizeof(build.error));
+    if (build.generation != 0)
+        search->last_generation = build.generation;
     generation_path(search->folder, build.generation, build.folder);
     is_built = build.generation != 0 && fill(&build);
     atomic_store_explicit(&search->building, 0, memory_order_relaxed);
@@ -333,6 +336,7 @@ static bool open_clean(struct search *search)
     build.generation =
         generation_take_clean(search->folder, &source, build.error, sizeof(build.error));
     if (build.generation != 0) {
+        search->last_generation = build.generation;
         generation_path(search->folder, build.generation, build.folder);
         if (guarded(&build, step_open) && guarded(&build, step_readers)) {
             search_log(search, false, "the search index is ready: %u products, as it was closed",

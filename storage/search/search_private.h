@@ -68,6 +68,7 @@ struct search {
     pthread_cond_t build_changed;
     const char *build_reason; /* NULL: none is wanted; a static text */
     struct feed *build_feed;
+    uint64_t last_generation; /* that was tried: a number names one only */
     pthread_t builder;
 };
 
