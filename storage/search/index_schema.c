@@ -318,7 +318,8 @@ bool index_schema_find(struct search_index *index)
 
 /* ---- the library ---- */
 
-static unsigned library_users;
+static bool is_used;    /* by a search */
+static bool is_started; /* and not ended: perhaps by the one before */
 
 /* With a lexicon of its own, for databases in memory have no plug-ins. */
 static bool try_stems(const char *folder, char *error, size_t error_size)
@@ -355,22 +356,26 @@ static bool try_stems(const char *folder, char *error, size_t error_size)
 
 bool index_library_open(const char *folder, char *error, size_t error_size)
 {
-    assert(library_users == 0);
-    if (grn_init() != GRN_SUCCESS) {
+    assert(!is_used);
+    if (!is_started && grn_init() != GRN_SUCCESS) {
         files_error(error, error_size, "Groonga cannot be used: its library does not start");
         return false;
     }
-    library_users = 1;
+    is_used = true;
+    is_started = true;
     grn_set_lock_timeout(WRITE_WAIT_TRIES);
     if (try_stems(folder, error, error_size))
         return true;
-    index_library_close();
+    index_library_close(true);
     return false;
 }
 
-void index_library_close(void)
+void index_library_close(bool is_whole)
 {
-    assert(library_users == 1);
-    library_users = 0;
+    assert(is_used);
+    is_used = false;
+    if (!is_whole)
+        return;
+    is_started = false;
     grn_fin();
 }

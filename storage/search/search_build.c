@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "search/fault_guard.h"
 #include "search/search_private.h"
 
 enum {
@@ -61,7 +60,7 @@ static bool guarded(struct build *build, bool (*run)(struct build *build))
 {
     struct step step = {.build = build, .run = run};
 
-    if (!fault_guard_run(run_step, &step)) {
+    if (!search_guard(build->search, run_step, &step)) {
         snprintf(build->error, sizeof(build->error),
                  "a page of its files could not be had: the disk is full, or fails");
         return false;
@@ -141,7 +140,7 @@ static void step_close(void *arg)
 
 void search_close_index(struct search *search, struct search_index *index)
 {
-    if (index != NULL && !fault_guard_run(step_close, index))
+    if (index != NULL && !search_guard(search, step_close, index))
         search_log(search, true, "the search index: what is left of a broken one stays in memory");
 }
 

@@ -73,6 +73,16 @@ static inline void shop_log(void *arg, bool is_failure, const char *line)
     pthread_mutex_unlock(&shop->log_lock);
 }
 
+static inline bool shop_has_logged(struct shop *shop, const char *text)
+{
+    bool has;
+
+    pthread_mutex_lock(&shop->log_lock);
+    has = strstr(shop->logged, text) != NULL;
+    pthread_mutex_unlock(&shop->log_lock);
+    return has;
+}
+
 static inline bool shop_try_search(struct shop *shop)
 {
     const struct search_options options = {
