@@ -52,7 +52,7 @@ static const struct table_row tables[] = {
     {"Products", PLACE(products), GRN_OBJ_TABLE_HASH_KEY, GRN_DB_UINT64, false, false},
     {"Words", PLACE(words), GRN_OBJ_TABLE_PAT_KEY, GRN_DB_SHORT_TEXT, true, true},
     {"Forms", PLACE(forms), GRN_OBJ_TABLE_PAT_KEY, GRN_DB_SHORT_TEXT, true, false},
-    {"Suggestions", PLACE(suggestions), GRN_OBJ_TABLE_HASH_KEY, GRN_DB_SHORT_TEXT, false, false},
+    {"Suggestions", PLACE(suggestions), GRN_OBJ_TABLE_PAT_KEY, GRN_DB_SHORT_TEXT, false, false},
     {"SuggestionWords", PLACE(suggestion_words), GRN_OBJ_TABLE_PAT_KEY, GRN_DB_SHORT_TEXT, true,
      false},
 };
