@@ -129,6 +129,10 @@ enum {
       WORKERS_QUEUE_MAX, IN_SERVE, "N",                                                            \
       "logins and the like that wait for a worker; more are "                                      \
       "refused at once")                                                                           \
+    X(finders, "finders", "finders", NUMBER, 0, 0, WORKERS_MAX, IN_SERVE, "N",                     \
+      "threads that find products, beside the sale; 0: as many as cores")                          \
+    X(finders_queue, "finders-queue", "finders_queue", NUMBER, FINDERS_QUEUE_DEFAULT, 1,           \
+      WORKERS_QUEUE_MAX, IN_SERVE, "N", "searches that wait for one; more are refused at once")    \
     X(request_timeout_ms, "request-timeout-ms", "request_timeout_ms", NUMBER,                      \
       engine.request_timeout_ms, 10, 60 * 1000, IN_SERVE, "N",                                     \
       "a request that waited longer is dropped undone")                                            \

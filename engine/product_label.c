@@ -173,7 +173,8 @@ static bool read_member(struct reader *reader, struct product_terms *terms,
     if (text_is(member, "category")) {
         if (!read_string(reader, &facts->category))
             return false;
-        facts->terms[PRODUCT_LABEL_CATEGORY] = number_of(terms, &facts->category);
+        facts->terms[PRODUCT_LABEL_CATEGORY] = product_terms_category_number(
+            terms, facts->category.bytes, (uint32_t)facts->category.length);
         return true;
     }
     if (!text_is(member, "brand"))

@@ -66,6 +66,9 @@ struct api_options {
     /* How much waits for a worker, for /metrics; NULL: not told. Any thread. */
     uint32_t (*workers_queued)(void *workers);
     void *workers;
+    /* Likewise for a finder. */
+    uint32_t (*finders_queued)(void *finders);
+    void *finders;
 };
 
 enum {
