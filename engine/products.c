@@ -264,6 +264,7 @@ static void show_product(struct shard *shard, const struct product_envelope *env
     }
     show_label(shard, product, envelope);
     atomic_store_explicit(&product->recorded, true, memory_order_release);
+    atomic_fetch_add_explicit(&product->version, 1, memory_order_release);
 }
 
 void directory_done(struct shard *shard, struct message *message)
