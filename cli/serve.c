@@ -430,6 +430,11 @@ static bool create_api(struct service *service)
     wanted.secure_cookies = options->secure_cookies;
     wanted.drain_deadline_ms = (unsigned)options->drain_ms;
     wanted.stream_heartbeat_ms = (unsigned)options->stream_heartbeat_ms;
+    wanted.page_cache_bytes = (size_t)options->page_cache_mb << 20;
+    wanted.page_max_age_s = (uint32_t)options->page_max_age_s;
+    wanted.page_stale_s = (uint32_t)options->page_stale_s;
+    wanted.http.streams_max = (unsigned)options->streams_max;
+    wanted.streams_per_address_max = (uint32_t)options->streams_per_address_max;
     wanted.outbound = service->outbound.outbound;
     wanted.feed = service->outbound.feed.feed == NULL ? NULL : &service->outbound.feed;
     wanted.gateways = service->outbound.gateways;

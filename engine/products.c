@@ -272,6 +272,7 @@ static void show_product(struct shard *shard, const struct product_envelope *env
     }
     show_label(shard, product, envelope);
     atomic_store_explicit(&product->recorded, true, memory_order_release);
+    atomic_fetch_add_explicit(&product->version, 1, memory_order_release);
     if (envelope->updated_wall_ms != 0) /* something was recorded */
         show_change(shard->engine);
 }
