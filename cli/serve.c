@@ -43,6 +43,7 @@ struct service {
     const struct options *options;
     struct env_real *env;
     struct env_real_workers *workers; /* NULL: not made yet */
+    struct env_real_workers *finders; /* likewise */
     struct env env_port;
     struct http_probe probe;
     struct storage *storage;
@@ -321,12 +322,32 @@ static bool create_workers(struct service *service)
     uint32_t threads =
         options->workers != 0 ? (uint32_t)options->workers : env_real_workers_default();
 
-    service->workers = env_real_workers_create(threads, (uint32_t)options->workers_queue);
+    service->workers =
+        env_real_workers_create(threads, (uint32_t)options->workers_queue, WORKERS_IDLE);
     if (service->workers == NULL)
         complain("not enough resources for %u workers: lower --workers", threads);
     else
         env_real_attach_workers(service->env, service->workers);
     return service->workers != NULL;
+}
+
+static uint32_t choose_finders(const struct options *options)
+{
+    return options->finders != 0 ? (uint32_t)options->finders : env_real_finders_default();
+}
+
+static bool create_finders(struct service *service)
+{
+    const struct options *options = service->options;
+    uint32_t threads = choose_finders(options);
+
+    service->finders =
+        env_real_workers_create(threads, (uint32_t)options->finders_queue, WORKERS_NICE_TO_SHARDS);
+    if (service->finders == NULL)
+        complain("not enough resources for %u finders: lower --finders", threads);
+    else
+        env_real_attach_workers(service->env, service->finders);
+    return service->finders != NULL;
 }
 
 static bool create_engine(struct service *service)
@@ -342,6 +363,7 @@ static bool create_engine(struct service *service)
         ports.events[CONSUMER_FEED] = event_feed_port(&service->outbound.feed);
     ports.vault = storage_vault_get(service->storage);
     ports.workers = env_real_workers_port(service->workers);
+    ports.finders = env_real_workers_port(service->finders);
     service->engine = engine_create(&options, &ports);
     if (service->engine == NULL)
         complain("not enough memory: lower holds_max, carts_max, skus_max or shards");
@@ -408,6 +430,11 @@ static bool create_api(struct service *service)
     wanted.secure_cookies = options->secure_cookies;
     wanted.drain_deadline_ms = (unsigned)options->drain_ms;
     wanted.stream_heartbeat_ms = (unsigned)options->stream_heartbeat_ms;
+    wanted.page_cache_bytes = (size_t)options->page_cache_mb << 20;
+    wanted.page_max_age_s = (uint32_t)options->page_max_age_s;
+    wanted.page_stale_s = (uint32_t)options->page_stale_s;
+    wanted.http.streams_max = (unsigned)options->streams_max;
+    wanted.streams_per_address_max = (uint32_t)options->streams_per_address_max;
     wanted.outbound = service->outbound.outbound;
     wanted.feed = service->outbound.feed.feed == NULL ? NULL : &service->outbound.feed;
     wanted.gateways = service->outbound.gateways;
@@ -415,6 +442,8 @@ static bool create_api(struct service *service)
     wanted.challenges = service->outbound.challenges;
     wanted.workers_queued = workers_queued;
     wanted.workers = service->workers;
+    wanted.finders_queued = workers_queued;
+    wanted.finders = service->finders;
     service->api = api_create(service->engine, &wanted, service->error, sizeof(service->error));
     if (service->api == NULL)
         complain("%s", service->error);
@@ -521,8 +550,8 @@ int command_serve(const struct options *options)
     if (status != STATUS_DONE)
         goto close_store;
     status = STATUS_USAGE;
-    if (!open_outbound(&service) || !create_workers(&service) || !create_engine(&service) ||
-        !create_api(&service))
+    if (!open_outbound(&service) || !create_workers(&service) || !create_finders(&service) ||
+        !create_engine(&service) || !create_api(&service))
         goto destroy_engine;
     signals_end_at_once(&signals);
     if (engine_recover(service.engine, service.error, sizeof(service.error)) != 0) {
@@ -543,6 +572,8 @@ destroy_engine:
     outbound_service_close(&service.outbound);
     if (service.workers != NULL)
         env_real_workers_destroy(service.workers);
+    if (service.finders != NULL)
+        env_real_workers_destroy(service.finders);
     if (service.api != NULL)
         api_destroy(service.api);
     if (service.engine != NULL)

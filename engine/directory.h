@@ -27,8 +27,15 @@ struct product_entry {
      * NULL only where there was no memory for one. */
     _Atomic(const struct product_label *) label;
     _Atomic(struct sku_entry *) skus; /* the newest first, by `next_of_product` */
+    _Atomic uint32_t version; /* raised when a change is durable, before anybody is told of it */
     char id[PRODUCT_ID_LENGTH_MAX + 1];
 };
+
+/* What was kept of a product before its version rose is outdated. Any thread. */
+static inline uint32_t product_version(const struct product_entry *product)
+{
+    return atomic_load_explicit(&product->version, memory_order_acquire);
+}
 
 struct sku_entry {
     struct gate gate; /* first: its own cache line */

@@ -246,6 +246,14 @@ static void show_label(struct shard *shard, struct product_entry *product,
     }
 }
 
+/* Readers who see the new generation see what changed before it. */
+static void show_change(struct engine *engine)
+{
+    uint64_t generation = atomic_load_explicit(&engine->catalogue_generation, memory_order_relaxed);
+
+    atomic_store_explicit(&engine->catalogue_generation, generation + 1, memory_order_release);
+}
+
 /* What is stored may be found, at the price that is stored. */
 static void show_product(struct shard *shard, const struct product_envelope *envelope)
 {
@@ -264,6 +272,9 @@ static void show_product(struct shard *shard, const struct product_envelope *env
     }
     show_label(shard, product, envelope);
     atomic_store_explicit(&product->recorded, true, memory_order_release);
+    atomic_fetch_add_explicit(&product->version, 1, memory_order_release);
+    if (envelope->updated_wall_ms != 0) /* something was recorded */
+        show_change(shard->engine);
 }
 
 void directory_done(struct shard *shard, struct message *message)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Products: made by staff, read from the store by staff and shoppers. */
+/* Products: made by staff, read from the store by them. What shoppers see is product_page.c. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,7 +60,7 @@ static void product_answer(struct stored_read *read, struct http_exchange *excha
     respond_json(exchange, 200, &writer);
 }
 
-void api_product_get(struct api_call *call)
+void api_product_get_admin(struct api_call *call)
 {
     char id[ID_TEXT_LENGTH_MAX + 1];
     enum outcome outcome;
@@ -83,11 +83,6 @@ void api_product_get(struct api_call *call)
     struct http_slice known = http_exchange_header(call->exchange, HTTP_HEADER_IF_NONE_MATCH);
     if (known.data != NULL && known.length < sizeof(read->etag))
         memcpy(read->etag, known.data, known.length);
-}
-
-void api_product_get_admin(struct api_call *call)
-{
-    api_product_get(call);
 }
 
 /* ---- creation ---- */

@@ -54,7 +54,7 @@ static void pool_make(struct pool *pool, uint32_t threads)
     memset(pool, 0, sizeof(*pool));
     sem_init(&pool->started, 0, 0);
     sem_init(&pool->may_end, 0, 0);
-    pool->workers = env_real_workers_create(threads, QUEUE);
+    pool->workers = env_real_workers_create(threads, QUEUE, WORKERS_IDLE);
     assert_non_null(pool->workers);
     pool->port = env_real_workers_port(pool->workers);
     for (unsigned i = 0; i < QUEUE + 3; i++)
@@ -174,7 +174,7 @@ static void work_comes_back_to_its_shard(void **state)
 
     (void)state;
     fixture_create(&fixture, 1);
-    struct env_real_workers *workers = env_real_workers_create(2, WORKS);
+    struct env_real_workers *workers = env_real_workers_create(2, WORKS, WORKERS_IDLE);
     fixture.workers = env_real_workers_port(workers);
     assert_int_equal(fixture_crash(&fixture), 0);
     struct shard *shard = engine_shard(fixture.engine, 0);
