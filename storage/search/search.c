@@ -68,8 +68,7 @@ bool search_has_space(const struct search *search)
 {
     const struct journal_port *journal = &search->options.journal;
 
-    return (journal->is_full == NULL || !journal->is_full(journal->self)) &&
-           files_free_bytes(search->folder) >= search->options.low_water_bytes;
+    return !journal->is_full(journal->self);
 }
 
 void search_ask_build(struct search *search, const char *reason)
@@ -371,6 +370,6 @@ void search_close(struct search *search)
     pthread_join(search->follower, NULL);
     close_current(search);
     fault_guard_close();
-    index_library_close(!search->has_lost);
+    index_library_close(search->broken == 0 && !search->has_lost);
     free_search(search);
 }
