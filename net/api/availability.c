@@ -49,6 +49,10 @@ void api_availability_get(struct api_call *call)
 
     if (!request_path_sku(call, &entry))
         return;
+    if (!sku_entry_is_on_sale(entry)) {
+        problem_respond(call->exchange, PROBLEM_NOT_FOUND, "There is no such SKU.");
+        return;
+    }
     http_exchange_cache(call->exchange, HTTP_CACHE_NO_STORE);
     char *memory = http_body_begin(call->exchange, 200, "application/json", AVAILABILITY_BYTES_MAX);
     if (memory == NULL)
