@@ -61,6 +61,10 @@ void api_availability_get(struct api_call *call)
 
     if (!request_path_sku(call, &entry))
         return;
+    if (!sku_entry_is_on_sale(entry)) {
+        problem_respond(call->exchange, PROBLEM_NOT_FOUND, "There is no such SKU.");
+        return;
+    }
     if (event_stream_is_wanted(call)) {
         stock_stream_start(call, (const struct sku_entry *const[]){entry}, 1);
         return;

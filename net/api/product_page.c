@@ -137,7 +137,7 @@ static struct cached_page *render(const struct api *api, const struct record *re
     struct writer writer = writer_growing();
     struct cached_page *page = NULL;
 
-    write_product(&writer, record);
+    write_product_page(&writer, record);
     if (!writer.failed)
         page = cached_page_create("application/json", api->page_cache_control, writer.start,
                                   writer_length(&writer));
@@ -217,7 +217,7 @@ void api_product_get(struct api_call *call)
         return;
     const struct product_entry *product =
         directory_find_product(shard_directory(shard->shard), id, length);
-    if (product == NULL) {
+    if (product == NULL || product_entry_status(product) != PRODUCT_ACTIVE) {
         problem_respond(call->exchange, PROBLEM_NOT_FOUND, "There is no such product.");
         return;
     }

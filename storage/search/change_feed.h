@@ -46,8 +46,7 @@ int64_t change_feed_oldest_ms(const struct change_feed *feed);
 /* Whether the search finds this product at all. */
 static inline bool change_feed_is_found(const struct record *record)
 {
-    (void)record;
-    return true;
+    return record->product.status == PRODUCT_ACTIVE;
 }
 
 #endif
