@@ -289,9 +289,10 @@ static uint64_t visit_generations(const char *folder, uint64_t kept, bool remove
     return highest;
 }
 
-uint64_t generation_make(const char *folder, char *error, size_t error_size)
+uint64_t generation_make(const char *folder, uint64_t last, char *error, size_t error_size)
 {
-    uint64_t number = visit_generations(folder, 0, false) + 1;
+    uint64_t highest = visit_generations(folder, 0, false);
+    uint64_t number = (highest > last ? highest : last) + 1;
     char path[GENERATION_PATH_BYTES];
 
     generation_path(folder, number, path);

@@ -41,8 +41,9 @@ uint64_t generation_take_clean(const char *folder, const struct generation_sourc
 bool generation_put_clean(const char *folder, uint64_t number,
                           const struct generation_source *source, char *error, size_t error_size);
 
-/* Makes the empty folder of a new generation, above all that were; 0 with `error`. */
-uint64_t generation_make(const char *folder, char *error, size_t error_size);
+/* Makes the empty folder of a new generation, above `last` and all that are there; 0 with `error`.
+ */
+uint64_t generation_make(const char *folder, uint64_t last, char *error, size_t error_size);
 
 /* Removes a generation; or all but one (0: all). What cannot be removed stays, and is tried again
  * with the next. */

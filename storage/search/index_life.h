@@ -11,9 +11,12 @@
 #include "search/index.h"
 
 /* Groonga's library, once a process, before and after all indexes. False, with the remedy in
- * `error`: its plug-in for word stems is not there, or does not do what it should. */
-bool index_library_open(char *error, size_t error_size);
-void index_library_close(void);
+ * `error`: its plug-in for word stems is not there, or does not do what it should. That is tried in
+ * `folder`, which must be there. */
+bool index_library_open(const char *folder, char *error, size_t error_size);
+/* `is_whole`: nothing of it was ended in the midst. Otherwise it cannot be ended either, and goes
+ * with the process. */
+void index_library_close(bool is_whole);
 
 /* Makes an index in an empty folder, or opens one that was closed well; the folder must be there.
  * NULL with `error`. */

@@ -3,12 +3,17 @@
 #include "search/index_life.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "files.h"
 
 enum {
     NAME_BYTES = 64,
+    PATH_BYTES = 4200,
+    FOLDER_MODE = 0700,
     WRITE_WAIT_TRIES = 300, /* 1 ms each, for a lock of Groonga's, which nobody else has */
 };
 
@@ -124,6 +129,10 @@ bool index_went_well(struct search_index *index, const char *what)
 
 /* ---- stems ---- */
 
+static const char no_stems[] =
+    "Groonga's plug-in " STEM_PLUGIN " is missing or does not work: install"
+    " groonga-token-filter-stem, or turn the search off";
+
 /* A database whose plug-in is not there opens and answers all the same, without stems. */
 static bool has_stems(struct search_index *index)
 {
@@ -140,9 +149,7 @@ static bool has_stems(struct search_index *index)
     GRN_OBJ_FIN(context, &ids);
     if (length == 5 && memcmp(key, "candl", 5) == 0)
         return index_went_well(index, "stems");
-    snprintf(index->error, sizeof(index->error),
-             "Groonga does not find stems of words: install groonga-token-filter-stem, or turn the"
-             " search off");
+    snprintf(index->error, sizeof(index->error), "%s", no_stems);
     return false;
 }
 
@@ -150,9 +157,8 @@ static bool register_stems(struct search_index *index)
 {
     if (grn_plugin_register(&index->writer, STEM_PLUGIN) == GRN_SUCCESS)
         return true;
-    snprintf(index->error, sizeof(index->error),
-             "Groonga's plug-in " STEM_PLUGIN " is missing: install groonga-token-filter-stem, or"
-             " turn the search off");
+    snprintf(index->error, sizeof(index->error), "%s", no_stems);
+    index->writer.rc = GRN_SUCCESS;
     return false;
 }
 
@@ -216,7 +222,7 @@ bool index_schema_make(struct search_index *index)
         if (!make_column(index, &columns[i]))
             return false;
     }
-    return true;
+    return has_stems(index);
 }
 
 struct progress {
@@ -315,40 +321,64 @@ bool index_schema_find(struct search_index *index)
 
 /* ---- the library ---- */
 
-static unsigned library_users;
+static bool is_used;    /* by a search */
+static bool is_started; /* and not ended: perhaps by the one before */
 
-bool index_library_open(char *error, size_t error_size)
+/* With a lexicon of its own, for databases in memory have no plug-ins. */
+static bool try_stems(const char *folder, char *error, size_t error_size)
 {
     struct search_index probe = {0};
-    bool is_good = false;
+    char path[PATH_BYTES];
+    char file[PATH_BYTES + 8];
+    char ignored[64];
+    bool is_good;
 
-    assert(library_users == 0);
-    if (grn_init() != GRN_SUCCESS) {
-        snprintf(error, error_size, "Groonga cannot be used: its library does not start");
+    snprintf(path, sizeof(path), "%s/probe", folder);
+    snprintf(file, sizeof(file), "%s/db", path);
+    files_remove_folder(path, ignored, sizeof(ignored));
+    if (mkdir(path, FOLDER_MODE) != 0) {
+        files_error(error, error_size, "cannot make %s: %s", path, files_reason(errno));
         return false;
     }
-    library_users = 1;
-    grn_set_lock_timeout(WRITE_WAIT_TRIES);
-    if (grn_ctx_init(&probe.writer, 0) == GRN_SUCCESS) {
-        probe.database = grn_db_create(&probe.writer, NULL, NULL);
-        is_good = probe.database != NULL && register_stems(&probe) &&
-                  make_table(&probe, &tables[1]) && has_stems(&probe);
-        if (!is_good && probe.error[0] == '\0')
-            index_failed(&probe, "a database in memory");
-        if (probe.database != NULL)
-            grn_obj_close(&probe.writer, probe.database);
-        grn_ctx_fin(&probe.writer);
+    if (grn_ctx_init(&probe.writer, 0) != GRN_SUCCESS) {
+        files_error(error, error_size, "Groonga cannot be used: not enough memory");
+        return false;
     }
-    if (is_good)
+    probe.database = grn_db_create(&probe.writer, file, NULL);
+    is_good = probe.database == NULL
+                  ? index_failed(&probe, file)
+                  : register_stems(&probe) && make_table(&probe, &tables[1]) && has_stems(&probe);
+    if (!is_good)
+        snprintf(error, error_size, "%s", probe.error);
+    if (probe.database != NULL)
+        grn_obj_close(&probe.writer, probe.database);
+    grn_ctx_fin(&probe.writer);
+    files_remove_folder(path, ignored, sizeof(ignored));
+    return is_good;
+}
+
+bool index_library_open(const char *folder, char *error, size_t error_size)
+{
+    assert(!is_used);
+    if (!is_started && grn_init() != GRN_SUCCESS) {
+        files_error(error, error_size, "Groonga cannot be used: its library does not start");
+        return false;
+    }
+    is_used = true;
+    is_started = true;
+    grn_set_lock_timeout(WRITE_WAIT_TRIES);
+    if (try_stems(folder, error, error_size))
         return true;
-    snprintf(error, error_size, "%s", probe.error);
-    index_library_close();
+    index_library_close(true);
     return false;
 }
 
-void index_library_close(void)
+void index_library_close(bool is_whole)
 {
-    assert(library_users == 1);
-    library_users = 0;
+    assert(is_used);
+    is_used = false;
+    if (!is_whole)
+        return;
+    is_started = false;
     grn_fin();
 }

@@ -56,6 +56,14 @@ void search_lower_priority(void)
         (void)setpriority(PRIO_PROCESS, (id_t)thread, THREAD_NICE);
 }
 
+bool search_guard(struct search *search, void (*run)(void *arg), void *arg)
+{
+    if (fault_guard_run(run, arg))
+        return true;
+    atomic_store_explicit(&search->has_lost, true, memory_order_relaxed);
+    return false;
+}
+
 bool search_has_space(const struct search *search)
 {
     const struct journal_port *journal = &search->options.journal;
@@ -144,7 +152,7 @@ static enum search_outcome look_up(struct search *search, struct look *look)
     if (search->current != NULL &&
         atomic_load_explicit(&search->faulted, memory_order_relaxed) != generation) {
         look->reader = index_reader_take(search->current);
-        has_faulted = !fault_guard_run(run_look, look);
+        has_faulted = !search_guard(search, run_look, look);
         if (has_faulted || look->outcome == SEARCH_FAILED) {
             look->outcome = SEARCH_FAILED;
             blame(search, generation, look, has_faulted);
@@ -300,13 +308,13 @@ struct search *search_open(const struct search_options *options, char *error, si
     snprintf(search->folder, sizeof(search->folder), "%s", options->folder);
     if (!make_parts(search, error, error_size))
         goto free_parts;
-    if (!index_library_open(error, error_size))
+    if (!index_library_open(search->folder, error, error_size))
         goto free_parts;
     fault_guard_open();
     if (start_threads(search, error, error_size))
         return search;
     fault_guard_close();
-    index_library_close();
+    index_library_close(true);
 free_parts:
     free_search(search);
     return NULL;
@@ -329,7 +337,7 @@ static bool flush(struct search *search)
     struct search_index *index = search->current;
 
     return index != NULL && search->broken != search->generation && change_set_count(set) == 0 &&
-           change_set_is_whole(set) && fault_guard_run(step_flush, &index) && index != NULL;
+           change_set_is_whole(set) && search_guard(search, step_flush, &index) && index != NULL;
 }
 
 static void close_current(struct search *search)
@@ -363,6 +371,6 @@ void search_close(struct search *search)
     pthread_join(search->follower, NULL);
     close_current(search);
     fault_guard_close();
-    index_library_close();
+    index_library_close(!search->has_lost);
     free_search(search);
 }

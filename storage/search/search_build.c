@@ -5,7 +5,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "search/fault_guard.h"
 #include "search/search_private.h"
 
 enum {
@@ -61,7 +60,7 @@ static bool guarded(struct build *build, bool (*run)(struct build *build))
 {
     struct step step = {.build = build, .run = run};
 
-    if (!fault_guard_run(run_step, &step)) {
+    if (!search_guard(build->search, run_step, &step)) {
         snprintf(build->error, sizeof(build->error),
                  "a page of its files could not be had: the disk is full, or fails");
         return false;
@@ -141,7 +140,7 @@ static void step_close(void *arg)
 
 void search_close_index(struct search *search, struct search_index *index)
 {
-    if (index != NULL && !fault_guard_run(step_close, index))
+    if (index != NULL && !search_guard(search, step_close, index))
         search_log(search, true, "the search index: what is left of a broken one stays in memory");
 }
 
@@ -300,7 +299,10 @@ static bool build_one(struct search *search, const char *reason)
 
     search_log(search, false, "a search index is built: %s", reason);
     generation_remove_others(search->folder, search->generation);
-    build.generation = generation_make(search->folder, build.error, sizeof(build.error));
+    build.generation =
+        generation_make(search->folder, search->last_generation, build.error, sizeof(build.error));
+    if (build.generation != 0)
+        search->last_generation = build.generation;
     generation_path(search->folder, build.generation, build.folder);
     is_built = build.generation != 0 && fill(&build);
     atomic_store_explicit(&search->building, 0, memory_order_relaxed);
@@ -333,6 +335,7 @@ static bool open_clean(struct search *search)
     build.generation =
         generation_take_clean(search->folder, &source, build.error, sizeof(build.error));
     if (build.generation != 0) {
+        search->last_generation = build.generation;
         generation_path(search->folder, build.generation, build.folder);
         if (guarded(&build, step_open) && guarded(&build, step_readers)) {
             search_log(search, false, "the search index is ready: %u products, as it was closed",

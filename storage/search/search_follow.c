@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <time.h>
 
-#include "search/fault_guard.h"
 #include "search/search_private.h"
 
 enum {
@@ -67,7 +66,7 @@ static uint32_t apply_slice(struct follow *follow, const struct feed_change *cha
     bool has_faulted;
 
     pthread_rwlock_wrlock(&search->lock);
-    has_faulted = !fault_guard_run(apply, &slice);
+    has_faulted = !search_guard(search, apply, &slice);
     atomic_store_explicit(&search->products, follow->index->product_count, memory_order_relaxed);
     pthread_rwlock_unlock(&search->lock);
     if (!has_faulted && slice.is_good)

@@ -50,7 +50,8 @@ struct search {
     _Atomic uint64_t builds;
     _Atomic uint64_t disk_bytes;
     _Atomic bool is_ready;
-    _Atomic unsigned set; /* of sets: what the current index follows; the other is the builder's */
+    _Atomic bool has_lost; /* something of Groonga's was left as it was: search_guard */
+    _Atomic unsigned set;  /* of sets: what the current index follows; the other is the builder's */
 
     /* ---- what is searched: the read side to look, the write side to change it or any of it ----
      */
@@ -68,6 +69,7 @@ struct search {
     pthread_cond_t build_changed;
     const char *build_reason; /* NULL: none is wanted; a static text */
     struct feed *build_feed;
+    uint64_t last_generation; /* that was tried: a number names one only */
     pthread_t builder;
 };
 
@@ -78,6 +80,9 @@ void search_log(struct search *search, bool is_failure, const char *format, ...)
 
 /* Only where nobody else has anything to do: as the workers (engine/env_real_workers.c). */
 void search_lower_priority(void);
+
+/* fault_guard_run, of what uses Groonga; any thread. */
+bool search_guard(struct search *search, void (*run)(void *arg), void *arg);
 
 /* Whether the disk has room for more. Any thread. */
 bool search_has_space(const struct search *search);
