@@ -357,7 +357,8 @@ static void take_strictly(struct query *query, uint32_t reading)
     }
 }
 
-/* The rarest first: where the bound is met, what says least is missing. */
+/* The rarest first: where the bound is met, what says least is missing. What has none but the most
+ * frequent word is no hit, unless there are hardly any. */
 static void take_loosely(struct query *query, uint32_t reading)
 {
     const struct ranking_question *question = &query->questions[reading];
@@ -366,8 +367,8 @@ static void take_loosely(struct query *query, uint32_t reading)
     while (left != 0) {
         uint32_t word = cheapest(query, reading, left);
 
-        word_take(query, reading, word, true);
         left &= (uint16_t) ~(1u << word);
+        word_take(query, reading, word, left != 0 || query->candidate_count < SEARCH_FULL_HITS_MIN);
     }
     for (uint32_t i = 0; i < question->count; i++) {
         if ((question->known & ~question->needed & 1u << i) != 0)

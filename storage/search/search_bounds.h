@@ -24,9 +24,9 @@ enum {
     SUGGEST_WORDS_MAX = 8,
     SUGGEST_COMPLETIONS_MAX = 24,
     SUGGEST_CORRECTIONS_MAX = 8,
-    SUGGEST_POSTINGS_MAX = 30000,  /* about 2 ms */
+    SUGGEST_POSTINGS_MAX = 12000,  /* about 2 ms */
     SUGGEST_TEXTS_MAX = 2000,      /* whose own words are compared with the one typed last */
-    SUGGEST_BEGINNINGS_MAX = 2000, /* of each kind, that begin with all that is typed */
+    SUGGEST_BEGINNINGS_MAX = 1000, /* of each kind, that begin with all that is typed */
     SUGGEST_SHORT_BYTES = 2,       /* one word of so few completes brands and categories alone */
     SUGGEST_BEST_MAX = 32,         /* looked at for texts that are the same */
 

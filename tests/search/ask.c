@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Questions to an index of a catalogue, without a server: for tests/search/run, and to measure.
  *
- *   search-ask FOLDER CATALOG.csv [--rounds N] [--threads N] <QUESTIONS
+ *   search-ask FOLDER CATALOG.csv [--rounds N] [--threads N] [--slow US] <QUESTIONS
  *
- * FOLDER is empty: an index of the catalogue (tests/search/catalog, data/sample-catalogue.csv) is
- * built in it. A question is a line: `find TEXT` or `suggest TEXT`; in TEXT, \n, \0, and \\ stand
- * for those bytes. An answer is a line: how many hits, a tab, the IDs of the first ten, by rank and
- * then by name, with blanks between; or the suggestions, each `kind:text`, with tabs between.
- * With --rounds all are asked so often, and instead of answers there is a line of figures for
- * either kind: microseconds of a thread's processor time. Exit status: 0 answered, 1 not. */
+ * An index of the catalogue (tests/search/catalog, data/sample-catalogue.csv) is built in FOLDER;
+ * or it is there already, of that catalogue. A question is a line: `find TEXT` or `suggest TEXT`;
+ * in TEXT, \n, \0, and \\ stand for those bytes. An answer is a line: how many hits, a tab, the IDs
+ * of the first ten, by rank and then by name, with blanks between; or the suggestions, each
+ * `kind:text`, with tabs between. With --rounds all are asked so often, and instead of answers
+ * there is a line of figures for either kind: microseconds of a thread's processor time. Exit
+ * status: 0 answered, 1 not. */
 #include <assert.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "api/csv.h"
 #include "search/index_life.h"
@@ -44,6 +46,7 @@ struct catalog {
     uint32_t room;
     struct product *products;
     uint32_t column_of[COLUMN_COUNT]; /* in the file */
+    bool is_built;                    /* before */
     bool has_header;
     bool has_failed;
     struct record *record;
@@ -62,6 +65,7 @@ struct asker {
     uint32_t count;
     uint32_t rounds;
     uint32_t first;
+    uint32_t slow_us;
     double *seconds; /* by round and question */
 };
 
@@ -153,7 +157,7 @@ static void add_product(struct catalog *catalog, const struct csv_field fields[C
     snprintf(record->product.id, sizeof record->product.id, "%s", fields[ID].text);
     record->product.document_length =
         put_document((char *)record + record_size(RECORD_PRODUCT, 0), fields);
-    if (!index_put(catalog->index, record))
+    if (!catalog->is_built && !index_put(catalog->index, record))
         catalog->has_failed = true;
 }
 
@@ -226,15 +230,20 @@ static bool catalog_build(struct catalog *catalog, const char *folder, const cha
     char error[INDEX_ERROR_BYTES];
     double start = processor_seconds(CLOCK_PROCESS_CPUTIME_ID);
     struct rusage usage;
+    char path_of_index[4096];
 
     catalog->record = need(calloc(1, record_size(RECORD_PRODUCT, 0) + 8 * DOCUMENT_ROOM));
     catalog->record->kind = RECORD_PRODUCT;
-    catalog->index = index_create(folder, synonyms, error, sizeof error);
+    snprintf(path_of_index, sizeof path_of_index, "%s/db", folder);
+    catalog->is_built = access(path_of_index, F_OK) == 0;
+    catalog->index = catalog->is_built ? index_open(folder, synonyms, error, sizeof error)
+                                       : index_create(folder, synonyms, error, sizeof error);
     if (catalog->index == NULL) {
         fprintf(stderr, "search-ask: %s\n", error);
         return false;
     }
-    if (!catalog_read(catalog, path) || !index_add_words(catalog->index, go_on, NULL) ||
+    if (!catalog_read(catalog, path) ||
+        (!catalog->is_built && !index_add_words(catalog->index, go_on, NULL)) ||
         !index_add_readers(catalog->index, readers)) {
         fprintf(stderr, "search-ask: %s\n", catalog->index->error);
         return false;
@@ -351,6 +360,8 @@ static void *ask(void *arg)
         else
             query_run(reader, question->text, question->length, &result);
         asker->seconds[i] = processor_seconds(CLOCK_THREAD_CPUTIME_ID) - start;
+        if (asker->slow_us > 0 && 1e6 * asker->seconds[i] > asker->slow_us)
+            printf("%.0f us: %s\n", 1e6 * asker->seconds[i], question->text);
         free(result.hits);
     }
     index_reader_give(reader);
@@ -380,7 +391,7 @@ static void print_figures(const char *name, double *seconds, size_t count, doubl
 }
 
 static void measure(const struct catalog *catalog, const struct question *questions, uint32_t count,
-                    uint32_t rounds, uint32_t threads)
+                    uint32_t rounds, uint32_t threads, uint32_t slow_us)
 {
     struct asker *askers = need(calloc(threads, sizeof *askers));
     size_t each = (size_t)count * rounds;
@@ -393,6 +404,7 @@ static void measure(const struct catalog *catalog, const struct question *questi
                                    .count = count,
                                    .rounds = rounds,
                                    .first = i * count / threads,
+                                   .slow_us = slow_us,
                                    .seconds = seconds + i * each};
         if (pthread_create(&askers[i].thread, NULL, ask, &askers[i]) != 0)
             exit(1);
@@ -479,7 +491,7 @@ int main(int count, char **arguments)
     if (is_ok && rounds == 0)
         is_ok = answer(&catalog, questions, total);
     else if (is_ok && total > 0)
-        measure(&catalog, questions, total, rounds, threads);
+        measure(&catalog, questions, total, rounds, threads, option(count, arguments, "--slow", 0));
     for (uint32_t i = 0; i < total; i++)
         free(questions[i].text);
     free(questions);
