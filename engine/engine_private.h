@@ -109,7 +109,6 @@ struct shard {
     /* The directory's shard: PUTs that wait for their SKUs to be published. */
     struct product_envelope *unpublished[PRODUCTS_IN_FLIGHT_MAX];
     uint32_t unpublished_count;
-    bool publish_due;                   /* the master has entries that are not published */
     struct product_label *stale_labels; /* replaced, to be retired */
 
     /* Written by its thread, read by others. */
@@ -198,6 +197,10 @@ size_t engine_lay_out(struct engine *engine, void *memory);
 
 /* ---- envelopes.c ---- */
 
+/* Room for so many SKUs that are left out; the envelope may be another then. NULL: no memory, and
+ * it is as it was. */
+struct product_envelope *product_envelope_grow(struct product_envelope *envelope,
+                                               uint32_t left_out);
 /* Frees what a message that nobody will receive carries. */
 void envelope_free_of(const struct message *message);
 
