@@ -133,6 +133,10 @@ enum {
       "threads that find products, beside the sale; 0: as many as cores")                          \
     X(finders_queue, "finders-queue", "finders_queue", NUMBER, FINDERS_QUEUE_DEFAULT, 1,           \
       WORKERS_QUEUE_MAX, IN_SERVE, "N", "searches that wait for one; more are refused at once")    \
+    X(search, "search", "search", SWITCH, true, 0, 0, IN_SERVE, "on|off",                          \
+      "off: no index is kept, and nothing is found by words")                                      \
+    X(search_synonyms, "search-synonyms", "search_synonyms", TEXT, "", 0, 4000, IN_SERVE, "FILE",  \
+      "words that mean the same, a line `from = to` for each; else a list that is built in")       \
     X(request_timeout_ms, "request-timeout-ms", "request_timeout_ms", NUMBER,                      \
       engine.request_timeout_ms, 10, 60 * 1000, IN_SERVE, "N",                                     \
       "a request that waited longer is dropped undone")                                            \

@@ -3,12 +3,12 @@
  *
  * Begin: port, store, admin key, engine, API, recovery, threads, and only then the line `ready`.
  * End, by SIGTERM, SIGINT or SIGHUP: HTTP drains, the engine becomes idle, shards and committer are
- * joined, the API and the engine go, and last the store writes its watermark and closes: no layer
- * goes before one that may still call it (the outbound thread goes before the engine). The same
- * signal again, if it is SIGTERM or SIGINT, ends the process at once; that is no worse than kill
- * -9, which the store bears. Others may come together: a terminal that closes sends SIGHUP, and so
- * may the script that runs the server then send SIGTERM. Both mean one thing, and none of them is
- * impatience. */
+ * joined, the index of the search is closed, the API and the engine go, and last the store writes
+ * its watermark and closes: no layer goes before one that may still call it (the outbound thread
+ * goes before the engine). The same signal again, if it is SIGTERM or SIGINT, ends the process at
+ * once; that is no worse than kill -9, which the store bears. Others may come together: a terminal
+ * that closes sends SIGHUP, and so may the script that runs the server then send SIGTERM. Both mean
+ * one thing, and none of them is impatience. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -27,6 +27,7 @@
 #include "http/http_tls.h"
 #include "options.h"
 #include "outbound_service.h"
+#include "search/search.h"
 #include "secrets_file.h"
 #include "shop_limits.h"
 #include "signals.h"
@@ -39,6 +40,8 @@ enum {
     SHARDS_AUTOMATIC_MAX = 16, /* more were never measured; ask for them with --shards */
 };
 
+_Static_assert(WORKERS_MAX <= (int)SEARCH_READERS_MAX, "as many search as there are finders");
+
 struct service {
     const struct options *options;
     struct env_real *env;
@@ -48,6 +51,7 @@ struct service {
     struct http_probe probe;
     struct storage *storage;
     struct storage_info storage_info;
+    struct search *search; /* NULL: there is none */
     struct engine *engine;
     struct api *api;
     struct outbound_service outbound;
@@ -259,6 +263,44 @@ static enum exit_status open_admin_key(struct service *service)
     return STATUS_DONE;
 }
 
+static uint32_t choose_finders(const struct options *options)
+{
+    return options->finders != 0 ? (uint32_t)options->finders : env_real_finders_default();
+}
+
+static void log_search(void *arg, bool is_failure, const char *text)
+{
+    service_log(arg, is_failure ? LOG_ERROR : LOG_INFO, "search", "detail", text);
+}
+
+/* The store is open, and nothing was written to it yet. */
+static bool open_search(struct service *service)
+{
+    const struct options *options = service->options;
+    struct watermark_port watermark;
+    struct secrets_port secrets;
+    char folder[PATH_MAX_BYTES + 16];
+    struct search_options wanted = {
+        .folder = folder,
+        .partitions = service->storage_info.partitions,
+        .store_id = service->storage_info.store_id,
+        .incarnation = service->storage_info.incarnation,
+        .synonyms = options->search_synonyms[0] == 0 ? NULL : options->search_synonyms,
+        .readers = choose_finders(options),
+        .log = log_search,
+        .log_arg = service,
+    };
+
+    if (!options->search)
+        return true;
+    snprintf(folder, sizeof(folder), "%s/search", options->data);
+    storage_ports_get(service->storage, &wanted.journal, &watermark, &secrets);
+    service->search = search_open(&wanted, service->error, sizeof(service->error));
+    if (service->search == NULL)
+        complain("%s", service->error);
+    return service->search != NULL;
+}
+
 /* Options that were not given stay at the engine's own default, which may depend on the shards. */
 static struct engine_options choose_engine_options(const struct service *service)
 {
@@ -331,11 +373,6 @@ static bool create_workers(struct service *service)
     return service->workers != NULL;
 }
 
-static uint32_t choose_finders(const struct options *options)
-{
-    return options->finders != 0 ? (uint32_t)options->finders : env_real_finders_default();
-}
-
 static bool create_finders(struct service *service)
 {
     const struct options *options = service->options;
@@ -364,6 +401,8 @@ static bool create_engine(struct service *service)
     ports.vault = storage_vault_get(service->storage);
     ports.workers = env_real_workers_port(service->workers);
     ports.finders = env_real_workers_port(service->finders);
+    if (service->search != NULL)
+        ports.search = search_port_get(service->search);
     service->engine = engine_create(&options, &ports);
     if (service->engine == NULL)
         complain("not enough memory: lower holds_max, carts_max, skus_max or shards");
@@ -550,8 +589,8 @@ int command_serve(const struct options *options)
     if (status != STATUS_DONE)
         goto close_store;
     status = STATUS_USAGE;
-    if (!open_outbound(&service) || !create_workers(&service) || !create_finders(&service) ||
-        !create_engine(&service) || !create_api(&service))
+    if (!open_search(&service) || !open_outbound(&service) || !create_workers(&service) ||
+        !create_finders(&service) || !create_engine(&service) || !create_api(&service))
         goto destroy_engine;
     signals_end_at_once(&signals);
     if (engine_recover(service.engine, service.error, sizeof(service.error)) != 0) {
@@ -568,6 +607,7 @@ int command_serve(const struct options *options)
     serve_until_signal(&service, &signals);
     status = STATUS_DONE;
 destroy_engine:
+    search_close(service.search); /* who searches has ended */
     storage_stop_reads(service.storage);
     outbound_service_close(&service.outbound);
     if (service.workers != NULL)

@@ -37,6 +37,7 @@ stampede_find_library(LLHTTP libllhttp)
 stampede_find_library(YYJSON yyjson)
 stampede_find_library(OPENSSL openssl)
 stampede_find_library(HIREDIS hiredis)
+stampede_find_library(GROONGA groonga)
 stampede_find_library(ZLIB zlib)
 stampede_find_library(BROTLI libbrotlienc)
 

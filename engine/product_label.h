@@ -4,9 +4,9 @@
  * a cart nor finding products costs a read of the store.
  *
  * They are read from the product's document, which this layer otherwise keeps as it is: a JSON
- * object, whose members `name`, `category` and `brand` are strings and stand before `tags`, an
- * array of strings, and that before any other that is an array or an object
- * (net/api/product_draft.c). A document without a name is called by the product's ID.
+ * object, whose members `name`, `category` and `brand` are strings and stand, as the price does,
+ * before `tags`, an array of strings (net/api/product_draft.c); it is read as far as that. A
+ * document without a name is called by the product's ID.
  *
  * 56 bytes, 4 for each tag, and the text, in a block of the next power of two: mostly 128 bytes.
  *

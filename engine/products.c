@@ -302,6 +302,15 @@ static void show_change(struct engine *engine)
     atomic_store_explicit(&engine->catalogue_generation, generation + 1, memory_order_release);
 }
 
+static void tell_search(struct engine *engine, const struct product_entry *product)
+{
+    const struct search_port *search = &engine->ports.search;
+
+    if (search->self != NULL)
+        search->changed(search->self, (struct search_place){.partition = product->partition,
+                                                            .number = product->number});
+}
+
 /* SKUs that the product had before, and has no more. */
 static void withdraw_left_out(struct product_entry *product,
                               const struct product_envelope *envelope)
@@ -348,8 +357,10 @@ static void show_product(struct shard *shard, const struct product_envelope *env
     show_label(shard, product, envelope);
     atomic_store_explicit(&product->recorded, true, memory_order_release);
     atomic_fetch_add_explicit(&product->version, 1, memory_order_release);
-    if (envelope->updated_wall_ms != 0) /* something was recorded */
+    if (envelope->updated_wall_ms != 0) { /* something was recorded */
         show_change(shard->engine);
+        tell_search(shard->engine, product);
+    }
 }
 
 void directory_done(struct shard *shard, struct message *message)

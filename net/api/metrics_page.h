@@ -23,6 +23,10 @@ void metrics_write_http(struct writer *writer, const struct api *api);
 
 void metrics_write_findings(struct writer *writer, const struct api *api);
 
+/* ---- metrics_search.c ---- */
+
+void metrics_write_search(struct writer *writer, const struct api *api);
+
 /* ---- metrics_gateways.c ---- */
 
 void metrics_write_gateways(struct writer *writer, const struct api *api);
