@@ -25,6 +25,7 @@
 #include "outbound/feed.h"
 #include "outbound/gateways/gateways.h"
 #include "outbound/mail.h"
+#include "shop_limits.h"
 
 /* ---- commands ---- */
 
@@ -37,7 +38,8 @@
     X(BACKUP, "backup", "DIR", "Back up a store, served or not, to a folder")                      \
     X(RESTORE, "restore", "DIR", "Make a store, where there is none, from the backup in a folder") \
     X(CONFIG_CHECK, "config check", "", "Say which options would apply, and where they come from") \
-    X(GATEWAY, "gateway", "", "A payment gateway to test against, in the shapes of Stripe's API")
+    X(GATEWAY, "gateway", "", "A payment gateway to test against, in the shapes of Stripe's API")  \
+    X(VERIFY_DRAW, "verify-draw", "FILE", "Re-compute a drop's draw from its proof document")
 
 enum command_id {
 #define X(name, words, argument, summary) COMMAND_ID_##name,
@@ -55,6 +57,7 @@ enum {
     IN_BACKUP = 1U << COMMAND_ID_BACKUP,
     IN_RESTORE = 1U << COMMAND_ID_RESTORE,
     IN_GATEWAY = 1U << COMMAND_ID_GATEWAY,
+    IN_VERIFY_DRAW = 1U << COMMAND_ID_VERIFY_DRAW,
     IN_ALL = IN_SERVE | IN_IMPORT | IN_CHECK | IN_REPAIR | IN_BACKUP | IN_RESTORE,
 };
 
@@ -317,6 +320,14 @@ enum {
     X(gateway_seed, "seed", "seed", NUMBER, 0, 0, UINT64_MAX, IN_GATEWAY, "N",                     \
       "what chance and IDs come from; 0: another one at every start")
 
+#define OPTIONS_DRAW(X)                                                                            \
+    X(draw_ticket, "ticket", "ticket", TEXT, "", 0, DRAW_TICKET_LENGTH_MAX, IN_VERIFY_DRAW,        \
+      "TICKET", "find the place of this ticket")                                                   \
+    X(draw_seed_hash, "seed-hash", "seed_hash", TEXT, "", 0, 64, IN_VERIFY_DRAW, "HASH",           \
+      "the seed_hash that was published before anybody joined")                                    \
+    X(draw_list_hash, "list-hash", "list_hash", TEXT, "", 0, 64, IN_VERIFY_DRAW, "HASH",           \
+      "the list_hash that was published when the list closed")
+
 /* Beside a shop on the same machine: what `listen` is for the gateway where nobody said. */
 #define OPTIONS_GATEWAY_LISTEN "127.0.0.1:8090"
 
@@ -325,7 +336,8 @@ enum {
     OPTIONS_TOP(X)                                                                                 \
     OPTIONS_AVAILABILITY(X)                                                                        \
     OPTIONS_IMPORT(X)                                                                              \
-    OPTIONS_GATEWAY(X)
+    OPTIONS_GATEWAY(X)                                                                             \
+    OPTIONS_DRAW(X)
 
 enum option_id {
 #define X(name, ...) OPTION_##name,
