@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/product_draft.h"
 #include "api/product_write.h"
 #include "api/request.h"
 #include "api/stored.h"
