@@ -75,7 +75,10 @@ struct moment;
     X(WEBHOOK_REPLAYED, "webhook_replayed")                                                        \
     X(ENDPOINT_TESTED, "endpoint_tested")                                                          \
     X(ORDER_ACKNOWLEDGED, "order_acknowledged") /* before: the reason to look at it */             \
-    X(EVENT_REPLAYED, "event_replayed")         /* a gateway's: its effect when it came, and now */
+    X(EVENT_REPLAYED, "event_replayed")       /* a gateway's: its effect when it came, and now */  \
+    X(PRODUCT_ARCHIVED, "product_archived")   /* changed, and archived; after: as of a change */   \
+    X(PRODUCT_PUBLISHED, "product_published") /* the same, and active again or at last */          \
+    X(PRODUCT_UNPUBLISHED, "product_unpublished") /* the same, and a draft */
 
 enum audit_act {
 #define X(name, text) AUDIT_##name,

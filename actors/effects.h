@@ -43,9 +43,10 @@ struct gate_effect {
     uint32_t sku_id;
     uint32_t quantity;
     uint8_t operation;
-    bool shows; /* stock and reserved are the record's own, to be shown from now on */
+    bool shows; /* stock, reserved and sold are the record's own, to be shown from now on */
     uint32_t stock;
     uint32_t reserved;
+    uint32_t sold;
 };
 
 struct timer_effect {

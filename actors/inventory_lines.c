@@ -282,7 +282,8 @@ static enum outcome may_prepare(struct inventory *inventory, const struct prepar
                                 struct sku *skus_out[RESERVATION_LINES_MAX], uint32_t *limit_out)
 {
     if (!pool_find_skus(inventory->pool, inventory->partition, body->lines, body->line_count,
-                        skus_out))
+                        skus_out) ||
+        !inventory_sells(inventory->pool, skus_out, body->line_count))
         return OUTCOME_NOT_FOUND;
     if (!pool_has_room(inventory->pool, body->line_count)) {
         if (MUTANT(LIMIT_BEFORE_ROOM))

@@ -118,14 +118,20 @@ struct sku *pool_find_sku(const struct inventory_pool *pool, uint32_t sku_id)
     return NULL;
 }
 
-struct sku *pool_add_sku(struct inventory_pool *pool, uint32_t sku_id)
+struct sku *pool_add_sku(struct inventory_pool *pool, uint32_t sku_id, uint32_t product)
 {
     struct sku *sku;
 
     if (pool->sku_count == pool->sizes.skus_max)
         return NULL;
     sku = &pool->skus[pool->sku_count];
-    *sku = (struct sku){.sku_id = sku_id, .line_first = SLOT_NONE, .line_last = SLOT_NONE};
+    *sku = (struct sku){.sku_id = sku_id,
+                        .product = product,
+                        .line_first = SLOT_NONE,
+                        .line_last = SLOT_NONE,
+                        .next_of_product = pool->products[product].sku_first};
+    pool->products[product].sku_first = pool->sku_count;
+    pool->products[product].sku_count++;
     index_table_add(&pool->sku_index, pair_hash(pool, sku_id, 1), pool->sku_count);
     pool->sku_count++;
     return sku;
@@ -151,7 +157,8 @@ struct product *pool_add_product(struct inventory_pool *pool, uint32_t partition
     if (pool->product_count == pool->sizes.products_max)
         return NULL;
     product = &pool->products[pool->product_count];
-    *product = (struct product){.partition = partition, .number = number};
+    *product = (struct product){
+        .partition = (uint16_t)partition, .number = number, .sku_first = SLOT_NONE};
     index_table_add(&pool->product_index, pair_hash(pool, partition, number), pool->product_count);
     pool->product_count++;
     return product;

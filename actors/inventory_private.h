@@ -66,13 +66,20 @@ struct sku {
     uint64_t ledger_sequence;
     int64_t price_minor;
     uint32_t weight_grams;
+    uint32_t next_of_product;
+    bool archived; /* a variant that its product does not have at the moment */
 };
 
 struct product {
-    uint32_t partition;
+    uint16_t partition;
+    uint8_t status; /* enum product_status */
+    char currency[4];
     uint32_t number;
     uint32_t limit_per_customer;
+    uint32_t sku_first;
+    uint32_t sku_count;
     uint64_t digest; /* of all that a PUT says but stock */
+    int64_t updated_wall_ms;
 };
 
 /* What one customer has of one limited product. */
@@ -153,6 +160,12 @@ static inline struct hold *pool_hold(struct inventory_pool *pool, uint32_t slot)
     return &pool->holds[slot];
 }
 
+/* Whether units may be held that are not yet. */
+static inline bool sku_is_on_sale(const struct inventory_pool *pool, const struct sku *sku)
+{
+    return !sku->archived && pool->products[sku->product].status == PRODUCT_ACTIVE;
+}
+
 static inline uint32_t pool_hold_slot(const struct inventory_pool *pool, const struct hold *hold)
 {
     return (uint32_t)(hold - pool->holds);
@@ -161,7 +174,8 @@ static inline uint32_t pool_hold_slot(const struct inventory_pool *pool, const s
 /* ---- inventory_pool.c: tables and chains ---- */
 
 struct sku *pool_find_sku(const struct inventory_pool *pool, uint32_t sku_id);
-struct sku *pool_add_sku(struct inventory_pool *pool, uint32_t sku_id);
+/* Of that product (a slot). */
+struct sku *pool_add_sku(struct inventory_pool *pool, uint32_t sku_id, uint32_t product);
 struct product *pool_find_product(const struct inventory_pool *pool, uint32_t partition,
                                   uint32_t number);
 struct product *pool_add_product(struct inventory_pool *pool, uint32_t partition, uint32_t number);
@@ -245,7 +259,8 @@ static inline void sku_moves(const struct sku *sku, enum gate_operation operatio
                                                .operation = (uint8_t)operation,
                                                .shows = true,
                                                .stock = sku->stock,
-                                               .reserved = sku->reserved});
+                                               .reserved = sku->reserved,
+                                               .sold = sku->sold});
 }
 
 /* Claimed units that nobody takes go back; of any partition's SKU. */
@@ -349,7 +364,15 @@ void inventory_stock_adjust(struct inventory *inventory, const struct moment *mo
                             struct message *message, struct effects *effects);
 void inventory_product_put(struct inventory *inventory, const struct moment *moment,
                            struct message *message, struct effects *effects);
-uint64_t product_digest(const struct inventory_pool *pool, const char *currency,
-                        uint32_t limit_per_customer, const char *document, uint32_t length);
+/* What else of a product a PUT may change. */
+struct product_facts {
+    const char *currency;
+    uint32_t limit_per_customer;
+    uint8_t status;
+};
+uint64_t product_digest(const struct inventory_pool *pool, const struct product_facts *facts,
+                        const char *document, uint32_t length);
+/* Whether all of these that are this partition's are on sale. */
+bool inventory_sells(const struct inventory_pool *pool, struct sku *const skus[], uint32_t count);
 
 #endif

@@ -240,6 +240,11 @@ void inventory_reserve(struct inventory *inventory, const struct moment *moment,
         refuse(inventory, message, OUTCOME_NOT_FOUND, 0, effects);
         return;
     }
+    /* Withdrawn while this was on its way, or asked for by a key that might have been known. */
+    if (!inventory_sells(inventory->pool, skus, body->line_count)) {
+        refuse(inventory, message, OUTCOME_NOT_FOUND, 0, effects);
+        return;
+    }
     for (uint32_t i = 0; i < body->line_count; i++)
         spans = spans || skus[i] == NULL;
     if (body->claim == CLAIM_BARRED) {

@@ -13,8 +13,14 @@ static bool restore_product(struct inventory *inventory, const struct record *re
     if (product == NULL)
         return false;
     product->limit_per_customer = record->product.limit_per_customer;
+    product->status = MUTANT(STATUS_NOT_RESTORED) ? PRODUCT_ACTIVE : record->product.status;
+    product->updated_wall_ms = record->product.updated_wall_ms;
+    memcpy(product->currency, record->product.currency, sizeof(product->currency));
     product->digest =
-        product_digest(inventory->pool, record->product.currency, product->limit_per_customer,
+        product_digest(inventory->pool,
+                       &(struct product_facts){.currency = record->product.currency,
+                                               .limit_per_customer = product->limit_per_customer,
+                                               .status = product->status},
                        record_document(record), record->product.document_length);
     return true;
 }
@@ -28,10 +34,10 @@ static bool restore_sku(struct inventory *inventory, const struct record *record
 
     if (product == NULL || sku_id_partition(record->subject) != inventory->partition)
         return false;
-    sku = pool_add_sku(pool, record->subject);
+    sku = pool_add_sku(pool, record->subject, (uint32_t)(product - pool->products));
     if (sku == NULL)
         return false;
-    sku->product = (uint32_t)(product - pool->products);
+    sku->archived = record->sku.archived;
     sku->price_minor = record->sku.price_minor;
     sku->weight_grams = record->sku.weight_grams;
     return true;

@@ -167,14 +167,33 @@ void inventory_stock_adjust(struct inventory *inventory, const struct moment *mo
 
 /* ---- products ---- */
 
-uint64_t product_digest(const struct inventory_pool *pool, const char *currency,
-                        uint32_t limit_per_customer, const char *document, uint32_t length)
+uint64_t product_digest(const struct inventory_pool *pool, const struct product_facts *facts,
+                        const char *document, uint32_t length)
 {
-    uint64_t small[2] = {limit_per_customer, 0};
+    uint64_t small[2] = {facts->limit_per_customer | (uint64_t)facts->status << 32, 0};
 
-    memcpy(&small[1], currency, strnlen(currency, 3));
+    memcpy(&small[1], facts->currency, strnlen(facts->currency, 3));
     return hash_bytes(&pool->hash_key, document, length) ^
            hash_bytes(&pool->hash_key, small, sizeof(small));
+}
+
+static uint64_t envelope_digest(const struct inventory_pool *pool,
+                                const struct product_envelope *envelope)
+{
+    return product_digest(
+        pool,
+        &(struct product_facts){.currency = envelope->currency,
+                                .limit_per_customer = envelope->limit_per_customer,
+                                .status = envelope->status},
+        envelope->document, envelope->document_length);
+}
+
+bool inventory_sells(const struct inventory_pool *pool, struct sku *const skus[], uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (skus[i] != NULL && !sku_is_on_sale(pool, skus[i]) && !MUTANT(WITHDRAWN_RESERVED))
+            return false;
+    return true;
 }
 
 bool product_count_limits(struct inventory_pool *pool, uint32_t product)
@@ -182,8 +201,9 @@ bool product_count_limits(struct inventory_pool *pool, uint32_t product)
     for (uint32_t i = 0; i < pool->limit_slots.fresh; i++)
         if (pool->limit_rows[i].product == product)
             pool->limit_rows[i].held = 0; /* a free slot's is never read */
-    for (uint32_t i = 0; i < pool->sku_count; i++) {
-        uint32_t line = pool->skus[i].product == product ? pool->skus[i].line_first : SLOT_NONE;
+    for (uint32_t i = pool->products[product].sku_first; i != SLOT_NONE;
+         i = pool->skus[i].next_of_product) {
+        uint32_t line = pool->skus[i].line_first;
 
         for (; line != SLOT_NONE; line = pool->lines[line].sku_next) {
             const struct hold *hold = &pool->holds[pool->lines[line].hold];
@@ -202,8 +222,8 @@ bool product_count_limits(struct inventory_pool *pool, uint32_t product)
     return true;
 }
 
-static void persist_product(struct inventory *inventory, const struct moment *moment,
-                            const struct product_envelope *envelope, struct effects *effects)
+static void persist_product(struct inventory *inventory, const struct product_envelope *envelope,
+                            struct effects *effects)
 {
     struct record *record =
         effects_record(effects, RECORD_PRODUCT, inventory->partition, 0, envelope->document_length);
@@ -214,22 +234,24 @@ static void persist_product(struct inventory *inventory, const struct moment *mo
     memcpy(stored->currency, envelope->currency, sizeof(stored->currency));
     stored->limit_per_customer = envelope->limit_per_customer;
     stored->variant_count = envelope->variant_count;
-    stored->updated_wall_ms = moment->wall_ms;
+    stored->updated_wall_ms = envelope->updated_wall_ms;
+    stored->status = envelope->status;
     stored->document_length = envelope->document_length;
     memcpy((char *)record + record_size(RECORD_PRODUCT, 0), envelope->document,
            envelope->document_length);
 }
 
-static void persist_sku(struct inventory *inventory, const struct product_envelope *envelope,
-                        const struct variant *variant, struct effects *effects)
+static void persist_sku(struct inventory *inventory, const struct sku *sku, const char *name,
+                        struct effects *effects)
 {
     struct record *record = effects_record(effects, RECORD_SKU, inventory->partition, 0, 0);
 
-    record->subject = variant->sku_id;
-    record->sku.product_number = envelope->product_number;
-    record->sku.price_minor = variant->price_minor;
-    record->sku.weight_grams = variant->weight_grams;
-    memcpy(record->sku.sku, variant->sku, sizeof(record->sku.sku));
+    record->subject = sku->sku_id;
+    record->sku.product_number = inventory->pool->products[sku->product].number;
+    record->sku.price_minor = sku->price_minor;
+    record->sku.weight_grams = sku->weight_grams;
+    record->sku.archived = sku->archived;
+    memcpy(record->sku.sku, name, sizeof(record->sku.sku));
 }
 
 /* What a PUT wants of an existing SKU's stock. */
@@ -247,12 +269,41 @@ static int64_t stock_delta(const struct product_envelope *envelope, const struct
     }
 }
 
+static bool envelope_has(const struct product_envelope *envelope, uint32_t sku_id)
+{
+    for (uint32_t i = 0; i < envelope->variant_count; i++)
+        if (envelope->variants[i].sku_id == sku_id)
+            return true;
+    return false;
+}
+
+/* What becomes of the SKUs that the product has: whether one is left out that is not archived yet,
+ * and whether the product's units are held, now that it may get another currency. */
+static enum outcome survey_own(const struct inventory_pool *pool,
+                               const struct product_envelope *envelope,
+                               const struct product *product, bool *changed_out)
+{
+    bool other_currency =
+        memcmp(product->currency, envelope->currency, sizeof(product->currency)) != 0;
+
+    for (uint32_t i = product->sku_first; i != SLOT_NONE; i = pool->skus[i].next_of_product) {
+        const struct sku *sku = &pool->skus[i];
+
+        if (other_currency && sku->reserved > 0)
+            return OUTCOME_CURRENCY_IN_USE;
+        if (!sku->archived && !envelope_has(envelope, sku->sku_id))
+            *changed_out = true;
+    }
+    return OUTCOME_OK;
+}
+
 /* Looks before anything is changed: what it comes to, and which units must be claimed. */
 static enum outcome survey(struct inventory *inventory, struct product_envelope *envelope,
                            const struct product *product, bool *changed_out,
                            struct effects *effects)
 {
     struct inventory_pool *pool = inventory->pool;
+    enum outcome outcome = OUTCOME_OK;
     uint32_t new_skus = 0;
 
     for (uint32_t i = 0; i < envelope->variant_count; i++) {
@@ -272,10 +323,16 @@ static enum outcome survey(struct inventory *inventory, struct product_envelope 
             effects->claim_lines[effects->claim_count++] =
                 (struct line){.sku_id = variant->sku_id, .quantity = variant->claimed};
         }
-        *changed_out = *changed_out || sku == NULL || delta != 0 ||
+        *changed_out = *changed_out || sku == NULL || delta != 0 || sku->archived ||
                        sku->price_minor != variant->price_minor ||
                        sku->weight_grams != variant->weight_grams;
     }
+    if (product != NULL)
+        outcome = survey_own(pool, envelope, product, changed_out);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (product != NULL && new_skus > 0 && product->sku_count + new_skus > PRODUCT_SKUS_MAX)
+        return OUTCOME_SKUS_EXHAUSTED;
     if (pool->sizes.skus_max - pool->sku_count < new_skus ||
         (product == NULL && pool->sizes.products_max == pool->product_count))
         return OUTCOME_OVERLOADED;
@@ -291,15 +348,17 @@ static void put_variant(struct inventory *inventory, const struct moment *moment
     bool is_new = sku == NULL;
     int64_t delta;
 
-    if (is_new) {
-        sku = pool_add_sku(pool, variant->sku_id);
-        sku->product = product;
-    }
-    if (is_new || sku->price_minor != variant->price_minor ||
+    if (is_new)
+        sku = pool_add_sku(pool, variant->sku_id, product);
+    if (is_new || sku->archived || sku->price_minor != variant->price_minor ||
         sku->weight_grams != variant->weight_grams) {
+        bool is_told = !MUTANT(REVIVAL_NOT_RECORDED) || !sku->archived;
+
+        sku->archived = false;
         sku->price_minor = variant->price_minor;
         sku->weight_grams = variant->weight_grams;
-        persist_sku(inventory, envelope, variant, effects);
+        if (is_told)
+            persist_sku(inventory, sku, variant->sku, effects);
     }
     delta = is_new ? variant->stock : stock_delta(envelope, variant, sku);
     if (variant->claimed > 0)
@@ -309,36 +368,84 @@ static void put_variant(struct inventory *inventory, const struct moment *moment
                       effects);
 }
 
+/* SKUs that the product had and has no more keep their places, their stock, and what is held. */
+static void archive_left_out(struct inventory *inventory, struct product_envelope *envelope,
+                             struct effects *effects)
+{
+    const struct left_out *left_out = product_left_out(envelope);
+
+    for (uint32_t i = 0; i < envelope->left_out_count; i++) {
+        struct sku *sku = pool_find_sku(inventory->pool, left_out[i].sku_id);
+
+        if (sku == NULL || sku->archived || MUTANT(LEFT_OUT_STAYS))
+            continue; /* of a PUT that was refused, or archived meanwhile */
+        sku->archived = true;
+        if (!MUTANT(ARCHIVED_SKU_NOT_RECORDED))
+            persist_sku(inventory, sku, left_out[i].sku, effects);
+    }
+}
+
+/* A version's time is later than that of the version before, whatever the clock says: it tells
+ * them apart. */
+static int64_t next_version(const struct moment *moment, const struct product *product)
+{
+    if (product == NULL || moment->wall_ms > product->updated_wall_ms || MUTANT(VERSION_REPEATED))
+        return moment->wall_ms;
+    return product->updated_wall_ms + 1;
+}
+
+static enum audit_act act_of(const struct product_envelope *envelope, const struct product *before)
+{
+    if (before == NULL)
+        return AUDIT_PRODUCT_CREATED;
+    if (before->status == envelope->status)
+        return AUDIT_PRODUCT_CHANGED;
+    if (envelope->status == PRODUCT_ARCHIVED)
+        return AUDIT_PRODUCT_ARCHIVED;
+    return envelope->status == PRODUCT_ACTIVE ? AUDIT_PRODUCT_PUBLISHED : AUDIT_PRODUCT_UNPUBLISHED;
+}
+
 static void put_product(struct inventory *inventory, const struct moment *moment,
                         struct product_envelope *envelope, struct product *product,
                         struct effects *effects)
 {
     struct inventory_pool *pool = inventory->pool;
-    uint64_t digest = product_digest(pool, envelope->currency, envelope->limit_per_customer,
-                                     envelope->document, envelope->document_length);
-    enum audit_act act = product == NULL ? AUDIT_PRODUCT_CREATED : AUDIT_PRODUCT_CHANGED;
+    enum audit_act act = act_of(envelope, product);
 
-    if (product == NULL) {
-        product = pool_add_product(pool, inventory->partition, envelope->product_number);
-    } else if (product->limit_per_customer == 0 && envelope->limit_per_customer != 0 &&
-               !product_count_limits(pool, (uint32_t)(product - pool->products))) {
+    if (product != NULL && product->limit_per_customer == 0 && envelope->limit_per_customer != 0 &&
+        !product_count_limits(pool, (uint32_t)(product - pool->products))) {
         for (uint32_t i = 0; i < envelope->variant_count; i++)
             if (envelope->variants[i].claimed > 0)
                 claim_returns(envelope->variants[i].sku_id, envelope->variants[i].claimed, effects);
         envelope->outcome = OUTCOME_OVERLOADED;
         return;
     }
+    envelope->updated_wall_ms = next_version(moment, product);
+    if (product == NULL)
+        product = pool_add_product(pool, inventory->partition, envelope->product_number);
     if (!MUTANT(LIMIT_STALE) || product->digest == 0)
         product->limit_per_customer = envelope->limit_per_customer;
-    product->digest = digest;
-    persist_product(inventory, moment, envelope, effects);
-    envelope->updated_wall_ms = moment->wall_ms;
+    product->digest = envelope_digest(pool, envelope);
+    product->status = envelope->status;
+    product->updated_wall_ms = envelope->updated_wall_ms;
+    memcpy(product->currency, envelope->currency, sizeof(product->currency));
+    persist_product(inventory, envelope, effects);
     audit_add(effects, inventory->partition, moment, &envelope->origin, act, AUDIT_OF_PRODUCT,
               envelope->id, strlen(envelope->id))
         ->after.kind = AUDIT_VALUE_DIGEST;
     for (uint32_t i = 0; i < envelope->variant_count; i++)
         put_variant(inventory, moment, envelope, (uint32_t)(product - pool->products),
                     &envelope->variants[i], effects);
+    archive_left_out(inventory, envelope, effects);
+}
+
+/* Whether the version that the change was made from is the one that there is. */
+static bool is_expected(const struct product_envelope *envelope, const struct product *product)
+{
+    if (envelope->expected_wall_ms == 0 || MUTANT(PRECONDITION_IGNORED))
+        return true;
+    return product != NULL && (envelope->expected_wall_ms == PRODUCT_VERSION_ANY ||
+                               envelope->expected_wall_ms == product->updated_wall_ms);
 }
 
 /* Fills outcome and result; false if units must be claimed first. */
@@ -352,15 +459,16 @@ static bool decide_put(struct inventory *inventory, const struct moment *moment,
     bool changed = false;
 
     if (message->product.claim == CLAIM_NONE) {
+        if (!is_expected(envelope, product)) {
+            envelope->outcome = OUTCOME_PRECONDITION_FAILED;
+            return true;
+        }
         if (product != NULL && envelope->put_mode == PUT_CREATE) {
             envelope->outcome = OUTCOME_PRODUCT_EXISTS;
             return true;
         }
         envelope->outcome = (uint8_t)survey(inventory, envelope, product, &changed, effects);
-        changed = changed || product == NULL ||
-                  product->digest != product_digest(pool, envelope->currency,
-                                                    envelope->limit_per_customer,
-                                                    envelope->document, envelope->document_length);
+        changed = changed || product == NULL || product->digest != envelope_digest(pool, envelope);
         envelope->result = (uint8_t)(product == NULL ? PUT_CREATED
                                      : changed       ? PUT_UPDATED
                                                      : PUT_UNCHANGED);

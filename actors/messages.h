@@ -249,7 +249,14 @@ struct variant {
     uint32_t weight_grams;
 };
 
-/* A product on its way to its partition: an envelope. The document follows the struct. */
+/* A SKU that the product had before, and that the PUT does not name. */
+struct left_out {
+    uint32_t sku_id;
+    char sku[SKU_LENGTH_MAX + 1];
+};
+
+/* A product on its way to its partition: an envelope. The document follows the struct, and what is
+ * left out follows that. */
 struct product_envelope {
     char id[PRODUCT_ID_LENGTH_MAX + 1];
     char currency[4];
@@ -258,17 +265,32 @@ struct product_envelope {
     uint8_t result;  /* enum put_result, set by the partition */
     uint8_t outcome; /* set by directory or partition */
     uint8_t dry_run;
+    uint8_t status; /* enum product_status */
     uint16_t requester_shard;
     uint32_t product_number;
     uint32_t limit_per_customer;
     uint32_t variant_count;
     uint32_t document_length;
+    uint32_t left_out_count; /* set by the directory: at least those that are not archived */
+    /* 0, or: nothing happens unless the product's record is the version of this updated_wall_ms;
+     * PRODUCT_VERSION_ANY: unless there is one. */
+    int64_t expected_wall_ms;
     uint64_t cookie;         /* of the requester */
     int64_t updated_wall_ms; /* when it was recorded, set by the partition; 0: nothing was */
     struct origin origin;
     struct variant variants[PRODUCT_VARIANTS_MAX];
     char document[];
 };
+
+#define PRODUCT_VERSION_ANY (-1)
+
+/* Where the document ends, rounded up. */
+static inline struct left_out *product_left_out(struct product_envelope *envelope)
+{
+    return (struct left_out *)(void *)((char *)envelope +
+                                       ((sizeof(*envelope) + envelope->document_length + 7) &
+                                        ~(size_t)7));
+}
 
 struct product_body {
     struct product_envelope *envelope;

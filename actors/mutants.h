@@ -215,7 +215,17 @@
     X(190, ACKNOWLEDGED_IN_MEMORY, "what staff have acknowledged stands there after a restart")    \
     X(185, SOLD_OUT_WHILE_HELD, "a SKU is told as sold out while some units are only held")        \
     X(186, SOLD_OUT_UNTOLD, "nobody is told that a SKU is sold out")                               \
-    X(187, EVENT_REPLAYED_TWICE, "a gateway's event that had its effect has it again for staff")
+    X(187, EVENT_REPLAYED_TWICE, "a gateway's event that had its effect has it again for staff")   \
+    /* ---- products that are edited ---- */                                                       \
+    X(191, WITHDRAWN_RESERVED, "what was archived meanwhile is reserved by who asked before")      \
+    X(192, LEFT_OUT_STAYS, "a variant that a PUT leaves out is sold on by its partition")          \
+    X(193, ARCHIVED_SKU_NOT_RECORDED, "after a restart a left out variant is for sale again")      \
+    X(194, REVIVAL_NOT_RECORDED, "after a restart a variant that came back is gone again")         \
+    X(195, PRECONDITION_IGNORED, "an edit of an older version replaces a newer one")               \
+    X(196, VERSION_REPEATED, "two versions of one moment cannot be told apart")                    \
+    X(197, STATUS_NOT_SHOWN, "who sells is not told that a product is archived")                   \
+    X(198, STATUS_NOT_RESTORED, "after a restart an archived product is for sale again")           \
+    X(199, UNITS_SOLD_DRIFT, "units that came back count as sold still")
 
 enum mutant {
     MUTANT_NONE,

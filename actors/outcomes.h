@@ -34,8 +34,11 @@
     X(COUPON_INVALID, "coupon_invalid") /* not, not yet or no longer to be used */                 \
     X(COUPON_EXISTS, "invalid_state")                                                              \
     X(COUPON_IN_USE, "invalid_state") /* more of it is used than what it is to be changed to */    \
-    X(SETTING_INVALID, "validation_failed") /* the envelope says which field */                    \
-    X(OTHER_CURRENCY, "other_currency")     /* than that of what is in the cart */                 \
+    X(SETTING_INVALID, "validation_failed")       /* the envelope says which field */              \
+    X(PRECONDITION_FAILED, "precondition_failed") /* it is not the version that was named */       \
+    X(CURRENCY_IN_USE, "invalid_state")           /* units of the product are held in another */   \
+    X(SKUS_EXHAUSTED, "validation_failed")        /* of one product: PRODUCT_SKUS_MAX */           \
+    X(OTHER_CURRENCY, "other_currency")           /* than that of what is in the cart */           \
     X(OVERLOADED, "overloaded")                                                                    \
     X(STORAGE_FULL, "storage_full")                                                                \
     X(OUTCOME_UNKNOWN, "outcome_unknown")

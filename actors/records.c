@@ -13,6 +13,18 @@ const char *hold_state_name(enum hold_state state)
     return names[state];
 }
 
+const char *product_status_name(enum product_status status)
+{
+    static const char *const names[PRODUCT_STATUS_COUNT] = {
+#define X(name, text) [PRODUCT_##name] = text,
+        PRODUCT_STATUSES(X)
+#undef X
+    };
+
+    assert((unsigned)status < PRODUCT_STATUS_COUNT);
+    return names[status];
+}
+
 const char *ledger_entry_name(enum ledger_entry entry)
 {
     static const char *const names[LEDGER_ENTRY_COUNT] = {

@@ -161,6 +161,21 @@ enum ledger_entry {
         LEDGER_ENTRY_COUNT
 };
 
+/* Whether a product is shown and sold. Numbers are stored. */
+#define PRODUCT_STATUSES(X)                                                                        \
+    X(ACTIVE, "active")                                                                            \
+    X(DRAFT, "draft")       /* not yet */                                                          \
+    X(ARCHIVED, "archived") /* no more; it is never deleted */
+
+enum product_status {
+#define X(name, text) PRODUCT_##name,
+    PRODUCT_STATUSES(X)
+#undef X
+        PRODUCT_STATUS_COUNT
+};
+
+const char *product_status_name(enum product_status status);
+
 const char *hold_state_name(enum hold_state state);
 const char *ledger_entry_name(enum ledger_entry entry);
 
@@ -174,7 +189,8 @@ struct product_record {
     char currency[4];
     uint32_t limit_per_customer; /* 0: none */
     uint32_t variant_count;
-    int64_t updated_wall_ms;
+    int64_t updated_wall_ms;  /* of each version a later one than of the version before */
+    uint8_t status;           /* enum product_status */
     uint32_t document_length; /* bytes that follow the record in memory */
 };
 
@@ -183,6 +199,7 @@ struct sku_record {
     uint32_t product_number;
     int64_t price_minor;
     uint32_t weight_grams; /* of one unit; 0: none, or not known */
+    uint8_t archived;      /* its product has no such variant any more; or not at the moment */
 };
 
 struct counter_record {

@@ -19,6 +19,8 @@ enum {
     RESERVATION_LINES_MAX = 20,
     PRODUCT_VARIANTS_MAX = 100,
     PRODUCT_DOCUMENT_BYTES_MAX = 64 * 1024,
+    PRODUCT_SKUS_MAX = 1000,    /* that it ever had: left out variants keep their SKUs */
+    PRODUCT_LEFT_OUT_MAX = 200, /* SKUs that a PUT may have to look at beside its own */
 
     QUANTITY_MAX = 10000,       /* units of one line */
     SKU_STOCK_MAX = 1000000000, /* fits the gate's 32-bit halves with room to add */

@@ -68,7 +68,7 @@ static void shop_fill(struct shop *shop, const struct env *env)
 
             if (sku == NULL)
                 bench_fail("SKU %u could not be added", at);
-            atomic_store(&sku->recorded, true); /* as when its record has become durable */
+            atomic_store(&sku->state, SKU_ON_SALE); /* as when its record has become durable */
             shop->ids[at] = sku->sku_id;
             shop->sorted[at] = shop->names[at];
         }

@@ -129,6 +129,14 @@ enum {
       WORKERS_QUEUE_MAX, IN_SERVE, "N",                                                            \
       "logins and the like that wait for a worker; more are "                                      \
       "refused at once")                                                                           \
+    X(finders, "finders", "finders", NUMBER, 0, 0, WORKERS_MAX, IN_SERVE, "N",                     \
+      "threads that find products, beside the sale; 0: as many as cores")                          \
+    X(finders_queue, "finders-queue", "finders_queue", NUMBER, FINDERS_QUEUE_DEFAULT, 1,           \
+      WORKERS_QUEUE_MAX, IN_SERVE, "N", "searches that wait for one; more are refused at once")    \
+    X(search, "search", "search", SWITCH, true, 0, 0, IN_SERVE, "on|off",                          \
+      "off: no index is kept, and nothing is found by words")                                      \
+    X(search_synonyms, "search-synonyms", "search_synonyms", TEXT, "", 0, 4000, IN_SERVE, "FILE",  \
+      "words that mean the same, a line `from = to` for each; else a list that is built in")       \
     X(request_timeout_ms, "request-timeout-ms", "request_timeout_ms", NUMBER,                      \
       engine.request_timeout_ms, 10, 60 * 1000, IN_SERVE, "N",                                     \
       "a request that waited longer is dropped undone")                                            \
@@ -241,8 +249,22 @@ enum {
     X(redis_stream_max, "redis-stream-max", "redis_stream_max", NUMBER, FEED_LENGTH_MAX, 0,        \
       UINT32_MAX, IN_SERVE, "N", "events that each stream keeps, about; 0: all of them")
 
+#define OPTIONS_PAGES(X)                                                                           \
+    X(page_cache_mb, "page-cache-mb", "page_cache_mb", NUMBER, 32, 0, 1U << 16, IN_SERVE, "N",     \
+      "memory for rendered products, a shard; 0: each is read from the store")                     \
+    X(page_max_age_s, "page-max-age-s", "page_max_age_s", NUMBER, 1, 0, 24 * 3600, IN_SERVE, "N",  \
+      "how long a CDN and browsers may show a product without asking")                             \
+    X(page_stale_s, "page-stale-s", "page_stale_s", NUMBER, 30, 0, 24 * 3600, IN_SERVE, "N",       \
+      "and how long after that, while they ask (stale-while-revalidate)")                          \
+    X(streams_max, "streams-max", "streams_max", NUMBER, 16384, 0, 1U << 20, IN_SERVE, "N",        \
+      "streams of events (stock, orders), a shard; more are refused at once")                      \
+    X(streams_per_address_max, "streams-per-address-max", "streams_per_address_max", NUMBER, 64,   \
+      0, 1U << 20, IN_SERVE, "N",                                                                  \
+      "streams of stock from one address, a shard; 0: no limit; none with rate_limits off")
+
 #define OPTIONS_TOP(X)                                                                             \
     OPTIONS_SERVER(X)                                                                              \
+    OPTIONS_PAGES(X)                                                                               \
     OPTIONS_OUTBOUND(X)                                                                            \
     OPTIONS_ABUSE(X)                                                                               \
     OPTIONS_PAYMENTS(X)                                                                            \

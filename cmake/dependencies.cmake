@@ -38,6 +38,8 @@ stampede_find_library(YYJSON yyjson)
 stampede_find_library(OPENSSL openssl)
 stampede_find_library(HIREDIS hiredis)
 stampede_find_library(GROONGA groonga)
+stampede_find_library(ZLIB zlib)
+stampede_find_library(BROTLI libbrotlienc)
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)

@@ -8,21 +8,24 @@
 
 /* ---- gates ---- */
 
-static struct gate *find_gate(const struct shard *shard, uint32_t sku_id)
+static struct sku_entry *find_entry(const struct shard *shard, uint32_t sku_id)
 {
     const struct directory *directory =
         atomic_load_explicit(&shard->engine->directory, memory_order_acquire);
     struct sku_entry *sku = directory_find_sku_id(directory, sku_id);
 
     assert(sku != NULL); /* published before its first message was sent */
-    return &sku->gate;
+    return sku;
 }
 
 /* What answers may tell of a SKU without asking its owner. */
-static void show_stock(struct gate *gate, const struct gate_effect *effect)
+static void show_stock(struct sku_entry *sku, const struct gate_effect *effect)
 {
+    struct gate *gate = &sku->gate;
+
     if (!effect->shows)
         return;
+    sku_entry_show_sold(sku, effect->sold);
     atomic_store_explicit(&gate->stock, effect->stock, memory_order_relaxed);
     atomic_store_explicit(&gate->reserved, effect->reserved, memory_order_release);
 }
@@ -31,11 +34,12 @@ static void show_stock(struct gate *gate, const struct gate_effect *effect)
  * cease to be reserved: see gate_is_final. */
 static void apply_gate(struct shard *shard, const struct gate_effect *effect)
 {
-    struct gate *gate = find_gate(shard, effect->sku_id);
+    struct sku_entry *sku = find_entry(shard, effect->sku_id);
+    struct gate *gate = &sku->gate;
 
     switch ((enum gate_operation)effect->operation) {
     case GATE_RESOLVE:
-        show_stock(gate, effect);
+        show_stock(sku, effect);
         gate_resolve(gate, effect->quantity);
         metric_add(&shard->metrics.claims_resolved, effect->quantity);
         break;
@@ -45,11 +49,11 @@ static void apply_gate(struct shard *shard, const struct gate_effect *effect)
         break;
     case GATE_CREDIT:
         gate_credit(gate, effect->quantity);
-        show_stock(gate, effect);
+        show_stock(sku, effect);
         metric_add(&shard->metrics.units_credited, effect->quantity);
         break;
     case GATE_SHOW:
-        show_stock(gate, effect);
+        show_stock(sku, effect);
         break;
     }
 }
@@ -101,7 +105,7 @@ bool gates_claim(struct shard *shard, const struct line *lines, uint32_t count)
         ordered[at] = lines[i];
     }
     while (taken < count &&
-           gate_claim(find_gate(shard, ordered[taken].sku_id), ordered[taken].quantity)) {
+           gate_claim(&find_entry(shard, ordered[taken].sku_id)->gate, ordered[taken].quantity)) {
         metric_add(&shard->metrics.claims_made, ordered[taken].quantity);
         taken++;
     }
@@ -114,7 +118,7 @@ bool gates_claim(struct shard *shard, const struct line *lines, uint32_t count)
 void gates_return(struct shard *shard, const struct line *lines, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        gate_return(find_gate(shard, lines[i].sku_id), lines[i].quantity);
+        gate_return(&find_entry(shard, lines[i].sku_id)->gate, lines[i].quantity);
         metric_add(&shard->metrics.claims_returned, lines[i].quantity);
     }
 }
@@ -525,7 +529,7 @@ void shard_audit(struct shard *shard)
             break;
         bool agrees =
             inventory_pool_audit_sku(shard->pool, shard->audit_next++, AUDIT_LINES_MAX, &view);
-        const struct gate *gate = find_gate(shard, view.sku_id);
+        const struct gate *gate = &find_entry(shard, view.sku_id)->gate;
         uint64_t word = atomic_load_explicit(&gate->word, memory_order_relaxed);
 
         if ((!agrees || (word & UINT32_MAX) + (word >> 32) != view.available ||

@@ -4,165 +4,300 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An open-addressing table of pointers; entries are never removed. */
+typedef _Atomic(void *) slot;
+
+/* An open-addressing table, never more than half full; entries are never removed. */
 struct name_table {
-    void **entries;
+    slot *slots;
     uint32_t mask;
-    uint32_t used;
 };
 
-/* SKUs by number: those of a partition are dense, and begin at its offset. */
-struct number_table {
-    struct sku_entry **entries; /* NULL: a number that no SKU has */
-    uint32_t *offsets;          /* by partition, and where the last ends */
+/* Entries by number: those of a partition are dense. They lie in segments, which are added as
+ * numbers are given, each as large as all before it, and never moved. */
+enum {
+    SEGMENT_BITS = 6, /* of the first */
+    SEGMENTS = 15,    /* up to 2^20 */
+};
+
+_Static_assert(1 << (SEGMENT_BITS + SEGMENTS - 1) >= SKUS_PER_PARTITION_MAX, "all numbers fit");
+
+struct numbers {
+    slot segments[SEGMENTS];
+    _Atomic uint32_t given; /* the next one */
+};
+
+/* What the tables of all times have in common: the builder's. */
+struct common {
+    struct hash_key hash_key;
+    struct product_terms *terms;
+    struct numbers *skus; /* by partition */
+    struct numbers *products;
     uint32_t partitions;
+    _Atomic uint32_t sku_count;
 };
 
 struct directory {
-    struct hash_key hash_key;
     struct name_table skus;
     struct name_table products;
-    struct number_table numbers; /* of the published ones only */
-    struct product_terms *terms; /* the builder's, as the entries are */
+    const struct common *common;
+    /* The builder's: it has given the table up, which lives as long as this. */
+    bool frees_skus;
+    bool frees_products;
+};
+
+/* A table with what only its builder knows of it. */
+struct grown_table {
+    struct name_table table;
+    uint32_t *hashes; /* of the entries in the slots: a table grows without a look at them */
+    uint32_t used;
 };
 
 struct directory_builder {
-    struct directory master;
-    struct name_table sku_ids;
+    struct common common;
+    struct grown_table skus;
+    struct grown_table products;
     struct block_pool *pool;
-    uint32_t partitions;
-    uint32_t *next_product; /* by partition */
-    uint32_t *next_sku;
-    struct product_entry **all_products; /* in order of arrival */
-    struct sku_entry **all_skus;
-    uint32_t products_capacity;
-    uint32_t skus_capacity;
+    struct directory *published; /* last; NULL: none */
 };
 
-enum { ENTRIES_AHEAD = 16 };
+enum { ENTRIES_AHEAD = 16, TABLE_SLOTS_MIN = 64 };
 
-/* ---- tables ---- */
+/* ---- numbers ---- */
 
-static bool table_grow(struct name_table *table,
-                       uint64_t (*hash)(const struct directory *, const void *entry),
-                       const struct directory *directory)
+static uint32_t segment_of(uint32_t number)
 {
-    struct name_table grown = {.mask = table->entries == NULL ? 63 : table->mask * 2 + 1,
-                               .used = table->used};
+    uint32_t block = number >> SEGMENT_BITS;
 
-    if (table->entries != NULL && table->used * 2 <= table->mask)
-        return true;
-    grown.entries = calloc((size_t)grown.mask + 1, sizeof(void *));
-    if (grown.entries == NULL)
+    return block == 0 ? 0 : 32 - (uint32_t)__builtin_clz(block);
+}
+
+static uint32_t segment_start(uint32_t segment)
+{
+    return segment == 0 ? 0 : (uint32_t)1 << (SEGMENT_BITS + segment - 1);
+}
+
+static void *find_number(const struct numbers *numbers, uint32_t number)
+{
+    uint32_t segment = segment_of(number);
+    slot *entries;
+
+    if (segment >= SEGMENTS)
+        return NULL;
+    entries = atomic_load_explicit(&numbers->segments[segment], memory_order_acquire);
+    if (entries == NULL)
+        return NULL;
+    return atomic_load_explicit(&entries[number - segment_start(segment)], memory_order_acquire);
+}
+
+/* Makes room for a number; false without memory, or if it is beyond all. */
+static bool reserve_number(struct numbers *numbers, uint32_t number)
+{
+    uint32_t segment = segment_of(number);
+    uint32_t length = segment == 0 ? 1 << SEGMENT_BITS : segment_start(segment);
+    slot *entries;
+
+    if (segment >= SEGMENTS)
         return false;
-    for (uint32_t i = 0; table->entries != NULL && i <= table->mask; i++) {
-        uint32_t at;
-
-        if (table->entries[i] == NULL)
-            continue;
-        at = (uint32_t)hash(directory, table->entries[i]) & grown.mask;
-        while (grown.entries[at] != NULL)
-            at = (at + 1) & grown.mask;
-        grown.entries[at] = table->entries[i];
-    }
-    free(table->entries);
-    *table = grown;
+    if (atomic_load_explicit(&numbers->segments[segment], memory_order_relaxed) != NULL)
+        return true;
+    entries = calloc(length, sizeof(*entries));
+    if (entries == NULL)
+        return false;
+    atomic_store_explicit(&numbers->segments[segment], (void *)entries, memory_order_release);
     return true;
 }
 
-static void table_add(struct name_table *table, uint64_t hash, void *entry)
+/* Precondition: there is room. */
+static void add_number(struct numbers *numbers, uint32_t number, void *entry)
 {
-    uint32_t at = (uint32_t)hash & table->mask;
+    uint32_t segment = segment_of(number);
+    slot *entries = atomic_load_explicit(&numbers->segments[segment], memory_order_relaxed);
 
-    while (table->entries[at] != NULL)
-        at = (at + 1) & table->mask;
-    table->entries[at] = entry;
-    table->used++;
+    atomic_store_explicit(&entries[number - segment_start(segment)], entry, memory_order_release);
+    if (number >= atomic_load_explicit(&numbers->given, memory_order_relaxed))
+        atomic_store_explicit(&numbers->given, number + 1, memory_order_release);
 }
 
-static uint64_t sku_hash(const struct directory *directory, const void *entry)
+static void free_numbers(struct numbers *numbers, uint32_t partitions)
 {
-    const struct sku_entry *sku = entry;
-
-    return hash_bytes(&directory->hash_key, sku->sku, sku->sku_length);
+    for (uint32_t i = 0; numbers != NULL && i < partitions; i++)
+        for (uint32_t segment = 0; segment < SEGMENTS; segment++)
+            free(atomic_load_explicit(&numbers[i].segments[segment], memory_order_relaxed));
+    free(numbers);
 }
 
-static uint64_t sku_id_hash(const struct directory *directory, const void *entry)
+/* ---- names ---- */
+
+/* Room for one more. The table that is given up is freed here if nobody was ever shown it;
+ * otherwise by who has published it. */
+static bool table_grow(struct grown_table *grown, const struct name_table *published,
+                       bool *given_up_out)
 {
-    (void)directory;
-    return hash_word(((const struct sku_entry *)entry)->sku_id);
+    uint32_t mask = grown->table.slots == NULL ? TABLE_SLOTS_MIN - 1 : grown->table.mask * 2 + 1;
+    slot *slots;
+    uint32_t *hashes;
+
+    if (grown->table.slots != NULL && grown->used * 2 <= grown->table.mask)
+        return true;
+    slots = calloc((size_t)mask + 1, sizeof(*slots));
+    hashes = malloc(((size_t)mask + 1) * sizeof(*hashes));
+    if (slots == NULL || hashes == NULL) {
+        free((void *)slots);
+        free(hashes);
+        return false;
+    }
+    for (uint32_t i = 0; grown->table.slots != NULL && i <= grown->table.mask; i++) {
+        void *entry = atomic_load_explicit(&grown->table.slots[i], memory_order_relaxed);
+        uint32_t at = grown->hashes[i] & mask;
+
+        if (entry == NULL)
+            continue;
+        while (atomic_load_explicit(&slots[at], memory_order_relaxed) != NULL)
+            at = (at + 1) & mask;
+        atomic_store_explicit(&slots[at], entry, memory_order_relaxed);
+        hashes[at] = grown->hashes[i];
+    }
+    if (published != NULL && published->slots == grown->table.slots)
+        *given_up_out = true;
+    else
+        free((void *)grown->table.slots);
+    free(grown->hashes);
+    grown->table = (struct name_table){.slots = slots, .mask = mask};
+    grown->hashes = hashes;
+    return true;
 }
 
-static uint64_t product_hash(const struct directory *directory, const void *entry)
+static bool grow_skus(struct directory_builder *builder)
 {
-    const struct product_entry *product = entry;
+    struct directory *published = builder->published;
 
-    return hash_bytes(&directory->hash_key, product->id, strlen(product->id));
+    return published == NULL ? table_grow(&builder->skus, NULL, NULL)
+                             : table_grow(&builder->skus, &published->skus, &published->frees_skus);
 }
 
-/* The place of a SKU's name, recorded or not; or NULL. */
-static void **find_sku(const struct directory *directory, const char *sku, size_t length)
+static bool grow_products(struct directory_builder *builder)
 {
-    const struct name_table *table = &directory->skus;
+    struct directory *published = builder->published;
+
+    return published == NULL
+               ? table_grow(&builder->products, NULL, NULL)
+               : table_grow(&builder->products, &published->products, &published->frees_products);
+}
+
+/* Precondition: there is room. */
+static void table_add(struct grown_table *grown, uint32_t hash, void *entry)
+{
+    uint32_t at = hash & grown->table.mask;
+
+    while (atomic_load_explicit(&grown->table.slots[at], memory_order_relaxed) != NULL)
+        at = (at + 1) & grown->table.mask;
+    grown->hashes[at] = hash;
+    atomic_store_explicit(&grown->table.slots[at], entry, memory_order_release);
+    grown->used++;
+}
+
+static uint32_t name_hash(const struct common *common, const char *name, size_t length)
+{
+    return (uint32_t)hash_bytes(&common->hash_key, name, length);
+}
+
+/* The slot of a SKU's name, recorded or not, and its entry; or NULL. */
+static slot *find_sku(const struct name_table *table, const struct common *common, const char *sku,
+                      size_t length, struct sku_entry **entry_out)
+{
     uint32_t at;
 
-    if (table->entries == NULL || length > SKU_LENGTH_MAX)
+    *entry_out = NULL;
+    if (table->slots == NULL || length > SKU_LENGTH_MAX)
         return NULL;
-    at = (uint32_t)hash_bytes(&directory->hash_key, sku, length) & table->mask;
-    for (; table->entries[at] != NULL; at = (at + 1) & table->mask) {
-        const struct sku_entry *entry = table->entries[at];
+    at = name_hash(common, sku, length) & table->mask;
+    for (;; at = (at + 1) & table->mask) {
+        struct sku_entry *entry = atomic_load_explicit(&table->slots[at], memory_order_acquire);
 
-        if (entry->sku_length == length && memcmp(entry->sku, sku, length) == 0)
-            return &table->entries[at];
+        if (entry == NULL)
+            return NULL;
+        if (entry->sku_length == length && memcmp(entry->sku, sku, length) == 0) {
+            *entry_out = entry;
+            return &table->slots[at];
+        }
     }
-    return NULL;
 }
 
 struct sku_entry *directory_find_sku(const struct directory *directory, const char *sku,
                                      size_t length)
 {
-    void **found = find_sku(directory, sku, length);
-    struct sku_entry *entry = found == NULL ? NULL : *found;
+    struct sku_entry *entry;
 
+    find_sku(&directory->skus, directory->common, sku, length, &entry);
+    return entry != NULL && sku_entry_is_on_sale(entry) ? entry : NULL;
+}
+
+struct sku_entry *directory_find_sku_recorded(const struct directory *directory, const char *sku,
+                                              size_t length)
+{
+    struct sku_entry *entry;
+
+    find_sku(&directory->skus, directory->common, sku, length, &entry);
+    return entry != NULL && sku_entry_state(entry) != SKU_UNRECORDED ? entry : NULL;
+}
+
+static struct sku_entry *find_sku_id(const struct common *common, uint32_t sku_id)
+{
+    uint32_t partition = sku_id_partition(sku_id);
+
+    if (partition >= common->partitions)
+        return NULL;
+    return find_number(&common->skus[partition], sku_id & (SKUS_PER_PARTITION_MAX - 1));
+}
+
+struct sku_entry *directory_find_sku_id(const struct directory *directory, uint32_t sku_id)
+{
+    return find_sku_id(directory->common, sku_id);
+}
+
+struct product_entry *directory_product_at(const struct directory *directory, uint32_t partition,
+                                           uint32_t number)
+{
+    const struct common *common = directory->common;
+    struct product_entry *entry = NULL;
+
+    if (partition < common->partitions)
+        entry = find_number(&common->products[partition], number);
     if (entry == NULL || !atomic_load_explicit(&entry->recorded, memory_order_acquire))
         return NULL;
     return entry;
 }
 
-struct sku_entry *directory_find_sku_id(const struct directory *directory, uint32_t sku_id)
+uint32_t directory_product_numbers(const struct directory *directory, uint32_t partition)
 {
-    const struct number_table *table = &directory->numbers;
-    uint32_t partition = sku_id_partition(sku_id);
-    uint32_t at;
+    const struct common *common = directory->common;
 
-    if (partition >= table->partitions)
-        return NULL;
-    at = table->offsets[partition] + (sku_id & (SKUS_PER_PARTITION_MAX - 1));
-    return at < table->offsets[partition + 1] ? table->entries[at] : NULL;
+    if (partition >= common->partitions)
+        return 0;
+    return atomic_load_explicit(&common->products[partition].given, memory_order_acquire);
 }
 
-static struct product_entry *find_product(const struct directory *directory, const char *id,
+static struct product_entry *find_product(const struct name_table *table,
+                                          const struct common *common, const char *id,
                                           size_t length)
 {
-    const struct name_table *table = &directory->products;
     uint32_t at;
 
-    if (table->entries == NULL || length > PRODUCT_ID_LENGTH_MAX)
+    if (table->slots == NULL || length > PRODUCT_ID_LENGTH_MAX)
         return NULL;
-    at = (uint32_t)hash_bytes(&directory->hash_key, id, length) & table->mask;
-    for (; table->entries[at] != NULL; at = (at + 1) & table->mask) {
-        struct product_entry *entry = table->entries[at];
+    at = name_hash(common, id, length) & table->mask;
+    for (;; at = (at + 1) & table->mask) {
+        struct product_entry *entry = atomic_load_explicit(&table->slots[at], memory_order_acquire);
 
-        if (strlen(entry->id) == length && memcmp(entry->id, id, length) == 0)
+        if (entry == NULL || (strlen(entry->id) == length && memcmp(entry->id, id, length) == 0))
             return entry;
     }
-    return NULL;
 }
 
 struct product_entry *directory_find_product(const struct directory *directory, const char *id,
                                              size_t length)
 {
-    struct product_entry *entry = find_product(directory, id, length);
+    struct product_entry *entry = find_product(&directory->products, directory->common, id, length);
 
     if (entry == NULL || !atomic_load_explicit(&entry->recorded, memory_order_acquire))
         return NULL;
@@ -171,16 +306,18 @@ struct product_entry *directory_find_product(const struct directory *directory, 
 
 uint32_t directory_sku_count(const struct directory *directory)
 {
-    return directory->skus.used;
+    return atomic_load_explicit(&directory->common->sku_count, memory_order_relaxed);
 }
 
 struct product_entry *directory_next_product(const struct directory *directory, uint32_t *place)
 {
     const struct name_table *table = &directory->products;
 
-    while (table->entries != NULL && *place <= table->mask) {
-        const struct product_entry *later = table->entries[(*place + ENTRIES_AHEAD) & table->mask];
-        struct product_entry *product = table->entries[(*place)++];
+    while (table->slots != NULL && *place <= table->mask) {
+        const struct product_entry *later = atomic_load_explicit(
+            &table->slots[(*place + ENTRIES_AHEAD) & table->mask], memory_order_relaxed);
+        struct product_entry *product =
+            atomic_load_explicit(&table->slots[(*place)++], memory_order_acquire);
 
         /* Entries lie anywhere: those that come soon are fetched meanwhile. */
         if (later != NULL)
@@ -193,7 +330,7 @@ struct product_entry *directory_next_product(const struct directory *directory, 
 
 const struct product_terms *directory_terms(const struct directory *directory)
 {
-    return directory->terms;
+    return directory->common->terms;
 }
 
 /* ---- the builder ---- */
@@ -206,14 +343,14 @@ struct directory_builder *directory_builder_create(uint32_t partitions,
 
     if (builder == NULL)
         return NULL;
-    builder->master.hash_key = *hash_key;
-    builder->partitions = partitions;
     builder->pool = pool;
-    builder->next_product = calloc(partitions, sizeof(uint32_t));
-    builder->next_sku = calloc(partitions, sizeof(uint32_t));
-    builder->master.terms = product_terms_create(hash_key, pool);
-    if (builder->next_product == NULL || builder->next_sku == NULL ||
-        builder->master.terms == NULL) {
+    builder->common.hash_key = *hash_key;
+    builder->common.partitions = partitions;
+    builder->common.skus = calloc(partitions, sizeof(*builder->common.skus));
+    builder->common.products = calloc(partitions, sizeof(*builder->common.products));
+    builder->common.terms = product_terms_create(hash_key, pool);
+    if (builder->common.skus == NULL || builder->common.products == NULL ||
+        builder->common.terms == NULL) {
         directory_builder_destroy(builder);
         return NULL;
     }
@@ -224,77 +361,53 @@ void directory_builder_destroy(struct directory_builder *builder)
 {
     if (builder == NULL)
         return;
-    free(builder->all_skus);
-    free(builder->all_products);
-    free(builder->master.skus.entries);
-    free(builder->sku_ids.entries);
-    free(builder->master.products.entries);
-    free(builder->next_product);
-    free(builder->next_sku);
-    product_terms_destroy(builder->master.terms);
+    free((void *)builder->skus.table.slots);
+    free(builder->skus.hashes);
+    free((void *)builder->products.table.slots);
+    free(builder->products.hashes);
+    free_numbers(builder->common.skus, builder->common.partitions);
+    free_numbers(builder->common.products, builder->common.partitions);
+    product_terms_destroy(builder->common.terms);
     free(builder);
 }
 
 struct product_terms *directory_builder_terms(struct directory_builder *builder)
 {
-    return builder->master.terms;
-}
-
-static bool list_reserve(void ***list, uint32_t *capacity, uint32_t used)
-{
-    void **grown;
-
-    if (used < *capacity)
-        return true;
-    grown = realloc(*list, (*capacity == 0 ? 64 : (size_t)*capacity * 2) * sizeof(void *));
-    if (grown == NULL)
-        return false;
-    *list = grown;
-    *capacity = *capacity == 0 ? 64 : *capacity * 2;
-    return true;
+    return builder->common.terms;
 }
 
 struct product_entry *directory_builder_find_product(struct directory_builder *builder,
                                                      const char *id)
 {
-    return find_product(&builder->master, id, strlen(id));
+    return find_product(&builder->products.table, &builder->common, id, strlen(id));
 }
 
 struct sku_entry *directory_builder_find_sku(struct directory_builder *builder, const char *sku)
 {
-    void **found = find_sku(&builder->master, sku, strlen(sku));
+    struct sku_entry *entry;
 
-    return found == NULL ? NULL : *found;
+    find_sku(&builder->skus.table, &builder->common, sku, strlen(sku), &entry);
+    return entry;
 }
 
 struct sku_entry *directory_builder_find_sku_id(struct directory_builder *builder, uint32_t sku_id)
 {
-    const struct name_table *table = &builder->sku_ids;
-    uint32_t at;
-
-    if (table->entries == NULL)
-        return NULL;
-    at = (uint32_t)hash_word(sku_id) & table->mask;
-    for (; table->entries[at] != NULL; at = (at + 1) & table->mask)
-        if (((struct sku_entry *)table->entries[at])->sku_id == sku_id)
-            return table->entries[at];
-    return NULL;
+    return find_sku_id(&builder->common, sku_id);
 }
 
 struct product_entry *directory_builder_product(struct directory_builder *builder, const char *id,
                                                 uint32_t partition, uint32_t number)
 {
-    struct directory *master = &builder->master;
+    struct numbers *numbers = &builder->common.products[partition];
     struct product_entry *product = directory_builder_find_product(builder, id);
+    size_t length = strlen(id);
 
-    assert(partition < builder->partitions && strlen(id) <= PRODUCT_ID_LENGTH_MAX);
+    assert(partition < builder->common.partitions && length <= PRODUCT_ID_LENGTH_MAX);
     if (product != NULL)
         return product;
     if (number == UINT32_MAX)
-        number = builder->next_product[partition];
-    if (!list_reserve((void ***)&builder->all_products, &builder->products_capacity,
-                      master->products.used) ||
-        !table_grow(&master->products, product_hash, master))
+        number = atomic_load_explicit(&numbers->given, memory_order_relaxed);
+    if (!reserve_number(numbers, number) || !grow_products(builder))
         return NULL;
     product = block_take(builder->pool, sizeof(*product));
     if (product == NULL)
@@ -303,54 +416,33 @@ struct product_entry *directory_builder_product(struct directory_builder *builde
         block_give(builder->pool, product, sizeof(*product));
         return NULL;
     }
-    memcpy(product->id, id, strlen(id));
+    memcpy(product->id, id, length);
     product->partition = partition;
     product->number = number;
-    if (number >= builder->next_product[partition])
-        builder->next_product[partition] = number + 1;
-    builder->all_products[master->products.used] = product;
-    table_add(&master->products, product_hash(master, product), product);
+    add_number(numbers, number, product);
+    table_add(&builder->products, name_hash(&builder->common, id, length), product);
     return product;
 }
 
 struct product_entry *directory_builder_product_number(struct directory_builder *builder,
                                                        uint32_t partition, uint32_t number)
 {
-    /* Only recovery asks, and it adds them in order of partitions and numbers. */
-    uint32_t end = builder->master.products.used;
-    uint32_t begin = 0;
-
-    while (begin < end) {
-        uint32_t middle = begin + (end - begin) / 2;
-        const struct product_entry *product = builder->all_products[middle];
-
-        if (product->partition == partition && product->number == number)
-            return builder->all_products[middle];
-        if (product->partition < partition ||
-            (product->partition == partition && product->number < number))
-            begin = middle + 1;
-        else
-            end = middle;
-    }
-    return NULL;
+    return find_number(&builder->common.products[partition], number);
 }
 
 /* An entry under its number, not under its name yet. */
 static struct sku_entry *new_sku(struct directory_builder *builder, const char *sku,
                                  struct product_entry *product, uint32_t sku_id)
 {
-    struct directory *master = &builder->master;
+    struct numbers *numbers = &builder->common.skus[product->partition];
     struct sku_entry *entry;
     uint32_t number;
 
     assert(strlen(sku) <= SKU_LENGTH_MAX);
-    number = sku_id == UINT32_MAX ? builder->next_sku[product->partition]
+    number = sku_id == UINT32_MAX ? atomic_load_explicit(&numbers->given, memory_order_relaxed)
                                   : sku_id & (SKUS_PER_PARTITION_MAX - 1);
     /* The very last number would make UINT32_MAX, which means none. */
-    if (number >= SKUS_PER_PARTITION_MAX - 1 ||
-        !list_reserve((void ***)&builder->all_skus, &builder->skus_capacity,
-                      builder->sku_ids.used) ||
-        !table_grow(&builder->sku_ids, sku_id_hash, master))
+    if (number >= SKUS_PER_PARTITION_MAX - 1 || !reserve_number(numbers, number))
         return NULL;
     entry = block_take(builder->pool, sizeof(*entry));
     if (entry == NULL)
@@ -361,27 +453,25 @@ static struct sku_entry *new_sku(struct directory_builder *builder, const char *
     entry->sku_id = sku_id_make(product->partition, number);
     entry->sku_length = (uint8_t)strlen(sku);
     memcpy(entry->sku, sku, entry->sku_length);
-    if (number >= builder->next_sku[product->partition])
-        builder->next_sku[product->partition] = number + 1;
+    add_number(numbers, number, entry);
     atomic_store_explicit(&product->skus, entry, memory_order_release);
-    builder->all_skus[builder->sku_ids.used] = entry;
-    table_add(&builder->sku_ids, sku_id_hash(master, entry), entry);
     return entry;
 }
 
 struct sku_entry *directory_builder_sku(struct directory_builder *builder, const char *sku,
                                         struct product_entry *product, uint32_t sku_id)
 {
-    struct directory *master = &builder->master;
     struct sku_entry *entry = directory_builder_find_sku(builder, sku);
 
     if (entry != NULL)
         return entry;
-    if (!table_grow(&master->skus, sku_hash, master))
+    if (!grow_skus(builder))
         return NULL;
     entry = new_sku(builder, sku, product, sku_id);
-    if (entry != NULL)
-        table_add(&master->skus, sku_hash(master, entry), entry);
+    if (entry == NULL)
+        return NULL;
+    table_add(&builder->skus, name_hash(&builder->common, sku, entry->sku_length), entry);
+    atomic_store_explicit(&builder->common.sku_count, builder->skus.used, memory_order_relaxed);
     return entry;
 }
 
@@ -389,51 +479,23 @@ struct sku_entry *directory_builder_rename(struct directory_builder *builder,
                                            struct sku_entry *unrecorded,
                                            struct product_entry *product)
 {
-    void **place = find_sku(&builder->master, unrecorded->sku, unrecorded->sku_length);
+    struct sku_entry *found;
+    slot *place = find_sku(&builder->skus.table, &builder->common, unrecorded->sku,
+                           unrecorded->sku_length, &found);
     struct sku_entry *entry = new_sku(builder, unrecorded->sku, product, UINT32_MAX);
 
-    assert(place != NULL && *place == unrecorded && unrecorded->puts == 0);
+    assert(place != NULL && found == unrecorded && unrecorded->puts == 0);
     if (entry != NULL)
-        *place = entry;
+        atomic_store_explicit(place, (void *)entry, memory_order_release);
     return entry;
 }
 
-static bool table_copy(const struct name_table *source, struct name_table *copy_out)
+bool directory_builder_has_grown(const struct directory_builder *builder)
 {
-    size_t bytes = source->entries == NULL ? 0 : ((size_t)source->mask + 1) * sizeof(void *);
+    const struct directory *published = builder->published;
 
-    *copy_out = *source;
-    if (bytes == 0)
-        return true;
-    copy_out->entries = malloc(bytes);
-    if (copy_out->entries != NULL)
-        memcpy(copy_out->entries, source->entries, bytes);
-    return copy_out->entries != NULL;
-}
-
-static bool numbers_fill(const struct directory_builder *builder, struct number_table *table_out)
-{
-    uint32_t total = 0;
-
-    table_out->offsets = malloc((builder->partitions + 1) * sizeof(uint32_t));
-    if (table_out->offsets == NULL)
-        return false;
-    for (uint32_t i = 0; i < builder->partitions; i++) {
-        table_out->offsets[i] = total;
-        total += builder->next_sku[i];
-    }
-    table_out->offsets[builder->partitions] = total;
-    table_out->entries = calloc((size_t)total + 1, sizeof(*table_out->entries));
-    if (table_out->entries == NULL)
-        return false;
-    for (uint32_t i = 0; i < builder->sku_ids.used; i++) {
-        struct sku_entry *entry = builder->all_skus[i];
-
-        table_out->entries[table_out->offsets[sku_id_partition(entry->sku_id)] +
-                           (entry->sku_id & (SKUS_PER_PARTITION_MAX - 1))] = entry;
-    }
-    table_out->partitions = builder->partitions;
-    return true;
+    return published == NULL || published->skus.slots != builder->skus.table.slots ||
+           published->products.slots != builder->products.table.slots;
 }
 
 const struct directory *directory_builder_publish(struct directory_builder *builder)
@@ -442,14 +504,10 @@ const struct directory *directory_builder_publish(struct directory_builder *buil
 
     if (directory == NULL)
         return NULL;
-    directory->hash_key = builder->master.hash_key;
-    directory->terms = builder->master.terms;
-    if (!table_copy(&builder->master.skus, &directory->skus) ||
-        !table_copy(&builder->master.products, &directory->products) ||
-        !numbers_fill(builder, &directory->numbers)) {
-        directory_free(directory);
-        return NULL;
-    }
+    directory->skus = builder->skus.table;
+    directory->products = builder->products.table;
+    directory->common = &builder->common;
+    builder->published = directory;
     return directory;
 }
 
@@ -457,9 +515,9 @@ void directory_free(const struct directory *directory)
 {
     if (directory == NULL)
         return;
-    free(directory->skus.entries);
-    free(directory->numbers.entries);
-    free(directory->numbers.offsets);
-    free(directory->products.entries);
+    if (directory->frees_skus)
+        free((void *)directory->skus.slots);
+    if (directory->frees_products)
+        free((void *)directory->products.slots);
     free((void *)(uintptr_t)directory);
 }

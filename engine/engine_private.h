@@ -31,7 +31,7 @@ enum {
     PRODUCTS_IN_FLIGHT_MAX = 64,  /* PUTs under way at the directory's shard */
     READS_IN_FLIGHT_MAX = 128,    /* journal reads, a shard */
     OUTBOUND_IN_FLIGHT_MAX = 256, /* jobs at the outbound port, a shard */
-    WORKS_IN_FLIGHT_MAX = 64,     /* pieces of work at the workers, a shard */
+    WORKS_IN_FLIGHT_MAX = 64,     /* pieces of work at a pool of workers, a shard */
     PINS_MAX = 16,                /* of those: that read the directory */
     AUDIT_SKUS_PER_STEP = 16,
     AUDIT_LINES_MAX = 1024, /* of a SKU with more, only gate and record are compared */
@@ -93,6 +93,7 @@ struct shard {
     uint32_t reads;
     uint32_t outbound_jobs;
     uint32_t works;
+    uint32_t finder_works; /* likewise, at the finders */
     uint32_t products; /* directory's shard: PUTs under way */
     uint32_t audit_next;
     int32_t audit_wrong; /* whose ledger is right */
@@ -109,7 +110,6 @@ struct shard {
     /* The directory's shard: PUTs that wait for their SKUs to be published. */
     struct product_envelope *unpublished[PRODUCTS_IN_FLIGHT_MAX];
     uint32_t unpublished_count;
-    bool publish_due;                   /* the master has entries that are not published */
     struct product_label *stale_labels; /* replaced, to be retired */
 
     /* Written by its thread, read by others. */
@@ -174,6 +174,7 @@ struct engine {
     struct settings *settings; /* used by their shard alone */
 
     _Atomic(const struct directory *) directory;
+    _Atomic uint64_t catalogue_generation; /* written by the directory's shard */
     _Atomic(const struct settings_view *) settings_view;
     _Atomic bool failed;
     _Atomic bool draining;
@@ -198,6 +199,10 @@ size_t engine_lay_out(struct engine *engine, void *memory);
 
 /* ---- envelopes.c ---- */
 
+/* Room for so many SKUs that are left out; the envelope may be another then. NULL: no memory, and
+ * it is as it was. */
+struct product_envelope *product_envelope_grow(struct product_envelope *envelope,
+                                               uint32_t left_out);
 /* Frees what a message that nobody will receive carries. */
 void envelope_free_of(const struct message *message);
 

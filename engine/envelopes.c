@@ -15,6 +15,13 @@ struct product_envelope *product_envelope_create(uint32_t document_length)
     return envelope;
 }
 
+struct product_envelope *product_envelope_grow(struct product_envelope *envelope, uint32_t left_out)
+{
+    size_t used = (size_t)((char *)product_left_out(envelope) - (char *)envelope);
+
+    return realloc(envelope, used + left_out * sizeof(struct left_out));
+}
+
 struct account_envelope *account_envelope_create(enum account_call call)
 {
     struct account_envelope *envelope = calloc(1, sizeof(*envelope));

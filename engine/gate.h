@@ -31,6 +31,7 @@ struct gate {
     /* Published by the owner for answers ("only held", levels); may lag the word. */
     _Atomic uint32_t stock;
     _Atomic uint32_t reserved;
+    _Atomic uint32_t sold; /* a part of its product's (directory.h) */
 };
 
 static inline uint32_t gate_available(const struct gate *gate)

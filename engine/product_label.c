@@ -60,7 +60,8 @@ static bool read_member(struct product_document *document, struct product_terms 
     if (document_text_is(member, "category")) {
         if (!product_document_string(document, &facts->category))
             return false;
-        facts->terms[PRODUCT_LABEL_CATEGORY] = number_of(terms, &facts->category);
+        facts->terms[PRODUCT_LABEL_CATEGORY] = product_terms_category_number(
+            terms, facts->category.bytes, (uint32_t)facts->category.length);
         return true;
     }
     if (!document_text_is(member, "brand"))

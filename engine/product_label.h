@@ -35,7 +35,9 @@ struct product_label {
 };
 
 enum {
-    PRODUCT_LABEL_TEXT_MAX = 1024, /* bytes of each text; what is longer is cut */
+    /* Bytes of each text; what is longer is cut. A category is the longest: 8 names of 100
+     * characters, of 4 bytes each. */
+    PRODUCT_LABEL_TEXT_MAX = 3328,
     PRODUCT_LABEL_TAGS_MAX = 32,   /* what is more is not found by */
     PRODUCT_LABEL_CATEGORY = 0,    /* places in `terms` */
     PRODUCT_LABEL_BRAND,

@@ -49,7 +49,7 @@ static enum outcome check_names(struct shard *shard, struct product_envelope *en
             directory_builder_find_sku(builder, envelope->variants[i].sku);
         bool taken = sku != NULL && sku->product != product &&
                      ((sku->puts > 0 && !MUTANT(NAME_GIVEN_TWICE)) ||
-                      atomic_load_explicit(&sku->recorded, memory_order_relaxed));
+                      sku_entry_state(sku) != SKU_UNRECORDED);
 
         *variant_out = i;
         if (taken)
@@ -98,7 +98,6 @@ static enum outcome give_numbers(struct shard *shard, struct product_envelope *e
     if (product == NULL) {
         product = directory_builder_product(
             builder, envelope->id, product_partition(shard->engine, envelope->id), UINT32_MAX);
-        shard->publish_due = true;
         if (product == NULL)
             return OUTCOME_OVERLOADED;
         key_filter_expect(&product->filter, &shard->blocks, units_of(envelope));
@@ -110,12 +109,55 @@ static enum outcome give_numbers(struct shard *shard, struct product_envelope *e
         if (envelope->variants[i].sku_id != UINT32_MAX)
             continue;
         sku = give_sku(builder, &envelope->variants[i], product);
-        shard->publish_due = true;
         if (sku == NULL)
             return OUTCOME_OVERLOADED;
         envelope->variants[i].sku_id = sku->sku_id;
     }
     return OUTCOME_OK;
+}
+
+static bool is_named(const struct product_envelope *envelope, const struct sku_entry *sku)
+{
+    for (uint32_t i = 0; i < envelope->variant_count; i++)
+        if (envelope->variants[i].sku_id == sku->sku_id)
+            return true;
+    return false;
+}
+
+/* One that is on sale, or may be when the PUT comes to its partition. */
+static bool is_left_out(const struct product_envelope *envelope, const struct sku_entry *sku)
+{
+    return (sku->puts > 0 || (!sku->archived && sku_entry_state(sku) != SKU_UNRECORDED)) &&
+           !is_named(envelope, sku);
+}
+
+/* SKUs of the product that the PUT does not name go along, with their names: the partition, which
+ * knows what is archived, knows no names. Those of PUTs under way, too. False without memory, or if
+ * there are too many for the moment; the envelope is another then or the same. */
+static bool add_left_out(struct product_envelope **envelope, const struct product_entry *product)
+{
+    struct sku_entry *first = atomic_load_explicit(&product->skus, memory_order_relaxed);
+    struct product_envelope *grown;
+    uint32_t count = 0;
+
+    for (const struct sku_entry *sku = first; sku != NULL; sku = sku->next_of_product)
+        count += is_left_out(*envelope, sku);
+    if (count == 0)
+        return true;
+    grown = count > PRODUCT_LEFT_OUT_MAX ? NULL : product_envelope_grow(*envelope, count);
+    if (grown == NULL)
+        return false;
+    *envelope = grown;
+    for (const struct sku_entry *sku = first; sku != NULL; sku = sku->next_of_product) {
+        struct left_out *left_out = &product_left_out(grown)[grown->left_out_count];
+
+        if (!is_left_out(grown, sku))
+            continue;
+        left_out->sku_id = sku->sku_id;
+        memcpy(left_out->sku, sku->sku, sizeof(left_out->sku));
+        grown->left_out_count++;
+    }
+    return true;
 }
 
 /* Its names are spoken for while a PUT is under way. */
@@ -149,6 +191,10 @@ void directory_submit(struct shard *shard, struct message *message)
         answer(shard, envelope, outcome, variant);
         return;
     }
+    if (!add_left_out(&envelope, product)) {
+        answer(shard, envelope, OUTCOME_OVERLOADED, 0);
+        return;
+    }
     envelope->product_number = product->number;
     count_puts(shard, envelope, 1);
     shard->products++;
@@ -173,7 +219,6 @@ static bool publish(struct shard *shard)
         return false;
     atomic_store_explicit(&engine->directory, fresh, memory_order_release);
     shard_retire_directory(shard, directory_release, (void *)(uintptr_t)old);
-    shard->publish_due = false;
     return true;
 }
 
@@ -184,14 +229,15 @@ static void retire_labels(struct shard *shard)
         shard->stale_labels = NULL;
 }
 
-/* PUTs go out one by one; the table of a step is published once for all of them. */
+/* PUTs go out one by one, when their names can be found by number: at once, but for a table that
+ * has grown. */
 void directory_publish(struct shard *shard)
 {
     struct engine *engine = shard->engine;
     uint32_t count = shard->unpublished_count;
 
     retire_labels(shard);
-    if (count == 0 || (shard->publish_due && !publish(shard)))
+    if (count == 0 || (directory_builder_has_grown(engine->builder) && !publish(shard)))
         return;
     shard->unpublished_count = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -246,12 +292,52 @@ static void show_label(struct shard *shard, struct product_entry *product,
     }
 }
 
-/* What is stored may be found, at the price that is stored. */
+/* Readers who see the new generation see what changed before it. */
+static void show_change(struct engine *engine)
+{
+    uint64_t generation = atomic_load_explicit(&engine->catalogue_generation, memory_order_relaxed);
+
+    atomic_store_explicit(&engine->catalogue_generation, generation + 1, memory_order_release);
+}
+
+static void tell_search(struct engine *engine, const struct product_entry *product)
+{
+    const struct search_port *search = &engine->ports.search;
+
+    if (search->self != NULL)
+        search->changed(search->self, (struct search_place){.partition = product->partition,
+                                                            .number = product->number});
+}
+
+/* SKUs that the product had before, and has no more. */
+static void withdraw_left_out(struct product_entry *product,
+                              const struct product_envelope *envelope)
+{
+    struct sku_entry *sku = atomic_load_explicit(&product->skus, memory_order_relaxed);
+
+    for (; sku != NULL; sku = sku->next_of_product) {
+        uint32_t at = 0;
+
+        if (sku->archived || sku_entry_state(sku) == SKU_UNRECORDED)
+            continue;
+        while (at < envelope->variant_count && envelope->variants[at].sku_id != sku->sku_id)
+            at++;
+        if (at < envelope->variant_count)
+            continue;
+        sku->archived = true;
+        atomic_store_explicit(&sku->state, SKU_WITHDRAWN, memory_order_release);
+    }
+}
+
+/* What is stored may be found, at the price that is stored; what the product has no more, and all
+ * of one that is not active, is withdrawn. */
 static void show_product(struct shard *shard, const struct product_envelope *envelope)
 {
     struct directory_builder *builder = shard->engine->builder;
     struct product_entry *product = directory_builder_find_product(builder, envelope->id);
+    uint8_t status = MUTANT(STATUS_NOT_SHOWN) ? PRODUCT_ACTIVE : envelope->status;
 
+    atomic_store_explicit(&product->status, status, memory_order_release);
     for (uint32_t i = 0; i < envelope->variant_count; i++) {
         struct sku_entry *sku =
             directory_builder_find_sku_id(builder, envelope->variants[i].sku_id);
@@ -260,10 +346,18 @@ static void show_product(struct shard *shard, const struct product_envelope *env
                               memory_order_relaxed);
         atomic_store_explicit(&sku->weight_grams, envelope->variants[i].weight_grams,
                               memory_order_relaxed);
-        atomic_store_explicit(&sku->recorded, true, memory_order_release);
+        sku->archived = false;
+        atomic_store_explicit(&sku->state, status == PRODUCT_ACTIVE ? SKU_ON_SALE : SKU_WITHDRAWN,
+                              memory_order_release);
     }
+    withdraw_left_out(product, envelope);
     show_label(shard, product, envelope);
     atomic_store_explicit(&product->recorded, true, memory_order_release);
+    atomic_fetch_add_explicit(&product->version, 1, memory_order_release);
+    if (envelope->updated_wall_ms != 0) { /* something was recorded */
+        show_change(shard->engine);
+        tell_search(shard->engine, product);
+    }
 }
 
 void directory_done(struct shard *shard, struct message *message)

@@ -37,6 +37,8 @@ static bool restore_names(struct recovery *recovery, const struct record *record
                               product_label_make(&recovery->engine->shards[DIRECTORY_SHARD]->blocks,
                                                  directory_builder_terms(builder), &source),
                               memory_order_relaxed);
+        if (!MUTANT(STATUS_NOT_RESTORED))
+            atomic_store_explicit(&product->status, record->product.status, memory_order_relaxed);
         atomic_store_explicit(&product->recorded, true, memory_order_relaxed);
     } else if (record->kind == RECORD_SKU) {
         product = directory_builder_product_number(builder, partition, record->sku.product_number);
@@ -47,7 +49,12 @@ static bool restore_names(struct recovery *recovery, const struct record *record
             return false;
         atomic_store_explicit(&sku->price_minor, record->sku.price_minor, memory_order_relaxed);
         atomic_store_explicit(&sku->weight_grams, record->sku.weight_grams, memory_order_relaxed);
-        atomic_store_explicit(&sku->recorded, true, memory_order_relaxed);
+        sku->archived = record->sku.archived;
+        atomic_store_explicit(&sku->state,
+                              sku->archived || product_entry_status(product) != PRODUCT_ACTIVE
+                                  ? SKU_WITHDRAWN
+                                  : SKU_ON_SALE,
+                              memory_order_relaxed);
     }
     return true;
 }
@@ -173,6 +180,7 @@ static void rebuild_gates(struct engine *engine)
             atomic_store_explicit(&gate->word, view.available, memory_order_relaxed);
             atomic_store_explicit(&gate->stock, view.stock, memory_order_relaxed);
             atomic_store_explicit(&gate->reserved, view.reserved, memory_order_relaxed);
+            sku_entry_show_sold(sku, view.sold);
         }
     }
 }

@@ -70,6 +70,7 @@ struct reservation {
     struct hash128 other_keys[ACCOUNT_ALIASES_MAX];
     uint64_t fingerprint;
     uint16_t filter_generation; /* 0: the key's bits were not set for it */
+    bool is_withdrawn;          /* one of the SKUs: only a key that had its effect is answered */
 };
 
 /* Equal SKUs are summed, so that two lines of one cart can't both be promised the same units. */
@@ -80,7 +81,8 @@ static enum outcome resolve_lines(const struct directory *directory, const struc
            command->reserve.line_count <= RESERVATION_LINES_MAX);
     for (uint32_t i = 0; i < command->reserve.line_count; i++) {
         const struct command_line *asked = &command->reserve.lines[i];
-        struct sku_entry *sku = directory_find_sku(directory, asked->sku.text, asked->sku.length);
+        struct sku_entry *sku =
+            directory_find_sku_recorded(directory, asked->sku.text, asked->sku.length);
         uint32_t at = 0;
 
         if (sku != NULL) {
@@ -91,6 +93,10 @@ static enum outcome resolve_lines(const struct directory *directory, const struc
         if (sku == NULL) {
             refusal->line = i;
             return OUTCOME_NOT_FOUND;
+        }
+        if (!sku_entry_is_on_sale(sku) && !reservation->is_withdrawn) {
+            reservation->is_withdrawn = true;
+            refusal->line = i;
         }
         while (at < reservation->line_count &&
                (reservation->lines[at].sku_id != sku->sku_id || MUTANT(LINES_NOT_SUMMED)))
@@ -182,7 +188,12 @@ static enum outcome claim_or_refuse(struct shard *shard, struct reservation *res
     uint16_t generation;
 
     reservation->filter_generation = 0;
-
+    if (reservation->is_withdrawn) {
+        *claim_out = CLAIM_NONE;
+        return key_filter_test(filter, &reservation->key) || reservation->other_key_count > 0
+                   ? OUTCOME_OK
+                   : OUTCOME_NOT_FOUND;
+    }
     if (shard->engine->ports.journal.is_full(shard->engine->ports.journal.self)) {
         *claim_out = MUTANT(FULL_TAKES_HOLDS) ? CLAIM_NONE : CLAIM_BARRED;
         return key_filter_test(filter, &reservation->key) || reservation->other_key_count > 0
@@ -234,6 +245,7 @@ static enum outcome submit_reserve(struct shard *shard, const struct command *co
 
     reservation.line_count = 0; /* the rest is filled as far as it is used */
     reservation.other_key_count = 0;
+    reservation.is_withdrawn = false;
     outcome = resolve_lines(shard_directory(shard), command, &reservation, refusal);
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -346,8 +358,8 @@ static enum outcome submit_stock(struct shard *shard, const struct command *comm
                                  uint64_t cookie)
 {
     bool adjust = command->type == COMMAND_STOCK_ADJUST;
-    struct sku_entry *sku = directory_find_sku(shard_directory(shard), command->stock.sku.text,
-                                               command->stock.sku.length);
+    struct sku_entry *sku = directory_find_sku_recorded(
+        shard_directory(shard), command->stock.sku.text, command->stock.sku.length);
     struct message *message;
     uint32_t target;
 

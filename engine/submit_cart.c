@@ -34,11 +34,12 @@ static struct message *begin(struct shard *shard, const struct principal *princi
 /* What the directory knows of the SKU that the command names. */
 static bool resolve(struct shard *shard, const struct command *command, struct cart_body *body)
 {
-    const struct sku_entry *sku = directory_find_sku(shard_directory(shard), command->cart.sku.text,
-                                                     command->cart.sku.length);
+    const struct sku_entry *sku = directory_find_sku_recorded(
+        shard_directory(shard), command->cart.sku.text, command->cart.sku.length);
     const struct product_label *label;
 
-    if (sku == NULL)
+    /* What is withdrawn can be taken out, but not put in. */
+    if (sku == NULL || (command->cart.operation == CART_ADD && !sku_entry_is_on_sale(sku)))
         return false;
     body->sku_id = sku->sku_id;
     body->price_minor = atomic_load_explicit(&sku->price_minor, memory_order_relaxed);

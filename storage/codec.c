@@ -147,6 +147,7 @@ static void encode_product(struct writer *writer, const struct record *record)
     pack_uint32(writer, product->limit_per_customer);
     pack_uint32(writer, product->variant_count);
     pack_uint64(writer, (uint64_t)product->updated_wall_ms);
+    pack_uint8(writer, product->status);
     write_bytes(writer, record_document(record), product->document_length);
 }
 
@@ -342,6 +343,7 @@ size_t codec_encode_value(const struct record *record, const uint8_t *key, size_
         write_text(&writer, record->sku.sku);
         pack_uint32(&writer, record->sku.product_number);
         pack_uint64(&writer, (uint64_t)record->sku.price_minor);
+        pack_uint8(&writer, record->sku.archived);
         if (record->sku.weight_grams != 0)
             pack_uint32(&writer, record->sku.weight_grams);
         break;

@@ -27,7 +27,7 @@ _Static_assert(CODEC_HOLD_FIELDS + 2 * RESERVATION_LINES_MAX <= CODEC_FIELDS_MAX
 
 /* Fields of each kind, without version, checksum, a hold's lines and a SKU's weight. */
 static const uint8_t codec_fields[RECORD_KIND_COUNT] = {
-    [RECORD_PRODUCT] = 6,       [RECORD_SKU] = 3,
+    [RECORD_PRODUCT] = 7,       [RECORD_SKU] = 4,
     [RECORD_COUNTER] = 3,       [RECORD_LIMIT] = 2,
     [RECORD_LEDGER] = 5,        [RECORD_FLOOR] = 1,
     [RECORD_KEY] = 7,           [RECORD_HOLD] = CODEC_HOLD_FIELDS,

@@ -61,6 +61,7 @@ static void decode_product(struct taker *taker, struct record *record)
     product->limit_per_customer = (uint32_t)take_number(taker, UINT32_MAX);
     product->variant_count = (uint32_t)take_number(taker, PRODUCT_VARIANTS_MAX);
     product->updated_wall_ms = take_time(taker);
+    product->status = (uint8_t)take_number(taker, PRODUCT_STATUS_COUNT - 1);
     document = taker->at;
     if (document->type != FIELD_BYTES || document->number > PRODUCT_DOCUMENT_BYTES_MAX) {
         taker->error = CODEC_BAD_FORM;
@@ -324,6 +325,7 @@ void codec_take_record(struct taker *taker, struct record *record)
         take_text(taker, record->sku.sku, sizeof(record->sku.sku));
         record->sku.product_number = (uint32_t)take_number(taker, UINT32_MAX);
         record->sku.price_minor = (int64_t)take_number(taker, INT64_MAX);
+        record->sku.archived = (uint8_t)take_number(taker, 1);
         if (taker->has_weight)
             record->sku.weight_grams = take_weight(taker);
         break;

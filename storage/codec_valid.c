@@ -53,7 +53,7 @@ static bool product_is_valid(const struct record *record)
 
     return text_is_name(product->id, sizeof(product->id)) && currency_is_valid(product->currency) &&
            product->variant_count <= PRODUCT_VARIANTS_MAX &&
-           time_is_valid(product->updated_wall_ms) &&
+           product->status < PRODUCT_STATUS_COUNT && time_is_valid(product->updated_wall_ms) &&
            product->document_length <= PRODUCT_DOCUMENT_BYTES_MAX &&
            record->size >= record_size(RECORD_PRODUCT, 0) + product->document_length;
 }
@@ -216,7 +216,7 @@ bool codec_record_is_valid(const struct record *record)
     case RECORD_SKU:
         return text_is_name(record->sku.sku, sizeof(record->sku.sku)) &&
                record->sku.price_minor >= 0 && record->sku.weight_grams <= WEIGHT_GRAMS_MAX &&
-               sku_id_partition(record->subject) == record->partition;
+               record->sku.archived <= 1 && sku_id_partition(record->subject) == record->partition;
     case RECORD_COUNTER:
         return record->counter.stock <= SKU_STOCK_MAX && record->counter.sold <= SKU_STOCK_MAX &&
                record->counter.ledger_sequence < CODEC_SEQUENCE_END &&

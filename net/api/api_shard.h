@@ -13,6 +13,7 @@
 #include "api/api.h"
 #include "api/counters.h"
 #include "api/json.h"
+#include "api/product_page.h"
 #include "api/rate_limit.h"
 #include "api/routes.h"
 #include "api/validate.h"
@@ -23,6 +24,8 @@ struct browse;
 struct import;
 struct order_export;
 struct order_stream;
+struct stock_stream;
+struct stock_streams;
 struct keyed_table;
 struct keyed_entry;
 
@@ -42,14 +45,7 @@ enum {
     PASSES_MAX = 2,     /* of those: at the workers, where logins wait, too */
     LIST_LIMIT_DEFAULT = 20,
     KEY_LENGTH_MAX = IDEMPOTENCY_KEY_LENGTH_MAX,
-};
-
-/* A page made at start: served as it is. */
-struct api_page {
-    char *text;
-    size_t length;
-    const char *content_type;
-    char etag[20]; /* with its quotes */
+    PAGE_CACHE_CONTROL_MAX = 80,
 };
 
 struct api {
@@ -59,14 +55,16 @@ struct api {
     struct router *router;
     struct router *redirect_router; /* without a route */
     uint8_t admin_mac[MAC_BYTES];   /* of the admin key */
-    struct api_page openapi;
-    struct api_page docs;
+    struct cached_page *openapi;    /* all codings made: every shard gives it */
+    struct cached_page *docs;
     struct keyed_table *keyed;
     uint8_t challenge_modes[ROUTE_COUNT]; /* enum challenge_mode */
     uint8_t altcha_key[ALTCHA_KEY_BYTES];
     struct altcha_memory *altcha_memory; /* NULL: no route demands ALTCHA */
     struct rate_limiter *throttle;       /* of all shards, under its lock (throttle.h); NULL: off */
     uv_mutex_t throttle_lock;
+    uint32_t run; /* another number at each start: of the IDs of events of stock */
+    char page_cache_control[PAGE_CACHE_CONTROL_MAX]; /* of products, as a header's value */
     uint32_t shard_count;
     struct api_shard *shards;
 };
@@ -111,6 +109,7 @@ struct call_scratch {
     struct import *import;
     struct order_export *export;
     struct order_stream *stream;
+    struct stock_stream *stock;
     /* Not charged again when the request is resumed. */
     struct rate_verdict address_verdict;
     struct rate_verdict network_verdict;
@@ -162,6 +161,8 @@ struct api_shard {
     struct order_stream *streams; /* order_stream.c */
     int64_t streams_due_ms;
     struct vault_watch vault_watch;
+    struct product_pages pages;  /* product_page.c */
+    struct stock_streams *stock; /* stock_stream.c; NULL: not begun */
     struct api_counters counters;
 };
 
@@ -208,9 +209,6 @@ void respond_outcome(struct http_exchange *exchange, enum outcome outcome);
 
 /* Answers with JSON that a growing writer holds, and frees it; without memory: 503. */
 void respond_json(struct http_exchange *exchange, int status, struct writer *writer);
-
-/* Answers a page, or 304 to whoever has it. */
-void respond_page(struct http_exchange *exchange, const struct api_page *page);
 
 /* Writes an entity tag of these bytes, with its quotes and a zero. */
 void etag_format(const char *bytes, size_t length, char etag_out[20]);

@@ -35,6 +35,7 @@ struct audit_walk {
     uint32_t limit;
     uint32_t found;
     uint32_t pages;
+    bool is_of_changes; /* of one product: shown as such, without what proves the chain */
     uint32_t partition;
     uint64_t below; /* entries with smaller numbers are to come; 0: the head is to be read */
 };
@@ -216,6 +217,27 @@ static void write_entry(struct audit_walk *walk, const struct record *record)
     write_byte(writer, '}');
 }
 
+static void write_change(struct audit_walk *walk, const struct record *record)
+{
+    const struct audit_record *entry = &record->audit;
+    struct writer *writer = &walk->writer;
+
+    write_literal(writer, "{\"at\":");
+    write_json_time(writer, entry->wall_ms);
+    write_literal(writer, ",\"act\":\"");
+    write_text(writer, audit_act_name((enum audit_act)entry->act));
+    write_literal(writer, "\",\"caller\":\"");
+    write_text(writer, audit_caller_name((enum audit_caller)entry->origin.caller));
+    write_literal(writer, "\",\"who\":");
+    if (principal_is_nobody(&entry->origin.who))
+        write_literal(writer, "null");
+    else
+        write_principal(writer, walk, &entry->origin.who);
+    write_literal(writer, ",\"digest\":");
+    write_value(writer, &entry->after);
+    write_byte(writer, '}');
+}
+
 /* ---- the walk ---- */
 
 static bool is_asked_for(const struct audit_filter *filter, const struct audit_record *entry)
@@ -331,7 +353,10 @@ static void show_page(struct audit_walk *walk)
             continue;
         if (walk->found++ > 0)
             write_byte(&walk->writer, ',');
-        write_entry(walk, records[i - 1]);
+        if (walk->is_of_changes)
+            write_change(walk, records[i - 1]);
+        else
+            write_entry(walk, records[i - 1]);
     }
     if (read->count == 0) /* an entry below the head that is not there: `check` tells */
         walk->below = 1;
@@ -431,7 +456,7 @@ static bool find_subject(struct api_call *call, const char *text, size_t length,
                     name, 16);
         return true;
     }
-    sku = directory_find_sku(directory, text, length);
+    sku = directory_find_sku_recorded(directory, text, length);
     if (sku != NULL) {
         for (unsigned i = 0; i < 4; i++)
             name[i] = (uint8_t)(sku->sku_id >> (24 - 8 * i));
@@ -464,7 +489,6 @@ static bool read_filter(struct api_call *call, struct validation *validation,
     bool is_possible = true;
     int length = http_query_parameter(call->exchange, "subject", 0, text, sizeof(text));
 
-    filter->caller = -1;
     if (length != HTTP_ABSENT) {
         if (length > 0 && sku_is_valid(text, (size_t)length))
             is_possible = find_subject(call, text, (size_t)length, filter);
@@ -497,30 +521,30 @@ static void read_cursor(struct api_call *call, struct validation *validation,
     walk->partition = (uint32_t)partition;
 }
 
-void api_audit_list(struct api_call *call)
+static struct audit_walk *walk_begin(struct api_call *call)
 {
-    static const char *const names[] = {"subject", "who", "limit", "cursor", NULL};
     struct audit_walk *walk = calloc(1, sizeof(*walk));
-    struct validation validation;
-    enum outcome outcome;
 
     if (walk == NULL) {
         respond_outcome(call->exchange, OUTCOME_OVERLOADED);
-        return;
+        return NULL;
     }
-    validation_init(&validation);
-    request_check_query(call, &validation, names, NULL);
     walk->shard = call->shard;
     walk->exchange_cookie = http_exchange_cookie(call->exchange);
-    walk->limit = request_limit(call, &validation);
-    bool is_possible = read_filter(call, &validation, &walk->filter);
     walk->partition = UINT32_MAX; /* so that the first is the next */
-    walk_on(walk);
-    read_cursor(call, &validation, walk);
+    walk->filter.caller = -1;
+    return walk;
+}
+
+static void walk_start(struct audit_walk *walk, struct api_call *call,
+                       const struct validation *validation, bool is_possible)
+{
+    enum outcome outcome;
+
     walk->writer = writer_growing();
     write_literal(&walk->writer, "{\"data\":[");
-    if (validation.count > 0) {
-        validation_respond(&validation, call->exchange);
+    if (validation->count > 0) {
+        validation_respond(validation, call->exchange);
         walk_free(walk);
     } else if (!is_possible) {
         walk_respond(walk, call->exchange, false);
@@ -529,4 +553,53 @@ void api_audit_list(struct api_call *call)
         if (outcome != OUTCOME_PENDING)
             walk_refuse(walk, call->exchange, outcome);
     }
+}
+
+void api_audit_list(struct api_call *call)
+{
+    static const char *const names[] = {"subject", "who", "limit", "cursor", NULL};
+    struct audit_walk *walk = walk_begin(call);
+    struct validation validation;
+
+    if (walk == NULL)
+        return;
+    validation_init(&validation);
+    request_check_query(call, &validation, names, NULL);
+    walk->limit = request_limit(call, &validation);
+    bool is_possible = read_filter(call, &validation, &walk->filter);
+    walk_on(walk);
+    read_cursor(call, &validation, walk);
+    walk_start(walk, call, &validation, is_possible);
+}
+
+/* What was done to one product, the newest first. */
+void api_product_changes(struct api_call *call)
+{
+    static const char *const names[] = {"limit", "cursor", NULL};
+    const struct product_entry *product;
+    char id[ID_TEXT_LENGTH_MAX + 1];
+    struct validation validation;
+    struct audit_walk *walk;
+    size_t length;
+
+    if (!request_path_id(call, id, &length))
+        return;
+    product = directory_find_product(shard_directory(call->shard->shard), id, length);
+    if (product == NULL) {
+        problem_respond(call->exchange, PROBLEM_NOT_FOUND, "There is no such product.");
+        return;
+    }
+    walk = walk_begin(call);
+    if (walk == NULL)
+        return;
+    walk->is_of_changes = true;
+    add_subject(&walk->filter, AUDIT_OF_PRODUCT, product->partition, id, length);
+    validation_init(&validation);
+    request_check_query(call, &validation, names, NULL);
+    walk->limit = request_limit(call, &validation);
+    walk_on(walk);
+    read_cursor(call, &validation, walk);
+    if (walk->partition != product->partition) /* a cursor of another list */
+        request_cursor_invalid(&validation);
+    walk_start(walk, call, &validation, true);
 }

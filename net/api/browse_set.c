@@ -182,8 +182,7 @@ static bool is_in_stock(const struct product_entry *product)
     const struct sku_entry *sku = atomic_load_explicit(&product->skus, memory_order_acquire);
 
     for (; sku != NULL; sku = sku->next_of_product)
-        if (atomic_load_explicit(&sku->recorded, memory_order_acquire) &&
-            gate_available(&sku->gate) > 0)
+        if (sku_entry_is_on_sale(sku) && gate_available(&sku->gate) > 0)
             return true;
     return false;
 }

@@ -81,6 +81,45 @@ void cart_coupon_find(struct api_shard *shard, struct slice code, struct cart_co
 
 /* ---- totals ---- */
 
+const char *cart_withdrawal(const struct sku_entry *sku, const struct product_label *label,
+                            const char currency[4])
+{
+    if (!sku_entry_is_on_sale(sku))
+        return product_entry_status(sku->product) == PRODUCT_DRAFT ? "draft" : "archived";
+    if (label == NULL || memcmp(label->currency, currency, sizeof(label->currency)) != 0)
+        return "currency_changed";
+    return NULL;
+}
+
+void respond_withdrawn(struct http_exchange *exchange, const struct directory *directory,
+                       const struct line *lines, uint32_t line_count, const char currency[4])
+{
+    enum { LINE_BYTES_MAX = SKU_LENGTH_MAX + 64 };
+    struct writer writer;
+    uint32_t count = 0;
+
+    if (!problem_begin(exchange, PROBLEM_PRODUCT_UNAVAILABLE,
+                       "Something in the cart is not sold any more: take it out first.",
+                       32 + CART_LINES_MAX * LINE_BYTES_MAX, &writer))
+        return;
+    write_literal(&writer, ",\"items\":[");
+    for (uint32_t i = 0; i < line_count; i++) {
+        const struct sku_entry *sku = directory_find_sku_id(directory, lines[i].sku_id);
+        const char *reason = cart_withdrawal(
+            sku, atomic_load_explicit(&sku->product->label, memory_order_acquire), currency);
+
+        if (reason == NULL)
+            continue;
+        write_text(&writer, count++ == 0 ? "{\"sku\":\"" : ",{\"sku\":\"");
+        write_bytes(&writer, sku->sku, sku->sku_length);
+        write_literal(&writer, "\",\"reason\":\"");
+        write_text(&writer, reason);
+        write_literal(&writer, "\"}");
+    }
+    write_byte(&writer, ']');
+    problem_end(exchange, &writer);
+}
+
 static void price_line(const struct directory *directory, const struct cart_line *line,
                        const char currency[4], struct cart_price_line *shown)
 {
@@ -89,8 +128,11 @@ static void price_line(const struct directory *directory, const struct cart_line
     shown->label = atomic_load_explicit(&shown->sku->product->label, memory_order_acquire);
     shown->price_minor = atomic_load_explicit(&shown->sku->price_minor, memory_order_relaxed);
     shown->total_minor = shown->price_minor * line->quantity;
-    shown->is_priced = shown->label != NULL && memcmp(shown->label->currency, currency, 4) == 0;
-    shown->is_available = shown->is_priced && gate_available(&shown->sku->gate) > 0;
+    shown->reason = cart_withdrawal(shown->sku, shown->label, currency);
+    shown->is_priced = shown->reason == NULL;
+    if (shown->is_priced && gate_available(&shown->sku->gate) == 0)
+        shown->reason = "sold_out";
+    shown->is_available = shown->reason == NULL;
 }
 
 static uint64_t weight_of(const struct pricing_input *input)

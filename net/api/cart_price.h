@@ -32,8 +32,9 @@ struct cart_price_line {
     const struct product_label *label; /* may be NULL */
     int64_t price_minor;               /* of one unit, now */
     int64_t total_minor;               /* of all, before discounts */
-    bool is_priced;                    /* in the totals: it is sold in the cart's currency */
+    bool is_priced;                    /* in the totals: it is sold, in the cart's currency */
     bool is_available;                 /* some unit can be had now */
+    const char *reason;                /* why not; NULL: it is */
 };
 
 struct cart_price {
@@ -42,6 +43,15 @@ struct cart_price {
     uint8_t coupon_verdict; /* enum coupon_verdict; of a coupon with a rule */
     uint32_t method;        /* number of the shipping method in the totals; 0: none goes there */
 };
+
+/* Why a SKU is not sold to who has it in a cart of this currency, whatever its stock; NULL: it is.
+ * Static text. `label` may be NULL. */
+const char *cart_withdrawal(const struct sku_entry *sku, const struct product_label *label,
+                            const char currency[4]);
+
+/* Answers 409 with the lines of a cart that are not sold, each with its reason. */
+void respond_withdrawn(struct http_exchange *exchange, const struct directory *directory,
+                       const struct line *lines, uint32_t line_count, const char currency[4]);
 
 /* The terms of the shop for this destination: taxes and shipping; valid until the caller returns to
  * its loop. */

@@ -7,7 +7,7 @@
 
 enum {
     FIXED_BYTES_MAX = 512 + COUPON_CODE_MAX * 6,
-    LINE_BYTES_MAX = SKU_LENGTH_MAX + 200,
+    LINE_BYTES_MAX = SKU_LENGTH_MAX + 250,
     ESCAPED_BYTES_MAX = 6, /* of one byte in a JSON string */
 };
 
@@ -50,6 +50,11 @@ static void write_line(struct writer *writer, const struct cart_line *line,
     }
     write_literal(writer, ",\"available\":");
     write_boolean(writer, shown->is_available);
+    if (shown->reason != NULL) {
+        write_literal(writer, ",\"unavailable_reason\":\"");
+        write_text(writer, shown->reason);
+        write_byte(writer, '"');
+    }
     write_byte(writer, '}');
 }
 

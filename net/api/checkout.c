@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/cart_price.h"
 #include "api/checkout.h"
 #include "api/hold_list.h"
 #include "api/request.h"
@@ -116,6 +117,8 @@ static enum checkout_result refusal_result(const struct checkout_refusal *refusa
         return CHECKOUT_HOLD_REFUSED;
     case REFUSAL_NOT_RESERVED:
         return result_of((enum outcome)refusal->reply.outcome);
+    case REFUSAL_WITHDRAWN:
+        return CHECKOUT_STOCK_REFUSED;
     case REFUSAL_NONE:
         break;
     }
@@ -152,6 +155,11 @@ static void respond_refused(struct checkout *checkout)
     case REFUSAL_NOT_RESERVED:
         if (exchange != NULL)
             respond_not_reserved(flow->shard, exchange, &refusal->reply);
+        break;
+    case REFUSAL_WITHDRAWN:
+        if (exchange != NULL)
+            respond_withdrawn(exchange, shard_directory(flow->shard->shard), checkout->lines,
+                              checkout->line_count, checkout->cart_currency);
         break;
     case REFUSAL_NONE:
         assert(false && "refused for nothing");
@@ -388,7 +396,9 @@ static void lines_held(struct order_flow *flow, enum outcome outcome)
         take_hold(checkout, &flow->reply->reply.hold, true);
         return;
     }
-    checkout->refusal.kind = REFUSAL_NOT_RESERVED;
+    /* Withdrawn a moment ago: which it was is shown with the next try. */
+    checkout->refusal.kind =
+        outcome == OUTCOME_NOT_FOUND ? REFUSAL_WITHDRAWN : REFUSAL_NOT_RESERVED;
     keep_reply(checkout, outcome);
     refuse(checkout);
 }
@@ -502,6 +512,7 @@ static void cart_known(struct order_flow *flow, enum outcome outcome)
         return;
     }
     checkout->line_count = cart->line_count;
+    memcpy(checkout->cart_currency, cart->currency, sizeof(checkout->cart_currency));
     for (uint32_t i = 0; i < cart->line_count; i++)
         checkout->lines[i] =
             (struct line){.sku_id = cart->lines[i].sku_id, .quantity = cart->lines[i].quantity};

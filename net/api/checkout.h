@@ -16,6 +16,7 @@ enum checkout_refusal_kind {
     REFUSAL_PRICE,        /* 409 price_changed: `total_minor` */
     REFUSAL_HOLD_IN_USE,  /* 409: `order` */
     REFUSAL_NOT_RESERVED, /* `reply` */
+    REFUSAL_WITHDRAWN,    /* 409 product_unavailable: of the cart's lines */
 };
 
 struct checkout_refusal {
@@ -49,6 +50,7 @@ struct checkout {
     int64_t expected_minor;
     char hold_text[RESERVATION_ID_LENGTH + 1]; /* empty: the cart's lines are to be held */
     bool from_cart;
+    char cart_currency[4]; /* that its lines were put in at */
 
     /* What is bought. */
     struct line lines[RESERVATION_LINES_MAX];

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "api/cart_price.h"
 #include "api/checkout.h"
 #include "api/order_person.h"
 
@@ -55,6 +56,10 @@ static bool find_lines(struct checkout *checkout, struct priced *priced)
         label = atomic_load_explicit(&sku->product->label, memory_order_acquire);
         if (label == NULL) /* there was no memory for it */
             return refuse(checkout, OUTCOME_OVERLOADED);
+        if (checkout->from_cart && cart_withdrawal(sku, label, checkout->cart_currency) != NULL) {
+            checkout->refusal.kind = REFUSAL_WITHDRAWN;
+            return false;
+        }
         priced->skus[i] = sku;
         priced->labels[i] = label;
         priced->lines[i] = (struct pricing_line){

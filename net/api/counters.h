@@ -167,8 +167,20 @@ struct api_counters {
     _Atomic uint64_t passwords_waiting; /* a gauge: for a worker, or with one */
     _Atomic uint64_t flows;             /* a gauge: calls about accounts under way */
     _Atomic uint64_t rate_limited[CLASS_COUNT];
-    _Atomic uint64_t streams; /* a gauge: of orders' events */
+    _Atomic uint64_t page_hits; /* product_page.c */
+    _Atomic uint64_t page_misses;
+    _Atomic uint64_t page_joins; /* of those: waited for a read that was under way */
+    _Atomic uint64_t page_evictions;
+    _Atomic uint64_t page_bytes; /* a gauge */
+    _Atomic uint64_t pages;      /* a gauge */
+    _Atomic uint64_t streams;    /* a gauge: of orders' events */
     _Atomic uint64_t streams_cut;
+    _Atomic uint64_t stock_streams; /* a gauge (stock_stream.c) */
+    _Atomic uint64_t stock_rows;    /* a gauge: SKUs that are watched */
+    _Atomic uint64_t stock_renders;
+    _Atomic uint64_t stock_events; /* given to streams */
+    _Atomic uint64_t stock_put_off;
+    _Atomic uint64_t stock_resumed;
     _Atomic uint64_t altcha_given;
     _Atomic uint64_t challenges[CHALLENGE_RESULT_COUNT];
     _Atomic uint64_t workers_refused; /* what no worker could take */

@@ -196,7 +196,7 @@ static bool is_taken(void *user, struct slice sku, struct slice product_id)
 {
     struct import *import = user;
     const struct directory *directory = shard_directory(import->shard->shard);
-    const struct sku_entry *entry = directory_find_sku(directory, sku.text, sku.length);
+    const struct sku_entry *entry = directory_find_sku_recorded(directory, sku.text, sku.length);
 
     return entry != NULL && !slice_is(product_id, entry->product->id);
 }

@@ -224,7 +224,7 @@ static void read_item(struct api_call *call, struct validation *validation, size
     }
     if (!validate_code(validation, ELEMENT_FIELD("items", index, "sku"), values[0], &sku))
         return;
-    entry = directory_find_sku(directory, sku.text, sku.length);
+    entry = directory_find_sku_recorded(directory, sku.text, sku.length);
     if (entry == NULL) {
         validation_add(validation, ELEMENT_FIELD("items", index, "sku"), "is not known");
         return;

@@ -104,6 +104,15 @@
       "what became of it.")                                                                        \
     X(INVALID_STATE, "invalid_state", 409, "Invalid state",                                        \
       "What is asked for cannot be done in the state that this is in. `detail` says why.")         \
+    X(PRODUCT_UNAVAILABLE, "product_unavailable", 409, "Product unavailable",                      \
+      "Something in the cart is not sold, or not as it was put there: `items` says which SKU and " \
+      "why: `archived` or `draft`, or `currency_changed`. Take it out, or put it in anew. "        \
+      "Nothing "                                                                                   \
+      "was held.")                                                                                 \
+    X(PRECONDITION_FAILED, "precondition_failed", 412, "Precondition failed",                      \
+      "This is not the version that If-Match names, or, with If-None-Match, there is one. "        \
+      "Nothing "                                                                                   \
+      "was changed: read it again, and decide anew.")                                              \
     X(PAYLOAD_TOO_LARGE, "payload_too_large", 413, "Payload too large",                            \
       "The body is larger than this call takes: 64 KiB, for imports 64 MiB.")                      \
     X(URI_TOO_LONG, "uri_too_long", 414, "URI too long", "The request line is too long.")          \

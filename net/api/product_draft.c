@@ -4,7 +4,10 @@
 #include "api/product_draft.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "api/html.h"
 
 static void write_slice(struct writer *writer, struct slice text)
 {
@@ -20,6 +23,50 @@ static void write_slices(struct writer *writer, const struct slice *slices, uint
         write_slice(writer, slices[i]);
     }
     write_byte(writer, ']');
+}
+
+/* As it came: a string, or an object where there is a text beside it. */
+static void write_images(struct writer *writer, const struct product_draft *draft)
+{
+    write_byte(writer, '[');
+    for (uint32_t i = 0; i < draft->image_count; i++) {
+        if (i > 0)
+            write_byte(writer, ',');
+        if (draft->image_alts[i].length == 0) {
+            write_slice(writer, draft->images[i]);
+            continue;
+        }
+        write_literal(writer, "{\"url\":");
+        write_slice(writer, draft->images[i]);
+        write_literal(writer, ",\"alt\":");
+        write_slice(writer, draft->image_alts[i]);
+        write_byte(writer, '}');
+    }
+    write_byte(writer, ']');
+}
+
+/* Of what search engines are told, what there is. */
+static void write_seo(struct writer *writer, const struct product_draft *draft)
+{
+    const struct {
+        const char *name;
+        struct slice text;
+    } members[] = {{"\"title\":", draft->seo_title},
+                   {"\"description\":", draft->seo_description},
+                   {"\"slug\":", draft->seo_slug}};
+    bool is_first = true;
+
+    write_literal(writer, ",\"seo\":{");
+    for (unsigned i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        if (members[i].text.length == 0)
+            continue;
+        if (!is_first)
+            write_byte(writer, ',');
+        write_text(writer, members[i].name);
+        write_slice(writer, members[i].text);
+        is_first = false;
+    }
+    write_byte(writer, '}');
 }
 
 static int64_t variant_price(const struct product_draft *draft, uint32_t index)
@@ -75,10 +122,13 @@ static void write_document(struct writer *writer, const struct product_draft *dr
     write_slice(writer, draft->category);
     write_literal(writer, ",\"brand\":");
     write_slice(writer, draft->brand);
-    write_literal(writer, ",\"tags\":");
+    write_literal(writer, ",\"status\":\"");
+    write_text(writer, product_status_name((enum product_status)draft->status));
+    write_literal(writer, "\",\"tags\":");
     write_slices(writer, draft->tags, draft->tag_count);
     write_literal(writer, ",\"images\":");
-    write_slices(writer, draft->images, draft->image_count);
+    write_images(writer, draft);
+    write_seo(writer, draft);
     write_literal(writer, ",\"limit_per_customer\":");
     if (draft->limit_per_customer == 0)
         write_literal(writer, "null");
@@ -115,6 +165,7 @@ struct product_envelope *product_draft_pack(const struct product_draft *draft, b
         copy_slice(envelope->id, sizeof(envelope->id), draft->id);
         copy_slice(envelope->currency, sizeof(envelope->currency), draft->currency);
         envelope->limit_per_customer = draft->limit_per_customer;
+        envelope->status = draft->status;
         envelope->variant_count = draft->variant_count;
         envelope->document_length = (uint32_t)length;
         memcpy(envelope->document, writer.start, length);
@@ -130,13 +181,56 @@ struct product_envelope *product_draft_pack(const struct product_draft *draft, b
     return envelope;
 }
 
-void write_product(struct writer *writer, const struct record *record)
+/* The stored document, but for its brace. */
+static void write_members(struct writer *writer, const struct record *record)
 {
     uint32_t length = record->product.document_length;
 
     assert(length >= 2 && record_document(record)[length - 1] == '}');
     write_bytes(writer, record_document(record), length - 1);
+}
+
+static void end_product(struct writer *writer, const struct record *record)
+{
     write_literal(writer, ",\"updated_at\":");
     write_json_time(writer, record->product.updated_wall_ms);
     write_byte(writer, '}');
+}
+
+void write_product(struct writer *writer, const struct record *record)
+{
+    write_members(writer, record);
+    end_product(writer, record);
+}
+
+static void write_description(struct writer *writer, const struct record *record)
+{
+    uint32_t length = record->product.document_length;
+    struct json_memory memory = {.size = json_memory_needed(length)};
+    const struct json_value *description = NULL;
+    struct writer html = writer_growing();
+    const char *message;
+    size_t position;
+
+    memory.bytes = malloc(memory.size);
+    if (memory.bytes == NULL) {
+        writer->failed = true;
+        return;
+    }
+    description = json_member(
+        json_read(memory, record_document(record), length, &message, &position), "description");
+    if (description != NULL && json_type(description) == JSON_STRING)
+        write_safe_html(&html, json_string(description).text, json_string(description).length);
+    write_literal(writer, ",\"description_html\":");
+    write_json_string(writer, html.start == NULL ? "" : html.start, writer_length(&html));
+    writer->failed = writer->failed || html.failed;
+    writer_free(&html);
+    free(memory.bytes);
+}
+
+void write_product_page(struct writer *writer, const struct record *record)
+{
+    write_members(writer, record);
+    write_description(writer, record);
+    end_product(writer, record);
 }

@@ -17,6 +17,11 @@ enum {
     PRODUCT_TAG_MAX = 50,
     PRODUCT_IMAGES_MAX = 20,
     PRODUCT_IMAGE_MAX = 1000,
+    PRODUCT_IMAGE_ALT_MAX = 500,
+    PRODUCT_CATEGORY_NAMES_MAX = 8, /* of a path; each at most PRODUCT_LABEL_MAX */
+    PRODUCT_SEO_TITLE_MAX = 300,
+    PRODUCT_SEO_DESCRIPTION_MAX = 1000,
+    PRODUCT_SEO_SLUG_MAX = 200,
     VARIANT_OPTIONS_MAX = 3,
 };
 
@@ -46,15 +51,37 @@ struct product_draft {
     uint32_t tag_count;
     uint32_t image_count;
     uint32_t variant_count;
+    uint8_t status;         /* enum product_status; 0: active */
+    struct slice seo_title; /* text NULL: none; likewise */
+    struct slice seo_description;
+    struct slice seo_slug;
     struct slice tags[PRODUCT_TAGS_MAX];
     struct slice images[PRODUCT_IMAGES_MAX];
+    struct slice image_alts[PRODUCT_IMAGES_MAX]; /* text NULL: none */
     struct variant_draft variants[PRODUCT_VARIANTS_MAX];
 };
+
+/* The status of that name; PRODUCT_STATUS_COUNT: there is none. */
+enum product_status product_status_find(struct slice name);
+
+/* Whether a category's path can be: names joined by " > ". NULL, or what is wrong with it. UTF-8.
+ */
+const char *product_category_problem(struct slice path);
 
 /* Reads a ProductCreate; notes what is wrong with it. The draft's text points into the object; its
  * id is empty where none was given. product_read.c. */
 void product_draft_read(struct validation *validation, const struct json_value *object,
                         struct product_draft *draft_out);
+
+/* The same for one that may be there already (ProductReplace): variants may leave their stock out.
+ */
+void product_draft_replace(struct validation *validation, const struct json_value *object,
+                           struct product_draft *draft_out);
+
+/* A stored document with a JSON merge patch (RFC 7396) over it. Where the patch gives a price or a
+ * weight of the product and no variants, those that had the product's own go with it. */
+void product_draft_change(struct validation *validation, const struct json_value *stored,
+                          const struct json_value *patch, struct product_draft *draft_out);
 
 /* The envelope of a complete draft, to be submitted; put_mode, stock_mode and dry_run stay to be
  * set. NULL: no memory, or, with `too_large_out`, its document exceeds PRODUCT_DOCUMENT_BYTES_MAX.
@@ -63,5 +90,8 @@ struct product_envelope *product_draft_pack(const struct product_draft *draft, b
 
 /* A stored product as it is shown: its document with `updated_at`. */
 void write_product(struct writer *writer, const struct record *record);
+
+/* The same for the product's page: with `description_html`, its description made fit for a page. */
+void write_product_page(struct writer *writer, const struct record *record);
 
 #endif

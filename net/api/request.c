@@ -65,7 +65,8 @@ bool request_path_sku(struct api_call *call, struct sku_entry **entry_out)
 
     *entry_out = NULL;
     if (length > 0)
-        *entry_out = directory_find_sku(shard_directory(call->shard->shard), sku, (size_t)length);
+        *entry_out =
+            directory_find_sku_recorded(shard_directory(call->shard->shard), sku, (size_t)length);
     if (*entry_out == NULL)
         problem_respond(call->exchange, PROBLEM_NOT_FOUND, "There is no such SKU.");
     return *entry_out != NULL;

@@ -250,6 +250,9 @@ static const char *refusal_detail(enum outcome outcome)
     case OUTCOME_COUPON_IN_USE:
     case OUTCOME_SETTING_INVALID:
     case OUTCOME_OTHER_CURRENCY:
+    case OUTCOME_PRECONDITION_FAILED:
+    case OUTCOME_CURRENCY_IN_USE:
+    case OUTCOME_SKUS_EXHAUSTED:
     case OUTCOME_COUNT:
         break;
     }

@@ -20,8 +20,8 @@ static bool read_filters(struct api_call *call, struct validation *validation,
             validation_add(validation, FIELD("sku"),
                            "must be 1 to 64 of letters, digits and . _ - / :");
         } else {
-            const struct sku_entry *entry =
-                directory_find_sku(shard_directory(call->shard->shard), text, (size_t)length);
+            const struct sku_entry *entry = directory_find_sku_recorded(
+                shard_directory(call->shard->shard), text, (size_t)length);
             if (entry == NULL)
                 is_possible = false;
             else

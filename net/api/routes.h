@@ -105,6 +105,11 @@ enum api_key {
     X(POST, "/v1/admin/products", product_create, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)         \
     X(GET, "/v1/admin/products", product_list, STAFF(ANY), ADMIN, NONE, IGNORED)                   \
     X(GET, "/v1/admin/products/{id}", product_get_admin, STAFF(ANY), ADMIN, NONE, IGNORED)         \
+    X(PUT, "/v1/admin/products/{id}", product_replace, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)    \
+    X(PATCH, "/v1/admin/products/{id}", product_change, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)   \
+    X(DELETE, "/v1/admin/products/{id}", product_archive, STAFF(CATALOGUE), ADMIN, NONE, OPTIONAL) \
+    X(GET, "/v1/admin/products/{id}/changes", product_changes, STAFF(CATALOGUE), ADMIN, NONE,      \
+      IGNORED)                                                                                     \
     X(POST, "/v1/admin/import", import, STAFF(CATALOGUE), ADMIN, CSV, IGNORED)                     \
     X(GET, "/v1/admin/inventory/{sku}", inventory_get, STAFF(ANY), ADMIN, NONE, IGNORED)           \
     X(POST, "/v1/admin/inventory/{sku}/adjust", inventory_adjust, STAFF(CATALOGUE), ADMIN, JSON,   \

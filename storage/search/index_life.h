@@ -14,8 +14,8 @@
  * `error`: its plug-in for word stems is not there, or does not do what it should. That is tried in
  * `folder`, which must be there. */
 bool index_library_open(const char *folder, char *error, size_t error_size);
-/* `is_whole`: nothing of it was ended in the midst. Otherwise it cannot be ended either, and goes
- * with the process. */
+/* `is_whole`: no index failed. Otherwise the library cannot be trusted to end, and goes with the
+ * process. */
 void index_library_close(bool is_whole);
 
 /* Makes an index in an empty folder, or opens one that was closed well; the folder must be there.

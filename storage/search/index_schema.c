@@ -180,9 +180,11 @@ static bool set_text(struct search_index *index, grn_obj *object, grn_info_type 
 static bool make_table(struct search_index *index, const struct table_row *row)
 {
     grn_ctx *context = &index->writer;
-    grn_obj *table =
-        grn_table_create(context, row->name, (unsigned)strlen(row->name), NULL,
-                         row->flags | GRN_OBJ_PERSISTENT, grn_ctx_at(context, row->key), NULL);
+    /* A database in memory has tables without names alone. */
+    bool is_kept = grn_obj_path(context, index->database) != NULL;
+    grn_obj *table = grn_table_create(
+        context, is_kept ? row->name : NULL, is_kept ? (unsigned)strlen(row->name) : 0, NULL,
+        row->flags | (is_kept ? GRN_OBJ_PERSISTENT : 0u), grn_ctx_at(context, row->key), NULL);
 
     if (table == NULL)
         return index_failed(index, row->name);

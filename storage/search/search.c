@@ -68,8 +68,7 @@ bool search_has_space(const struct search *search)
 {
     const struct journal_port *journal = &search->options.journal;
 
-    return (journal->is_full == NULL || !journal->is_full(journal->self)) &&
-           files_free_bytes(search->folder) >= search->options.low_water_bytes;
+    return !journal->is_full(journal->self);
 }
 
 void search_ask_build(struct search *search, const char *reason)
@@ -189,7 +188,7 @@ static void port_state(void *self, struct search_state *state_out)
     struct search *search = self;
     const struct change_set *set =
         search->sets[atomic_load_explicit(&search->set, memory_order_relaxed)];
-    int64_t taken_ms = feed_oldest_ms(search->follow_feed);
+    int64_t taken_ms = change_feed_oldest_ms(search->follow_feed);
     int64_t added_ms = change_set_oldest_ms(set);
     uint64_t waiting = change_set_count(set);
     int64_t oldest_ms = waiting > 0 ? added_ms : 0;
@@ -199,7 +198,7 @@ static void port_state(void *self, struct search_state *state_out)
     *state_out = (struct search_state){
         .is_ready = atomic_load_explicit(&search->is_ready, memory_order_relaxed),
         .products = atomic_load_explicit(&search->products, memory_order_relaxed),
-        .waiting = waiting + feed_waiting(search->follow_feed),
+        .waiting = waiting + change_feed_waiting(search->follow_feed),
         .behind_ms = oldest_ms == 0 ? 0 : search_now_ms() - oldest_ms,
         .building = atomic_load_explicit(&search->building, memory_order_relaxed),
         .building_of = atomic_load_explicit(&search->building_of, memory_order_relaxed),
@@ -246,8 +245,8 @@ static void free_search(struct search *search)
 {
     for (unsigned i = 0; i < 2; i++)
         change_set_destroy(search->sets[i]);
-    feed_destroy(search->follow_feed);
-    feed_destroy(search->build_feed);
+    change_feed_destroy(search->follow_feed);
+    change_feed_destroy(search->build_feed);
     synonyms_close(search->synonyms);
     pthread_rwlock_destroy(&search->lock);
     pthread_mutex_destroy(&search->turn);
@@ -270,8 +269,8 @@ static bool make_parts(struct search *search, char *error, size_t error_size)
         return false;
     for (unsigned i = 0; i < 2; i++)
         search->sets[i] = change_set_create(options->partitions);
-    search->follow_feed = feed_create(&options->journal);
-    search->build_feed = feed_create(&options->journal);
+    search->follow_feed = change_feed_create(&options->journal);
+    search->build_feed = change_feed_create(&options->journal);
     if (search->sets[0] != NULL && search->sets[1] != NULL && search->follow_feed != NULL &&
         search->build_feed != NULL)
         return true;
@@ -371,6 +370,6 @@ void search_close(struct search *search)
     pthread_join(search->follower, NULL);
     close_current(search);
     fault_guard_close();
-    index_library_close(!search->has_lost);
+    index_library_close(search->broken == 0 && !search->has_lost);
     free_search(search);
 }

@@ -23,15 +23,14 @@ enum {
 };
 
 struct search_options {
-    const char *folder;          /* of the index alone; made where it is missing */
-    struct journal_port journal; /* `read`, `last_commit` and `is_full` are called */
-    uint32_t partitions;         /* of the store */
-    uint64_t store_id;           /* which store, and which of its lives, an index is of */
+    const char *folder; /* of the index alone; made where it is missing */
+    /* `read` and `last_commit` are called, and `is_full`: nothing is taken in then. */
+    struct journal_port journal;
+    uint32_t partitions; /* of the store */
+    uint64_t store_id;   /* which store, and which of its lives, an index is of */
     uint64_t incarnation;
     const char *synonyms; /* a file (synonyms.h); NULL: the list that is built in */
     uint32_t readers;     /* finds and suggestions at once (1 to SEARCH_READERS_MAX): more wait */
-    /* Less free space than this: nothing is taken in, and nothing built. */
-    uint64_t low_water_bytes;
     /* Called with one line for people, without newline, on threads of its own and on those that
      * call the port. NULL: nobody is told. */
     void (*log)(void *arg, bool is_failure, const char *line);

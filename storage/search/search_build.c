@@ -89,7 +89,7 @@ static bool step_page(struct build *build)
 {
     for (const struct record *record = product_pages_record(build->page, NULL); record != NULL;
          record = product_pages_record(build->page, record)) {
-        if (!feed_is_found(record))
+        if (!change_feed_is_found(record))
             continue;
         if (!index_put(build->index, record))
             return false;
@@ -265,15 +265,15 @@ static bool take_changes(void *arg, const struct feed_change *changes, uint32_t 
 /* What has changed since; until no more than `rest` is left of it. */
 static bool catch_up(struct build *build, uint64_t rest, uint32_t turns_max)
 {
-    enum feed_result result = FEED_DONE;
+    enum change_feed_result result = CHANGE_FEED_DONE;
 
     for (uint32_t i = 0; i < turns_max && change_set_count(build->set) > rest; i++) {
         if (!goes_on(build))
             return false;
-        result = feed_turn(build->search->build_feed, build->set, take_changes, build);
-        if (result == FEED_STOPPED)
+        result = change_feed_turn(build->search->build_feed, build->set, take_changes, build);
+        if (result == CHANGE_FEED_STOPPED)
             return false;
-        if (result == FEED_LATER)
+        if (result == CHANGE_FEED_LATER)
             nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
     }
     if (change_set_is_whole(build->set))

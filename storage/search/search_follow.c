@@ -104,11 +104,11 @@ static bool is_far_behind(struct search *search, const struct change_set *set)
                atomic_load_explicit(&search->products, memory_order_relaxed) / SEARCH_BEHIND_PART;
 }
 
-static enum feed_result follow_turn(struct search *search)
+static enum change_feed_result follow_turn(struct search *search)
 {
     struct follow follow = {.search = search};
     struct change_set *set;
-    enum feed_result result = FEED_NOTHING;
+    enum change_feed_result result = CHANGE_FEED_NOTHING;
 
     pthread_mutex_lock(&search->turn);
     follow.index = search->current; /* nobody changes it within a turn */
@@ -116,15 +116,15 @@ static enum feed_result follow_turn(struct search *search)
     set = search->sets[atomic_load_explicit(&search->set, memory_order_relaxed)];
     if (follow.index == NULL ||
         atomic_load_explicit(&search->broken, memory_order_relaxed) == follow.generation) {
-        result = FEED_NOTHING;
+        result = CHANGE_FEED_NOTHING;
     } else if (!change_set_is_whole(set)) {
         search_break(search, follow.generation, false, "changes were lost for want of memory");
     } else if (is_far_behind(search, set)) {
         search_ask_build(search, "much has changed");
     } else if (change_set_count(set) > 0 && !search_has_space(search)) {
-        result = FEED_LATER;
+        result = CHANGE_FEED_LATER;
     } else {
-        result = feed_turn(search->follow_feed, set, take, &follow);
+        result = change_feed_turn(search->follow_feed, set, take, &follow);
     }
     pthread_mutex_unlock(&search->turn);
     return result;
@@ -167,15 +167,15 @@ void *search_follow_run(void *arg)
     search_lower_priority();
     for (;;) {
         bool is_closing = atomic_load_explicit(&search->is_closing, memory_order_acquire);
-        enum feed_result result = follow_turn(search);
+        enum change_feed_result result = follow_turn(search);
 
         if (is_closing &&
-            (result == FEED_NOTHING || result == FEED_STOPPED ||
+            (result == CHANGE_FEED_NOTHING || result == CHANGE_FEED_STOPPED ||
              search_now_ms() >= atomic_load_explicit(&search->close_by_ms, memory_order_relaxed)))
             return NULL;
-        if (result == FEED_LATER)
+        if (result == CHANGE_FEED_LATER)
             pause_us(LATER_MS * 1000);
-        if (result == FEED_NOTHING)
+        if (result == CHANGE_FEED_NOTHING)
             wait_for_changes(search);
         look_at_disk(search, &disk_ms);
     }

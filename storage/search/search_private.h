@@ -15,8 +15,8 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
+#include "search/change_feed.h"
 #include "search/change_set.h"
-#include "search/feed.h"
 #include "search/generation.h"
 #include "search/index_life.h"
 #include "search/search.h"
@@ -61,14 +61,14 @@ struct search {
 
     /* ---- the follower's turn: nobody changes what is current meanwhile ---- */
     pthread_mutex_t turn;
-    struct feed *follow_feed;
+    struct change_feed *follow_feed;
     pthread_t follower;
 
     /* ---- the builder ---- */
     pthread_mutex_t build_lock;
     pthread_cond_t build_changed;
     const char *build_reason; /* NULL: none is wanted; a static text */
-    struct feed *build_feed;
+    struct change_feed *build_feed;
     uint64_t last_generation; /* that was tried: a number names one only */
     pthread_t builder;
 };

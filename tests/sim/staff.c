@@ -243,7 +243,8 @@ bool staff_contest_is_won(struct world *world, uint32_t contest)
     char name[SKU_LENGTH_MAX + 1];
 
     name_contest(contest, name);
-    return directory_find_sku(engine_inspect_directory(world->engine), name, strlen(name)) != NULL;
+    return directory_find_sku_recorded(engine_inspect_directory(world->engine), name,
+                                       strlen(name)) != NULL;
 }
 
 /* A SKU that exists; or two products at once claim one that nobody has, at least at first. */

@@ -66,6 +66,7 @@ static inline void random_product(uint64_t *seed, struct record *record)
     product->limit_per_customer = (uint32_t)random_number(seed, 1ULL << 32);
     product->variant_count = (uint32_t)random_number(seed, PRODUCT_VARIANTS_MAX + 1);
     product->updated_wall_ms = (int64_t)random_number(seed, 1ULL << 44);
+    product->status = (uint8_t)(test_random(seed) % PRODUCT_STATUS_COUNT);
     product->document_length = length;
     record->size = (record_size(RECORD_PRODUCT, 0) + length + 7) & ~7u;
     for (uint32_t i = 0; i < length; i++)
@@ -150,6 +151,7 @@ static inline void random_rest(uint64_t *seed, struct record *record)
         record->sku.price_minor = (int64_t)random_number(seed, 1ULL << 63);
         if (test_random(seed) % 2 == 0)
             record->sku.weight_grams = (uint32_t)random_number(seed, WEIGHT_GRAMS_MAX + 1ULL);
+        record->sku.archived = (uint8_t)(test_random(seed) % 2);
         break;
     case RECORD_COUNTER:
         record->counter.stock = (uint32_t)random_number(seed, SKU_STOCK_MAX + 1ULL);

@@ -17,7 +17,6 @@ struct shop {
     char folder[128]; /* of the index */
     struct search *search;
     struct search_port port;
-    uint64_t low_water_bytes;
     _Atomic bool is_full; /* what the journal says */
     /* What has been put into the batch. */
     uint32_t change_count;
@@ -95,7 +94,6 @@ static inline bool shop_try_search(struct shop *shop)
         .store_id = shop->store.info.store_id,
         .incarnation = shop->store.info.incarnation,
         .readers = SHOP_READERS,
-        .low_water_bytes = shop->low_water_bytes,
         .log = shop_log,
         .log_arg = shop,
     };

@@ -214,7 +214,8 @@ static void products_are_packed_with_their_document(void **state)
     (void)state;
     static const char expected[] =
         "{\"id\":\"mug\",\"name\":\"Mug \\\"1\\\"\",\"description\":\"\",\"price_minor\":1200,"
-        "\"currency\":\"EUR\",\"category\":\"\",\"brand\":\"\",\"tags\":[\"a\"],\"images\":[],"
+        "\"currency\":\"EUR\",\"category\":\"\",\"brand\":\"\",\"status\":\"active\","
+        "\"tags\":[\"a\"],\"images\":[],\"seo\":{},"
         "\"limit_per_customer\":null,\"variants\":[{\"sku\":\"M1\",\"options\":{\"size\":\"L\"},"
         "\"price_minor\":1200},{\"sku\":\"M2\",\"options\":{},\"price_minor\":5}]}";
     const struct json_value *object =
@@ -294,6 +295,7 @@ static void every_refusal_is_told_by_its_own_code(void **state)
         [OUTCOME_METHOD_REFUSED] = "validation_failed",
         [OUTCOME_REFUND_TOO_LARGE] = "validation_failed",
         [OUTCOME_OTHER_CURRENCY] = "validation_failed",
+        [OUTCOME_SKUS_EXHAUSTED] = "validation_failed",
     };
 
     (void)state;

@@ -119,6 +119,47 @@ static void test_what_changes_while_it_is_built_is_not_missed(void **state)
     shop_free(shop);
 }
 
+static void set_status(struct shop *shop, uint32_t i, enum product_status status)
+{
+    char name[64];
+
+    snprintf(name, sizeof(name), "Lamp model %s", shop_word(i));
+    shop_put(shop, shop_place(i), (struct shop_product){.name = name})->product.status =
+        (uint8_t)status;
+}
+
+static void test_what_is_not_active_is_not_found(void **state)
+{
+    struct shop *shop = shop_make();
+
+    (void)state;
+    shop_put_many(shop, 0, 20);
+    set_status(shop, 20, PRODUCT_DRAFT);
+    shop_commit(shop);
+    shop_open_search(shop);
+    shop_wait(shop);
+    assert_int_equal(shop_find(shop, "lamp"), 20);
+    assert_false(shop_finds(shop, shop_word(20), 20));
+    set_status(shop, 20, PRODUCT_ACTIVE);
+    set_status(shop, 3, PRODUCT_ARCHIVED);
+    set_status(shop, 4, PRODUCT_DRAFT);
+    shop_commit(shop);
+    shop_wait(shop);
+    assert_int_equal(shop_find(shop, "lamp"), 19);
+    assert_int_equal(shop_state(shop).products, 19);
+    assert_true(shop_finds(shop, shop_word(20), 20));
+    assert_false(shop_finds(shop, shop_word(3), 3));
+    assert_false(shop_finds(shop, shop_word(4), 4));
+    set_status(shop, 3, PRODUCT_ACTIVE);
+    shop_commit(shop);
+    shop_reopen(shop);
+    shop_wait(shop);
+    assert_int_equal(shop_state(shop).builds, 0);
+    assert_true(shop_finds(shop, shop_word(3), 3));
+    assert_int_equal(shop_find(shop, "lamp"), 20);
+    shop_free(shop);
+}
+
 /* ---- the next start ---- */
 
 static void test_a_clean_stop_needs_no_build(void **state)
@@ -537,6 +578,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_what_is_stored_is_found_by_its_words),
         cmocka_unit_test(test_a_change_is_found_within_a_second),
         cmocka_unit_test(test_what_changes_while_it_is_built_is_not_missed),
+        cmocka_unit_test(test_what_is_not_active_is_not_found),
         cmocka_unit_test(test_a_clean_stop_needs_no_build),
         cmocka_unit_test(test_another_state_of_the_store_is_built_anew),
         cmocka_unit_test(test_after_a_kill_it_is_built_anew),

@@ -266,18 +266,23 @@ static void test_forged_values_are_refused(void **state)
     assert_int_equal(FORGED(COUNTER, 0x95, V, 0xce, 0xff, 0, 0, 0, 4, 3), CODEC_BAD_RANGE);
     assert_int_equal(FORGED(LIMIT, 0x94, V, 9, 1), CODEC_OK);
     assert_int_equal(FORGED(LIMIT, 0x94, V, 9, 2), CODEC_BAD_RANGE);
-    assert_int_equal(FORGED(SKU, 0x95, V, 0xa1, 'x', 1, 5), CODEC_OK);
-    assert_int_equal(FORGED(SKU, 0x95, V, 0xa1, ' ', 1, 5), CODEC_BAD_RANGE);
-    assert_int_equal(FORGED(SKU, 0x95, V, 0xa2, 'x', 0, 1, 5), CODEC_BAD_RANGE);
-    assert_int_equal(FORGED(SKU, 0x95, V, 0xa0, 1, 5), CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(SKU, 0x96, V, 0xa1, 'x', 1, 5, 0), CODEC_OK);
+    assert_int_equal(FORGED(SKU, 0x96, V, 0xa1, 'x', 1, 5, 1), CODEC_OK);
+    assert_int_equal(FORGED(SKU, 0x96, V, 0xa1, 'x', 1, 5, 2), CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(SKU, 0x96, V, 0xa1, ' ', 1, 5, 0), CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(SKU, 0x96, V, 0xa2, 'x', 0, 1, 5, 0), CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(SKU, 0x96, V, 0xa0, 1, 5, 0), CODEC_BAD_RANGE);
     assert_int_equal(FORGED(LEDGER, 0x97, V, 0, 1, 0, 0, 0xa0), CODEC_OK);
     assert_int_equal(FORGED(LEDGER, 0x97, V, LEDGER_ENTRY_COUNT, 1, 0, 0, 0xa0), CODEC_BAD_RANGE);
     assert_int_equal(FORGED(LEDGER, 0x97, V, 0, 0, 0, 0, 0xa0), CODEC_BAD_RANGE); /* 0 units */
-    assert_int_equal(FORGED(PRODUCT, 0x98, V, 0xa1, 'x', 0xa3, 'E', 'U', 'R', 0, 1, 9, 0xc4, 0),
+    assert_int_equal(FORGED(PRODUCT, 0x99, V, 0xa1, 'x', 0xa3, 'E', 'U', 'R', 0, 1, 9, 0, 0xc4, 0),
                      CODEC_OK);
-    assert_int_equal(FORGED(PRODUCT, 0x98, V, 0xa1, 'x', 0xa3, 'e', 'u', 'r', 0, 1, 9, 0xc4, 0),
+    assert_int_equal(FORGED(PRODUCT, 0x99, V, 0xa1, 'x', 0xa3, 'E', 'U', 'R', 0, 1, 9,
+                            PRODUCT_STATUS_COUNT, 0xc4, 0),
                      CODEC_BAD_RANGE);
-    assert_int_equal(FORGED(PRODUCT, 0x98, V, 0xa1, 'x', 0xa3, 'E', 'U', 'R', 0, 1, 9, 0xa0),
+    assert_int_equal(FORGED(PRODUCT, 0x99, V, 0xa1, 'x', 0xa3, 'e', 'u', 'r', 0, 1, 9, 0, 0xc4, 0),
+                     CODEC_BAD_RANGE);
+    assert_int_equal(FORGED(PRODUCT, 0x99, V, 0xa1, 'x', 0xa3, 'E', 'U', 'R', 0, 1, 9, 0, 0xa0),
                      CODEC_BAD_FORM);
     assert_int_equal(FORGED(HOLD, 0x9d, V, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), CODEC_BAD_FORM);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "search/feed.h"
+#include "search/change_feed.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@ struct range {
     uint32_t count;
 };
 
-struct feed {
+struct change_feed {
     struct product_pages *pages;
     uint32_t count;
     uint32_t asked;  /* of them, the first so many */
@@ -19,13 +19,13 @@ struct feed {
     struct range ring[PRODUCT_PAGES_MAX];
     _Atomic uint32_t waiting;
     _Atomic int64_t oldest_ms;
-    struct search_place places[FEED_TURN_MAX];
+    struct search_place places[CHANGE_FEED_TURN_MAX];
     struct feed_change changes[PRODUCT_PAGE_MAX];
 };
 
-struct feed *feed_create(const struct journal_port *journal)
+struct change_feed *change_feed_create(const struct journal_port *journal)
 {
-    struct feed *feed = calloc(1, sizeof(*feed));
+    struct change_feed *feed = calloc(1, sizeof(*feed));
 
     if (feed == NULL)
         return NULL;
@@ -37,7 +37,7 @@ struct feed *feed_create(const struct journal_port *journal)
     return feed;
 }
 
-void feed_destroy(struct feed *feed)
+void change_feed_destroy(struct change_feed *feed)
 {
     if (feed == NULL)
         return;
@@ -47,20 +47,20 @@ void feed_destroy(struct feed *feed)
 
 /* How many of the places from `first` on are read together: neighbours of one partition, of which
  * one page holds all. */
-static uint32_t neighbours(const struct feed *feed, uint32_t first)
+static uint32_t neighbours(const struct change_feed *feed, uint32_t first)
 {
     const struct search_place *from = &feed->places[first];
     uint32_t end = first + 1;
 
     while (end < feed->count && feed->places[end].partition == from->partition &&
            feed->places[end].number > feed->places[end - 1].number &&
-           feed->places[end].number - feed->places[end - 1].number <= FEED_GAP_MAX &&
+           feed->places[end].number - feed->places[end - 1].number <= CHANGE_FEED_GAP_MAX &&
            feed->places[end].number - from->number < PRODUCT_PAGE_MAX)
         end++;
     return end - first;
 }
 
-static void ask(struct feed *feed)
+static void ask(struct change_feed *feed)
 {
     while (feed->asked < feed->count && feed->ranges < PRODUCT_PAGES_MAX) {
         uint32_t count = neighbours(feed, feed->asked);
@@ -75,7 +75,8 @@ static void ask(struct feed *feed)
 }
 
 /* A place and its record, where the page has one. Both ascend. */
-static void pair(struct feed *feed, const struct range *range, const struct journal_read *page)
+static void pair(struct change_feed *feed, const struct range *range,
+                 const struct journal_read *page)
 {
     const struct record *record = product_pages_record(page, NULL);
 
@@ -85,21 +86,22 @@ static void pair(struct feed *feed, const struct range *range, const struct jour
         while (record != NULL && record->subject < place.number)
             record = product_pages_record(page, record);
         feed->changes[i] = (struct feed_change){.place = place};
-        if (record != NULL && record->subject == place.number && feed_is_found(record))
+        if (record != NULL && record->subject == place.number && change_feed_is_found(record))
             feed->changes[i].record = record;
     }
 }
 
-enum feed_result
-feed_turn(struct feed *feed, struct change_set *set,
-          bool (*take)(void *arg, const struct feed_change *changes, uint32_t count), void *arg)
+enum change_feed_result change_feed_turn(struct change_feed *feed, struct change_set *set,
+                                         bool (*take)(void *arg, const struct feed_change *changes,
+                                                      uint32_t count),
+                                         void *arg)
 {
     int64_t oldest_ms = change_set_oldest_ms(set);
-    enum feed_result result = FEED_DONE;
+    enum change_feed_result result = CHANGE_FEED_DONE;
 
-    feed->count = change_set_take(set, feed->places, FEED_TURN_MAX);
+    feed->count = change_set_take(set, feed->places, CHANGE_FEED_TURN_MAX);
     if (feed->count == 0)
-        return FEED_NOTHING;
+        return CHANGE_FEED_NOTHING;
     atomic_store_explicit(&feed->oldest_ms, oldest_ms, memory_order_relaxed);
     atomic_store_explicit(&feed->waiting, feed->count, memory_order_relaxed);
     feed->asked = 0;
@@ -109,11 +111,11 @@ feed_turn(struct feed *feed, struct change_set *set,
 
         if (page->failed) {
             change_set_put_back(set, &feed->places[range.first], range.count, oldest_ms);
-            result = result == FEED_STOPPED ? FEED_STOPPED : FEED_LATER;
-        } else if (result != FEED_STOPPED) {
+            result = result == CHANGE_FEED_STOPPED ? CHANGE_FEED_STOPPED : CHANGE_FEED_LATER;
+        } else if (result != CHANGE_FEED_STOPPED) {
             pair(feed, &range, page);
             if (!take(arg, feed->changes, range.count)) {
-                result = FEED_STOPPED;
+                result = CHANGE_FEED_STOPPED;
                 feed->asked = feed->count; /* nothing more is read */
             }
         }
@@ -126,13 +128,14 @@ feed_turn(struct feed *feed, struct change_set *set,
     return result;
 }
 
-uint32_t feed_waiting(const struct feed *feed)
+uint32_t change_feed_waiting(const struct change_feed *feed)
 {
     return atomic_load_explicit(&feed->waiting, memory_order_relaxed);
 }
 
-int64_t feed_oldest_ms(const struct feed *feed)
+int64_t change_feed_oldest_ms(const struct change_feed *feed)
 {
-    return feed_waiting(feed) == 0 ? 0
-                                   : atomic_load_explicit(&feed->oldest_ms, memory_order_relaxed);
+    return change_feed_waiting(feed) == 0
+               ? 0
+               : atomic_load_explicit(&feed->oldest_ms, memory_order_relaxed);
 }
