@@ -339,6 +339,7 @@ static void test_suggestions_complete_what_is_typed(void **state)
     assert_int_equal(suggests("head & sh", SUGGESTION_BRAND, "Head & Shoulders"), 1);
     assert_int_equal(suggests("cand", SUGGESTION_CATEGORY, "Candles"), 1);
     assert_true(suggests("candles tea", SUGGESTION_PRODUCT, "Tea Light Candles") > 0);
+    assert_int_equal(suggests("green g", SUGGESTION_PRODUCT, "Green Tea Bags"), 0);
     assert_true(suggests("mens fac", SUGGESTION_PRODUCT, "Face Wash For Men") > 0);
     /* Typing errors, against the beginning of what is meant. */
     assert_int_equal(suggests("kelog", SUGGESTION_BRAND, "Kelloggs"), 1);
