@@ -224,7 +224,9 @@ static bool publish(struct shard *shard)
 
 static void retire_labels(struct shard *shard)
 {
-    if (shard->stale_labels != NULL &&
+    /* However long work that reads them goes on: there is room left for tables that have grown,
+     * which PUTs wait for. */
+    if (shard->stale_labels != NULL && shard->retired_count < RETIRED_MAX / 2 &&
         shard_retire_directory(shard, product_labels_free, shard->stale_labels))
         shard->stale_labels = NULL;
 }
@@ -351,6 +353,7 @@ static void show_product(struct shard *shard, const struct product_envelope *env
                               memory_order_release);
     }
     withdraw_left_out(product, envelope);
+    product_entry_show_prices(product);
     show_label(shard, product, envelope);
     atomic_store_explicit(&product->recorded, true, memory_order_release);
     atomic_fetch_add_explicit(&product->version, 1, memory_order_release);

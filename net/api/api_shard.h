@@ -20,7 +20,8 @@
 #include "session_cache.h"
 
 struct api_shard;
-struct browse;
+struct browse_request;
+struct findings;
 struct import;
 struct order_export;
 struct order_stream;
@@ -41,8 +42,6 @@ enum {
     FLOWS_MAX = 1024,   /* calls that work on accounts, under way on one shard */
     IMPORTS_MAX = 2,    /* under way on one shard */
     IMPORT_WINDOW = 32, /* products of one import on their way to their partitions */
-    BROWSES_MAX = 128,  /* under way on one shard, of 25 KiB and the answer (browse.c) */
-    PASSES_MAX = 2,     /* of those: at the workers, where logins wait, too */
     LIST_LIMIT_DEFAULT = 20,
     KEY_LENGTH_MAX = IDEMPOTENCY_KEY_LENGTH_MAX,
     PAGE_CACHE_CONTROL_MAX = 80,
@@ -148,14 +147,12 @@ struct api_shard {
     struct json_memory json;
     struct reserve_scratch reserve;
     struct import *imports[IMPORTS_MAX];
-    uint32_t flows;              /* under way */
-    uint32_t captchas;           /* asked for, unanswered */
-    uint32_t browses;            /* under way */
-    uint32_t passes;             /* of those: at the workers */
-    struct browse *browse_first; /* that waits for its pass */
-    struct browse *browse_last;
-    struct moment now; /* as of this turn: at most a second old */
-    uint64_t jitter;   /* a state of a random sequence; not for secrets */
+    uint32_t flows;                        /* under way */
+    uint32_t captchas;                     /* asked for, unanswered */
+    struct findings *findings;             /* finding.c */
+    struct browse_request *browse_request; /* what is being read */
+    struct moment now;                     /* as of this turn: at most a second old */
+    uint64_t jitter;                       /* a state of a random sequence; not for secrets */
     bool is_drained;
     bool is_draining;
     struct order_stream *streams; /* order_stream.c */

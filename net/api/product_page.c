@@ -132,7 +132,7 @@ static void fill_answer(struct api_shard *shard, struct page_fill *fill, struct 
     }
 }
 
-static struct cached_page *render(const struct api *api, const struct record *record)
+struct cached_page *product_page_make(const struct api *api, const struct record *record)
 {
     struct writer writer = writer_growing();
     struct cached_page *page = NULL;
@@ -163,7 +163,7 @@ static void fill_done(struct stored_read *read, struct http_exchange *exchange, 
     else if (record == NULL)
         outcome = OUTCOME_NOT_FOUND;
     else
-        page = render(shard->api, record);
+        page = product_page_make(shard->api, record);
     if (page != NULL && product_version(product) == fill->version)
         is_kept = page_cache_put(shard->pages.cache, key, fill->version, page);
     fill_answer(shard, fill, page, outcome);
