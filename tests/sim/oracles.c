@@ -84,6 +84,13 @@ static void check_price(struct world *world, uint32_t sku)
     if (atomic_load(&entry->weight_grams) != product->version)
         violation("%s is shown with a weight of %u, not %u", model->name,
                   atomic_load(&entry->weight_grams), product->version);
+    if (sku_entry_is_on_sale(entry) &&
+        (product_entry_price_low(entry->product) > staff_price(model, product->version) ||
+         product_entry_price_high(entry->product) < staff_price(model, product->version)))
+        violation("%s costs %lld, and is found from %lld to %lld", model->name,
+                  (long long)staff_price(model, product->version),
+                  (long long)product_entry_price_low(entry->product),
+                  (long long)product_entry_price_high(entry->product));
 }
 
 /* Whoever sleeps and was not woken has nothing to do: looking again, as it did when it fell asleep,

@@ -153,6 +153,7 @@ struct request {
     uint8_t stock_mode;
     uint32_t limit; /* of the product as it is put */
     uint32_t version;
+    uint64_t generation; /* of the catalogue, when it was sent */
     bool was_present;
     int64_t variant_values[SIM_VARIANTS_MAX];
     int64_t saved_min[SIM_VARIANTS_MAX]; /* bounds of the stock before it, where it sets them */
