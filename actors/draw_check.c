@@ -183,10 +183,12 @@ static void tell_place(struct check *check, enum draw_fault fault, uint32_t i)
                 });
 }
 
+/* Of those that were moved some may have come to stand where they belong all the same; not all, or
+ * every entry would. */
 static void tell_moved(struct check *check, enum draw_fault fault)
 {
     for (uint32_t i = 0; i < check->compared; i++) {
-        if (check->previous[i] == NOWHERE)
+        if (check->previous[i] == NOWHERE && check->belongs[check->places[i]] != i)
             tell_place(check, fault, i);
     }
 }
