@@ -21,6 +21,7 @@
 struct api_shard;
 struct browse;
 struct import;
+struct catalogue_export;
 struct order_export;
 struct order_stream;
 struct keyed_table;
@@ -36,8 +37,10 @@ enum {
     /* A shard; of some 360 bytes. Beyond, a request costs a message to the account's shard. */
     SESSION_CACHE_PEOPLE = 1 << 15,
     FLOWS_MAX = 1024,   /* calls that work on accounts, under way on one shard */
-    IMPORTS_MAX = 2,    /* under way on one shard */
-    IMPORT_WINDOW = 32, /* products of one import on their way to their partitions */
+    IMPORTS_MAX = 2,    /* under way on one shard, of 1.2 MiB and their products */
+    /* Products of one import on their way to their partitions. */
+    IMPORT_WINDOW = 256,
+    EXPORTS_MAX = 4, /* of the catalogue, under way on one shard */
     BROWSES_MAX = 128,  /* under way on one shard, of 25 KiB and the answer (browse.c) */
     PASSES_MAX = 2,     /* of those: at the workers, where logins wait, too */
     LIST_LIMIT_DEFAULT = 20,
@@ -110,6 +113,7 @@ struct pending pending_take(struct pending_table *table, uint64_t cookie);
 struct call_scratch {
     struct import *import;
     struct order_export *export;
+    struct catalogue_export *catalogue;
     struct order_stream *stream;
     /* Not charged again when the request is resumed. */
     struct rate_verdict address_verdict;
@@ -149,6 +153,7 @@ struct api_shard {
     struct json_memory json;
     struct reserve_scratch reserve;
     struct import *imports[IMPORTS_MAX];
+    struct catalogue_export *exports[EXPORTS_MAX];
     uint32_t flows;              /* under way */
     uint32_t captchas;           /* asked for, unanswered */
     uint32_t browses;            /* under way */

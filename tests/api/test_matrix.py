@@ -103,6 +103,7 @@ EXPECTED = {
     "product_list": Expect(OK),
     "product_get_admin": Expect(OK, kind="product"),
     "import": Expect(OK, body=new_row),
+    "catalogue_export": Expect(OK, query=lambda *_: "?format=ndjson"),
     "inventory_get": Expect(OK, kind="sku"),
     "inventory_adjust": Expect(OK, kind="sku", body=lambda *_: {"delta": 1, "reason": "matrix"}),
     "ledger_list": Expect(OK, kind="sku"),
