@@ -9,6 +9,7 @@
 static int (*const command_functions[COMMAND_ID_COUNT])(const struct options *options) = {
     [COMMAND_ID_SERVE] = command_serve,
     [COMMAND_ID_IMPORT] = command_import,
+    [COMMAND_ID_EXPORT] = command_export,
     [COMMAND_ID_CHECK] = command_check,
     [COMMAND_ID_REPAIR] = command_repair,
     [COMMAND_ID_BACKUP] = command_backup,

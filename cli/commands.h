@@ -26,6 +26,7 @@ enum exit_status {
 
 int command_serve(const struct options *options);
 int command_import(const struct options *options);
+int command_export(const struct options *options);
 int command_check(const struct options *options);
 int command_repair(const struct options *options);
 int command_backup(const struct options *options);

@@ -17,6 +17,12 @@ enum { FLAG_COLUMN = 34 };
     X(IMPORT, "stampede import catalogue.csv --stock set --dry-run")                               \
     X(IMPORT, "stampede import list.csv --map sku=index,name=product,price=sale_price "            \
               "--map price_unit:=major,currency:=INR,stock:=100")                                  \
+    X(IMPORT, "stampede import products_export.csv --map currency:=EUR --dry-run")                 \
+    X(IMPORT, "stampede export --target http://old:8080 --format ndjson | stampede import -")      \
+    X(EXPORT, "stampede export products.csv")                                                      \
+    X(EXPORT, "stampede export --format shopify-csv products_export.csv")                          \
+    X(EXPORT, "stampede export --format bulk | curl -s -H 'Content-Type: application/x-ndjson' "   \
+              "--data-binary @- http://127.0.0.1:9200/_bulk")                                      \
     X(CHECK, "stampede check --data /var/lib/stampede")                                            \
     X(REPAIR, "stampede repair --data /var/lib/stampede")                                          \
     X(REPAIR, "stampede repair --data /var/lib/stampede --accept-loss")                            \

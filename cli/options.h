@@ -29,10 +29,12 @@
 
 /* ---- commands ---- */
 
-/* name, words of the command line, its one argument or "", summary */
+/* name, words of the command line, its one argument or "" (in brackets: may be left out), summary
+ */
 #define COMMANDS(X)                                                                                \
     X(SERVE, "serve", "", "Serve the shop: open the store, recover, answer HTTP")                  \
-    X(IMPORT, "import", "FILE", "Send a catalogue (CSV) to a running server")                      \
+    X(IMPORT, "import", "FILE", "Send a catalogue (CSV or NDJSON) to a running server")            \
+    X(EXPORT, "export", "[FILE]", "Write the catalogue of a running server to a file")             \
     X(CHECK, "check", "", "Audit a store that is not being served: recompute every promise")       \
     X(REPAIR, "repair", "", "Say what is doubtful in a damaged store; open it again at your word") \
     X(BACKUP, "backup", "DIR", "Back up a store, served or not, to a folder")                      \
@@ -58,7 +60,8 @@ enum {
     IN_BACKUP = 1U << COMMAND_ID_BACKUP,
     IN_RESTORE = 1U << COMMAND_ID_RESTORE,
     IN_GATEWAY = 1U << COMMAND_ID_GATEWAY,
-    IN_ALL = IN_SERVE | IN_IMPORT | IN_CHECK | IN_REPAIR | IN_BACKUP | IN_RESTORE,
+    IN_EXPORT = 1U << COMMAND_ID_EXPORT,
+    IN_ALL = IN_SERVE | IN_IMPORT | IN_EXPORT | IN_CHECK | IN_REPAIR | IN_BACKUP | IN_RESTORE,
 };
 
 /* ---- the table ---- */
@@ -75,8 +78,9 @@ enum {
       "HOST:PORT", "address to serve at; port 0: any free one")                                    \
     X(shards, "shards", "shards", NUMBER, 0, 0, SHARDS_MAX, IN_SERVE, "N",                         \
       "threads that serve; 0: as many as cores")                                                   \
-    X(admin_key_file, "admin-key-file", "admin_key_file", TEXT, "", 0, 4000, IN_SERVE | IN_IMPORT, \
-      "FILE", "file with the admin key; else admin.key in the data folder, made at first start")   \
+    X(admin_key_file, "admin-key-file", "admin_key_file", TEXT, "", 0, 4000,                       \
+      IN_SERVE | IN_IMPORT | IN_EXPORT, "FILE",                                                    \
+      "file with the admin key; else admin.key in the data folder, made at first start")           \
     X(vault_key_file, "vault-key-file", "vault_key_file", TEXT, "", 0, 4000, IN_SERVE, "FILE",     \
       "file with the key of private data; else systemd's credential stampede-vault-key, else "     \
       "vault.key in the data folder, made at first start; in no backup")                           \
@@ -293,12 +297,14 @@ enum {
       "off: shoppers are told in_stock, low or out, not how many")
 
 #define OPTIONS_IMPORT(X)                                                                          \
-    X(import_target, "target", "target", TEXT, "http://127.0.0.1:8080", 1, 300, IN_IMPORT, "URL",  \
-      "the server")                                                                                \
-    X(import_ca_file, "ca-file", "ca_file", TEXT, "", 0, 4000, IN_IMPORT, "FILE",                  \
+    X(import_target, "target", "target", TEXT, "http://127.0.0.1:8080", 1, 300,                    \
+      IN_IMPORT | IN_EXPORT, "URL", "the server")                                                  \
+    X(import_ca_file, "ca-file", "ca_file", TEXT, "", 0, 4000, IN_IMPORT | IN_EXPORT, "FILE",      \
       "certificates (PEM) to trust besides this machine's, for a server with TLS")                 \
-    X(import_format, "format", "format", CHOICE, "csv", 0, 0, IN_IMPORT, "csv",                    \
-      "the file's format")                                                                         \
+    X(import_format, "format", "format", CHOICE, "auto", 0, 0, IN_IMPORT | IN_EXPORT,              \
+      "auto|csv|shopify-csv|ndjson|bulk",                                                          \
+      "the file's format; auto: by its name and how it begins; bulk: to export only, for "         \
+      "Elasticsearch and OpenSearch")                                                              \
     X(import_map, "map", "map", LIST, 0, 1, 1000, IN_IMPORT, "FIELD=COLUMN,...",                   \
       "which column gives which field; FIELD:=TEXT for the same text in every row")                \
     X(import_stock, "stock", "stock", CHOICE, "keep", 0, 0, IN_IMPORT, "keep|set|add",             \
