@@ -58,7 +58,7 @@ static uint32_t *find(const struct categories *categories, const char *path, uin
     return &categories->places[at];
 }
 
-static uint32_t add(struct categories *categories, uint32_t *place, struct category made,
+static uint32_t add(struct categories *categories, uint32_t *place, const struct category *made,
                     const char *path)
 {
     uint32_t number = atomic_load_explicit(&categories->end, memory_order_relaxed);
@@ -66,11 +66,11 @@ static uint32_t add(struct categories *categories, uint32_t *place, struct categ
 
     if (number == CATEGORIES_MAX)
         return 0;
-    category = block_take(categories->pool, sizeof(*category) + made.path_length);
+    category = block_take(categories->pool, sizeof(*category) + made->path_length);
     if (category == NULL)
         return 0;
-    memcpy(category, &made, sizeof(made));
-    memcpy(category->path, path, made.path_length);
+    memcpy(category, made, sizeof(*made));
+    memcpy(category->path, path, made->path_length);
     categories->by_number[number] = category;
     *place = number;
     atomic_store_explicit(&categories->end, number + 1, memory_order_release);
@@ -99,7 +99,7 @@ uint32_t categories_number(struct categories *categories, const char *path, uint
         struct category made = {
             .parent = number, .depth = depth, .path_length = end, .name_length = end - start};
 
-        number = *place != 0 ? *place : add(categories, place, made, path);
+        number = *place != 0 ? *place : add(categories, place, &made, path);
         if (number == 0 || end == length)
             return number;
         start = end + SEPARATOR_LENGTH;

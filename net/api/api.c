@@ -8,8 +8,11 @@
 #include <string.h>
 
 #include "api/api_shard.h"
+#include "api/browse_query.h"
+#include "api/catalogue_export.h"
 #include "api/courier.h"
 #include "api/event_feed.h"
+#include "api/finding.h"
 #include "api/import.h"
 #include "api/keyed.h"
 #include "api/log.h"
@@ -111,8 +114,20 @@ static void shard_free(struct api_shard *shard)
     product_pages_free(&shard->pages);
     pending_table_free(&shard->pending);
     session_cache_free(&shard->sessions);
+    findings_destroy(shard->findings);
+    free(shard->browse_request);
     free(shard->limiter);
     free(shard->json.bytes);
+}
+
+static bool init_findings(struct api *api, struct api_shard *shard)
+{
+    struct hash_key seed;
+
+    shard_random(engine_shard(api->engine, (uint32_t)(shard - api->shards)), &seed, sizeof(seed));
+    shard->findings = findings_create(&seed);
+    shard->browse_request = malloc(sizeof(*shard->browse_request));
+    return shard->findings != NULL && shard->browse_request != NULL;
 }
 
 static bool shard_init(struct api *api, struct api_shard *shard)
@@ -129,7 +144,8 @@ static bool shard_init(struct api *api, struct api_shard *shard)
         !session_cache_init(&shard->sessions, api->engine, SESSION_CACHE_GUESTS,
                             SESSION_CACHE_PEOPLE) ||
         !pending_table_init(&shard->pending, pending) ||
-        !product_pages_init(&shard->pages, api->options.page_cache_bytes))
+        !product_pages_init(&shard->pages, api->options.page_cache_bytes) ||
+        !init_findings(api, shard))
         return false;
     if (!api->options.rate_limits)
         return true;
@@ -318,6 +334,7 @@ void api_shard_turn(void *user, struct shard *engine_side)
 
     shard->now = engine_now(shard->api->engine);
     imports_resume(shard);
+    catalogue_exports_resume(shard);
     vault_watch_turn(shard);
     stock_watch_turn(shard);
     order_streams_turn(shard);

@@ -20,8 +20,10 @@
 #include "session_cache.h"
 
 struct api_shard;
-struct browse;
+struct browse_request;
+struct findings;
 struct import;
+struct catalogue_export;
 struct order_export;
 struct order_stream;
 struct stock_stream;
@@ -38,11 +40,11 @@ enum {
     SESSION_CACHE_GUESTS = 1 << 16,
     /* A shard; of some 360 bytes. Beyond, a request costs a message to the account's shard. */
     SESSION_CACHE_PEOPLE = 1 << 15,
-    FLOWS_MAX = 1024,   /* calls that work on accounts, under way on one shard */
-    IMPORTS_MAX = 2,    /* under way on one shard */
-    IMPORT_WINDOW = 32, /* products of one import on their way to their partitions */
-    BROWSES_MAX = 128,  /* under way on one shard, of 25 KiB and the answer (browse.c) */
-    PASSES_MAX = 2,     /* of those: at the workers, where logins wait, too */
+    FLOWS_MAX = 1024, /* calls that work on accounts, under way on one shard */
+    IMPORTS_MAX = 2,  /* under way on one shard, of 1.2 MiB and their products */
+    /* Products of one import on their way to their partitions. */
+    IMPORT_WINDOW = 256,
+    EXPORTS_MAX = 4, /* of the catalogue, under way on one shard */
     LIST_LIMIT_DEFAULT = 20,
     KEY_LENGTH_MAX = IDEMPOTENCY_KEY_LENGTH_MAX,
     PAGE_CACHE_CONTROL_MAX = 80,
@@ -108,6 +110,7 @@ struct pending pending_take(struct pending_table *table, uint64_t cookie);
 struct call_scratch {
     struct import *import;
     struct order_export *export;
+    struct catalogue_export *catalogue;
     struct order_stream *stream;
     struct stock_stream *stock;
     /* Not charged again when the request is resumed. */
@@ -148,14 +151,13 @@ struct api_shard {
     struct json_memory json;
     struct reserve_scratch reserve;
     struct import *imports[IMPORTS_MAX];
-    uint32_t flows;              /* under way */
-    uint32_t captchas;           /* asked for, unanswered */
-    uint32_t browses;            /* under way */
-    uint32_t passes;             /* of those: at the workers */
-    struct browse *browse_first; /* that waits for its pass */
-    struct browse *browse_last;
-    struct moment now; /* as of this turn: at most a second old */
-    uint64_t jitter;   /* a state of a random sequence; not for secrets */
+    struct catalogue_export *exports[EXPORTS_MAX];
+    uint32_t flows;                        /* under way */
+    uint32_t captchas;                     /* asked for, unanswered */
+    struct findings *findings;             /* finding.c */
+    struct browse_request *browse_request; /* what is being read */
+    struct moment now;                     /* as of this turn: at most a second old */
+    uint64_t jitter;                       /* a state of a random sequence; not for secrets */
     bool is_drained;
     bool is_draining;
     struct order_stream *streams; /* order_stream.c */

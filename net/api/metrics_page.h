@@ -19,6 +19,10 @@ void metrics_write_requests(struct writer *writer, const struct api *api);
 void metrics_write_latencies(struct writer *writer, const struct api *api);
 void metrics_write_http(struct writer *writer, const struct api *api);
 
+/* ---- metrics_finding.c ---- */
+
+void metrics_write_findings(struct writer *writer, const struct api *api);
+
 /* ---- metrics_search.c ---- */
 
 void metrics_write_search(struct writer *writer, const struct api *api);

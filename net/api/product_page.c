@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/product_draft.h"
+#include "api/product_write.h"
 #include "api/request.h"
 #include "api/stored.h"
 
@@ -132,7 +133,7 @@ static void fill_answer(struct api_shard *shard, struct page_fill *fill, struct 
     }
 }
 
-static struct cached_page *render(const struct api *api, const struct record *record)
+struct cached_page *product_page_make(const struct api *api, const struct record *record)
 {
     struct writer writer = writer_growing();
     struct cached_page *page = NULL;
@@ -163,7 +164,7 @@ static void fill_done(struct stored_read *read, struct http_exchange *exchange, 
     else if (record == NULL)
         outcome = OUTCOME_NOT_FOUND;
     else
-        page = render(shard->api, record);
+        page = product_page_make(shard->api, record);
     if (page != NULL && product_version(product) == fill->version)
         is_kept = page_cache_put(shard->pages.cache, key, fill->version, page);
     fill_answer(shard, fill, page, outcome);
@@ -179,8 +180,6 @@ static enum outcome fill_start(struct api_call *call, const struct product_entry
                                uint32_t version)
 {
     struct product_pages *pages = &call->shard->pages;
-    struct journal_key from = {.partition = product->partition, .subject = product->number};
-    struct journal_key to = {.partition = product->partition, .subject = product->number + 1};
     struct page_fill *fill = NULL;
     enum outcome outcome = OUTCOME_OVERLOADED;
 
@@ -191,8 +190,7 @@ static enum outcome fill_start(struct api_call *call, const struct product_entry
     fill->product = product;
     fill->version = version;
     if (fill_join(fill, call->exchange)) {
-        struct stored_read *read =
-            stored_read_start(call->shard, 0, RECORD_PRODUCT, from, to, 1, fill_done, &outcome);
+        struct stored_read *read = product_read_start(call->shard, 0, product, fill_done, &outcome);
         if (read != NULL) {
             read->user = fill;
             fill->next = *bucket_of(pages, product);

@@ -20,7 +20,9 @@ enum {
     PAGE_FILLS_MAX = 512, /* reads for pages under way on one shard; beyond: 503 */
 };
 
+struct api;
 struct page_fill;
+struct record;
 
 /* Of a shard. */
 struct product_pages {
@@ -33,5 +35,8 @@ struct product_pages {
 bool product_pages_init(struct product_pages *pages, size_t bytes_max);
 /* When the shards have stopped. */
 void product_pages_free(struct product_pages *pages);
+
+/* The page of a stored product; NULL without memory. */
+struct cached_page *product_page_make(const struct api *api, const struct record *record);
 
 #endif
