@@ -153,6 +153,8 @@ static uint32_t take_partition(struct change_set *set, struct search_place *plac
         return count;
     set->at.number = 0;
     set->at.partition = (set->at.partition + 1) % set->partition_count;
+    if (set->at.partition == 0)
+        atomic_store_explicit(&set->passing_ms, 0, memory_order_relaxed);
     return count;
 }
 
@@ -165,11 +167,12 @@ static void begin_pass(struct change_set *set)
 
 uint32_t change_set_take(struct change_set *set, struct search_place *places_out, uint32_t room)
 {
+    /* Each once; what is behind the place in the first of them at first, and the rest at last. */
+    uint32_t rounds = set->partition_count + (set->at.number > 0);
     uint32_t count = 0;
 
     assert(room > 0);
-    /* The rest of a partition, then each once, back to the first. */
-    for (uint32_t i = 0; i <= set->partition_count && count < room; i++) {
+    for (uint32_t i = 0; i < rounds && count < room; i++) {
         if (set->at.partition == 0 && set->at.number == 0)
             begin_pass(set);
         count += take_partition(set, places_out + count, room - count);

@@ -320,8 +320,9 @@ bool index_schema_find(struct search_index *index)
 
 /* ---- the library ---- */
 
-static bool is_used;    /* by a search */
-static bool is_started; /* and not ended: perhaps by the one before */
+static bool is_used; /* by a search */
+static bool is_started;
+static bool must_stay; /* started, whatever comes */
 
 /* With a lexicon of its own, for databases in memory have no plug-ins. */
 static bool try_stems(const char *folder, char *error, size_t error_size)
@@ -376,7 +377,8 @@ void index_library_close(bool is_whole)
 {
     assert(is_used);
     is_used = false;
-    if (!is_whole)
+    must_stay |= !is_whole;
+    if (must_stay)
         return;
     is_started = false;
     grn_fin();

@@ -12,7 +12,8 @@ enum {
     WORTH_SPLIT = RANKING_ONE * 97 / 100,
     WORTH_SPLIT_KNOWN = RANKING_ONE * 90 / 100, /* the word is known as it is */
     SPLIT_HALF_MIN = 3,                         /* bytes */
-    SPLIT_COUNT_MIN = 5,                        /* products that have either half */
+    SPLIT_COUNT_MIN = 1,                        /* products that have either half */
+    SPLIT_KNOWN_COUNT_MIN = 5,                  /* where some have the word as it is */
 };
 
 /* Where in a reading words are put in place of others. */
@@ -156,9 +157,10 @@ static bool is_character_start(char byte)
 }
 
 /* Where the word falls into two of which the rarer is as frequent as can be; 0: nowhere. */
-static size_t cut_of(const struct search_word *word, readings_count *count, void *arg)
+static size_t cut_of(const struct search_word *word, bool is_known, readings_count *count,
+                     void *arg)
 {
-    uint32_t best = SPLIT_COUNT_MIN - 1;
+    uint32_t best = (is_known ? SPLIT_KNOWN_COUNT_MIN : SPLIT_COUNT_MIN) - 1;
     size_t cut = 0;
 
     for (size_t at = SPLIT_HALF_MIN; at + SPLIT_HALF_MIN <= word->length; at++) {
@@ -179,7 +181,8 @@ static void split_add(struct readings *readings, readings_count *count, void *ar
 
     for (uint32_t i = 0; i < asked->count; i++) {
         const struct search_word *word = &asked->words[i];
-        size_t cut = cut_of(word, count, arg);
+        bool is_known = count(arg, word->text, word->length) > 0;
+        size_t cut = cut_of(word, is_known, count, arg);
         char text[SEARCH_WORD_BYTES_MAX + 2];
         struct replacement with = {.first = i, .count = 1, .text = text};
 
@@ -189,8 +192,7 @@ static void split_add(struct readings *readings, readings_count *count, void *ar
         text[cut] = ' ';
         memcpy(text + cut + 1, word->text + cut, word->length - cut);
         with.length = word->length + 1u;
-        reading_add(readings, &with,
-                    count(arg, word->text, word->length) > 0 ? WORTH_SPLIT_KNOWN : WORTH_SPLIT);
+        reading_add(readings, &with, is_known ? WORTH_SPLIT_KNOWN : WORTH_SPLIT);
     }
 }
 

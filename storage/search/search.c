@@ -24,7 +24,6 @@
 enum {
     FOLDER_MODE = 0700,
     LINE_BYTES = 1024,
-    THREAD_NICE = 10, /* where SCHED_IDLE is refused */
 };
 
 int64_t search_now_ms(void)
@@ -47,13 +46,13 @@ void search_log(struct search *search, bool is_failure, const char *format, ...)
         search->options.log(search->options.log_arg, is_failure, line);
 }
 
-void search_lower_priority(void)
+void search_lower_priority(int nice)
 {
     const struct sched_param none = {0};
     pid_t thread = (pid_t)syscall(SYS_gettid);
 
-    if (sched_setscheduler(thread, SCHED_IDLE, &none) != 0)
-        (void)setpriority(PRIO_PROCESS, (id_t)thread, THREAD_NICE);
+    (void)sched_setscheduler(thread, SCHED_BATCH, &none);
+    (void)setpriority(PRIO_PROCESS, (id_t)thread, nice);
 }
 
 bool search_guard(struct search *search, void (*run)(void *arg), void *arg)

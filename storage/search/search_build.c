@@ -387,7 +387,7 @@ void *search_build_run(void *arg)
     const char *reason = NULL;
     int64_t again_ms = 0;
 
-    search_lower_priority();
+    search_lower_priority(BUILDER_NICE);
     if (!open_clean(search))
         reason = "there is none";
     for (;;) {

@@ -11,7 +11,7 @@ enum {
     SLICE_US = 2000,
     GAP_US = 500, /* between two slices, if somebody looks */
     LATER_MS = 20,
-    FIGURES_MS = 5000, /* between two looks at the disk */
+    FIGURES_MS = 1000, /* between two looks at the disk */
 };
 
 struct slice {
@@ -164,7 +164,7 @@ void *search_follow_run(void *arg)
     struct search *search = arg;
     int64_t disk_ms = 0;
 
-    search_lower_priority();
+    search_lower_priority(FOLLOWER_NICE);
     for (;;) {
         bool is_closing = atomic_load_explicit(&search->is_closing, memory_order_acquire);
         enum change_feed_result result = follow_turn(search);

@@ -27,6 +27,8 @@ enum {
     SEARCH_BEHIND_MAX = 50000,
     SEARCH_BEHIND_PART = 2,
     SEARCH_WAKE_MS = 200,
+    FOLLOWER_NICE = 5, /* a shard has three times as much */
+    BUILDER_NICE = 10, /* ten times */
 };
 
 struct search {
@@ -78,8 +80,9 @@ int64_t search_now_ms(void); /* CLOCK_MONOTONIC */
 void search_log(struct search *search, bool is_failure, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Only where nobody else has anything to do: as the workers (engine/env_real_workers.c). */
-void search_lower_priority(void);
+/* Below the shards, as much as who must not starve behind them can be: searches wait for the lock
+ * of the follower, and nobody finds anything before the first index is built. The thread's own. */
+void search_lower_priority(int nice);
 
 /* fault_guard_run, of what uses Groonga; any thread. */
 bool search_guard(struct search *search, void (*run)(void *arg), void *arg);

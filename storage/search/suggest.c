@@ -261,36 +261,41 @@ static const char *text_of(struct suggest *suggest, grn_obj *column, grn_id reco
     return GRN_TEXT_VALUE(&suggest->text);
 }
 
-static bool has_beginning(const char *text, size_t length, const struct search_word *word)
+/* How many words of the text begin with the word. */
+static uint32_t beginnings_of(const char *text, size_t length, const struct search_word *word)
 {
-    for (size_t at = 0; at + word->length <= length;) {
-        const char *blank;
+    uint32_t count = 0;
 
-        if (memcmp(text + at, word->text, word->length) == 0)
-            return true;
-        blank = memchr(text + at, ' ', length - at);
+    for (size_t at = 0; at + word->length <= length;) {
+        const char *blank = memchr(text + at, ' ', length - at);
+
+        count += memcmp(text + at, word->text, word->length) == 0;
         if (blank == NULL)
-            return false;
+            break;
         at = (size_t)(blank - text) + 1;
     }
-    return false;
+    return count;
 }
 
 /* The candidates' own texts say whether they have a word that begins like the last: of a short
  * beginning, the index has too many to know which of them stand beside the other words. */
 static bool last_from_texts(struct suggest *suggest, uint32_t word)
 {
+    const struct search_word *last = &suggest->words[word].word;
+    uint32_t needed = 1;
     bool is_found = false;
 
     if (suggest->candidate_count > SUGGEST_TEXTS_MAX)
         return false;
+    for (uint32_t i = 0; i < word; i++) /* "olive o": not olive itself */
+        needed += beginnings_of(suggest->words[i].word.text, suggest->words[i].word.length, last);
     for (uint32_t i = 0; i < suggest->candidate_count; i++) {
         struct candidate *candidate = &suggest->candidates[i];
         size_t length;
         const char *text =
             text_of(suggest, suggest->reader->index->suggestion_text, candidate->record, &length);
 
-        if (!has_beginning(text, length, &suggest->words[word].word))
+        if (beginnings_of(text, length, last) < needed)
             continue;
         candidate->found |= (uint8_t)(1u << word);
         candidate->score = (uint16_t)(candidate->score + SUGGEST_ONE);

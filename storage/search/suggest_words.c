@@ -12,12 +12,12 @@ enum {
     WORTH_NUMBER = SUGGEST_ONE * 90 / 100, /* in the singular for the plural, or the reverse */
     CORRECTED_LETTERS_MIN = 3,
     CORRECTED_TWICE_LETTERS_MIN = 8,
-    RARE_MAX = 5,         /* suggestions with a word: fewer, and it may be an error */
-    LIKELIER_FACTOR = 10, /* of an error's word against a rare one that is there */
+    RARE_MAX = 5,        /* suggestions with a word: fewer, and it may be an error */
+    LIKELIER_FACTOR = 2, /* of an error's word against a rare one that is there */
 };
 
-static const uint16_t error_worth[DISTANCE_MAX + 1] = {SUGGEST_ONE, SUGGEST_ONE / 2,
-                                                       SUGGEST_ONE / 4};
+static const uint16_t error_worth[DISTANCE_MAX + 1] = {SUGGEST_ONE, SUGGEST_ONE * 3 / 10,
+                                                       SUGGEST_ONE / 10};
 
 static uint32_t form_size(struct lexicon *lexicon, grn_id id)
 {

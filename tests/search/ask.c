@@ -482,7 +482,7 @@ int main(int count, char **arguments)
     bool is_ok;
 
     if (count < 3 || (synonyms = synonyms_open(NULL, error, sizeof error)) == NULL ||
-        !index_library_open(error, sizeof error)) {
+        !index_library_open(arguments[1], error, sizeof error)) {
         fprintf(stderr, "search-ask: %s\n", error);
         return 1;
     }
@@ -496,7 +496,7 @@ int main(int count, char **arguments)
         free(questions[i].text);
     free(questions);
     catalog_close(&catalog);
-    index_library_close();
+    index_library_close(true);
     synonyms_close(synonyms);
     return is_ok ? 0 : 1;
 }

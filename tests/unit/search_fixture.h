@@ -17,7 +17,9 @@ struct shop {
     char folder[128]; /* of the index */
     struct search *search;
     struct search_port port;
-    _Atomic bool is_full; /* what the journal says */
+    _Atomic bool is_full;           /* what the journal says */
+    _Atomic uint32_t refused_reads; /* so many are refused, and as many then fail */
+    _Atomic uint32_t failed_reads;
     /* What has been put into the batch. */
     uint32_t change_count;
     struct search_place changes[SHOP_CHANGES_MAX];
@@ -46,10 +48,26 @@ static inline bool shop_is_full(void *self)
     return atomic_load(&shop->is_full);
 }
 
+static inline bool shop_counts_down(_Atomic uint32_t *count)
+{
+    uint32_t before = atomic_load(count);
+
+    while (before > 0 && !atomic_compare_exchange_weak(count, &before, before - 1))
+        continue;
+    return before > 0;
+}
+
 static inline bool shop_read(void *self, struct journal_read *read)
 {
     struct shop *shop = self;
 
+    if (shop_counts_down(&shop->refused_reads))
+        return false;
+    if (shop_counts_down(&shop->failed_reads)) {
+        read->failed = true;
+        read->done(read);
+        return true;
+    }
     return shop->store.journal.read(shop->store.journal.self, read);
 }
 
@@ -309,6 +327,34 @@ static inline void shop_reopen(struct shop *shop)
     storage_close(shop->store.storage);
     reopen(&shop->store);
     shop_open_search(shop);
+}
+
+/* ---- processes ---- */
+
+/* In a process of its own, which then dies. */
+static inline struct shop *shop_in_body(struct fixture *store)
+{
+    struct shop *shop = calloc(1, sizeof(*shop));
+
+    shop->store = *store;
+    reopen(&shop->store);
+    shop_set_up(shop);
+    return shop;
+}
+
+/* The body came to its end. */
+static inline void shop_good(struct shop *shop)
+{
+    close(open(test_path(&shop->store.folder, "good"), O_WRONLY | O_CREAT, 0600));
+}
+
+static inline void in_a_good_process(const char *body)
+{
+    struct fixture store = {0};
+
+    killed_store(&store, body);
+    assert_int_equal(test_file_size(test_path(&store.folder, "good")), 0);
+    fixture_free(&store);
 }
 
 #endif
