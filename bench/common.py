@@ -153,6 +153,15 @@ class Server:
         if status // 100 != 2:
             raise Failure("the product was refused: " + text)
 
+    def set_stock(self, sku, available):
+        with open(os.path.join(self.folder, "admin.key"), encoding="ascii") as file:
+            key = file.read().strip()
+        headers = {"Authorization": "Bearer " + key, "Content-Type": "application/json"}
+        body = json.dumps({"set": available, "reason": "bench"})
+        status, text = self.call("POST", f"/v1/admin/inventory/{sku}/adjust", body, headers)
+        if status // 100 != 2:
+            raise Failure("the stock was not set: " + text)
+
     def make_session(self):
         status, text = self.call("POST", "/v1/sessions")
         if status // 100 != 2:

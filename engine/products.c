@@ -181,7 +181,7 @@ void directory_submit(struct shard *shard, struct message *message)
 
     envelope->requester_shard = message->shard;
     envelope->cookie = message->cookie;
-    if (shard->products == PRODUCTS_IN_FLIGHT_MAX) {
+    if (shard->products >= (envelope->is_bulk ? PRODUCTS_IN_BULK_MAX : PRODUCTS_IN_FLIGHT_MAX)) {
         answer(shard, envelope, OUTCOME_OVERLOADED, 0);
         return;
     }
@@ -299,7 +299,8 @@ static void show_change(struct engine *engine)
 {
     uint64_t generation = atomic_load_explicit(&engine->catalogue_generation, memory_order_relaxed);
 
-    atomic_store_explicit(&engine->catalogue_generation, generation + 1, memory_order_release);
+    if (!MUTANT(GENERATION_STANDS))
+        atomic_store_explicit(&engine->catalogue_generation, generation + 1, memory_order_release);
 }
 
 static void tell_search(struct engine *engine, const struct product_entry *product)
@@ -353,7 +354,8 @@ static void show_product(struct shard *shard, const struct product_envelope *env
                               memory_order_release);
     }
     withdraw_left_out(product, envelope);
-    product_entry_show_prices(product);
+    if (!MUTANT(PRICE_RANGE_STANDS))
+        product_entry_show_prices(product);
     show_label(shard, product, envelope);
     atomic_store_explicit(&product->recorded, true, memory_order_release);
     atomic_fetch_add_explicit(&product->version, 1, memory_order_release);

@@ -23,9 +23,11 @@ struct stock_shown stock_look(const struct sku_entry *entry)
 
     if (low < LOW_UNITS)
         low = LOW_UNITS;
-    if (availability.available == 0)
+    if (!sku_entry_is_on_sale(entry))
+        shown.available = 0; /* there may be units, but nobody can have them */
+    if (shown.available == 0)
         shown.level = STOCK_OUT;
-    else if (availability.available <= low)
+    else if (shown.available <= low)
         shown.level = STOCK_LOW;
     return shown;
 }

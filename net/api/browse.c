@@ -10,6 +10,7 @@
 #include "api/finding.h"
 #include "api/money.h"
 #include "api/product_page.h"
+#include "api/product_write.h"
 #include "api/stored.h"
 
 enum {
@@ -147,8 +148,6 @@ static void product_is_read(struct stored_read *stored, struct http_exchange *ex
 static enum outcome start_read(struct browse *browse, uint32_t index)
 {
     const struct product_entry *product = browse->result.items[index].product;
-    struct journal_key from = {.partition = product->partition, .subject = product->number};
-    struct journal_key to = {.partition = product->partition, .subject = product->number + 1};
     struct product_read *read = malloc(sizeof(*read));
     enum outcome outcome = OUTCOME_OVERLOADED;
     struct stored_read *stored = NULL;
@@ -157,8 +156,7 @@ static enum outcome start_read(struct browse *browse, uint32_t index)
         return outcome;
     *read = (struct product_read){
         .browse = browse, .index = index, .version = product_version(product)};
-    stored = stored_read_start(browse->finding.shard, 0, RECORD_PRODUCT, from, to, 1,
-                               product_is_read, &outcome);
+    stored = product_read_start(browse->finding.shard, 0, product, product_is_read, &outcome);
     if (stored == NULL) {
         free(read);
         return outcome;

@@ -162,7 +162,7 @@ static void add_by_product(struct api_call *call, const struct added *added)
     enum outcome outcome = OUTCOME_OVERLOADED;
     struct stored_read *read = NULL;
 
-    if (product == NULL) {
+    if (product == NULL || product_entry_status(product) != PRODUCT_ACTIVE) {
         problem_respond(call->exchange, PROBLEM_NOT_FOUND, "There is no such product.");
         return;
     }
@@ -196,7 +196,7 @@ static void add_variant(struct api_call *call, const struct added *added)
         directory_find_product(directory, added->product.text, added->product.length);
     const struct sku_entry *sku = directory_find_sku(directory, added->sku.text, added->sku.length);
 
-    if (product == NULL)
+    if (product == NULL || product_entry_status(product) != PRODUCT_ACTIVE)
         problem_respond(call->exchange, PROBLEM_NOT_FOUND, "There is no such product.");
     else if (sku != NULL && sku->product != product)
         validation_respond_one(call->exchange, FIELD("sku"), "is no variant of this product");

@@ -15,6 +15,6 @@ size_t compress_body(enum content_coding coding, enum compress_effort effort, co
     case CODING_COUNT:
         break;
     }
-    assert(!"a coding that compresses");
+    assert(false && "a coding that compresses");
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/product_draft.h"
+#include "api/product_write.h"
 #include "api/request.h"
 #include "api/stored.h"
 
@@ -179,8 +180,6 @@ static enum outcome fill_start(struct api_call *call, const struct product_entry
                                uint32_t version)
 {
     struct product_pages *pages = &call->shard->pages;
-    struct journal_key from = {.partition = product->partition, .subject = product->number};
-    struct journal_key to = {.partition = product->partition, .subject = product->number + 1};
     struct page_fill *fill = NULL;
     enum outcome outcome = OUTCOME_OVERLOADED;
 
@@ -191,8 +190,7 @@ static enum outcome fill_start(struct api_call *call, const struct product_entry
     fill->product = product;
     fill->version = version;
     if (fill_join(fill, call->exchange)) {
-        struct stored_read *read =
-            stored_read_start(call->shard, 0, RECORD_PRODUCT, from, to, 1, fill_done, &outcome);
+        struct stored_read *read = product_read_start(call->shard, 0, product, fill_done, &outcome);
         if (read != NULL) {
             read->user = fill;
             fill->next = *bucket_of(pages, product);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Products: read from the store by staff. What shoppers see is product_page.c. */
+/* A product, read from the store by staff. What shoppers see is product_page.c. */
 #include <string.h>
 
 #include "api/product_write.h"

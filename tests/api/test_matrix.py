@@ -34,6 +34,10 @@ def new_product(*_):
     return {"id": name, "name": name, "price_minor": 1, "currency": "EUR", "variants": [variant]}
 
 
+def edited_product(name):
+    return {"name": name, "price_minor": 2, "currency": "EUR", "variants": [{"sku": name.upper()}]}
+
+
 def new_row(*_):
     return f"sku,name,price,currency,stock\nM{new_key()[:12]},Row,1.00,EUR,1\n".encode()
 
@@ -102,7 +106,12 @@ EXPECTED = {
     "product_create": Expect(CREATED, body=new_product),
     "product_list": Expect(OK),
     "product_get_admin": Expect(OK, kind="product"),
+    "product_replace": Expect(OK, kind="edited", body=lambda *rest: edited_product(rest[2].name)),
+    "product_change": Expect(OK, kind="edited", body=lambda *_: {"name": "m" + new_key()[:12]}),
+    "product_archive": Expect(NO_CONTENT, kind="edited"),
+    "product_changes": Expect(OK, kind="product"),
     "import": Expect(OK, body=new_row),
+    "catalogue_export": Expect(OK, query=lambda *_: "?format=ndjson"),
     "inventory_get": Expect(OK, kind="sku"),
     "inventory_adjust": Expect(OK, kind="sku", body=lambda *_: {"delta": 1, "reason": "matrix"}),
     "ledger_list": Expect(OK, kind="sku"),
@@ -335,6 +344,11 @@ class MatrixTest(AccountTest):
     def make_product(self, _):
         target = f"/v1/admin/products/{self.product['id']}"
         return Thing(self.product["id"], None, (), lambda: self.admin.call("GET", target).json())
+
+    def make_edited(self, _):
+        made = self.admin.call("POST", "/v1/admin/products", new_product(), expect=201).json()
+        target = f"/v1/admin/products/{made['id']}"
+        return Thing(made["id"], None, (), lambda: self.admin.call("GET", target).json())
 
     def make_coupon(self, _):
         code = "M" + new_key()[:12].upper()

@@ -186,6 +186,31 @@ class OnEveryShard(PageTest):
         found = figures(self.server)
         self.assertGreater(found["pages_hits_total"], 0)
 
+    def test_an_archived_product_is_gone_at_once(self):
+        product, _ = self.make()
+        target, wires = f"/v1/products/{product}", self.connect()
+        for _ in range(2):
+            tags = {wire.request("GET", target).header("etag") for wire in wires}
+            self.assertEqual(len(tags), 1)
+            tag = ("If-None-Match", tags.pop())
+            self.admin.call("DELETE", f"/v1/admin/products/{product}", expect=(200, 204))
+            for wire in wires:
+                self.assertEqual(wire.request("GET", target, [tag]).status, 404)
+                self.assertEqual(wire.request("HEAD", target).status, 404)
+            self.admin.call("PATCH", f"/v1/admin/products/{product}", {"status": "active"}, expect=200)
+
+    def test_every_way_to_change_it_is_seen(self):
+        product, _ = self.make()
+        target, wires = f"/v1/products/{product}", self.connect()
+        staff = f"/v1/admin/products/{product}"
+        for name in ("One", "Two", "Three"):
+            for wire in wires:
+                wire.request("GET", target)
+            self.admin.call("PATCH", staff, {"name": name}, expect=200)
+            self.assertEqual({wire.request("GET", target).json()["name"] for wire in wires}, {name})
+        self.admin.call("PATCH", staff, {"status": "draft"}, expect=200)
+        self.assertEqual({wire.request("GET", target).status for wire in wires}, {404})
+
     def test_nobody_goes_back_while_it_changes(self):
         product, sku = self.make()
         self.change(product, sku, 100)
@@ -247,7 +272,7 @@ class Bounds(PageTest):
         found = figures(self.server)
         self.assertLessEqual(found["pages_bytes"], 2**20 * found["shards"])
         self.assertGreater(found["pages_evictions_total"], 0)
-        self.assertGreater(found["pages"], 50 * found["shards"])
+        self.assertGreater(found["pages"], 30)
 
     def test_many_at_once_read_it_once(self):
         product, sku = self.make()

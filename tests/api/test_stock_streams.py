@@ -104,6 +104,20 @@ class Changes(StockTest):
         self.assertLessEqual(count, took / 0.1 + 3, "at most ten a second")
         self.assertGreaterEqual(count, 1)
 
+    def test_what_nobody_can_buy_any_more_is_out(self):
+        """The product is archived, and comes back: what is told is what can be had."""
+        first, second = self.admin.create_product(7, skus=2)
+        target = f"/v1/admin/products/{first.rsplit('-', 1)[0].lower()}"
+        stream = self.listen(first, second)
+        stream.known(2)
+        self.admin.call("DELETE", target, expect=(200, 204))
+        for sku in (first, second):
+            self.assertEqual(stream.event()["data"], {"sku": sku, "available": 0, "level": "out"})
+        self.assertEqual(StockStream(self.server, first, single=True).head.status, 404)
+        self.assertEqual(StockStream(self.server, first, second).head.status, 404)
+        self.admin.call("PATCH", target, {"status": "active"}, expect=200)
+        self.assertEqual(stream.known(2)[0], {first: 7, second: 7})
+
     def test_who_asks_for_json_gets_it(self):
         sku = self.admin.create_sku(4)
         for accept in ("application/json", "*/*", "text/html"):

@@ -24,6 +24,7 @@ static int setup(void **state)
         skus[i].sku_id = i * 1000003;
         skus[i].sku_length = (uint8_t)snprintf(skus[i].sku, sizeof(skus[i].sku), "S%u", i);
         atomic_store(&skus[i].gate.stock, 1000);
+        atomic_store(&skus[i].state, SKU_ON_SALE);
         set(i, 1000);
     }
     stock_board_init(&board, RUN, 3, true);
