@@ -36,6 +36,17 @@ struct moment engine_inspect_now(const struct shard *shard)
     return shard->now;
 }
 
+/* What a product shows as sold is what its SKUs do. */
+static bool units_sold_agree(const struct product_entry *product)
+{
+    uint64_t sold = 0;
+
+    for (const struct sku_entry *sku = atomic_load(&product->skus); sku != NULL;
+         sku = sku->next_of_product)
+        sold += atomic_load(&sku->gate.sold);
+    return sold == product_entry_sold(product);
+}
+
 uint32_t engine_inspect_audit(struct engine *engine)
 {
     const struct directory *directory = engine_inspect_directory(engine);
@@ -47,9 +58,12 @@ uint32_t engine_inspect_audit(struct engine *engine)
         for (uint32_t number = 0; number < inventory_pool_skus(pool); number++) {
             struct stock_view view;
             bool agrees = inventory_pool_audit_sku(pool, number, UINT32_MAX, &view);
-            const struct gate *gate = &directory_find_sku_id(directory, view.sku_id)->gate;
+            const struct sku_entry *sku = directory_find_sku_id(directory, view.sku_id);
+            const struct gate *gate = &sku->gate;
 
-            if (!agrees || (uint64_t)gate_available(gate) + gate_claimed(gate) != view.available)
+            if (!agrees || atomic_load(&gate->sold) != view.sold ||
+                !units_sold_agree(sku->product) ||
+                (uint64_t)gate_available(gate) + gate_claimed(gate) != view.available)
                 wrong++;
         }
     }

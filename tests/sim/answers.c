@@ -259,6 +259,53 @@ static void take_limit(struct world *world, const struct request *request,
     world_mark(world, own ? MARK_LIMIT : MARK_LIMIT_LINES);
 }
 
+/* ---- what is sold ---- */
+
+static uint64_t sale_changes(const struct world *world, const struct request *request)
+{
+    uint64_t changes = 0;
+
+    for (uint32_t i = 0; i < request->summed.count; i++)
+        changes += world->books.products[world->books.skus[request->summed.lines[i].sku].product]
+                       .sale_changes;
+    return changes;
+}
+
+void answers_note_sale(const struct world *world, struct request *request)
+{
+    request->sale = SALE_ON;
+    request->sale_changes = sale_changes(world, request);
+    for (uint32_t i = 0; i < request->summed.count; i++) {
+        enum sale sale = books_sale(&world->books, request->summed.lines[i].sku);
+
+        if (sale == SALE_OFF)
+            request->sale = SALE_OFF;
+        else if (sale == SALE_UNKNOWN && request->sale == SALE_ON)
+            request->sale = SALE_UNKNOWN;
+    }
+}
+
+/* What was archived, durably and answered, is not held by who asks afterwards; what is sold is not
+ * called unknown. In between either may be. */
+static void check_sale(struct world *world, const struct request *request, bool is_held)
+{
+    if (request->sale_changes != sale_changes(world, request))
+        return;
+    if (is_held && request->sale == SALE_OFF)
+        violation("I5: what is archived, or a draft, was reserved");
+    if (!is_held && request->sale == SALE_ON)
+        violation("what is sold was not found");
+    if (!is_held)
+        world_mark(world, MARK_WITHDRAWN_REFUSED);
+}
+
+/* Its owner was asked, and says so. */
+static void take_withdrawn(struct world *world, const struct request *request)
+{
+    check_sale(world, request, false);
+    world_mark(world, MARK_WITHDRAWN_LATE);
+}
+
 /* What a refused reservation's answer and an immediate refusal have in common. */
 static void check_refused(struct world *world, const struct request *request, enum outcome outcome)
 {
@@ -273,7 +320,8 @@ static void check_refused(struct world *world, const struct request *request, en
             violation("a key was called in flight that is not");
         world_mark(world, MARK_KEY_IN_FLIGHT);
     } else if (outcome == OUTCOME_SOLD_OUT || outcome == OUTCOME_INSUFFICIENT_STOCK ||
-               outcome == OUTCOME_LIMIT_REACHED || outcome == OUTCOME_STORAGE_FULL) {
+               outcome == OUTCOME_LIMIT_REACHED || outcome == OUTCOME_STORAGE_FULL ||
+               outcome == OUTCOME_NOT_FOUND) {
         if (must_be_replayed(world, request))
             violation("I3: a repeated key was refused (%s) instead of answered",
                       outcome_name(outcome));
@@ -296,6 +344,10 @@ void answers_reserve(struct world *world, const struct request *request,
         return;
     }
     if (outcome == OUTCOME_OK) {
+        if (!reply->replayed)
+            check_sale(world, request, true);
+        else if (request->sale == SALE_OFF)
+            world_mark(world, MARK_REPLAY_WITHDRAWN);
         take_held(world, request, reply);
         return;
     }
@@ -312,6 +364,8 @@ void answers_reserve(struct world *world, const struct request *request,
         take_limit(world, request, reply);
     else if (outcome == OUTCOME_OVERLOADED)
         world_mark(world, MARK_REPLY_OVERLOADED);
+    else if (outcome == OUTCOME_NOT_FOUND)
+        take_withdrawn(world, request);
     else if (outcome != OUTCOME_KEY_REUSED && outcome != OUTCOME_KEY_IN_FLIGHT &&
              outcome != OUTCOME_SOLD_OUT && outcome != OUTCOME_INSUFFICIENT_STOCK &&
              outcome != OUTCOME_STORAGE_FULL) /* by the owner, who had to look for the key */
@@ -375,8 +429,12 @@ void answers_refused(struct world *world, const struct request *request, enum ou
             check_refused(world, request, outcome);
         world_mark(world, MARK_STORAGE_FULL);
     } else if (outcome == OUTCOME_NOT_FOUND) {
-        if (!reserves || request->attempt != NONE)
+        if (!reserves)
             violation("what exists was not found");
+        if (request->attempt != NONE) {
+            check_refused(world, request, outcome);
+            check_sale(world, request, false);
+        }
     } else if ((outcome == OUTCOME_SOLD_OUT || outcome == OUTCOME_INSUFFICIENT_STOCK) && reserves &&
                request->attempt != NONE) {
         check_refused(world, request, outcome);

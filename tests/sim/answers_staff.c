@@ -139,6 +139,28 @@ void answers_stock(struct world *world, const struct request *request,
 
 /* ---- products ---- */
 
+/* Acknowledged: at once who sells knows. */
+static void take_sale(struct world *world, struct product_model *product,
+                      const struct request *request)
+{
+    if (request->was_present && product->status != request->status)
+        world_mark(world,
+                   request->status == PRODUCT_ACTIVE ? MARK_PRODUCT_BACK : MARK_PRODUCT_WITHDRAWN);
+    product->status = request->status;
+    for (uint32_t i = 0; i < product->sku_count; i++) {
+        struct sku_model *sku = &world->books.skus[product->sku_first + i];
+        const struct sku_entry *entry = world_sku_entry(world, product->sku_first + i);
+        bool is_sold = product->status == PRODUCT_ACTIVE && !request->left_out[i];
+
+        if (sku->left_out != request->left_out[i])
+            world_mark(world, sku->left_out ? MARK_VARIANT_BACK : MARK_VARIANT_LEFT_OUT);
+        sku->left_out = request->left_out[i];
+        if (entry != NULL && sku_entry_is_on_sale(entry) != is_sold)
+            violation("%s is %s by who sells, and was put otherwise", sku->name,
+                      is_sold ? "refused" : "sold");
+    }
+}
+
 static void take_put(struct world *world, const struct request *request, enum put_result result)
 {
     struct product_model *product = &world->books.products[request->product];
@@ -155,6 +177,7 @@ static void take_put(struct world *world, const struct request *request, enum pu
     product->was_free = product->was_free || product->limit == 0;
     product->version = request->version;
     product->vague = false;
+    take_sale(world, product, request);
     for (uint32_t i = 0; i < product->sku_count; i++) {
         struct sku_model *sku = &world->books.skus[product->sku_first + i];
         const struct sku_entry *entry = world_sku_entry(world, product->sku_first + i);
@@ -162,7 +185,11 @@ static void take_put(struct world *world, const struct request *request, enum pu
 
         if (entry == NULL || !engine_inspect_stock(world->engine, entry->sku_id, &view))
             violation("%s was acknowledged and is not there", sku->name);
-        if (atomic_load(&entry->price_minor) != staff_price(sku, product->version))
+        if (request->left_out[i])
+            continue;
+        sku->version = product->version;
+        sku->is_version_vague = false;
+        if (atomic_load(&entry->price_minor) != staff_price(sku, sku->version))
             violation("%s was put at another price", sku->name);
         if (request->was_present && request->stock_mode == STOCK_SET) {
             sku->stock_min = sku->stock_max = view.stock;
@@ -199,6 +226,8 @@ static void close_put(struct world *world, const struct request *request)
     struct product_model *product = &world->books.products[request->product];
 
     product->put_open = false;
+    product->sale_changes += product->sale_open;
+    product->sale_open = false;
     for (uint32_t i = 0; i < product->sku_count; i++) {
         world->books.skus[product->sku_first + i].changes_open--;
         world->books.skus[product->sku_first + i].exclusive_open = false;
@@ -233,6 +262,10 @@ void answers_product(struct world *world, const struct request *request,
     enum outcome outcome = (enum outcome)reply->outcome;
     bool thief = request->product == NONE;
 
+    if (request->is_edit) {
+        edits_take(world, request, reply);
+        return;
+    }
     if (thief && request->contest != NONE)
         take_contest(world, request, outcome);
     if (outcome == OUTCOME_SKU_TAKEN) {

@@ -18,6 +18,15 @@ static void *grow(void *array, uint32_t *capacity, uint32_t needed, size_t eleme
     return array;
 }
 
+enum sale books_sale(const struct books *books, uint32_t sku)
+{
+    const struct product_model *product = &books->products[books->skus[sku].product];
+
+    if (product->presence != PRODUCT_PRESENT || product->vague || product->sale_open)
+        return SALE_UNKNOWN;
+    return product->status == PRODUCT_ACTIVE && !books->skus[sku].left_out ? SALE_ON : SALE_OFF;
+}
+
 void books_init(struct books *books)
 {
     *books = (struct books){.index_mask = INDEX_ENTRIES_MIN - 1};

@@ -35,6 +35,9 @@ struct sku_model {
     uint64_t changes;      /* ever begun */
     uint32_t changes_open; /* under way */
     bool exclusive_open;   /* one of them sets an absolute figure */
+    uint32_t version;      /* of its product, when that last had it: price and weight follow */
+    bool is_version_vague; /* a put of it was under way when the process died */
+    bool left_out;         /* its product does not have it at the moment */
     uint64_t sold;         /* units of acknowledged conversions */
     uint64_t sold_maybe;   /* of conversions whose hold was forgotten before they were known */
     uint32_t *holds;       /* book holds with units of it that may be live */
@@ -59,6 +62,9 @@ struct product_model {
     bool vague; /* a change was under way when the process died: limit and price are unknown */
     enum product_presence presence;
     bool put_open;
+    uint8_t status;                   /* enum product_status, as it was acknowledged last */
+    uint32_t sale_changes;            /* ever begun or ended: of what of it is sold */
+    bool sale_open;                   /* one is under way */
     uint32_t suspects[SUSPECT_COUNT]; /* customers, or NONE */
 };
 
@@ -167,6 +173,10 @@ struct books {
     uint32_t *index; /* of holds by ID: open addressing, slot + 1 */
     uint32_t index_mask;
 };
+
+/* Whether a SKU is sold, as far as answers tell. */
+enum sale { SALE_UNKNOWN, SALE_ON, SALE_OFF };
+enum sale books_sale(const struct books *books, uint32_t sku);
 
 void books_init(struct books *books);
 void books_destroy(struct books *books);

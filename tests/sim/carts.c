@@ -161,11 +161,13 @@ static bool send(struct world *world, struct cart_request *request, const struct
     if (outcome != OUTCOME_PENDING) {
         if (outcome == OUTCOME_NOT_FOUND && command->type == COMMAND_CART &&
             command->cart.operation == CART_ADD &&
-            world->books.products[world->books.skus[request->sku].product].presence ==
-                PRODUCT_PRESENT)
+            books_sale(&world->books, request->sku) == SALE_ON)
             violation("a SKU that the shop has was not found for a cart");
         return false;
     }
+    if (command->type == COMMAND_CART && command->cart.operation == CART_ADD &&
+        books_sale(&world->books, request->sku) == SALE_OFF)
+        violation("what is archived, or a draft, was put into a cart");
     struct sim_thread *thread = &world->shards[shard];
     if (thread->has_slept)
         thread->clock_ms = world_now(world);

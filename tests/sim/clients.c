@@ -31,7 +31,11 @@ void clients_restart(struct world *world)
         product->vague =
             product->vague || (product->put_open && product->presence == PRODUCT_PRESENT);
         product->was_free = product->was_free || product->vague;
+        for (uint32_t sku = 0; sku < product->sku_count && product->put_open; sku++)
+            world->books.skus[product->sku_first + sku].is_version_vague = true;
         product->put_open = false;
+        product->sale_open = false;
+        product->sale_changes++;
     }
 }
 
@@ -295,6 +299,7 @@ static void send_reserve(struct world *world, uint32_t shard, uint32_t device,
     request->alone = attempt->requests == 0;
     request->known_hold = attempt->hold;
     request->limits_version = world->books.limits_version;
+    answers_note_sale(world, request);
     entry = world_sku_entry(world, order->lines[0].sku);
     if (entry != NULL)
         request->fence_seen = world->fences[sku_id_partition(entry->sku_id)];
@@ -479,6 +484,10 @@ static void act_on_stock(struct world *world, enum act act)
         staff_adjust(world, sku, is_set,
                      is_set ? (int64_t)sim_random_below(&world->random, 8)
                             : (int64_t)sim_random_below(&world->random, 8) - 4);
+        return;
+    }
+    if (sim_random_chance(&world->random, 200000)) {
+        edits_act(world);
         return;
     }
     product = sim_random_below(&world->random, world->books.product_count);

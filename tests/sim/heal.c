@@ -327,6 +327,33 @@ static void probe_names(struct world *world)
     }
 }
 
+/* ---- products ---- */
+
+static bool is_on_sale(const struct world *world, uint32_t product)
+{
+    const struct product_model *model = &world->books.products[product];
+
+    for (uint32_t i = 0; i < model->sku_count; i++)
+        if (books_sale(&world->books, model->sku_first + i) != SALE_ON)
+            return false;
+    return true;
+}
+
+/* What was archived meanwhile comes back, with its stock: it is to be sold to the unit, too. */
+static void put_on_sale(struct world *world)
+{
+    for (uint32_t i = 0; i < world->books.product_count; i++) {
+        for (uint32_t n = 0; world->books.products[i].presence == PRODUCT_PRESENT &&
+                             !is_on_sale(world, i) && n <= HEAL_ROUNDS_MAX;
+             n++) {
+            if (n == HEAL_ROUNDS_MAX)
+                violation("liveness: a product could not be put on sale again");
+            staff_put_product(world, i, PUT_UPSERT);
+            heal_settle(world);
+        }
+    }
+}
+
 /* ---- the end ---- */
 
 static void drain(struct world *world)
@@ -366,6 +393,7 @@ void world_heal(struct world *world)
     shoppers_heal(world, heal_settle);
     sim_listeners_heal(world, heal_settle);
     hooks_heal(world, heal_settle);
+    put_on_sale(world);
     ask_holds(world);
     list_holds(world);
     check_exactly(world);

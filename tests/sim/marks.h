@@ -49,6 +49,15 @@
     X(DRY_RUN, "a product was put for trial only")                                                 \
     X(PRODUCT_EXISTS, "a product that exists was not created again")                               \
     X(PRODUCT_CHANGED, "a product was changed during the sale")                                    \
+    X(PRODUCT_WITHDRAWN, "a product was archived, or made a draft, during the sale")               \
+    X(PRODUCT_BACK, "a product that was not sold is sold again")                                   \
+    X(VARIANT_LEFT_OUT, "a variant was left out of its product")                                   \
+    X(VARIANT_BACK, "a variant that had been left out came back")                                  \
+    X(WITHDRAWN_REFUSED, "what is not sold any more was not reserved")                             \
+    X(WITHDRAWN_LATE, "what was not sold any more when its partition was asked was refused there") \
+    X(REPLAY_WITHDRAWN, "a repeated key found its hold of what is not sold any more")              \
+    X(EDIT_REFUSED, "an edit of an older version was refused")                                     \
+    X(EDIT_OVERTAKEN, "of two edits of one version at once one was refused")                       \
     X(SKU_TAKEN, "a SKU of another product was refused")                                           \
     X(NAME_PASSED_ON, "a SKU that one product was refused for want of room was given to another")  \
     X(LISTED, "a customer's holds were listed")                                                    \

@@ -27,7 +27,8 @@ static void check_gate(struct world *world, uint32_t sku)
         violation("I1: %s oversold in its record: stock %u, reserved %u, sold %u", model->name,
                   view.stock, view.reserved, view.sold);
     if (atomic_load(&entry->gate.stock) != view.stock ||
-        atomic_load(&entry->gate.reserved) != view.reserved)
+        atomic_load(&entry->gate.reserved) != view.reserved ||
+        atomic_load(&entry->gate.sold) != view.sold)
         violation("%s shows stock %u and reserved %u, its record %u and %u", model->name,
                   atomic_load(&entry->gate.stock), atomic_load(&entry->gate.reserved), view.stock,
                   view.reserved);
@@ -77,13 +78,18 @@ static void check_price(struct world *world, uint32_t sku)
     if (entry == NULL || product->presence != PRODUCT_PRESENT || product->vague ||
         product->put_open)
         return;
-    if (atomic_load(&entry->price_minor) != staff_price(model, product->version))
+    if (!model->is_version_vague &&
+        atomic_load(&entry->price_minor) != staff_price(model, model->version))
         violation("%s is shown at a price of %lld, not %lld", model->name,
                   (long long)atomic_load(&entry->price_minor),
-                  (long long)staff_price(model, product->version));
-    if (atomic_load(&entry->weight_grams) != product->version)
+                  (long long)staff_price(model, model->version));
+    if (!model->is_version_vague && atomic_load(&entry->weight_grams) != model->version)
         violation("%s is shown with a weight of %u, not %u", model->name,
-                  atomic_load(&entry->weight_grams), product->version);
+                  atomic_load(&entry->weight_grams), model->version);
+    if (books_sale(&world->books, sku) != SALE_UNKNOWN &&
+        sku_entry_is_on_sale(entry) != (books_sale(&world->books, sku) == SALE_ON))
+        violation("%s is %s, other than was acknowledged", model->name,
+                  sku_entry_is_on_sale(entry) ? "sold" : "not sold");
 }
 
 /* Whoever sleeps and was not woken has nothing to do: looking again, as it did when it fell asleep,
@@ -232,11 +238,14 @@ static void settle_stock(struct world *world, struct sku_model *sku, uint32_t in
     if (entry == NULL || !engine_inspect_stock(world->engine, entry->sku_id, &view))
         violation("I2: %s is gone after a restart", sku->name);
     oracles_check_sku(world, index);
-    if (!world->books.products[sku->product].vague &&
-        (atomic_load(&entry->price_minor) !=
-             staff_price(sku, world->books.products[sku->product].version) ||
-         atomic_load(&entry->weight_grams) != world->books.products[sku->product].version))
+    if (!world->books.products[sku->product].vague && !sku->is_version_vague &&
+        (atomic_load(&entry->price_minor) != staff_price(sku, sku->version) ||
+         atomic_load(&entry->weight_grams) != sku->version))
         violation("I2: the price or weight of %s is another after a restart", sku->name);
+    if (books_sale(&world->books, index) != SALE_UNKNOWN &&
+        sku_entry_is_on_sale(entry) != (books_sale(&world->books, index) == SALE_ON))
+        violation("I2: %s is %s after a restart", sku->name,
+                  sku_entry_is_on_sale(entry) ? "sold again" : "not sold any more");
     sku->stock_min = sku->stock_max = view.stock; /* now it is known */
 }
 

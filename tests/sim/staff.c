@@ -127,11 +127,14 @@ static struct product_envelope *write_product(struct world *world, uint32_t inde
     envelope->stock_mode = request->stock_mode;
     envelope->dry_run = request->dry_run;
     envelope->limit_per_customer = request->limit;
-    envelope->variant_count = product->sku_count;
+    envelope->status = request->status;
     for (uint32_t i = 0; i < product->sku_count; i++) {
         const struct sku_model *sku = &world->books.skus[product->sku_first + i];
-        struct variant *variant = &envelope->variants[i];
+        struct variant *variant = &envelope->variants[envelope->variant_count];
 
+        if (request->left_out[i])
+            continue;
+        envelope->variant_count++;
         memcpy(variant->sku, sku->name, sizeof(variant->sku));
         variant->price_minor = staff_price(sku, request->version);
         variant->weight_grams = request->version;
@@ -140,12 +143,25 @@ static struct product_envelope *write_product(struct world *world, uint32_t inde
     return envelope;
 }
 
+static bool changes_sale(const struct world *world, const struct request *request)
+{
+    const struct product_model *product = &world->books.products[request->product];
+    bool changes = product->vague || product->status != request->status;
+
+    for (uint32_t i = 0; i < product->sku_count; i++)
+        changes =
+            changes || world->books.skus[product->sku_first + i].left_out != request->left_out[i];
+    return changes;
+}
+
 /* Other changes of these SKUs wait until this one has ended. */
 static void opened_put(struct world *world, const struct request *request)
 {
     struct product_model *product = &world->books.products[request->product];
 
     product->put_open = true;
+    product->sale_open = !request->dry_run && changes_sale(world, request);
+    product->sale_changes += product->sale_open;
     world->books.limits_version += request->limit != product->limit;
     if (product->presence == PRODUCT_ABSENT)
         product->presence = PRODUCT_MAYBE;
@@ -155,11 +171,36 @@ static void opened_put(struct world *world, const struct request *request)
         sku->changes++;
         sku->changes_open++;
         sku->exclusive_open = true;
-        if (product->presence != PRODUCT_PRESENT || request->stock_mode != STOCK_KEEP) {
+        if (!request->left_out[i] &&
+            (product->presence != PRODUCT_PRESENT || request->stock_mode != STOCK_KEEP)) {
             sku->stock_min = 0;
             sku->stock_max = SKU_STOCK_MAX;
         }
     }
+}
+
+/* What of a product is sold from now on. It has one variant at least. */
+static void draw_sale(struct world *world, const struct product_model *product,
+                      struct request *request)
+{
+    bool draws =
+        world->phase == PHASE_SALE && request->was_present && request->put_mode == PUT_UPSERT;
+    uint32_t left = product->sku_count;
+
+    request->status = product->status;
+    if (world->phase != PHASE_SALE || (draws && sim_random_chance(&world->random, 400000)))
+        request->status = PRODUCT_ACTIVE;
+    else if (draws && sim_random_chance(&world->random, 200000))
+        request->status = (uint8_t)sim_random_below(&world->random, PRODUCT_STATUS_COUNT);
+    for (uint32_t i = 0; i < product->sku_count; i++) {
+        request->left_out[i] =
+            world->phase == PHASE_SALE && world->books.skus[product->sku_first + i].left_out;
+        if (draws && sim_random_chance(&world->random, 250000))
+            request->left_out[i] = !request->left_out[i];
+        left -= request->left_out[i];
+    }
+    if (left == 0)
+        request->left_out[0] = false;
 }
 
 static void draw_put(struct world *world, const struct product_model *product,
@@ -169,6 +210,7 @@ static void draw_put(struct world *world, const struct product_model *product,
     request->was_present = product->presence == PRODUCT_PRESENT;
     request->limit = product->limit;
     request->version = product->version;
+    draw_sale(world, product, request);
     if (request->was_present && request->put_mode == PUT_UPSERT) {
         request->version += sim_random_below(&world->random, 2);
         if (sim_random_chance(&world->random, 200000))

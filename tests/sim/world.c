@@ -44,7 +44,7 @@ struct sku_entry *world_sku_entry(struct world *world, uint32_t sku)
 
     if (model->entry == NULL) {
         directory = engine_inspect_directory(world->engine);
-        model->entry = directory_find_sku(directory, model->name, strlen(model->name));
+        model->entry = directory_find_sku_recorded(directory, model->name, strlen(model->name));
         if (model->entry != NULL && model->sku_id == UINT32_MAX)
             model->sku_id = model->entry->sku_id;
         if (model->entry != NULL && model->sku_id != model->entry->sku_id)
@@ -89,6 +89,8 @@ struct engine *world_create_engine(struct world *world, struct journal_memory *j
     };
     if (world->profile.hooks > 0)
         ports.events[CONSUMER_WEBHOOKS] = engine_webhooks_consumer();
+    if (journal == world->journal)
+        ports.journal = withdrawn_port(&world->withdrawn, ports.journal);
     struct engine *engine = engine_create(&world->profile.engine, &ports);
 
     assert(engine != NULL);
@@ -175,6 +177,7 @@ void world_crash(struct world *world, bool keep_pending, bool reboot)
     world->overdue = 0;
     world->dies_at_step = 0;
     clients_restart(world);
+    edits_restart(world);
     mails_restart(world);
     order_mails_restart(world);
     coupons_restart(world);

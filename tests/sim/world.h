@@ -24,6 +24,7 @@
 
 #include "books.h"
 #include "carts.h"
+#include "edits.h"
 #include "engine.h"
 #include "env_controlled.h"
 #include "gateway.h"
@@ -39,6 +40,7 @@
 #include "sim_ports.h"
 #include "trace.h"
 #include "watches.h"
+#include "withdrawn.h"
 
 enum {
     SIM_REQUESTS_MAX = 512, /* under way; a client that finds none free does nothing */
@@ -124,7 +126,9 @@ struct request {
     uint32_t known_hold; /* what the key was known to have made, or NONE */
     bool disk_full;      /* when it was sent */
     uint64_t sent_step;
-    uint64_t fence_seen; /* the largest of the partition when it was sent */
+    uint64_t fence_seen;   /* the largest of the partition when it was sent */
+    enum sale sale;        /* of its lines, when it was sent: ON, all are; OFF, one is not */
+    uint64_t sale_changes; /* of their products until then */
 
     /* HOLD_*: what was known when it was sent */
     uint32_t hold;
@@ -154,6 +158,12 @@ struct request {
     uint32_t limit; /* of the product as it is put */
     uint32_t version;
     bool was_present;
+    uint8_t status;
+    bool left_out[SIM_VARIANTS_MAX];
+    bool is_edit; /* of the product that is edited by several at once: edits.h */
+    bool edit_is_present;
+    int64_t edit_base;  /* the version that it was made from; 0: of none */
+    uint64_t edit_sent; /* its number, if no other was under way; otherwise 0 */
     int64_t variant_values[SIM_VARIANTS_MAX];
     int64_t saved_min[SIM_VARIANTS_MAX]; /* bounds of the stock before it, where it sets them */
     int64_t saved_max[SIM_VARIANTS_MAX];
@@ -252,6 +262,8 @@ struct world {
     uint32_t free_request_count;
     uint64_t submitted;
     struct contest contests[SIM_CONTESTS];
+    struct edits_model edits;
+    struct withdrawn_watch withdrawn;
     uint64_t fences[SIM_PARTITIONS_MAX]; /* the largest that some answer showed */
     /* The last request of a shard [first] that another has answered, of this engine. */
     uint64_t answered[SIM_SHARDS_MAX][SIM_SHARDS_MAX];
@@ -372,6 +384,8 @@ void answers_take(void *user, uint64_t cookie, const struct message *reply);
 void answers_refused(struct world *world, const struct request *request, enum outcome outcome,
                      const struct refusal *refusal);
 
+/* Notes what of a reservation's lines is sold when it is sent. */
+void answers_note_sale(const struct world *world, struct request *request);
 void answers_reserve(struct world *world, const struct request *request,
                      const struct reply_body *reply);
 void answers_hold(struct world *world, const struct request *request,
