@@ -102,6 +102,8 @@ EXPECTED = {
     "availability_get": Expect(OK, kind="sku"),
     "product_browse": Expect(OK, query=lambda *_: "?limit=1"),
     "product_browse_plain": Expect(OK, query=lambda *_: "?limit=1"),
+    "suggest": Expect(OK, query=lambda *_: "?q=a"),
+    "category_tree": Expect(OK),
     "product_get": Expect(OK, kind="product"),
     "product_create": Expect(CREATED, body=new_product),
     "product_list": Expect(OK),
