@@ -114,11 +114,11 @@
       "Nothing "                                                                                   \
       "was changed: read it again, and decide anew.")                                              \
     X(PAYLOAD_TOO_LARGE, "payload_too_large", 413, "Payload too large",                            \
-      "The body is larger than this call takes: 64 KiB, for imports 64 MiB.")                      \
+      "The body is larger than this call takes: 64 KiB, for imports 2 GiB.")                       \
     X(URI_TOO_LONG, "uri_too_long", 414, "URI too long", "The request line is too long.")          \
     X(UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415, "Unsupported media type",             \
       "The body's Content-Type is not what this call takes: application/json, for imports "        \
-      "text/csv.")                                                                                 \
+      "text/csv or application/x-ndjson.")                                                                                 \
     X(EXPECTATION_FAILED, "expectation_failed", 417, "Expectation failed",                         \
       "Expect may only say 100-continue.")                                                         \
     X(VALIDATION_FAILED, "validation_failed", 422, "Validation failed",                            \
@@ -150,6 +150,9 @@
     X(OVERLOADED, "overloaded", 503, "Overloaded",                                                 \
       "The server has as much to do as it can bear, or is about to stop. Nothing was done. "       \
       "Retry-After says how many seconds to wait.")                                                \
+    X(SEARCH_NOT_READY, "search_not_ready", 503, "Search not ready",                               \
+      "The index of the search is being built, which takes seconds to minutes. Listings without "  \
+      "`q`, products and everything else go on. Retry-After says how many seconds to wait.")       \
     X(STORAGE_FULL, "storage_full", 503, "Storage full",                                           \
       "The disk is nearly full: the server takes no new obligations, but goes on to end those "    \
       "that "                                                                                      \

@@ -58,7 +58,7 @@ enum api_body {
     BODY_NONE,
     BODY_JSON,          /* application/json */
     BODY_JSON_OR_EMPTY, /* the same, or nothing at all */
-    BODY_CSV,           /* text/csv, in pieces (http_stream_events) */
+    BODY_CSV,           /* text/csv or NDJSON, in pieces (http_stream_events) */
 };
 
 enum api_key {
@@ -101,6 +101,8 @@ enum api_key {
     X(GET, "/v1/skus/{sku}/availability", availability_get, PUBLIC, BROWSE, NONE, IGNORED)         \
     X(GET, "/v1/products", product_browse, PUBLIC, BROWSE, NONE, IGNORED)                          \
     X(GET, "/products", product_browse_plain, PUBLIC, BROWSE, NONE, IGNORED)                       \
+    X(GET, "/v1/suggest", suggest, PUBLIC, BROWSE, NONE, IGNORED)                                  \
+    X(GET, "/v1/categories", category_tree, PUBLIC, BROWSE, NONE, IGNORED)                         \
     X(GET, "/v1/products/{id}", product_get, PUBLIC, BROWSE, NONE, IGNORED)                        \
     X(POST, "/v1/admin/products", product_create, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)         \
     X(GET, "/v1/admin/products", product_list, STAFF(ANY), ADMIN, NONE, IGNORED)                   \
@@ -111,6 +113,7 @@ enum api_key {
     X(GET, "/v1/admin/products/{id}/changes", product_changes, STAFF(CATALOGUE), ADMIN, NONE,      \
       IGNORED)                                                                                     \
     X(POST, "/v1/admin/import", import, STAFF(CATALOGUE), ADMIN, CSV, IGNORED)                     \
+    X(GET, "/v1/admin/export", catalogue_export, STAFF(CATALOGUE), ADMIN, NONE, IGNORED)           \
     X(GET, "/v1/admin/inventory/{sku}", inventory_get, STAFF(ANY), ADMIN, NONE, IGNORED)           \
     X(POST, "/v1/admin/inventory/{sku}/adjust", inventory_adjust, STAFF(CATALOGUE), ADMIN, JSON,   \
       OPTIONAL)                                                                                    \

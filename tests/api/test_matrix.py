@@ -111,6 +111,7 @@ EXPECTED = {
     "product_archive": Expect(NO_CONTENT, kind="edited"),
     "product_changes": Expect(OK, kind="product"),
     "import": Expect(OK, body=new_row),
+    "catalogue_export": Expect(OK, query=lambda *_: "?format=ndjson"),
     "inventory_get": Expect(OK, kind="sku"),
     "inventory_adjust": Expect(OK, kind="sku", body=lambda *_: {"delta": 1, "reason": "matrix"}),
     "ledger_list": Expect(OK, kind="sku"),
