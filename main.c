@@ -16,6 +16,7 @@ static int (*const command_functions[COMMAND_ID_COUNT])(const struct options *op
     [COMMAND_ID_RESTORE] = command_restore,
     [COMMAND_ID_CONFIG_CHECK] = command_config_check,
     [COMMAND_ID_GATEWAY] = command_gateway,
+    [COMMAND_ID_VERIFY_DRAW] = command_verify_draw,
 };
 
 int main(int argc, char *argv[])

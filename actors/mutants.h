@@ -225,7 +225,11 @@
     X(196, VERSION_REPEATED, "two versions of one moment cannot be told apart")                    \
     X(197, STATUS_NOT_SHOWN, "who sells is not told that a product is archived")                   \
     X(198, STATUS_NOT_RESTORED, "after a restart an archived product is for sale again")           \
-    X(199, UNITS_SOLD_DRIFT, "units that came back count as sold still")
+    X(199, UNITS_SOLD_DRIFT, "units that came back count as sold still")                           \
+    /* ---- finding ---- */                                                                        \
+    X(205, GENERATION_STANDS, "a change of a product leaves what was kept of the catalogue good")  \
+    X(206, PRICE_RANGE_STANDS, "a product is found at the prices that it had before")              \
+    X(207, PRICE_RANGE_NOT_RESTORED, "after a restart no product is found by its price")
 
 enum mutant {
     MUTANT_NONE,

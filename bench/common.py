@@ -144,14 +144,23 @@ class Server:
                     return int(line.split()[1]) * 1024
         raise Failure("this system does not tell the resident size")
 
-    def make_product(self, sku, stock):
+    def make_product(self, sku, stock, **fields):
         with open(os.path.join(self.folder, "admin.key"), encoding="ascii") as file:
             key = file.read().strip()
-        product = {"id": sku.lower(), "name": sku, "price_minor": 100, "currency": "EUR", "sku": sku, "stock": stock}
+        product = {"id": sku.lower(), "name": sku, "price_minor": 100, "currency": "EUR", "sku": sku, "stock": stock, **fields}
         headers = {"Authorization": "Bearer " + key, "Content-Type": "application/json"}
         status, text = self.call("POST", "/v1/admin/products", json.dumps(product), headers)
         if status // 100 != 2:
             raise Failure("the product was refused: " + text)
+
+    def set_stock(self, sku, available):
+        with open(os.path.join(self.folder, "admin.key"), encoding="ascii") as file:
+            key = file.read().strip()
+        headers = {"Authorization": "Bearer " + key, "Content-Type": "application/json"}
+        body = json.dumps({"set": available, "reason": "bench"})
+        status, text = self.call("POST", f"/v1/admin/inventory/{sku}/adjust", body, headers)
+        if status // 100 != 2:
+            raise Failure("the stock was not set: " + text)
 
     def make_session(self):
         status, text = self.call("POST", "/v1/sessions")

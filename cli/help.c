@@ -36,7 +36,10 @@ enum { FLAG_COLUMN = 34 };
                "--webhook-secret whsec_shop")                                                      \
     X(GATEWAY, "stampede gateway --misbehave all --seed 7")                                        \
     X(GATEWAY, "stampede gateway --misbehave decline=50,delay=200,delay_ms=20..400")               \
-    X(GATEWAY, "curl -u sk_test_shop: -d timeout=1000 http://127.0.0.1:8090/_misbehave")
+    X(GATEWAY, "curl -u sk_test_shop: -d timeout=1000 http://127.0.0.1:8090/_misbehave")           \
+    X(VERIFY_DRAW, "stampede verify-draw proof.json")                                              \
+    X(VERIFY_DRAW, "stampede verify-draw proof.json --ticket qt_... --seed-hash 4bf5...")          \
+    X(VERIFY_DRAW, "curl -s https://shop.example/v1/drops/friday/proof | stampede verify-draw -")
 
 static void print_examples(enum command_id command, FILE *stream)
 {

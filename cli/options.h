@@ -25,6 +25,7 @@
 #include "outbound/feed.h"
 #include "outbound/gateways/gateways.h"
 #include "outbound/mail.h"
+#include "shop_limits.h"
 
 /* ---- commands ---- */
 
@@ -39,7 +40,8 @@
     X(BACKUP, "backup", "DIR", "Back up a store, served or not, to a folder")                      \
     X(RESTORE, "restore", "DIR", "Make a store, where there is none, from the backup in a folder") \
     X(CONFIG_CHECK, "config check", "", "Say which options would apply, and where they come from") \
-    X(GATEWAY, "gateway", "", "A payment gateway to test against, in the shapes of Stripe's API")
+    X(GATEWAY, "gateway", "", "A payment gateway to test against, in the shapes of Stripe's API")  \
+    X(VERIFY_DRAW, "verify-draw", "FILE", "Re-compute a drop's draw from its proof document")
 
 enum command_id {
 #define X(name, words, argument, summary) COMMAND_ID_##name,
@@ -52,6 +54,7 @@ enum command_id {
 enum {
     IN_SERVE = 1U << COMMAND_ID_SERVE,
     IN_IMPORT = 1U << COMMAND_ID_IMPORT,
+    IN_VERIFY_DRAW = 1U << COMMAND_ID_VERIFY_DRAW,
     IN_CHECK = 1U << COMMAND_ID_CHECK,
     IN_REPAIR = 1U << COMMAND_ID_REPAIR,
     IN_BACKUP = 1U << COMMAND_ID_BACKUP,
@@ -133,6 +136,14 @@ enum {
       WORKERS_QUEUE_MAX, IN_SERVE, "N",                                                            \
       "logins and the like that wait for a worker; more are "                                      \
       "refused at once")                                                                           \
+    X(finders, "finders", "finders", NUMBER, 0, 0, WORKERS_MAX, IN_SERVE, "N",                     \
+      "threads that find products, beside the sale; 0: as many as cores")                          \
+    X(finders_queue, "finders-queue", "finders_queue", NUMBER, FINDERS_QUEUE_DEFAULT, 1,           \
+      WORKERS_QUEUE_MAX, IN_SERVE, "N", "searches that wait for one; more are refused at once")    \
+    X(search, "search", "search", SWITCH, true, 0, 0, IN_SERVE, "on|off",                          \
+      "off: no index is kept, and nothing is found by words")                                      \
+    X(search_synonyms, "search-synonyms", "search_synonyms", TEXT, "", 0, 4000, IN_SERVE, "FILE",  \
+      "words that mean the same, a line `from = to` for each; else a list that is built in")       \
     X(request_timeout_ms, "request-timeout-ms", "request_timeout_ms", NUMBER,                      \
       engine.request_timeout_ms, 10, 60 * 1000, IN_SERVE, "N",                                     \
       "a request that waited longer is dropped undone")                                            \
@@ -245,8 +256,22 @@ enum {
     X(redis_stream_max, "redis-stream-max", "redis_stream_max", NUMBER, FEED_LENGTH_MAX, 0,        \
       UINT32_MAX, IN_SERVE, "N", "events that each stream keeps, about; 0: all of them")
 
+#define OPTIONS_PAGES(X)                                                                           \
+    X(page_cache_mb, "page-cache-mb", "page_cache_mb", NUMBER, 32, 0, 1U << 16, IN_SERVE, "N",     \
+      "memory for rendered products, a shard; 0: each is read from the store")                     \
+    X(page_max_age_s, "page-max-age-s", "page_max_age_s", NUMBER, 1, 0, 24 * 3600, IN_SERVE, "N",  \
+      "how long a CDN and browsers may show a product without asking")                             \
+    X(page_stale_s, "page-stale-s", "page_stale_s", NUMBER, 30, 0, 24 * 3600, IN_SERVE, "N",       \
+      "and how long after that, while they ask (stale-while-revalidate)")                          \
+    X(streams_max, "streams-max", "streams_max", NUMBER, 16384, 0, 1U << 20, IN_SERVE, "N",        \
+      "streams of events (stock, orders), a shard; more are refused at once")                      \
+    X(streams_per_address_max, "streams-per-address-max", "streams_per_address_max", NUMBER, 64,   \
+      0, 1U << 20, IN_SERVE, "N",                                                                  \
+      "streams of stock from one address, a shard; 0: no limit; none with rate_limits off")
+
 #define OPTIONS_TOP(X)                                                                             \
     OPTIONS_SERVER(X)                                                                              \
+    OPTIONS_PAGES(X)                                                                               \
     OPTIONS_OUTBOUND(X)                                                                            \
     OPTIONS_ABUSE(X)                                                                               \
     OPTIONS_PAYMENTS(X)                                                                            \
@@ -301,6 +326,14 @@ enum {
     X(gateway_seed, "seed", "seed", NUMBER, 0, 0, UINT64_MAX, IN_GATEWAY, "N",                     \
       "what chance and IDs come from; 0: another one at every start")
 
+#define OPTIONS_DRAW(X)                                                                            \
+    X(draw_ticket, "ticket", "ticket", TEXT, "", 0, DRAW_TICKET_LENGTH_MAX, IN_VERIFY_DRAW,        \
+      "TICKET", "find the place of this ticket")                                                   \
+    X(draw_seed_hash, "seed-hash", "seed_hash", TEXT, "", 0, 64, IN_VERIFY_DRAW, "HASH",           \
+      "the seed_hash that was published before anybody joined")                                    \
+    X(draw_list_hash, "list-hash", "list_hash", TEXT, "", 0, 64, IN_VERIFY_DRAW, "HASH",           \
+      "the list_hash that was published when the list closed")
+
 /* Beside a shop on the same machine: what `listen` is for the gateway where nobody said. */
 #define OPTIONS_GATEWAY_LISTEN "127.0.0.1:8090"
 
@@ -309,7 +342,8 @@ enum {
     OPTIONS_TOP(X)                                                                                 \
     OPTIONS_AVAILABILITY(X)                                                                        \
     OPTIONS_IMPORT(X)                                                                              \
-    OPTIONS_GATEWAY(X)
+    OPTIONS_GATEWAY(X)                                                                             \
+    OPTIONS_DRAW(X)
 
 enum option_id {
 #define X(name, ...) OPTION_##name,

@@ -3,12 +3,12 @@
  *
  * Begin: port, store, admin key, engine, API, recovery, threads, and only then the line `ready`.
  * End, by SIGTERM, SIGINT or SIGHUP: HTTP drains, the engine becomes idle, shards and committer are
- * joined, the API and the engine go, and last the store writes its watermark and closes: no layer
- * goes before one that may still call it (the outbound thread goes before the engine). The same
- * signal again, if it is SIGTERM or SIGINT, ends the process at once; that is no worse than kill
- * -9, which the store bears. Others may come together: a terminal that closes sends SIGHUP, and so
- * may the script that runs the server then send SIGTERM. Both mean one thing, and none of them is
- * impatience. */
+ * joined, the index of the search is closed, the API and the engine go, and last the store writes
+ * its watermark and closes: no layer goes before one that may still call it (the outbound thread
+ * goes before the engine). The same signal again, if it is SIGTERM or SIGINT, ends the process at
+ * once; that is no worse than kill -9, which the store bears. Others may come together: a terminal
+ * that closes sends SIGHUP, and so may the script that runs the server then send SIGTERM. Both mean
+ * one thing, and none of them is impatience. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -27,6 +27,7 @@
 #include "http/http_tls.h"
 #include "options.h"
 #include "outbound_service.h"
+#include "search/search.h"
 #include "secrets_file.h"
 #include "shop_limits.h"
 #include "signals.h"
@@ -39,14 +40,18 @@ enum {
     SHARDS_AUTOMATIC_MAX = 16, /* more were never measured; ask for them with --shards */
 };
 
+_Static_assert(WORKERS_MAX <= (int)SEARCH_READERS_MAX, "as many search as there are finders");
+
 struct service {
     const struct options *options;
     struct env_real *env;
     struct env_real_workers *workers; /* NULL: not made yet */
+    struct env_real_workers *finders; /* likewise */
     struct env env_port;
     struct http_probe probe;
     struct storage *storage;
     struct storage_info storage_info;
+    struct search *search; /* NULL: there is none */
     struct engine *engine;
     struct api *api;
     struct outbound_service outbound;
@@ -258,6 +263,44 @@ static enum exit_status open_admin_key(struct service *service)
     return STATUS_DONE;
 }
 
+static uint32_t choose_finders(const struct options *options)
+{
+    return options->finders != 0 ? (uint32_t)options->finders : env_real_finders_default();
+}
+
+static void log_search(void *arg, bool is_failure, const char *text)
+{
+    service_log(arg, is_failure ? LOG_ERROR : LOG_INFO, "search", "detail", text);
+}
+
+/* The store is open, and nothing was written to it yet. */
+static bool open_search(struct service *service)
+{
+    const struct options *options = service->options;
+    struct watermark_port watermark;
+    struct secrets_port secrets;
+    char folder[PATH_MAX_BYTES + 16];
+    struct search_options wanted = {
+        .folder = folder,
+        .partitions = service->storage_info.partitions,
+        .store_id = service->storage_info.store_id,
+        .incarnation = service->storage_info.incarnation,
+        .synonyms = options->search_synonyms[0] == 0 ? NULL : options->search_synonyms,
+        .readers = choose_finders(options),
+        .log = log_search,
+        .log_arg = service,
+    };
+
+    if (!options->search)
+        return true;
+    snprintf(folder, sizeof(folder), "%s/search", options->data);
+    storage_ports_get(service->storage, &wanted.journal, &watermark, &secrets);
+    service->search = search_open(&wanted, service->error, sizeof(service->error));
+    if (service->search == NULL)
+        complain("%s", service->error);
+    return service->search != NULL;
+}
+
 /* Options that were not given stay at the engine's own default, which may depend on the shards. */
 static struct engine_options choose_engine_options(const struct service *service)
 {
@@ -321,12 +364,27 @@ static bool create_workers(struct service *service)
     uint32_t threads =
         options->workers != 0 ? (uint32_t)options->workers : env_real_workers_default();
 
-    service->workers = env_real_workers_create(threads, (uint32_t)options->workers_queue);
+    service->workers =
+        env_real_workers_create(threads, (uint32_t)options->workers_queue, WORKERS_IDLE);
     if (service->workers == NULL)
         complain("not enough resources for %u workers: lower --workers", threads);
     else
         env_real_attach_workers(service->env, service->workers);
     return service->workers != NULL;
+}
+
+static bool create_finders(struct service *service)
+{
+    const struct options *options = service->options;
+    uint32_t threads = choose_finders(options);
+
+    service->finders =
+        env_real_workers_create(threads, (uint32_t)options->finders_queue, WORKERS_NICE_TO_SHARDS);
+    if (service->finders == NULL)
+        complain("not enough resources for %u finders: lower --finders", threads);
+    else
+        env_real_attach_workers(service->env, service->finders);
+    return service->finders != NULL;
 }
 
 static bool create_engine(struct service *service)
@@ -342,6 +400,9 @@ static bool create_engine(struct service *service)
         ports.events[CONSUMER_FEED] = event_feed_port(&service->outbound.feed);
     ports.vault = storage_vault_get(service->storage);
     ports.workers = env_real_workers_port(service->workers);
+    ports.finders = env_real_workers_port(service->finders);
+    if (service->search != NULL)
+        ports.search = search_port_get(service->search);
     service->engine = engine_create(&options, &ports);
     if (service->engine == NULL)
         complain("not enough memory: lower holds_max, carts_max, skus_max or shards");
@@ -408,6 +469,11 @@ static bool create_api(struct service *service)
     wanted.secure_cookies = options->secure_cookies;
     wanted.drain_deadline_ms = (unsigned)options->drain_ms;
     wanted.stream_heartbeat_ms = (unsigned)options->stream_heartbeat_ms;
+    wanted.page_cache_bytes = (size_t)options->page_cache_mb << 20;
+    wanted.page_max_age_s = (uint32_t)options->page_max_age_s;
+    wanted.page_stale_s = (uint32_t)options->page_stale_s;
+    wanted.http.streams_max = (unsigned)options->streams_max;
+    wanted.streams_per_address_max = (uint32_t)options->streams_per_address_max;
     wanted.outbound = service->outbound.outbound;
     wanted.feed = service->outbound.feed.feed == NULL ? NULL : &service->outbound.feed;
     wanted.gateways = service->outbound.gateways;
@@ -415,6 +481,8 @@ static bool create_api(struct service *service)
     wanted.challenges = service->outbound.challenges;
     wanted.workers_queued = workers_queued;
     wanted.workers = service->workers;
+    wanted.finders_queued = workers_queued;
+    wanted.finders = service->finders;
     service->api = api_create(service->engine, &wanted, service->error, sizeof(service->error));
     if (service->api == NULL)
         complain("%s", service->error);
@@ -521,8 +589,8 @@ int command_serve(const struct options *options)
     if (status != STATUS_DONE)
         goto close_store;
     status = STATUS_USAGE;
-    if (!open_outbound(&service) || !create_workers(&service) || !create_engine(&service) ||
-        !create_api(&service))
+    if (!open_search(&service) || !open_outbound(&service) || !create_workers(&service) ||
+        !create_finders(&service) || !create_engine(&service) || !create_api(&service))
         goto destroy_engine;
     signals_end_at_once(&signals);
     if (engine_recover(service.engine, service.error, sizeof(service.error)) != 0) {
@@ -539,10 +607,13 @@ int command_serve(const struct options *options)
     serve_until_signal(&service, &signals);
     status = STATUS_DONE;
 destroy_engine:
+    search_close(service.search); /* who searches has ended */
     storage_stop_reads(service.storage);
     outbound_service_close(&service.outbound);
     if (service.workers != NULL)
         env_real_workers_destroy(service.workers);
+    if (service.finders != NULL)
+        env_real_workers_destroy(service.finders);
     if (service.api != NULL)
         api_destroy(service.api);
     if (service.engine != NULL)

@@ -304,6 +304,26 @@ struct product_entry *directory_find_product(const struct directory *directory, 
     return entry;
 }
 
+void product_entry_show_prices(struct product_entry *entry)
+{
+    const struct sku_entry *sku = atomic_load_explicit(&entry->skus, memory_order_relaxed);
+    int64_t low = INT64_MAX;
+    int64_t high = 0;
+
+    for (; sku != NULL; sku = sku->next_of_product) {
+        int64_t price = atomic_load_explicit(&sku->price_minor, memory_order_relaxed);
+
+        if (!sku_entry_is_on_sale(sku))
+            continue;
+        low = price < low ? price : low;
+        high = price > high ? price : high;
+    }
+    if (low == INT64_MAX) /* none is: nobody sees it */
+        low = 0;
+    atomic_store_explicit(&entry->price_low_minor, low, memory_order_relaxed);
+    atomic_store_explicit(&entry->price_high_minor, high, memory_order_relaxed);
+}
+
 uint32_t directory_sku_count(const struct directory *directory)
 {
     return atomic_load_explicit(&directory->common->sku_count, memory_order_relaxed);

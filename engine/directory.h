@@ -31,7 +31,11 @@ struct product_entry {
      * NULL only where there was no memory for one. */
     _Atomic(const struct product_label *) label;
     _Atomic(struct sku_entry *) skus; /* the newest first, by `next_of_product` */
+    _Atomic uint32_t version; /* raised when a change is durable, before anybody is told of it */
     char id[PRODUCT_ID_LENGTH_MAX + 1];
+    /* Of its variants that are on sale: the cheapest and the dearest. */
+    _Atomic int64_t price_low_minor;
+    _Atomic int64_t price_high_minor;
     /* Units of all its SKUs that are sold, less those that came back: how popular it is. Of records
      * that may not be durable yet. Far from what reservations read. */
     _Atomic uint64_t sold;
@@ -43,6 +47,12 @@ enum sku_state {
     SKU_ON_SALE,
     SKU_WITHDRAWN, /* its product is a draft or archived, or has no such variant at the moment */
 };
+
+/* What was kept of a product before its version rose is outdated. Any thread. */
+static inline uint32_t product_version(const struct product_entry *product)
+{
+    return atomic_load_explicit(&product->version, memory_order_acquire);
+}
 
 struct sku_entry {
     struct gate gate; /* first: its own cache line */
@@ -96,6 +106,17 @@ static inline enum product_status product_entry_status(const struct product_entr
     return (enum product_status)atomic_load_explicit(&entry->status, memory_order_acquire);
 }
 
+/* What its cheapest and its dearest variant cost. */
+static inline int64_t product_entry_price_low(const struct product_entry *entry)
+{
+    return atomic_load_explicit(&entry->price_low_minor, memory_order_relaxed);
+}
+
+static inline int64_t product_entry_price_high(const struct product_entry *entry)
+{
+    return atomic_load_explicit(&entry->price_high_minor, memory_order_relaxed);
+}
+
 /* Units sold, less those that came back. */
 static inline uint64_t product_entry_sold(const struct product_entry *entry)
 {
@@ -113,6 +134,9 @@ static inline void sku_entry_show_sold(struct sku_entry *entry, uint32_t sold)
     atomic_store_explicit(&entry->gate.sold, sold, memory_order_relaxed);
     atomic_fetch_add_explicit(&entry->product->sold, (uint64_t)sold - before, memory_order_relaxed);
 }
+
+/* Prices or states of its SKUs have changed; the directory's shard, or before there are any. */
+void product_entry_show_prices(struct product_entry *entry);
 
 /* All products that are recorded, in no order that means anything: the next from `*place` on, which
  * begins as 0; NULL at the end. As above. */

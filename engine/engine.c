@@ -195,6 +195,16 @@ void shard_set_reply(struct shard *shard, engine_reply reply, void *user)
     shard->reply_user = user;
 }
 
+uint64_t engine_catalogue_generation(const struct engine *engine)
+{
+    return atomic_load_explicit(&engine->catalogue_generation, memory_order_acquire);
+}
+
+const struct search_port *engine_search(const struct engine *engine)
+{
+    return &engine->ports.search;
+}
+
 const struct directory *shard_directory(const struct shard *shard)
 {
     return atomic_load_explicit(&shard->engine->directory, memory_order_acquire);

@@ -78,6 +78,8 @@ struct engine_ports {
     struct outbound_port outbound; /* without `submit`: every job is refused (OVERLOADED) */
     struct vault_port vault;       /* may be empty where no private data is handled */
     struct worker_port workers;    /* may be empty: then engine_work_submit answers OVERLOADED */
+    struct worker_port finders;    /* likewise, for what is found; may be the same */
+    struct search_port search;     /* may be empty: then nothing is found by words */
     struct gateway_port gateway;   /* without `submit`: no order is taken */
     struct event_consumer_port events[EVENT_CONSUMER_COUNT];
 };
@@ -267,6 +269,12 @@ void engine_refusal_describe(struct shard *shard, const struct line *lines, uint
 /* The directory as this shard sees it now; valid until the caller returns to its loop. */
 const struct directory *shard_directory(const struct shard *shard);
 
+/* Grows after each change of a product that can be seen (its document, price, status), however
+ * small. What was made of the catalogue is good as long as this is what it was before. Not: stock,
+ * and units sold. Any thread. */
+uint64_t engine_catalogue_generation(const struct engine *engine);
+const struct search_port *engine_search(const struct engine *engine);
+
 /* The shop's settings as this shard sees them now; valid until the caller returns to its loop. All
  * in it is durable, and what was acknowledged anywhere is in it. */
 const struct settings_view *shard_settings(const struct shard *shard);
@@ -404,15 +412,16 @@ void engine_delivery_done(struct engine_delivery *delivery, const struct deliver
 /* ---- work for other threads ---- */
 
 /* Runs `run` on a worker's thread, then `done` on this shard's. The caller owns the struct until
- * `done`. OVERLOADED if the workers' queue or the shard's share of it (WORKS_IN_FLIGHT_MAX) is
- * full, or (of those that read the directory) PINS_MAX are under way; OUTCOME_UNKNOWN when the
- * latch has fallen; PENDING otherwise. When the latch falls later, `done` is called all the same:
- * ask engine_mode there. */
+ * `done`. OVERLOADED if the pool's queue or the shard's share of it (WORKS_IN_FLIGHT_MAX) is full,
+ * or (of those that read the directory) PINS_MAX are under way; OUTCOME_UNKNOWN when the latch has
+ * fallen; PENDING otherwise. When the latch falls later, `done` is called all the same: ask
+ * engine_mode there. */
 struct engine_work {
     struct work work;                       /* the engine's */
     void (*run)(struct engine_work *work);  /* no shard, no engine: only what it carries */
     void (*done)(struct engine_work *work); /* the shard's thread */
     void *user;
+    bool is_finding;                    /* goes to the finders, not to the workers */
     bool reads_directory;               /* the one of the step that submits it, until `done` */
     uint64_t pinned_tick;               /* the engine's */
     struct shard_completion completion; /* the engine's */

@@ -32,7 +32,7 @@ enum {
     PRODUCTS_IN_BULK_MAX = 256,   /* of them: of imports */
     READS_IN_FLIGHT_MAX = 128,    /* journal reads, a shard */
     OUTBOUND_IN_FLIGHT_MAX = 256, /* jobs at the outbound port, a shard */
-    WORKS_IN_FLIGHT_MAX = 64,     /* pieces of work at the workers, a shard */
+    WORKS_IN_FLIGHT_MAX = 64,     /* pieces of work at a pool of workers, a shard */
     PINS_MAX = 16,                /* of those: that read the directory */
     AUDIT_SKUS_PER_STEP = 16,
     AUDIT_LINES_MAX = 1024, /* of a SKU with more, only gate and record are compared */
@@ -94,6 +94,7 @@ struct shard {
     uint32_t reads;
     uint32_t outbound_jobs;
     uint32_t works;
+    uint32_t finder_works; /* likewise, at the finders */
     uint32_t products; /* directory's shard: PUTs under way */
     uint32_t audit_next;
     int32_t audit_wrong; /* whose ledger is right */
@@ -174,6 +175,7 @@ struct engine {
     struct settings *settings; /* used by their shard alone */
 
     _Atomic(const struct directory *) directory;
+    _Atomic uint64_t catalogue_generation; /* written by the directory's shard */
     _Atomic(const struct settings_view *) settings_view;
     _Atomic bool failed;
     _Atomic bool draining;

@@ -18,6 +18,7 @@ enum {
     DRAIN_POLL_MS = 5,
     FAILED_EXIT_STATUS = 3,
     FAILED_LINGER_MS = 50, /* for the last 503s to leave */
+    WORKER_POOLS_MAX = 2,
 };
 
 struct shard_thread {
@@ -42,7 +43,7 @@ struct env_real {
     struct engine *engine;
     struct env_real_hooks hooks;
     struct shard_thread *threads;
-    struct env_real_workers *workers; /* NULL: none */
+    struct env_real_workers *workers[WORKER_POOLS_MAX]; /* NULL: none */
     uv_thread_t committer;
     uv_sem_t committer_wake;
     uv_sem_t started;
@@ -187,7 +188,12 @@ void env_real_populate(struct env_real *env)
 
 void env_real_attach_workers(struct env_real *env, struct env_real_workers *workers)
 {
-    env->workers = workers;
+    uint32_t i = 0;
+
+    while (i < WORKER_POOLS_MAX && env->workers[i] != NULL)
+        i++;
+    assert(i < WORKER_POOLS_MAX);
+    env->workers[i] = workers;
 }
 
 void env_real_destroy(struct env_real *env)
@@ -399,8 +405,8 @@ void env_real_stop(struct env_real *env, uint32_t deadline_ms)
         uv_sem_post(&env->committer_wake);
         uv_thread_join(&env->committer);
     }
-    if (env->workers != NULL)
-        env_real_workers_stop(env->workers);
+    for (uint32_t i = 0; i < WORKER_POOLS_MAX && env->workers[i] != NULL; i++)
+        env_real_workers_stop(env->workers[i]);
     atomic_store(&env->stopping, true);
     wake_all(env);
     for (uint32_t i = 0; i < env->shards; i++)

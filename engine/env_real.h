@@ -38,8 +38,8 @@ void env_real_populate(struct env_real *env);
  * once: a latched engine must not linger. */
 struct env env_real_port(struct env_real *env);
 
-/* These workers (env_real_workers.h; not NULL) are stopped by env_real_stop, before the loops that
- * they wake are closed. They stay the caller's to destroy, after it. */
+/* These workers (env_real_workers.h; not NULL; two pools at most) are stopped by env_real_stop,
+ * before the loops that they wake are closed. They stay the caller's to destroy, after it. */
 void env_real_attach_workers(struct env_real *env, struct env_real_workers *workers);
 
 /* Starts the committer and all shards and returns; -1 with a line for people in `error` if a shard

@@ -21,22 +21,25 @@ struct env_real_workers {
     struct work *first; /* in line: by `next`, in the order of submission */
     _Atomic uint32_t queued;
     uint32_t queue_max;
+    enum workers_priority priority;
     _Atomic bool stopping;
     uint32_t running; /* threads that were started */
     uv_thread_t threads[WORKERS_MAX];
 };
 
-/* The thread's own priority: only where nobody else has anything to do. A shard that wakes up takes
- * the core at once: beside a thread that is merely nicer (SCHED_OTHER) it would wait for the rest
- * of that one's slice, 3 ms and more, at each step of a reservation. Where that is refused, they
- * share, and this thread gets less. */
-static void lower_priority(void)
+/* The thread's own priority. Idle: a shard that wakes up takes the core at once, where beside a
+ * thread that is merely nicer (SCHED_OTHER) it would wait for the rest of that one's slice, 3 ms
+ * and more, at each step of a reservation. Where that is refused, they share, and this thread gets
+ * less. But under a sale that takes all cores an idle thread never runs: whoever people wait for
+ * shares them, for the milliseconds that it takes. */
+static void lower_priority(enum workers_priority priority)
 {
     const struct sched_param none = {0};
     pid_t thread = (pid_t)syscall(SYS_gettid);
+    int nice = priority == WORKERS_IDLE ? WORKERS_NICE : FINDERS_NICE;
 
-    if (sched_setscheduler(thread, SCHED_IDLE, &none) != 0)
-        (void)setpriority(PRIO_PROCESS, (id_t)thread, WORKERS_NICE);
+    if (priority != WORKERS_IDLE || sched_setscheduler(thread, SCHED_IDLE, &none) != 0)
+        (void)setpriority(PRIO_PROCESS, (id_t)thread, nice);
 }
 
 /* All that was pushed, the first first. */
@@ -80,7 +83,7 @@ static void run_worker(void *arg)
     struct env_real_workers *workers = arg;
     struct work *work;
 
-    lower_priority();
+    lower_priority(workers->priority);
     while ((work = take(workers)) != NULL) {
         work->run(work);
         work->done(work); /* it may be gone after this */
@@ -110,15 +113,26 @@ struct worker_port env_real_workers_port(struct env_real_workers *workers)
     return (struct worker_port){.self = workers, .submit = submit};
 }
 
-uint32_t env_real_workers_default(void)
+static uint32_t at_least_one(int count)
+{
+    return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : (uint32_t)count;
+}
+
+static int count_cores(void)
 {
     cpu_set_t cores;
-    int count = 1;
 
-    if (sched_getaffinity(0, sizeof(cores), &cores) == 0)
-        count = CPU_COUNT(&cores);
-    count /= 2;
-    return count < 1 ? 1 : count > WORKERS_MAX ? WORKERS_MAX : (uint32_t)count;
+    return sched_getaffinity(0, sizeof(cores), &cores) == 0 ? CPU_COUNT(&cores) : 1;
+}
+
+uint32_t env_real_workers_default(void)
+{
+    return at_least_one(count_cores() / 2);
+}
+
+uint32_t env_real_finders_default(void)
+{
+    return at_least_one(count_cores());
 }
 
 uint32_t env_real_workers_queued(struct env_real_workers *workers)
@@ -131,7 +145,8 @@ bool env_real_workers_are_stopping(struct env_real_workers *workers)
     return atomic_load(&workers->stopping);
 }
 
-struct env_real_workers *env_real_workers_create(uint32_t threads, uint32_t queue_max)
+struct env_real_workers *env_real_workers_create(uint32_t threads, uint32_t queue_max,
+                                                 enum workers_priority priority)
 {
     struct env_real_workers *workers = calloc(1, sizeof(*workers));
 
@@ -140,6 +155,7 @@ struct env_real_workers *env_real_workers_create(uint32_t threads, uint32_t queu
     if (workers == NULL)
         return NULL;
     workers->queue_max = queue_max;
+    workers->priority = priority;
     if (uv_mutex_init(&workers->lock) != 0) {
         free(workers);
         return NULL;

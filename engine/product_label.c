@@ -3,184 +3,72 @@
 
 #include <string.h>
 
-struct text {
-    char bytes[PRODUCT_LABEL_TEXT_MAX];
-    size_t length;
-};
+#include "product_document.h"
 
 /* ---- the document ---- */
 
-struct reader {
-    const char *at;
-    const char *end;
-};
-
-static void put(struct text *text, unsigned char byte)
-{
-    if (text != NULL && text->length < sizeof(text->bytes))
-        text->bytes[text->length++] = (char)byte;
-}
-
-/* A code point below 0x10000 as UTF-8; others are written as they are. */
-static void put_code_point(struct text *text, unsigned code)
-{
-    if (code < 0x80) {
-        put(text, (unsigned char)code);
-    } else if (code < 0x800) {
-        put(text, (unsigned char)(0xc0 | code >> 6));
-        put(text, (unsigned char)(0x80 | (code & 0x3f)));
-    } else {
-        put(text, (unsigned char)(0xe0 | code >> 12));
-        put(text, (unsigned char)(0x80 | (code >> 6 & 0x3f)));
-        put(text, (unsigned char)(0x80 | (code & 0x3f)));
-    }
-}
-
-static bool read_hexadecimal(struct reader *reader, struct text *text)
-{
-    unsigned code = 0;
-
-    if (reader->end - reader->at < 4)
-        return false;
-    for (unsigned i = 0; i < 4; i++) {
-        char digit = *reader->at++;
-
-        if (digit >= '0' && digit <= '9')
-            code = code << 4 | (unsigned)(digit - '0');
-        else if ((digit | 0x20) >= 'a' && (digit | 0x20) <= 'f')
-            code = code << 4 | (unsigned)((digit | 0x20) - 'a' + 10);
-        else
-            return false;
-    }
-    put_code_point(text, code);
-    return true;
-}
-
-static bool read_escape(struct reader *reader, struct text *text)
-{
-    static const char letters[] = "bfnrt";
-    static const char bytes[] = "\b\f\n\r\t";
-    const char *letter;
-    char byte;
-
-    if (reader->at == reader->end)
-        return false;
-    byte = *reader->at++;
-    if (byte == 'u')
-        return read_hexadecimal(reader, text);
-    letter = byte == '\0' ? NULL : strchr(letters, byte);
-    put(text, (unsigned char)(letter == NULL ? byte : bytes[letter - letters]));
-    return true;
-}
-
-/* A string with its quotes; into `text` (NULL: over it). */
-static bool read_string(struct reader *reader, struct text *text)
-{
-    if (text != NULL)
-        text->length = 0;
-    if (reader->at == reader->end || *reader->at++ != '"')
-        return false;
-    while (reader->at < reader->end && *reader->at != '"') {
-        char byte = *reader->at++;
-
-        if (byte != '\\')
-            put(text, (unsigned char)byte);
-        else if (!read_escape(reader, text))
-            return false;
-    }
-    return reader->at++ < reader->end;
-}
-
-/* A member's value that is no array and no object. */
-static bool skip_value(struct reader *reader)
-{
-    if (reader->at < reader->end && *reader->at == '"')
-        return read_string(reader, NULL);
-    while (reader->at < reader->end && *reader->at != ',' && *reader->at != '}') {
-        if (*reader->at == '[' || *reader->at == '{')
-            return false;
-        reader->at++;
-    }
-    return reader->at < reader->end;
-}
-
-static bool text_is(const struct text *text, const char *name)
-{
-    return text->length == strlen(name) && memcmp(text->bytes, name, text->length) == 0;
-}
-
 struct facts {
-    struct text name;
-    struct text category;
+    struct document_text name;
+    struct document_text category;
+    char name_bytes[PRODUCT_LABEL_TEXT_MAX];
+    char category_bytes[PRODUCT_LABEL_TEXT_MAX];
     int64_t price_minor;
     uint32_t terms[PRODUCT_LABEL_TAGS + PRODUCT_LABEL_TAGS_MAX];
     uint32_t tag_count;
 };
 
-static uint32_t number_of(struct product_terms *terms, const struct text *text)
+static uint32_t number_of(struct product_terms *terms, const struct document_text *text)
 {
     return product_terms_number(terms, text->bytes, (uint32_t)text->length);
 }
 
-static bool read_price(struct reader *reader, int64_t *price_out)
-{
-    int64_t price = 0;
-
-    while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9') {
-        if (price > (INT64_MAX - 9) / 10)
-            return false;
-        price = price * 10 + (*reader->at++ - '0');
-    }
-    *price_out = price;
-    return true;
-}
-
 /* An array of strings. A tag that comes twice counts once. */
-static bool read_tags(struct reader *reader, struct product_terms *terms, struct facts *facts)
+static void read_tags(struct product_document *document, struct product_terms *terms,
+                      struct facts *facts)
 {
-    struct text tag;
+    char bytes[PRODUCT_LABEL_TEXT_MAX];
+    struct document_text tag = {.bytes = bytes, .room = sizeof(bytes)};
 
-    if (reader->at == reader->end || *reader->at++ != '[')
-        return false;
-    while (reader->at < reader->end && *reader->at != ']') {
-        uint32_t number;
+    if (!product_document_array(document))
+        return;
+    while (product_document_element(document, &tag)) {
+        uint32_t number = number_of(terms, &tag);
         uint32_t i = 0;
 
-        if (!read_string(reader, &tag))
-            return false;
-        number = number_of(terms, &tag);
         while (i < facts->tag_count && facts->terms[PRODUCT_LABEL_TAGS + i] != number)
             i++;
         if (number != 0 && i == facts->tag_count && i < PRODUCT_LABEL_TAGS_MAX)
             facts->terms[PRODUCT_LABEL_TAGS + facts->tag_count++] = number;
-        if (reader->at < reader->end && *reader->at == ',')
-            reader->at++;
     }
-    return reader->at++ < reader->end;
 }
 
-static bool read_member(struct reader *reader, struct product_terms *terms,
-                        const struct text *member, struct facts *facts)
+/* False: that was the last that is wanted, or can be read. */
+static bool read_member(struct product_document *document, struct product_terms *terms,
+                        const struct document_text *member, struct facts *facts)
 {
-    struct text text;
+    char bytes[PRODUCT_LABEL_TEXT_MAX];
+    struct document_text brand = {.bytes = bytes, .room = sizeof(bytes)};
 
-    if (text_is(member, "name"))
-        return read_string(reader, &facts->name);
-    if (text_is(member, "price_minor"))
-        return read_price(reader, &facts->price_minor);
-    if (text_is(member, "tags"))
-        return read_tags(reader, terms, facts);
-    if (text_is(member, "category")) {
-        if (!read_string(reader, &facts->category))
+    if (document_text_is(member, "name"))
+        return product_document_string(document, &facts->name);
+    if (document_text_is(member, "price_minor"))
+        return product_document_amount(document, &facts->price_minor);
+    if (document_text_is(member, "tags")) {
+        read_tags(document, terms, facts);
+        return false;
+    }
+    if (document_text_is(member, "category")) {
+        if (!product_document_string(document, &facts->category))
             return false;
-        facts->terms[PRODUCT_LABEL_CATEGORY] = number_of(terms, &facts->category);
+        facts->terms[PRODUCT_LABEL_CATEGORY] = product_terms_category_number(
+            terms, facts->category.bytes, (uint32_t)facts->category.length);
         return true;
     }
-    if (!text_is(member, "brand"))
-        return skip_value(reader);
-    if (!read_string(reader, &text))
+    if (!document_text_is(member, "brand"))
+        return product_document_skip(document);
+    if (!product_document_string(document, &brand))
         return false;
-    facts->terms[PRODUCT_LABEL_BRAND] = number_of(terms, &text);
+    facts->terms[PRODUCT_LABEL_BRAND] = number_of(terms, &brand);
     return true;
 }
 
@@ -188,18 +76,17 @@ static bool read_member(struct reader *reader, struct product_terms *terms,
 static void read_document(const struct product_source *source, struct product_terms *terms,
                           struct facts *facts)
 {
-    struct reader reader = {source->document, source->document + source->document_length};
-    struct text member;
+    char bytes[PRODUCT_LABEL_TEXT_MAX];
+    struct document_text member = {.bytes = bytes, .room = sizeof(bytes)};
+    struct product_document document;
 
     memset(facts, 0, sizeof(*facts));
-    if (source->document_length == 0 || *reader.at++ != '{')
-        return;
-    while (read_string(&reader, &member)) {
-        if (reader.at == reader.end || *reader.at++ != ':' ||
-            !read_member(&reader, terms, &member, facts) || reader.at == reader.end ||
-            *reader.at++ != ',')
-            return;
-    }
+    facts->name = (struct document_text){.bytes = facts->name_bytes, .room = sizeof(bytes)};
+    facts->category = (struct document_text){.bytes = facts->category_bytes, .room = sizeof(bytes)};
+    product_document_begin(&document, source->document, source->document_length);
+    while (product_document_next(&document, &member) &&
+           read_member(&document, terms, &member, facts))
+        continue;
 }
 
 /* ---- labels ---- */

@@ -4,9 +4,9 @@
  * a cart nor finding products costs a read of the store.
  *
  * They are read from the product's document, which this layer otherwise keeps as it is: a JSON
- * object, whose members `name`, `category` and `brand` are strings and stand before `tags`, an
- * array of strings, and that before any other that is an array or an object
- * (net/api/product_draft.c). A document without a name is called by the product's ID.
+ * object, whose members `name`, `category` and `brand` are strings and stand, as the price does,
+ * before `tags`, an array of strings (net/api/product_draft.c); it is read as far as that. A
+ * document without a name is called by the product's ID.
  *
  * 56 bytes, 4 for each tag, and the text, in a block of the next power of two: mostly 128 bytes.
  *
@@ -35,7 +35,9 @@ struct product_label {
 };
 
 enum {
-    PRODUCT_LABEL_TEXT_MAX = 1024, /* bytes of each text; what is longer is cut */
+    /* Bytes of each text; what is longer is cut. A category is the longest: 8 names of 100
+     * characters, of 4 bytes each. */
+    PRODUCT_LABEL_TEXT_MAX = 3328,
     PRODUCT_LABEL_TAGS_MAX = 32,   /* what is more is not found by */
     PRODUCT_LABEL_CATEGORY = 0,    /* places in `terms` */
     PRODUCT_LABEL_BRAND,

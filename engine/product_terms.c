@@ -2,6 +2,7 @@
 #include "product_terms.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,8 @@ struct product_terms {
     uint32_t used;
     uint32_t *places;                /* numbers, by hash; the builder's only */
     struct product_term **by_number; /* readers see a term by the label that names it */
+    _Atomic uint32_t *category_of;   /* by number, of those that are paths; likewise */
+    struct categories *categories;
 };
 
 struct product_terms *product_terms_create(const struct hash_key *hash_key, struct block_pool *pool)
@@ -27,7 +30,10 @@ struct product_terms *product_terms_create(const struct hash_key *hash_key, stru
     terms->used = 1;
     terms->places = calloc(PLACES, sizeof(*terms->places));
     terms->by_number = calloc(PRODUCT_TERMS_MAX, sizeof(struct product_term *));
-    if (terms->places == NULL || terms->by_number == NULL) {
+    terms->category_of = calloc(PRODUCT_TERMS_MAX, sizeof(*terms->category_of));
+    terms->categories = categories_create(hash_key, pool);
+    if (terms->places == NULL || terms->by_number == NULL || terms->category_of == NULL ||
+        terms->categories == NULL) {
         product_terms_destroy(terms);
         return NULL;
     }
@@ -40,6 +46,8 @@ void product_terms_destroy(struct product_terms *terms)
         return;
     free(terms->places);
     free(terms->by_number);
+    free(terms->category_of);
+    categories_destroy(terms->categories);
     free(terms);
 }
 
@@ -73,4 +81,27 @@ const struct product_term *product_terms_at(const struct product_terms *terms, u
 {
     assert(number > 0 && number < PRODUCT_TERMS_MAX && terms->by_number[number] != NULL);
     return terms->by_number[number];
+}
+
+uint32_t product_terms_category_number(struct product_terms *terms, const char *path,
+                                       uint32_t length)
+{
+    uint32_t number = product_terms_number(terms, path, length);
+
+    /* Relaxed: readers see it by a label that is published later. */
+    if (number != 0 && atomic_load_explicit(&terms->category_of[number], memory_order_relaxed) == 0)
+        atomic_store_explicit(&terms->category_of[number],
+                              categories_number(terms->categories, path, length),
+                              memory_order_relaxed);
+    return number;
+}
+
+uint32_t product_terms_category(const struct product_terms *terms, uint32_t number)
+{
+    return atomic_load_explicit(&terms->category_of[number], memory_order_relaxed);
+}
+
+const struct categories *product_terms_categories(const struct product_terms *terms)
+{
+    return terms->categories;
 }

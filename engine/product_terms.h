@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "block_pool.h"
+#include "categories.h"
 #include "hash.h"
 
 enum { PRODUCT_TERMS_MAX = 1 << 18 }; /* numbers are below it; 0 is none */
@@ -31,7 +32,14 @@ void product_terms_destroy(struct product_terms *terms);
  * out. The directory's shard, or the start-up thread. */
 uint32_t product_terms_number(struct product_terms *terms, const char *text, uint32_t length);
 
-/* The term of a number that was read from a label; any thread. */
+/* The same for a category's path, which then has its place in the tree. */
+uint32_t product_terms_category_number(struct product_terms *terms, const char *path,
+                                       uint32_t length);
+
+/* Of a number that was read from a label; any thread. The term; and, if it is a category's, its
+ * number in the tree, otherwise 0. */
 const struct product_term *product_terms_at(const struct product_terms *terms, uint32_t number);
+uint32_t product_terms_category(const struct product_terms *terms, uint32_t number);
+const struct categories *product_terms_categories(const struct product_terms *terms);
 
 #endif

@@ -224,7 +224,9 @@ static bool publish(struct shard *shard)
 
 static void retire_labels(struct shard *shard)
 {
-    if (shard->stale_labels != NULL &&
+    /* However long work that reads them goes on: there is room left for tables that have grown,
+     * which PUTs wait for. */
+    if (shard->stale_labels != NULL && shard->retired_count < RETIRED_MAX / 2 &&
         shard_retire_directory(shard, product_labels_free, shard->stale_labels))
         shard->stale_labels = NULL;
 }
@@ -292,6 +294,24 @@ static void show_label(struct shard *shard, struct product_entry *product,
     }
 }
 
+/* Readers who see the new generation see what changed before it. */
+static void show_change(struct engine *engine)
+{
+    uint64_t generation = atomic_load_explicit(&engine->catalogue_generation, memory_order_relaxed);
+
+    if (!MUTANT(GENERATION_STANDS))
+        atomic_store_explicit(&engine->catalogue_generation, generation + 1, memory_order_release);
+}
+
+static void tell_search(struct engine *engine, const struct product_entry *product)
+{
+    const struct search_port *search = &engine->ports.search;
+
+    if (search->self != NULL)
+        search->changed(search->self, (struct search_place){.partition = product->partition,
+                                                            .number = product->number});
+}
+
 /* SKUs that the product had before, and has no more. */
 static void withdraw_left_out(struct product_entry *product,
                               const struct product_envelope *envelope)
@@ -334,8 +354,15 @@ static void show_product(struct shard *shard, const struct product_envelope *env
                               memory_order_release);
     }
     withdraw_left_out(product, envelope);
+    if (!MUTANT(PRICE_RANGE_STANDS))
+        product_entry_show_prices(product);
     show_label(shard, product, envelope);
     atomic_store_explicit(&product->recorded, true, memory_order_release);
+    atomic_fetch_add_explicit(&product->version, 1, memory_order_release);
+    if (envelope->updated_wall_ms != 0) { /* something was recorded */
+        show_change(shard->engine);
+        tell_search(shard->engine, product);
+    }
 }
 
 void directory_done(struct shard *shard, struct message *message)

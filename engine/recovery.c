@@ -55,6 +55,8 @@ static bool restore_names(struct recovery *recovery, const struct record *record
                                   ? SKU_WITHDRAWN
                                   : SKU_ON_SALE,
                               memory_order_relaxed);
+        if (!MUTANT(PRICE_RANGE_NOT_RESTORED))
+            product_entry_show_prices(product);
     }
     return true;
 }

@@ -22,7 +22,10 @@ static void take_work(struct shard_completion *completion)
         (struct engine_work *)(void *)((char *)completion -
                                        offsetof(struct engine_work, completion));
 
-    completion->shard->works--;
+    if (work->is_finding)
+        completion->shard->finder_works--;
+    else
+        completion->shard->works--;
     if (work->reads_directory)
         shard_unpin(completion->shard, work->pinned_tick);
     work->done(work);
@@ -30,11 +33,13 @@ static void take_work(struct shard_completion *completion)
 
 enum outcome engine_work_submit(struct shard *shard, struct engine_work *work)
 {
-    const struct worker_port *workers = &shard->engine->ports.workers;
+    const struct engine_ports *ports = &shard->engine->ports;
+    const struct worker_port *workers = work->is_finding ? &ports->finders : &ports->workers;
+    uint32_t *in_flight = work->is_finding ? &shard->finder_works : &shard->works;
 
     if (atomic_load_explicit(&shard->engine->failed, memory_order_relaxed))
         return OUTCOME_OUTCOME_UNKNOWN;
-    if (workers->submit == NULL || shard->works == WORKS_IN_FLIGHT_MAX)
+    if (workers->submit == NULL || *in_flight == WORKS_IN_FLIGHT_MAX)
         return OUTCOME_OVERLOADED;
     work->completion = (struct shard_completion){.shard = shard, .take = take_work};
     work->work = (struct work){.run = on_run, .done = on_done};
@@ -45,6 +50,6 @@ enum outcome engine_work_submit(struct shard *shard, struct engine_work *work)
             shard_unpin(shard, work->pinned_tick);
         return OUTCOME_OVERLOADED;
     }
-    shard->works++;
+    ++*in_flight;
     return OUTCOME_PENDING;
 }

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+enum { RETRY_DOUBLINGS_MAX = 6 };
+
 struct scrubber {
     struct scrubber_options options;
     pthread_t thread;
@@ -13,6 +15,7 @@ struct scrubber {
     uint64_t asked;
     uint64_t done; /* of those asked */
     struct journal_scrub state;
+    unsigned failed_in_row; /* runs, up to RETRY_DOUBLINGS_MAX */
     bool is_stopping;
 };
 
@@ -38,7 +41,7 @@ static void run_once(struct scrubber *scrubber)
 {
     uint64_t covered = scrubber->asked;
     int64_t began_ms = now_ms();
-    int64_t pause_ms = scrubber->options.retry_ms;
+    int64_t pause_ms;
     bool is_done;
 
     pthread_mutex_unlock(&scrubber->lock);
@@ -48,13 +51,18 @@ static void run_once(struct scrubber *scrubber)
         scrubber->done = covered;
         scrubber->state.runs++;
         scrubber->state.last_ms = now_ms() - began_ms;
-        pause_ms = scrubber->options.pause_ms;
+        scrubber->failed_in_row = 0;
+        /* At most a tenth of the time, whatever is asked for. */
+        pause_ms = 9 * scrubber->state.last_ms;
+        if (pause_ms < scrubber->options.pause_ms)
+            pause_ms = scrubber->options.pause_ms;
     } else {
         scrubber->state.failures++;
+        /* Soon, for what stood in the way may be gone; then less and less often. */
+        pause_ms = scrubber->options.retry_ms << scrubber->failed_in_row;
+        if (scrubber->failed_in_row < RETRY_DOUBLINGS_MAX)
+            scrubber->failed_in_row++;
     }
-    /* At most a tenth of the time, whatever is asked for. */
-    if (pause_ms < 9 * (now_ms() - began_ms))
-        pause_ms = 9 * (now_ms() - began_ms);
     wait_until(scrubber, now_ms() + pause_ms);
 }
 

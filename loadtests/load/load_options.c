@@ -27,6 +27,7 @@
 #define UNITS_DEFAULT         500
 #define JOURNEY_UNITS         1000000
 #define SHIPPING_DEFAULT      "shm_1"
+#define SUBSCRIBERS_DEFAULT   10000
 
 enum option_kind {
     OPTION_TEXT,   /* const char * */
@@ -88,6 +89,8 @@ static const struct option_entry option_table[] = {
      "(default 100)"},
     {"drain-seconds", "N", OPTION_COUNT, FIELD(drain_seconds), 1, 600,
      "at the end, wait that long for answers still due (default 15)"},
+    {"subscribers", "N", OPTION_COUNT, FIELD(subscribers), 1, LOAD_CLIENT_CONNECTIONS_MAX,
+     "availability: readers of its stream (default 10000); --rate is changes a second (20)"},
     {"buyers", "N", OPTION_COUNT, FIELD(buyers), 1, LOAD_BUYERS_MAX,
      "guest sessions, used in turn (default 1000; journey 10000)"},
     {"quantity", "N", OPTION_COUNT, FIELD(quantity), 1, 1000000,
@@ -124,7 +127,7 @@ static const struct option_entry option_table[] = {
 static const char *const scenario_names[] = {
     [LOAD_SCENARIO_RESERVE] = "reserve", [LOAD_SCENARIO_SPREAD] = "spread",
     [LOAD_SCENARIO_SOLDOUT] = "soldout", [LOAD_SCENARIO_SALE] = "sale",
-    [LOAD_SCENARIO_JOURNEY] = "journey",
+    [LOAD_SCENARIO_JOURNEY] = "journey", [LOAD_SCENARIO_AVAILABILITY] = "availability",
 };
 
 enum {
@@ -157,7 +160,8 @@ void load_options_print_help(FILE *output)
           "  spread    many SKUs: all of the server's products, or --skus FILE\n"
           "  soldout   a SKU without stock: how fast is a refusal\n"
           "  sale      a whole flash sale: ramp to twice capacity, holds that lapse, paid orders\n"
-          "  journey   cart, checkout, payment by the sandbox, a look at the confirmed order\n\n"
+          "  journey   cart, checkout, payment by the sandbox, a look at the confirmed order\n"
+          "  availability  readers of a SKU's stock by server-sent events, while it changes\n\n"
           "Options\n",
           output);
     for (size_t i = 0; i < OPTION_ENTRIES; i++) {
@@ -286,7 +290,7 @@ static bool arguments_read(struct load_options *options, int argc, char **argv, 
             if (has_scenario || !scenario_find(argument, &options->scenario)) {
                 return mistake(errors,
                                "\"%s\" is no scenario: choose reserve, spread, soldout, "
-                               "sale or journey",
+                               "sale, journey or availability",
                                argument);
             }
             has_scenario = true;
@@ -315,7 +319,8 @@ static bool arguments_read(struct load_options *options, int argc, char **argv, 
         }
     }
     if (!has_scenario && !options->help && !options->version) {
-        return mistake(errors, "which scenario? choose reserve, spread, soldout, sale or journey");
+        return mistake(errors, "which scenario? choose reserve, spread, soldout, sale, journey "
+                               "or availability");
     }
     return true;
 }
@@ -487,9 +492,9 @@ static bool skus_read(const struct load_options *options, FILE *errors)
 {
     enum load_scenario scenario = options->scenario;
     bool one = scenario == LOAD_SCENARIO_RESERVE || scenario == LOAD_SCENARIO_SOLDOUT ||
-               scenario == LOAD_SCENARIO_JOURNEY;
+               scenario == LOAD_SCENARIO_JOURNEY || scenario == LOAD_SCENARIO_AVAILABILITY;
     if (options->sku != NULL && !one) {
-        return mistake(errors, "--sku goes with reserve, soldout and journey");
+        return mistake(errors, "--sku goes with reserve, soldout, journey and availability");
     }
     if (options->skus_file != NULL && scenario != LOAD_SCENARIO_SPREAD) {
         return mistake(errors, "--skus goes with spread");
@@ -531,6 +536,14 @@ static bool skus_read(const struct load_options *options, FILE *errors)
 static void defaults_fill(struct load_options *options)
 {
     bool is_journey = options->scenario == LOAD_SCENARIO_JOURNEY;
+    bool is_watched = options->scenario == LOAD_SCENARIO_AVAILABILITY;
+    if (options->subscribers == 0) {
+        options->subscribers = SUBSCRIBERS_DEFAULT;
+    }
+    if (is_watched) { /* its connections are its streams; nobody buys */
+        options->connections = options->subscribers;
+        options->buyers = 1;
+    }
     if (options->backlog == 0) {
         options->backlog =
             options->scenario == LOAD_SCENARIO_SALE ? SALE_BACKLOG_DEFAULT : BACKLOG_DEFAULT;
@@ -539,7 +552,7 @@ static void defaults_fill(struct load_options *options)
         options->buyers = is_journey ? JOURNEY_BUYERS : BUYERS_DEFAULT;
     }
     if (options->units == 0) {
-        options->units = is_journey ? JOURNEY_UNITS : UNITS_DEFAULT;
+        options->units = is_journey || is_watched ? JOURNEY_UNITS : UNITS_DEFAULT;
     }
     if (options->products == 0) {
         options->products = is_journey ? 1 : UINT32_MAX;

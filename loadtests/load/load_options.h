@@ -31,6 +31,7 @@ enum load_scenario {
     LOAD_SCENARIO_SOLDOUT,
     LOAD_SCENARIO_SALE,
     LOAD_SCENARIO_JOURNEY,
+    LOAD_SCENARIO_AVAILABILITY,
 };
 
 struct load_options {
@@ -64,6 +65,7 @@ struct load_options {
     double duration_seconds;        /* 0: none was given */
     uint64_t requests;              /* 0: no bound */
 
+    uint32_t subscribers; /* availability: readers of a stream */
     uint32_t buyers;
     uint32_t quantity;
     const char *sku;

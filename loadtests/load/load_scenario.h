@@ -38,6 +38,9 @@ int load_sale_run(struct load_scene *scene);
 /* journey */
 int load_journey_run(struct load_scene *scene);
 
+/* availability */
+int load_streams_run(struct load_scene *scene);
+
 /* Prints the admin connection's error: LOAD_EXIT_UNREACHABLE, or `otherwise` where the target did
  * answer (before the run LOAD_EXIT_SETUP, after it LOAD_EXIT_VERDICT). */
 int load_scene_admin_failed(const struct load_scene *scene, enum load_exit otherwise);

@@ -40,9 +40,10 @@ int main(int argc, char **argv)
     struct load_scene scene;
     int result = load_scene_open(&scene, &options, &stop_requested);
     if (result == LOAD_EXIT_OK) {
-        result = options.scenario == LOAD_SCENARIO_SALE      ? load_sale_run(&scene)
-                 : options.scenario == LOAD_SCENARIO_JOURNEY ? load_journey_run(&scene)
-                                                             : load_scenario_run(&scene);
+        result = options.scenario == LOAD_SCENARIO_SALE           ? load_sale_run(&scene)
+                 : options.scenario == LOAD_SCENARIO_JOURNEY      ? load_journey_run(&scene)
+                 : options.scenario == LOAD_SCENARIO_AVAILABILITY ? load_streams_run(&scene)
+                                                                  : load_scenario_run(&scene);
     }
     load_scene_close(&scene);
     return result;

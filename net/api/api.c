@@ -8,9 +8,11 @@
 #include <string.h>
 
 #include "api/api_shard.h"
+#include "api/browse_query.h"
 #include "api/catalogue_export.h"
 #include "api/courier.h"
 #include "api/event_feed.h"
+#include "api/finding.h"
 #include "api/import.h"
 #include "api/keyed.h"
 #include "api/log.h"
@@ -19,6 +21,7 @@
 #include "api/problems.h"
 #include "api/redirect.h"
 #include "api/sessions.h"
+#include "api/stock_stream.h"
 #include "api/stock_watch.h"
 #include "api/vault_watch.h"
 #include "api/webhook_courier.h"
@@ -38,6 +41,11 @@ void api_options_default(struct api_options *options_out)
     options_out->drain_deadline_ms = 10000;
     options_out->stream_heartbeat_ms = 15000;
     options_out->challenges.altcha_cost = CHALLENGE_COST_DEFAULT;
+    options_out->page_cache_bytes = (size_t)32 * 1024 * 1024;
+    options_out->page_max_age_s = 1;
+    options_out->page_stale_s = 30;
+    options_out->http.streams_max = 16384;
+    options_out->streams_per_address_max = 64;
 }
 
 /* ---- callbacks of the HTTP layer ---- */
@@ -61,6 +69,17 @@ static void on_complete(const struct http_exchange *exchange, int status, uint64
 
 /* ---- what is shared ---- */
 
+/* A page that is the same as long as this program runs. */
+static struct cached_page *make_page(const char *content_type, const struct writer *writer)
+{
+    struct cached_page *page =
+        cached_page_create(content_type, "no-cache", writer->start, writer_length(writer));
+
+    for (unsigned coding = 0; page != NULL && coding < CODING_COUNT; coding++)
+        cached_page_compress(page, (enum content_coding)coding, COMPRESS_WELL);
+    return page;
+}
+
 static bool make_pages(struct api *api, char *error, size_t error_size)
 {
     struct writer json = writer_growing();
@@ -69,6 +88,7 @@ static bool make_pages(struct api *api, char *error, size_t error_size)
     const char *yaml = openapi_yaml(&length);
     char reason[160];
 
+    error[0] = '\0';
     if (!openapi_yaml_to_json(yaml, length, &json, reason, sizeof(reason))) {
         snprintf(error, error_size, "openapi.yaml in this program: %s", reason);
     } else if (!documentation_render(json.start, writer_length(&json), &html)) {
@@ -77,25 +97,37 @@ static bool make_pages(struct api *api, char *error, size_t error_size)
                writer_length(&html) > API_ANSWER_BYTES_MAX) {
         snprintf(error, error_size, "openapi.yaml in this program is too large");
     } else {
-        api->openapi = (struct api_page){json.start, writer_length(&json), "application/json", ""};
-        etag_format(json.start, api->openapi.length, api->openapi.etag);
-        api->docs =
-            (struct api_page){html.start, writer_length(&html), "text/html; charset=utf-8", ""};
-        etag_format(html.start, api->docs.length, api->docs.etag);
-        return true;
+        api->openapi = make_page("application/json", &json);
+        api->docs = make_page("text/html; charset=utf-8", &html);
+        if (api->openapi == NULL || api->docs == NULL)
+            snprintf(error, error_size, "no memory for the API");
     }
     writer_free(&json);
     writer_free(&html);
-    return false;
+    return error[0] == '\0';
 }
 
 static void shard_free(struct api_shard *shard)
 {
     order_streams_free(shard);
+    stock_streams_free(shard);
+    product_pages_free(&shard->pages);
     pending_table_free(&shard->pending);
     session_cache_free(&shard->sessions);
+    findings_destroy(shard->findings);
+    free(shard->browse_request);
     free(shard->limiter);
     free(shard->json.bytes);
+}
+
+static bool init_findings(struct api *api, struct api_shard *shard)
+{
+    struct hash_key seed;
+
+    shard_random(engine_shard(api->engine, (uint32_t)(shard - api->shards)), &seed, sizeof(seed));
+    shard->findings = findings_create(&seed);
+    shard->browse_request = malloc(sizeof(*shard->browse_request));
+    return shard->findings != NULL && shard->browse_request != NULL;
 }
 
 static bool shard_init(struct api *api, struct api_shard *shard)
@@ -111,7 +143,9 @@ static bool shard_init(struct api *api, struct api_shard *shard)
     if (shard->json.bytes == NULL ||
         !session_cache_init(&shard->sessions, api->engine, SESSION_CACHE_GUESTS,
                             SESSION_CACHE_PEOPLE) ||
-        !pending_table_init(&shard->pending, pending))
+        !pending_table_init(&shard->pending, pending) ||
+        !product_pages_init(&shard->pages, api->options.page_cache_bytes) ||
+        !init_findings(api, shard))
         return false;
     if (!api->options.rate_limits)
         return true;
@@ -155,6 +189,16 @@ static bool init_shards(struct api *api)
     return true;
 }
 
+static void write_cache_control(struct api *api)
+{
+    int length = snprintf(api->page_cache_control, sizeof(api->page_cache_control),
+                          "public, max-age=%u", api->options.page_max_age_s);
+
+    if (api->options.page_stale_s > 0)
+        snprintf(api->page_cache_control + length, sizeof(api->page_cache_control) - (size_t)length,
+                 ", stale-while-revalidate=%u", api->options.page_stale_s);
+}
+
 /* The figures of the HTTP layer that are the API's to set. */
 static void set_http_options(struct http_options *http)
 {
@@ -184,6 +228,7 @@ struct api *api_create(struct engine *engine, const struct api_options *options,
         options->feed->api = api;
     api->shard_count = engine_shard_count(engine);
     set_http_options(&api->options.http);
+    write_cache_control(api);
     if (key_length < API_ADMIN_KEY_LENGTH_MIN || key_length > API_ADMIN_KEY_LENGTH_MAX) {
         snprintf(error, error_size, "the admin key must have %d to %d characters",
                  (int)API_ADMIN_KEY_LENGTH_MIN, (int)API_ADMIN_KEY_LENGTH_MAX);
@@ -196,6 +241,7 @@ struct api *api_create(struct engine *engine, const struct api_options *options,
     api_routes_fill(api->routes, dispatch_exchange);
     api->router = router_build(api->routes, ROUTE_COUNT);
     api->redirect_router = router_build(NULL, 0);
+    shard_random(engine_shard(engine, 0), &api->run, sizeof(api->run));
     api->keyed = keyed_table_create();
     if (api->router == NULL || api->redirect_router == NULL || api->keyed == NULL ||
         !init_shards(api) || !init_throttle(api) || !challenge_init(api)) {
@@ -221,8 +267,8 @@ void api_destroy(struct api *api)
     if (api->throttle != NULL)
         uv_mutex_destroy(&api->throttle_lock);
     free(api->throttle);
-    free(api->openapi.text);
-    free(api->docs.text);
+    cached_page_destroy(api->openapi);
+    cached_page_destroy(api->docs);
     free(api);
 }
 
@@ -249,6 +295,8 @@ int api_shard_start(void *user, struct shard *engine_side, uv_loop_t *loop)
     shard->jitter |= 1; /* never all zero */
     shard_random(engine_side, &http.seed, sizeof(http.seed));
     shard_set_reply(engine_side, dispatch_reply, shard);
+    if (!stock_streams_open(shard))
+        return -1;
     courier_start(shard);
     webhook_courier_start(shard);
     int status = http_server_start(loop, &http, shard->api->router, shard, &server);
@@ -312,6 +360,7 @@ void api_shard_drain(void *user, struct shard *engine_side)
     log_end(&line);
     redirect_drain(shard);
     order_streams_drain(shard);
+    stock_streams_drain(shard);
     if (server == NULL)
         shard->is_drained = true;
     else
@@ -334,6 +383,7 @@ void api_shard_stop(void *user, struct shard *engine_side)
     atomic_store_explicit(&shard->server, NULL, memory_order_release);
     if (server != NULL)
         http_server_close(server, NULL);
+    stock_streams_close(shard);
     redirect_stop(shard);
     log_begin(&line, LOG_INFO, "shard_stops", engine_now(shard->api->engine).wall_ms);
     log_number(&line, "shard", shard_index(engine_side));

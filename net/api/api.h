@@ -55,6 +55,16 @@ struct api_options {
     unsigned drain_deadline_ms; /* how long connections may finish when the engine drains */
     unsigned stream_heartbeat_ms;
 
+    /* Pages that everybody may see: bytes kept of them, a shard; and what caches on the way, and
+     * browsers, may do with them (RFC 9111, RFC 5861). */
+    size_t page_cache_bytes;
+    uint32_t page_max_age_s;
+    uint32_t page_stale_s; /* stale-while-revalidate; 0: it is not said */
+
+    /* Streams of stock from one address, a shard; 0: no limit. Only with `rate_limits`. How many
+     * streams a shard has in all is http.streams_max. */
+    uint32_t streams_per_address_max;
+
     struct challenge_options challenges;
 
     /* Both NULL where nothing goes out. They outlive the shards. */
@@ -66,6 +76,9 @@ struct api_options {
     /* How much waits for a worker, for /metrics; NULL: not told. Any thread. */
     uint32_t (*workers_queued)(void *workers);
     void *workers;
+    /* Likewise for a finder. */
+    uint32_t (*finders_queued)(void *finders);
+    void *finders;
 };
 
 enum {

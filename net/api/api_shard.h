@@ -13,17 +13,21 @@
 #include "api/api.h"
 #include "api/counters.h"
 #include "api/json.h"
+#include "api/product_page.h"
 #include "api/rate_limit.h"
 #include "api/routes.h"
 #include "api/validate.h"
 #include "session_cache.h"
 
 struct api_shard;
-struct browse;
+struct browse_request;
+struct findings;
 struct import;
 struct catalogue_export;
 struct order_export;
 struct order_stream;
+struct stock_stream;
+struct stock_streams;
 struct keyed_table;
 struct keyed_entry;
 
@@ -36,23 +40,14 @@ enum {
     SESSION_CACHE_GUESTS = 1 << 16,
     /* A shard; of some 360 bytes. Beyond, a request costs a message to the account's shard. */
     SESSION_CACHE_PEOPLE = 1 << 15,
-    FLOWS_MAX = 1024,   /* calls that work on accounts, under way on one shard */
-    IMPORTS_MAX = 2,    /* under way on one shard, of 1.2 MiB and their products */
+    FLOWS_MAX = 1024, /* calls that work on accounts, under way on one shard */
+    IMPORTS_MAX = 2,  /* under way on one shard, of 1.2 MiB and their products */
     /* Products of one import on their way to their partitions. */
     IMPORT_WINDOW = 256,
     EXPORTS_MAX = 4, /* of the catalogue, under way on one shard */
-    BROWSES_MAX = 128,  /* under way on one shard, of 25 KiB and the answer (browse.c) */
-    PASSES_MAX = 2,     /* of those: at the workers, where logins wait, too */
     LIST_LIMIT_DEFAULT = 20,
     KEY_LENGTH_MAX = IDEMPOTENCY_KEY_LENGTH_MAX,
-};
-
-/* A page made at start: served as it is. */
-struct api_page {
-    char *text;
-    size_t length;
-    const char *content_type;
-    char etag[20]; /* with its quotes */
+    PAGE_CACHE_CONTROL_MAX = 80,
 };
 
 struct api {
@@ -62,14 +57,16 @@ struct api {
     struct router *router;
     struct router *redirect_router; /* without a route */
     uint8_t admin_mac[MAC_BYTES];   /* of the admin key */
-    struct api_page openapi;
-    struct api_page docs;
+    struct cached_page *openapi;    /* all codings made: every shard gives it */
+    struct cached_page *docs;
     struct keyed_table *keyed;
     uint8_t challenge_modes[ROUTE_COUNT]; /* enum challenge_mode */
     uint8_t altcha_key[ALTCHA_KEY_BYTES];
     struct altcha_memory *altcha_memory; /* NULL: no route demands ALTCHA */
     struct rate_limiter *throttle;       /* of all shards, under its lock (throttle.h); NULL: off */
     uv_mutex_t throttle_lock;
+    uint32_t run; /* another number at each start: of the IDs of events of stock */
+    char page_cache_control[PAGE_CACHE_CONTROL_MAX]; /* of products, as a header's value */
     uint32_t shard_count;
     struct api_shard *shards;
 };
@@ -115,6 +112,7 @@ struct call_scratch {
     struct order_export *export;
     struct catalogue_export *catalogue;
     struct order_stream *stream;
+    struct stock_stream *stock;
     /* Not charged again when the request is resumed. */
     struct rate_verdict address_verdict;
     struct rate_verdict network_verdict;
@@ -154,19 +152,19 @@ struct api_shard {
     struct reserve_scratch reserve;
     struct import *imports[IMPORTS_MAX];
     struct catalogue_export *exports[EXPORTS_MAX];
-    uint32_t flows;              /* under way */
-    uint32_t captchas;           /* asked for, unanswered */
-    uint32_t browses;            /* under way */
-    uint32_t passes;             /* of those: at the workers */
-    struct browse *browse_first; /* that waits for its pass */
-    struct browse *browse_last;
-    struct moment now; /* as of this turn: at most a second old */
-    uint64_t jitter;   /* a state of a random sequence; not for secrets */
+    uint32_t flows;                        /* under way */
+    uint32_t captchas;                     /* asked for, unanswered */
+    struct findings *findings;             /* finding.c */
+    struct browse_request *browse_request; /* what is being read */
+    struct moment now;                     /* as of this turn: at most a second old */
+    uint64_t jitter;                       /* a state of a random sequence; not for secrets */
     bool is_drained;
     bool is_draining;
     struct order_stream *streams; /* order_stream.c */
     int64_t streams_due_ms;
     struct vault_watch vault_watch;
+    struct product_pages pages;  /* product_page.c */
+    struct stock_streams *stock; /* stock_stream.c; NULL: not begun */
     struct api_counters counters;
 };
 
@@ -213,9 +211,6 @@ void respond_outcome(struct http_exchange *exchange, enum outcome outcome);
 
 /* Answers with JSON that a growing writer holds, and frees it; without memory: 503. */
 void respond_json(struct http_exchange *exchange, int status, struct writer *writer);
-
-/* Answers a page, or 304 to whoever has it. */
-void respond_page(struct http_exchange *exchange, const struct api_page *page);
 
 /* Writes an entity tag of these bytes, with its quotes and a zero. */
 void etag_format(const char *bytes, size_t length, char etag_out[20]);

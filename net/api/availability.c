@@ -4,43 +4,57 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/availability.h"
+#include "api/event_stream.h"
 #include "api/request.h"
+#include "api/stock_stream.h"
 
 enum {
-    AVAILABILITY_SKUS_MAX = 100,
-    /* {"sku":"…","available":…,"level":"in_stock"}, */
-    AVAILABILITY_BYTES_MAX = SKU_LENGTH_MAX + 80,
     /* `low`: at most so many units, or so many per cent of the stock. */
     LOW_UNITS = 5,
     LOW_PER_CENT = 10,
 };
 
-static const char *level(const struct availability *availability)
-{
-    uint64_t low = (uint64_t)availability->stock * LOW_PER_CENT / 100;
-
-    if (availability->available == 0)
-        return "out";
-    if (low < LOW_UNITS)
-        low = LOW_UNITS;
-    return availability->available <= low ? "low" : "in_stock";
-}
-
-static void write_availability(struct writer *writer, const struct api *api,
-                               const struct sku_entry *entry)
+struct stock_shown stock_look(const struct sku_entry *entry)
 {
     struct availability availability = sku_availability(entry);
+    struct stock_shown shown = {.available = availability.available, .level = STOCK_IN};
+    uint64_t low = (uint64_t)availability.stock * LOW_PER_CENT / 100;
+
+    if (low < LOW_UNITS)
+        low = LOW_UNITS;
+    if (!sku_entry_is_on_sale(entry))
+        shown.available = 0; /* there may be units, but nobody can have them */
+    if (shown.available == 0)
+        shown.level = STOCK_OUT;
+    else if (shown.available <= low)
+        shown.level = STOCK_LOW;
+    return shown;
+}
+
+void write_availability(struct writer *writer, const struct sku_entry *entry,
+                        const struct stock_shown *shown, bool is_exact)
+{
+    static const char *const levels[] = {
+        [STOCK_OUT] = "out", [STOCK_LOW] = "low", [STOCK_IN] = "in_stock"};
 
     write_literal(writer, "{\"sku\":\"");
     write_bytes(writer, entry->sku, entry->sku_length);
     write_literal(writer, "\",\"available\":");
-    if (api->options.availability_exact)
-        write_unsigned(writer, availability.available);
+    if (is_exact)
+        write_unsigned(writer, shown->available);
     else
         write_literal(writer, "null");
     write_literal(writer, ",\"level\":\"");
-    write_text(writer, level(&availability));
+    write_text(writer, levels[shown->level]);
     write_literal(writer, "\"}");
+}
+
+static void write_now(struct writer *writer, const struct api *api, const struct sku_entry *entry)
+{
+    struct stock_shown shown = stock_look(entry);
+
+    write_availability(writer, entry, &shown, api->options.availability_exact);
 }
 
 void api_availability_get(struct api_call *call)
@@ -53,12 +67,16 @@ void api_availability_get(struct api_call *call)
         problem_respond(call->exchange, PROBLEM_NOT_FOUND, "There is no such SKU.");
         return;
     }
+    if (event_stream_is_wanted(call)) {
+        stock_stream_start(call, (const struct sku_entry *const[]){entry}, 1);
+        return;
+    }
     http_exchange_cache(call->exchange, HTTP_CACHE_NO_STORE);
     char *memory = http_body_begin(call->exchange, 200, "application/json", AVAILABILITY_BYTES_MAX);
     if (memory == NULL)
         return;
     struct writer writer = writer_fixed(memory, AVAILABILITY_BYTES_MAX);
-    write_availability(&writer, call->shard->api, entry);
+    write_now(&writer, call->shard->api, entry);
     http_body_commit(call->exchange, writer_length(&writer));
 }
 
@@ -102,6 +120,10 @@ void api_availability_list(struct api_call *call)
 
     if (count == 0)
         return;
+    if (event_stream_is_wanted(call)) {
+        stock_stream_start(call, entries, count);
+        return;
+    }
     size_t bytes_max = 32 + (size_t)count * AVAILABILITY_BYTES_MAX;
     http_exchange_cache(call->exchange, HTTP_CACHE_NO_STORE);
     char *memory = http_body_begin(call->exchange, 200, "application/json", bytes_max);
@@ -112,7 +134,7 @@ void api_availability_list(struct api_call *call)
     for (unsigned i = 0; i < count; i++) {
         if (i > 0)
             write_byte(&writer, ',');
-        write_availability(&writer, call->shard->api, entries[i]);
+        write_now(&writer, call->shard->api, entries[i]);
     }
     write_literal(&writer, "]}");
     http_body_commit(call->exchange, writer_length(&writer));

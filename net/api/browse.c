@@ -1,216 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Browsing: a query is read, its set computed on a worker (browse_set.h), each product of the page
- * read from the store, and all of it shown. PASSES_MAX of a shard's are at the workers, who run
- * where nobody else has anything to do; others wait in line here, and beyond BROWSES_MAX they are
- * told to come again: a sale never waits for browsing. */
+/* Browsing: a query is read, its set computed by a finder (browse_set.h), from what the search
+ * found where it has words; each product of the page is read from the store, unless it is known
+ * (product_page.h), and all of it is shown. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/browse_set.h"
-#include "api/browse_text.h"
+#include "api/browse_query.h"
+#include "api/finding.h"
 #include "api/money.h"
-#include "api/request.h"
+#include "api/product_page.h"
+#include "api/product_write.h"
 #include "api/stored.h"
-#include "base64url.h"
 
-/* A page ends early where its answer would become larger. */
-enum { BROWSE_PAGE_BYTES_MAX = 512 * 1024 };
+enum {
+    /* A page ends early where its answer would become larger. */
+    BROWSE_PAGE_BYTES_MAX = 512 * 1024,
+    READS_AT_ONCE = 8, /* of one page's products */
+    JSON_PER_CHARACTER = 6,
+};
 
 _Static_assert(BROWSE_PAGE_BYTES_MAX + PRODUCT_DOCUMENT_BYTES_MAX +
-                       (3 * BROWSE_FACET_VALUES + BROWSE_PRICE_RANGES) *
-                           (6 * BROWSE_TERM_BYTES_MAX / 4 + 64) <
+                       BROWSE_FACET_VALUES * (JSON_PER_CHARACTER * (BROWSE_CATEGORY_CHARACTERS_MAX +
+                                                                    2 * PRODUCT_LABEL_MAX) +
+                                              3 * 64) +
+                       BROWSE_PRICE_RANGES * 128 <
                    API_ANSWER_BYTES_MAX,
                "a page, the product that ends it and the facets fit an answer");
 
-enum {
-    CURSOR_BYTES_MAX = (2 + BROWSE_KEY_MAX + 1 + PRODUCT_ID_LENGTH_MAX + 2) / 3 * 3,
-    CURSOR_TEXT_MAX = CURSOR_BYTES_MAX / 3 * 4,
-};
-
 struct browse {
-    struct engine_work work;
-    struct browse *next_in_line;
-    struct api_shard *shard;
-    uint64_t exchange_cookie;
-    const struct directory *directory; /* until the set is computed */
+    struct finding finding; /* first */
+    enum search_outcome search_outcome;
+    bool is_partial; /* the search found more than it looked at */
+    bool has_failed; /* the store */
     struct writer writer;
-    uint32_t next; /* of the page's products */
-    uint32_t count;
-    struct browse_query query;
+    uint32_t next;                           /* of the page's products */
+    uint32_t count;                          /* that are shown */
+    uint32_t reads;                          /* under way */
+    struct cached_page *read[LIST_PAGE_MAX]; /* those that were not known, and are not kept */
+    bool is_gone[LIST_PAGE_MAX];             /* there is nothing to show */
+    struct browse_request request;
     struct browse_result result;
 };
-
-static const char *const sort_names[BROWSE_SORT_COUNT] = {
-#define X(name, text) [BROWSE_##name] = text,
-    BROWSE_SORTS(X)
-#undef X
-};
-
-/* ---- cursors: sort, length of the key, key, ID, and zeros up to a multiple of three ---- */
-
-static void write_cursor(struct writer *writer, enum browse_sort sort,
-                         const struct browse_place *place)
-{
-    uint8_t bytes[CURSOR_BYTES_MAX] = {(uint8_t)sort, place->key_length};
-    char text[CURSOR_TEXT_MAX + 1];
-    size_t length = 2;
-
-    memcpy(bytes + length, place->key, place->key_length);
-    length += place->key_length;
-    memcpy(bytes + length, place->id, strlen(place->id));
-    length = (length + strlen(place->id) + 2) / 3 * 3;
-    base64url_encode(bytes, length, text);
-    write_byte(writer, '"');
-    write_text(writer, text);
-    write_byte(writer, '"');
-}
-
-static bool decode_cursor(const char *text, size_t length, struct browse_query *query)
-{
-    uint8_t bytes[CURSOR_BYTES_MAX];
-    struct browse_place *after = &query->after;
-    size_t id;
-
-    if (length % 4 != 0 || length > CURSOR_TEXT_MAX ||
-        !base64url_decode(text, length / 4 * 3, bytes))
-        return false;
-    length = length / 4 * 3;
-    if (length < 3 || bytes[0] != query->sort || bytes[1] > BROWSE_KEY_MAX + 1 ||
-        (size_t)bytes[1] + 2 >= length)
-        return false;
-    after->key_length = bytes[1];
-    memcpy(after->key, bytes + 2, after->key_length);
-    id = length - 2 - after->key_length;
-    if (id > PRODUCT_ID_LENGTH_MAX + 2)
-        return false;
-    memset(after->id, 0, sizeof(after->id));
-    while (id > 0 && bytes[2 + after->key_length + id - 1] == 0)
-        id--;
-    if (id == 0 || id > PRODUCT_ID_LENGTH_MAX ||
-        memchr(bytes + 2 + after->key_length, 0, id) != NULL)
-        return false;
-    memcpy(after->id, bytes + 2 + after->key_length, id);
-    return true;
-}
-
-/* ---- the request ---- */
-
-static struct field field_of(const char *name)
-{
-    return (struct field){.name = {name, strlen(name)}};
-}
-
-/* A parameter's length, 0 where it is absent or empty, or cannot be read. */
-static size_t read_text(struct api_call *call, struct validation *validation, const char *name,
-                        size_t characters_max, char *text_out, size_t capacity)
-{
-    int length = http_query_parameter(call->exchange, name, 0, text_out, capacity);
-    size_t characters = 0;
-
-    if (length == HTTP_ABSENT)
-        return 0;
-    if (length >= 0 && !text_is_utf8(text_out, (size_t)length, &characters))
-        length = HTTP_MALFORMED;
-    if (length == HTTP_MALFORMED) {
-        validation_add(validation, field_of(name), "must be UTF-8, without NUL");
-        return 0;
-    }
-    if (length == HTTP_TOO_LONG || characters > characters_max) {
-        validation_add(validation, field_of(name), "must be at most %zu characters",
-                       characters_max);
-        return 0;
-    }
-    return (size_t)length;
-}
-
-static void read_term(struct api_call *call, struct validation *validation, const char *name,
-                      struct browse_term *term)
-{
-    term->length =
-        read_text(call, validation, name, PRODUCT_LABEL_MAX, term->text, sizeof(term->text));
-    text_fold(term->text, term->length, term->text);
-}
-
-static int64_t read_price(struct api_call *call, struct validation *validation, const char *name,
-                          int64_t otherwise)
-{
-    char text[RENDER_NUMBER_LENGTH_MAX + 1];
-    int length = http_query_parameter(call->exchange, name, 0, text, sizeof(text));
-    uint64_t price;
-
-    if (length == HTTP_ABSENT || length == 0)
-        return otherwise;
-    if (length > 0 && text_to_unsigned(text, (size_t)length, PRICE_MINOR_MAX, &price))
-        return (int64_t)price;
-    validation_add(validation, field_of(name), "must be an integer from 0 to %lld, in minor units",
-                   (long long)PRICE_MINOR_MAX);
-    return otherwise;
-}
-
-static int8_t read_in_stock(struct api_call *call, struct validation *validation)
-{
-    char text[8];
-    int length = http_query_parameter(call->exchange, "in_stock", 0, text, sizeof(text));
-
-    if (length == HTTP_ABSENT || length == 0)
-        return -1;
-    if (length > 0 && (strcmp(text, "true") == 0 || strcmp(text, "false") == 0))
-        return text[0] == 't';
-    validation_add(validation, FIELD("in_stock"), "must be true or false");
-    return -1;
-}
-
-static enum browse_sort read_sort(struct api_call *call, struct validation *validation)
-{
-    char text[16];
-    int length = http_query_parameter(call->exchange, "sort", 0, text, sizeof(text));
-
-    if (length == HTTP_ABSENT || length == 0)
-        return BROWSE_RELEVANCE;
-    for (unsigned i = 0; length > 0 && i < BROWSE_SORT_COUNT; i++)
-        if (strcmp(text, sort_names[i]) == 0)
-            return (enum browse_sort)i;
-    validation_add(validation, FIELD("sort"),
-                   "must be one of relevance, price, -price, name, newest");
-    return BROWSE_RELEVANCE;
-}
-
-static void read_cursor(struct api_call *call, struct validation *validation,
-                        struct browse_query *query)
-{
-    char text[CURSOR_TEXT_MAX + 1];
-    int length = http_query_parameter(call->exchange, "cursor", 0, text, sizeof(text));
-
-    if (length == HTTP_ABSENT)
-        return;
-    query->is_continued = length > 0 && decode_cursor(text, (size_t)length, query);
-    if (!query->is_continued)
-        request_cursor_invalid(validation);
-}
-
-static void read_query(struct api_call *call, struct validation *validation,
-                       struct browse_query *query)
-{
-    static const char *const names[] = {"q",         "category",  "brand",    "tag",
-                                        "min_price", "max_price", "in_stock", "sort",
-                                        "limit",     "cursor",    NULL};
-
-    request_check_query(call, validation, names, NULL);
-    query->q.length = read_text(call, validation, "q", BROWSE_TEXT_CHARACTERS_MAX, query->q.text,
-                                sizeof(query->q.text));
-    text_fold(query->q.text, query->q.length, query->q.text);
-    for (unsigned i = 0; i < 3; i++)
-        read_term(call, validation, names[1 + i], &query->terms[i]);
-    query->min_price = read_price(call, validation, "min_price", 0);
-    query->max_price = read_price(call, validation, "max_price", INT64_MAX);
-    if (query->min_price > query->max_price)
-        validation_add(validation, FIELD("min_price"), "must not be above `max_price`");
-    query->in_stock = read_in_stock(call, validation);
-    query->sort = read_sort(call, validation);
-    query->limit = request_limit(call, validation);
-    read_cursor(call, validation, query);
-}
 
 /* ---- the answer ---- */
 
@@ -222,7 +53,7 @@ static void write_values(struct writer *writer, const char *name, const struct b
     write_literal(writer, "\":[");
     for (uint32_t i = 0; i < count; i++) {
         write_text(writer, i == 0 ? "{\"value\":" : ",{\"value\":");
-        write_json_string(writer, values[i].term->text, values[i].term->length);
+        write_json_string(writer, values[i].text.text, values[i].text.length);
         write_literal(writer, ",\"count\":");
         write_unsigned(writer, values[i].count);
         write_byte(writer, '}');
@@ -254,188 +85,231 @@ static void write_prices(struct writer *writer, const uint32_t counts[BROWSE_PRI
 /* Behind the page's products, of which `next` were looked at. */
 static void write_rest(struct browse *browse)
 {
+    static const char *const names[BROWSE_KINDS] = {"category", "brand", "tag"};
     const struct browse_result *result = &browse->result;
     struct writer *writer = &browse->writer;
 
     write_literal(writer, "],\"facets\":{");
-    write_values(writer, "category", result->values[0], result->value_counts[0]);
-    write_values(writer, "brand", result->values[1], result->value_counts[1]);
-    write_values(writer, "tag", result->values[2], result->value_counts[2]);
+    for (unsigned kind = 0; kind < BROWSE_KINDS; kind++)
+        write_values(writer, names[kind], result->values[kind], result->value_counts[kind]);
     write_prices(writer, result->prices);
     write_literal(writer, "},\"total\":");
     write_unsigned(writer, result->total);
+    if (browse->is_partial)
+        write_literal(writer, ",\"total_is_lower_bound\":true");
     write_literal(writer, ",\"next_cursor\":");
     if (browse->next > 0 && browse->next < result->item_count)
-        write_cursor(writer, browse->query.sort, &result->items[browse->next - 1].place);
+        browse_write_cursor(writer, browse->finding.shard->api, &browse->request,
+                            &result->items[browse->next - 1].place);
     else
         write_literal(writer, "null");
     write_byte(writer, '}');
 }
 
-/* ---- the course of it ---- */
+/* ---- its products ---- */
 
-static struct http_exchange *exchange_of(const struct browse *browse)
+struct product_read {
+    struct browse *browse;
+    uint32_t index;   /* of the page */
+    uint32_t version; /* of the product, before it was read */
+};
+
+static struct page_key page_key_of(const struct product_entry *product)
 {
-    struct http_server *server = atomic_load_explicit(&browse->shard->server, memory_order_relaxed);
+    return (struct page_key){.first = (uint64_t)(uintptr_t)product};
+}
 
-    return server == NULL ? NULL : http_exchange_from_cookie(server, browse->exchange_cookie);
+static void show_products(struct browse *browse);
+
+/* Those who look at the product alone find it in the cache, too. */
+static void product_is_read(struct stored_read *stored, struct http_exchange *exchange, bool failed)
+{
+    struct api_shard *shard = stored->shard;
+    struct product_read *read = stored->user;
+    struct browse *browse = read->browse;
+    const struct product_entry *product = browse->result.items[read->index].product;
+    const struct record *record = stored_next(stored, NULL);
+    struct cached_page *page = NULL;
+
+    (void)exchange; /* those who wait have their own */
+    if (record != NULL && !failed)
+        page = product_page_make(shard->api, record);
+    browse->has_failed = browse->has_failed || failed || (record != NULL && page == NULL);
+    browse->is_gone[read->index] = record == NULL;
+    if (page != NULL &&
+        (product_version(product) != read->version ||
+         !page_cache_put(shard->pages.cache, page_key_of(product), read->version, page)))
+        browse->read[read->index] = page;
+    free(read);
+    if (--browse->reads == 0)
+        show_products(browse);
+}
+
+static enum outcome start_read(struct browse *browse, uint32_t index)
+{
+    const struct product_entry *product = browse->result.items[index].product;
+    struct product_read *read = malloc(sizeof(*read));
+    enum outcome outcome = OUTCOME_OVERLOADED;
+    struct stored_read *stored = NULL;
+
+    if (read == NULL)
+        return outcome;
+    *read = (struct product_read){
+        .browse = browse, .index = index, .version = product_version(product)};
+    stored = product_read_start(browse->finding.shard, 0, product, product_is_read, &outcome);
+    if (stored == NULL) {
+        free(read);
+        return outcome;
+    }
+    stored->user = read;
+    browse->reads++;
+    return OUTCOME_PENDING;
+}
+
+static struct http_slice known_product(const struct browse *browse, uint32_t index)
+{
+    const struct product_entry *product = browse->result.items[index].product;
+    const struct cached_page *page = browse->read[index];
+
+    if (page == NULL)
+        page = page_cache_find(browse->finding.shard->pages.cache, page_key_of(product),
+                               product_version(product));
+    return page == NULL ? (struct http_slice){NULL, 0} : cached_page_body(page);
+}
+
+static uint32_t page_length(const struct browse *browse)
+{
+    const struct browse_query *query = &browse->request.query;
+
+    return browse->result.item_count < query->limit ? browse->result.item_count : query->limit;
 }
 
 static void end(struct browse *browse)
 {
-    browse->shard->browses--;
+    struct writer writer;
+
+    write_rest(browse);
+    writer = browse->writer;
+    browse->writer = writer_growing();
+    finding_answer(&browse->finding, &writer);
+}
+
+/* Reads what is not known from `next` on, a few at once. */
+static void read_products(struct browse *browse)
+{
+    uint32_t length = page_length(browse);
+    enum outcome outcome = OUTCOME_PENDING;
+
+    for (uint32_t i = browse->next;
+         i < length && browse->reads < READS_AT_ONCE && outcome == OUTCOME_PENDING; i++)
+        if (!browse->is_gone[i] && known_product(browse, i).data == NULL)
+            outcome = start_read(browse, i);
+    if (browse->reads == 0)
+        finding_refuse(&browse->finding, outcome);
+}
+
+/* All whose turn it is; then the others are read. */
+static void show_products(struct browse *browse)
+{
+    uint32_t length = page_length(browse);
+
+    if (browse->has_failed) {
+        finding_refuse(&browse->finding, OUTCOME_OUTCOME_UNKNOWN);
+        return;
+    }
+    for (; browse->next < length && writer_length(&browse->writer) < BROWSE_PAGE_BYTES_MAX;
+         browse->next++) {
+        struct http_slice json = known_product(browse, browse->next);
+
+        if (browse->is_gone[browse->next] ||
+            !browse_is_shown(browse->result.items[browse->next].product))
+            continue;
+        if (json.data == NULL) {
+            read_products(browse);
+            return;
+        }
+        if (browse->count++ > 0)
+            write_byte(&browse->writer, ',');
+        write_bytes(&browse->writer, json.data, json.length);
+    }
+    end(browse);
+}
+
+/* ---- the course of it ---- */
+
+static void run(struct finding *finding, struct browse_scratch *scratch)
+{
+    struct browse *browse = (struct browse *)(void *)finding;
+    const struct browse_query *query = &browse->request.query;
+    struct search_result found = {0};
+
+    if (query->q.length > 0) {
+        browse->search_outcome = SEARCH_NOT_READY;
+        if (finding->search.self != NULL)
+            browse->search_outcome =
+                finding->search.find(finding->search.self, query->q.text, query->q.length, &found);
+    }
+    if (browse->search_outcome == SEARCH_OK)
+        browse_compute(finding->directory, query, query->q.length > 0 ? &found : NULL, scratch,
+                       &browse->result);
+    browse->is_partial = found.is_partial;
+    free(found.hits);
+}
+
+static void ran(struct finding *finding)
+{
+    struct browse *browse = (struct browse *)(void *)finding;
+
+    if (browse->search_outcome != SEARCH_OK) {
+        finding_refuse_search(finding, browse->search_outcome);
+        return;
+    }
+    write_literal(&browse->writer, "{\"data\":[");
+    show_products(browse);
+}
+
+static void destroy(struct finding *finding)
+{
+    struct browse *browse = (struct browse *)(void *)finding;
+
+    for (uint32_t i = 0; i < LIST_PAGE_MAX; i++)
+        cached_page_destroy(browse->read[i]);
     writer_free(&browse->writer);
     free(browse);
 }
 
-static void refuse(struct browse *browse, enum outcome outcome)
-{
-    struct http_exchange *exchange = exchange_of(browse);
-
-    if (exchange != NULL)
-        respond_outcome(exchange, outcome);
-    end(browse);
-}
-
-static void read_next(struct browse *browse);
-
-static void product_read(struct stored_read *read, struct http_exchange *exchange, bool failed)
-{
-    struct browse *browse = read->user;
-    const struct record *record = stored_next(read, NULL);
-
-    if (failed) {
-        refuse(browse, OUTCOME_OUTCOME_UNKNOWN);
-        return;
-    }
-    if (exchange == NULL) { /* the client has gone */
-        end(browse);
-        return;
-    }
-    browse->next++;
-    if (record != NULL) {
-        if (browse->count++ > 0)
-            write_byte(&browse->writer, ',');
-        write_product(&browse->writer, record);
-    }
-    read_next(browse);
-}
-
-static void read_next(struct browse *browse)
-{
-    const struct browse_result *result = &browse->result;
-    enum outcome outcome;
-
-    if (browse->next < result->item_count && browse->next < browse->query.limit &&
-        writer_length(&browse->writer) < BROWSE_PAGE_BYTES_MAX) {
-        const struct product_entry *product = result->items[browse->next].product;
-        struct journal_key from = {.partition = product->partition, .subject = product->number};
-        struct journal_key to = {.partition = product->partition, .subject = product->number + 1};
-        struct stored_read *read =
-            stored_read_start(browse->shard, browse->exchange_cookie, RECORD_PRODUCT, from, to, 1,
-                              product_read, &outcome);
-
-        if (read == NULL)
-            refuse(browse, outcome);
-        else
-            read->user = browse;
-        return;
-    }
-    struct http_exchange *exchange = exchange_of(browse);
-    if (exchange != NULL) {
-        write_rest(browse);
-        respond_json(exchange, 200, &browse->writer);
-    }
-    end(browse);
-}
-
-static void work_run(struct engine_work *work)
-{
-    struct browse *browse = work->user;
-
-    browse_compute(browse->directory, &browse->query, &browse->result);
-}
-
-static void work_done(struct engine_work *work);
-
-/* Whose turn it is go to the workers; who has gone meanwhile ends. */
-static void start_passes(struct api_shard *shard)
-{
-    while (shard->passes < PASSES_MAX && shard->browse_first != NULL) {
-        struct browse *browse = shard->browse_first;
-        enum outcome outcome;
-
-        shard->browse_first = browse->next_in_line;
-        if (shard->browse_first == NULL)
-            shard->browse_last = NULL;
-        if (exchange_of(browse) == NULL) {
-            end(browse);
-            continue;
-        }
-        browse->directory = shard_directory(shard->shard);
-        browse->work = (struct engine_work){
-            .run = work_run, .done = work_done, .user = browse, .reads_directory = true};
-        outcome = engine_work_submit(shard->shard, &browse->work);
-        if (outcome == OUTCOME_PENDING) {
-            shard->passes++;
-            continue;
-        }
-        counter_add(&shard->counters.workers_refused, 1);
-        refuse(browse, outcome);
-    }
-}
-
-static void work_done(struct engine_work *work)
-{
-    struct browse *browse = work->user;
-
-    browse->directory = NULL;
-    browse->shard->passes--;
-    start_passes(browse->shard);
-    if (engine_mode(browse->shard->api->engine) == ENGINE_FAILED) {
-        refuse(browse, OUTCOME_OUTCOME_UNKNOWN);
-    } else if (browse->result.failed) {
-        refuse(browse, OUTCOME_OVERLOADED);
-    } else {
-        write_literal(&browse->writer, "{\"data\":[");
-        read_next(browse);
-    }
-}
-
-static void enqueue(struct api_call *call, struct browse *browse)
-{
-    struct api_shard *shard = call->shard;
-
-    browse->shard = shard;
-    browse->exchange_cookie = http_exchange_cookie(call->exchange);
-    browse->writer = writer_growing();
-    shard->browses++;
-    if (shard->browse_last == NULL)
-        shard->browse_first = browse;
-    else
-        shard->browse_last->next_in_line = browse;
-    shard->browse_last = browse;
-    start_passes(shard);
-}
+static const struct finding_kind kinds[2] = {
+    {.name = FINDING_BROWSE, .run = run, .ran = ran, .destroy = destroy},
+    {.name = FINDING_SEARCH, .run = run, .ran = ran, .destroy = destroy},
+};
 
 void api_product_browse(struct api_call *call)
 {
-    bool is_full = call->shard->browses == BROWSES_MAX;
-    struct browse *browse = is_full ? NULL : calloc(1, sizeof(*browse));
+    struct browse_request *request = call->shard->browse_request;
+    const struct finding_kind *kind;
     struct validation validation;
+    struct browse *browse;
+    uint32_t good_ms;
 
-    if (browse == NULL) {
-        respond_outcome(call->exchange, OUTCOME_OVERLOADED);
-        return;
-    }
     validation_init(&validation);
-    read_query(call, &validation, &browse->query);
-    if (validation.count == 0) {
-        enqueue(call, browse);
+    browse_request_read(call, &validation, request);
+    if (validation.count > 0) {
+        validation_respond(&validation, call->exchange);
         return;
     }
-    validation_respond(&validation, call->exchange);
-    free(browse);
+    kind = &kinds[request->query.q.length > 0];
+    good_ms = request->query.q.length > 0 || request->query.in_stock >= 0 ? FOUND_STOCK_MS
+                                                                          : FOUND_SOLD_MS;
+    if (finding_is_served(call, kind, request->key, request->key_length, good_ms))
+        return;
+    browse = finding_make(call, kind, sizeof(*browse));
+    if (browse == NULL)
+        return;
+    browse_request_copy(&browse->request, request);
+    browse->writer = writer_growing();
+    if (request->query.in_stock >= 0)
+        browse->finding.cache_control = "no-cache";
+    finding_start(call, &browse->finding, kind, request->key, request->key_length, good_ms);
 }
 
 void api_product_browse_plain(struct api_call *call)

@@ -7,46 +7,61 @@
 
 #include "api/browse_text.h"
 
-enum { CATEGORY, BRAND, TAG, KINDS };
+enum { VERDICT_NONE, VERDICT_NO, VERDICT_YES };
 
-/* What is known of a term, so that it is compared once, however many products have it. */
+/* What is known of a brand or tag, so that it is compared once, however many products have it. */
 struct term_state {
-    uint32_t counts[KINDS];
-    uint16_t words; /* of q that it has, as bits */
-    bool has_words;
-    uint8_t verdicts[KINDS]; /* 0: not looked yet */
+    uint32_t counts[BROWSE_KINDS];
+    uint8_t verdicts[BROWSE_KINDS];
+    bool is_touched;
 };
 
-enum { VERDICT_NO = 1, VERDICT_YES };
+struct category_state {
+    uint32_t count;
+    uint32_t verdict;
+};
 
-struct word {
-    const char *text;
-    size_t length;
+/* Of all numbers that there can be; what no product has costs addresses only. All states are zero
+ * between passes. */
+struct browse_scratch {
+    struct term_state terms[PRODUCT_TERMS_MAX];
+    uint32_t touched[PRODUCT_TERMS_MAX];
+    struct category_state categories[CATEGORIES_MAX];
 };
 
 struct candidate {
     const struct product_entry *product;
     const struct product_label *label;
+    uint32_t rank; /* the search's */
 };
 
 enum { SOME = 32 };
 
 struct pass {
     const struct browse_query *query;
+    const struct directory *directory;
+    const struct search_result *hits; /* NULL: all products */
+    uint32_t next;                    /* of the hits, or a place in the directory */
     const struct product_terms *terms;
-    struct term_state *states; /* by number */
-    uint32_t number_max;       /* of those that were counted */
-    unsigned word_count;
-    struct word words[BROWSE_WORDS_MAX];
-    uint16_t all_words;
+    const struct categories *categories;
+    struct browse_scratch *scratch;
+    uint32_t touched_count;
     struct browse_result *result;
-    /* Of the product that is looked at. */
-    const struct product_label *label;
-    uint16_t name_words;
-    bool name_is_folded;
+    /* What is looked at. */
+    const struct candidate *candidate;
     struct candidate some[SOME];
-    char name[PRODUCT_LABEL_TEXT_MAX];
+    char folded[PRODUCT_LABEL_TEXT_MAX];
 };
+
+struct browse_scratch *browse_scratch_create(void)
+{
+    return calloc(1, sizeof(struct browse_scratch));
+}
+
+void browse_scratch_destroy(struct browse_scratch *scratch)
+{
+    free(scratch);
+}
 
 /* ---- prices ---- */
 
@@ -83,99 +98,132 @@ static unsigned price_range(int64_t price)
     return i + (price >= power * 2) + (price >= power * 5);
 }
 
-/* ---- words ---- */
+struct prices {
+    uint32_t ranges; /* as bits, by price_range */
+    bool is_wanted;  /* a variant's is within the query's */
+};
 
-static void split_words(struct pass *pass)
+_Static_assert(BROWSE_PRICE_RANGES <= 32, "a bit for each");
+
+static void note_price(struct prices *prices, const struct browse_query *query, int64_t price)
 {
-    const struct browse_query *query = pass->query;
-    size_t at = 0;
-    size_t start;
-    size_t length;
-
-    while (pass->word_count < BROWSE_WORDS_MAX &&
-           text_next_word(query->q.text, query->q.length, &at, &start, &length))
-        pass->words[pass->word_count++] = (struct word){query->q.text + start, length};
-    pass->all_words = (uint16_t)((1u << pass->word_count) - 1);
+    prices->ranges |= UINT32_C(1) << price_range(price);
+    if (price >= query->min_price && price <= query->max_price)
+        prices->is_wanted = true;
 }
 
-/* Those that begin a word of the folded text, as bits. */
-static uint16_t words_of(const struct pass *pass, const char *text, size_t length)
+/* The variants are looked at where the cheapest and the dearest do not say it all. */
+static struct prices prices_of(const struct pass *pass)
 {
-    uint16_t found = 0;
-    size_t at = 0;
-    size_t start;
-    size_t word;
+    const struct product_entry *product = pass->candidate->product;
+    int64_t low = product_entry_price_low(product);
+    int64_t high = product_entry_price_high(product);
+    struct prices prices = {0};
 
-    while (text_next_word(text, length, &at, &start, &word))
-        for (unsigned i = 0; i < pass->word_count; i++)
-            if (pass->words[i].length <= word &&
-                memcmp(pass->words[i].text, text + start, pass->words[i].length) == 0)
-                found |= (uint16_t)(1u << i);
-    return found;
-}
-
-static size_t fold_name(struct pass *pass)
-{
-    if (!pass->name_is_folded)
-        text_fold(product_label_name(pass->label), pass->label->name_length, pass->name);
-    pass->name_is_folded = true;
-    return pass->label->name_length;
+    note_price(&prices, pass->query, low);
+    if (high == low)
+        return prices;
+    note_price(&prices, pass->query, high);
+    const struct sku_entry *sku = atomic_load_explicit(&product->skus, memory_order_acquire);
+    for (; sku != NULL; sku = sku->next_of_product)
+        if (sku_entry_is_on_sale(sku))
+            note_price(&prices, pass->query,
+                       atomic_load_explicit(&sku->price_minor, memory_order_relaxed));
+    return prices;
 }
 
 /* ---- terms ---- */
 
-static size_t fold_term(const struct product_term *term, char folded[PRODUCT_LABEL_TEXT_MAX])
+static bool is_text(const char *folded, size_t length, struct slice wanted)
 {
-    size_t length = term->length < PRODUCT_LABEL_TEXT_MAX ? term->length : PRODUCT_LABEL_TEXT_MAX;
+    return length == wanted.length && memcmp(folded, wanted.text, length) == 0;
+}
 
-    text_fold(term->text, length, folded);
+static size_t fold(struct pass *pass, const char *text, size_t length)
+{
+    if (length > sizeof(pass->folded))
+        length = sizeof(pass->folded);
+    text_fold(text, length, pass->folded);
     return length;
 }
 
-static uint16_t words_of_term(struct pass *pass, uint32_t number)
+static struct term_state *touch(struct pass *pass, uint32_t number)
 {
-    struct term_state *state = &pass->states[number];
+    struct term_state *state = &pass->scratch->terms[number];
 
-    if (number != 0 && !state->has_words) {
-        char folded[PRODUCT_LABEL_TEXT_MAX];
-        size_t length = fold_term(product_terms_at(pass->terms, number), folded);
-
-        state->words = words_of(pass, folded, length);
-        state->has_words = true;
+    if (!state->is_touched) {
+        state->is_touched = true;
+        pass->scratch->touched[pass->touched_count++] = number;
     }
-    return state->words;
+    return state;
 }
 
-static bool term_is(struct pass *pass, unsigned kind, uint32_t number)
+static bool term_is_wanted(struct pass *pass, enum browse_kind kind, uint32_t number)
 {
-    const struct browse_term *wanted = &pass->query->terms[kind];
-    struct term_state *state = &pass->states[number];
+    struct slice wanted = pass->query->terms[kind];
+    struct term_state *state;
 
-    if (wanted->length == 0 || number == 0)
-        return wanted->length == 0;
-    if (state->verdicts[kind] == 0) {
-        char folded[PRODUCT_LABEL_TEXT_MAX];
-        size_t length = fold_term(product_terms_at(pass->terms, number), folded);
-        bool is_it = length == wanted->length && memcmp(folded, wanted->text, length) == 0;
+    if (wanted.length == 0 || number == 0)
+        return wanted.length == 0;
+    state = touch(pass, number);
+    if (state->verdicts[kind] == VERDICT_NONE) {
+        const struct product_term *term = product_terms_at(pass->terms, number);
+        size_t length = fold(pass, term->text, term->length);
 
-        if (kind == CATEGORY && !is_it)
-            is_it = text_has_slug(folded, length, wanted->text, wanted->length);
-        state->verdicts[kind] = is_it ? VERDICT_YES : VERDICT_NO;
+        state->verdicts[kind] = is_text(pass->folded, length, wanted) ? VERDICT_YES : VERDICT_NO;
     }
     return state->verdicts[kind] == VERDICT_YES;
 }
 
-static bool any_tag_is(struct pass *pass)
+static bool any_tag_is_wanted(struct pass *pass)
 {
-    if (pass->query->terms[TAG].length == 0)
+    const struct product_label *label = pass->candidate->label;
+
+    if (pass->query->terms[BROWSE_TAG].length == 0)
         return true;
-    for (uint32_t i = 0; i < pass->label->tag_count; i++)
-        if (term_is(pass, TAG, pass->label->terms[PRODUCT_LABEL_TAGS + i]))
+    for (uint32_t i = 0; i < label->tag_count; i++)
+        if (term_is_wanted(pass, BROWSE_TAG, label->terms[PRODUCT_LABEL_TAGS + i]))
             return true;
     return false;
 }
 
+static bool category_is_wanted(struct pass *pass, uint32_t number)
+{
+    struct slice wanted = pass->query->terms[BROWSE_CATEGORY];
+    struct category_state *state;
+    const struct category *category;
+    bool is_it;
+    size_t length;
+
+    if (wanted.length == 0 || number == 0)
+        return wanted.length == 0;
+    state = &pass->scratch->categories[number];
+    if (state->verdict != VERDICT_NONE)
+        return state->verdict == VERDICT_YES;
+    category = categories_at(pass->categories, number);
+    length = fold(pass, category->path, category->path_length);
+    is_it = is_text(pass->folded, length, wanted);
+    length = fold(pass, category_name(category), category->name_length);
+    is_it = is_it || is_text(pass->folded, length, wanted) ||
+            text_has_slug(pass->folded, length, wanted.text, wanted.length) ||
+            (category->parent != 0 && category_is_wanted(pass, category->parent));
+    state->verdict = is_it ? VERDICT_YES : VERDICT_NO;
+    return is_it;
+}
+
+static uint32_t category_of(const struct product_terms *terms, const struct product_label *label)
+{
+    uint32_t number = label->terms[PRODUCT_LABEL_CATEGORY];
+
+    return number == 0 ? 0 : product_terms_category(terms, number);
+}
+
 /* ---- one product ---- */
+
+bool browse_is_shown(const struct product_entry *product)
+{
+    return product_entry_status(product) == PRODUCT_ACTIVE;
+}
 
 static bool is_in_stock(const struct product_entry *product)
 {
@@ -187,53 +235,38 @@ static bool is_in_stock(const struct product_entry *product)
     return false;
 }
 
-static bool has_all_words(struct pass *pass)
+static bool stock_is_wanted(const struct product_entry *product, int8_t in_stock)
 {
-    const struct product_label *label = pass->label;
-    uint16_t found;
-
-    if (pass->query->q.length == 0)
-        return true;
-    if (pass->word_count == 0) /* nothing but marks */
-        return false;
-    pass->name_words = words_of(pass, pass->name, fold_name(pass));
-    found = pass->name_words;
-    for (uint32_t i = 0; i < PRODUCT_LABEL_TAGS + label->tag_count; i++)
-        found |= words_of_term(pass, label->terms[i]);
-    return found == pass->all_words;
+    return in_stock < 0 || is_in_stock(product) == (in_stock == 1);
 }
 
-static bool is_wanted(struct pass *pass, const struct product_entry *product)
+static bool is_wanted(struct pass *pass)
 {
-    const struct browse_query *query = pass->query;
-    const struct product_label *label = pass->label;
+    const struct product_label *label = pass->candidate->label;
 
-    return label->price_minor >= query->min_price && label->price_minor <= query->max_price &&
-           term_is(pass, CATEGORY, label->terms[PRODUCT_LABEL_CATEGORY]) &&
-           term_is(pass, BRAND, label->terms[PRODUCT_LABEL_BRAND]) && any_tag_is(pass) &&
-           has_all_words(pass) &&
-           (query->in_stock < 0 || is_in_stock(product) == (query->in_stock == 1));
+    return category_is_wanted(pass, category_of(pass->terms, label)) &&
+           term_is_wanted(pass, BROWSE_BRAND, label->terms[PRODUCT_LABEL_BRAND]) &&
+           any_tag_is_wanted(pass) &&
+           stock_is_wanted(pass->candidate->product, pass->query->in_stock);
 }
 
-static void count_term(struct pass *pass, unsigned kind, uint32_t number)
+static void count_term(struct pass *pass, enum browse_kind kind, uint32_t number)
 {
-    if (number == 0)
-        return;
-    pass->states[number].counts[kind]++;
-    if (number > pass->number_max)
-        pass->number_max = number;
+    if (number != 0)
+        touch(pass, number)->counts[kind]++;
 }
 
-static void count_product(struct pass *pass)
+static void count_product(struct pass *pass, uint32_t price_ranges)
 {
-    const struct product_label *label = pass->label;
+    const struct product_label *label = pass->candidate->label;
 
     pass->result->total++;
-    pass->result->prices[price_range(label->price_minor)]++;
-    count_term(pass, CATEGORY, label->terms[PRODUCT_LABEL_CATEGORY]);
-    count_term(pass, BRAND, label->terms[PRODUCT_LABEL_BRAND]);
+    for (; price_ranges != 0; price_ranges &= price_ranges - 1)
+        pass->result->prices[__builtin_ctz(price_ranges)]++;
+    pass->scratch->categories[category_of(pass->terms, label)].count++;
+    count_term(pass, BROWSE_BRAND, label->terms[PRODUCT_LABEL_BRAND]);
     for (uint32_t i = 0; i < label->tag_count; i++)
-        count_term(pass, TAG, label->terms[PRODUCT_LABEL_TAGS + i]);
+        count_term(pass, BROWSE_TAG, label->terms[PRODUCT_LABEL_TAGS + i]);
 }
 
 /* ---- the order ---- */
@@ -256,58 +289,73 @@ static void add_number(struct browse_place *place, uint64_t number)
         place->key[place->key_length++] = (uint8_t)(number >> (shift - 8));
 }
 
+static uint64_t first_number(const struct browse_place *place)
+{
+    uint64_t number = 0;
+
+    for (unsigned i = 0; i < 8; i++)
+        number = number << 8 | place->key[i];
+    return number;
+}
+
 static void add_name(struct pass *pass, struct browse_place *place)
 {
-    size_t length = fold_name(pass);
+    const struct product_label *label = pass->candidate->label;
+    size_t length = label->name_length;
 
-    if (length > BROWSE_KEY_MAX)
-        length = BROWSE_KEY_MAX;
-    memcpy(place->key + place->key_length, pass->name, length);
+    if (length > (size_t)BROWSE_KEY_MAX - place->key_length)
+        length = (size_t)BROWSE_KEY_MAX - place->key_length;
+    fold(pass, product_label_name(label), length);
+    memcpy(place->key + place->key_length, pass->folded, length);
     place->key_length = (uint8_t)(place->key_length + length);
 }
 
-static uint8_t rank(struct pass *pass)
+/* The power of two below it: 0 for none, 64 at most. */
+static unsigned magnitude(uint64_t count)
 {
-    const struct browse_query *query = pass->query;
-
-    if (fold_name(pass) >= query->q.length &&
-        memcmp(pass->name, query->q.text, query->q.length) == 0)
-        return 0;
-    return pass->name_words == pass->all_words ? 1 : 2;
+    return count == 0 ? 0 : 64 - (unsigned)__builtin_clzll(count);
 }
 
-static void find_place(struct pass *pass, const struct product_entry *product,
-                       struct browse_place *place)
+/* Whether a place begins with a number, and which. */
+static bool lead_of(const struct pass *pass, uint64_t *lead_out)
 {
-    const struct product_label *label = pass->label;
-    bool has_text = pass->query->q.length > 0;
+    const struct candidate *candidate = pass->candidate;
 
-    place->key_length = 0;
-    memcpy(place->id, product->id, sizeof(place->id));
     switch (pass->query->sort) {
     case BROWSE_PRICE:
-        add_number(place, (uint64_t)label->price_minor);
-        break;
+        *lead_out = (uint64_t)product_entry_price_low(candidate->product);
+        return true;
     case BROWSE_PRICE_DOWN:
-        add_number(place, ~(uint64_t)label->price_minor);
-        break;
-    case BROWSE_RELEVANCE:
-        if (has_text) {
-            place->key[place->key_length++] = rank(pass);
-            add_name(pass, place);
-            break;
-        }
-        add_number(place, ~(uint64_t)label->updated_wall_ms);
-        break;
+        *lead_out = ~(uint64_t)product_entry_price_low(candidate->product);
+        return true;
     case BROWSE_NAME:
-        add_name(pass, place);
+        return false;
+    case BROWSE_RELEVANCE:
+        if (pass->hits != NULL) {
+            *lead_out = (uint64_t)~candidate->rank << 32 |
+                        (64 - magnitude(product_entry_sold(candidate->product)));
+            return true;
+        }
         break;
     case BROWSE_NEWEST:
     case BROWSE_SORT_COUNT:
     default:
-        add_number(place, ~(uint64_t)label->updated_wall_ms);
         break;
     }
+    *lead_out = ~(uint64_t)candidate->label->updated_wall_ms;
+    return true;
+}
+
+static void find_place(struct pass *pass, bool has_lead, uint64_t lead, struct browse_place *place)
+{
+    const struct product_entry *product = pass->candidate->product;
+
+    place->key_length = 0;
+    memcpy(place->id, product->id, sizeof(place->id));
+    if (has_lead)
+        add_number(place, lead);
+    if (!has_lead || (pass->query->sort == BROWSE_RELEVANCE && pass->hits != NULL))
+        add_name(pass, place);
 }
 
 /* The first of the page so far are a heap, its last on top. */
@@ -339,15 +387,21 @@ static void sift_up(struct browse_item *items, uint32_t at)
     items[at] = moved;
 }
 
-static void offer(struct pass *pass, const struct product_entry *product)
+static void offer(struct pass *pass)
 {
     struct browse_result *result = pass->result;
-    struct browse_item item = {.product = product};
+    struct browse_item item = {.product = pass->candidate->product};
+    bool is_full = result->item_count > pass->query->limit;
+    uint64_t lead = 0;
+    bool has_lead = lead_of(pass, &lead);
 
-    find_place(pass, product, &item.place);
+    /* Most products of a large set are behind the page: that is seen before the rest is made. */
+    if (is_full && has_lead && lead > first_number(&result->items[0].place))
+        return;
+    find_place(pass, has_lead, lead, &item.place);
     if (pass->query->is_continued && browse_place_compare(&item.place, &pass->query->after) <= 0)
         return;
-    if (result->item_count <= pass->query->limit) {
+    if (!is_full) {
         result->items[result->item_count] = item;
         sift_up(result->items, result->item_count++);
     } else if (browse_place_compare(&item.place, &result->items[0].place) < 0) {
@@ -366,17 +420,19 @@ static int compare_items(const void *a, const void *b)
 
 static bool is_before(const struct browse_count *a, const struct browse_count *b)
 {
-    size_t shorter = a->term->length < b->term->length ? a->term->length : b->term->length;
+    size_t shorter = a->text.length < b->text.length ? a->text.length : b->text.length;
     int order;
 
     if (a->count != b->count)
         return a->count > b->count;
-    order = memcmp(a->term->text, b->term->text, shorter);
-    return order != 0 ? order < 0 : a->term->length < b->term->length;
+    order = memcmp(a->text.text, b->text.text, shorter);
+    return order != 0 ? order < 0 : a->text.length < b->text.length;
 }
 
-static void keep_value(struct browse_result *result, unsigned kind, struct browse_count value)
+static void keep_value(struct browse_result *result, enum browse_kind kind, const char *text,
+                       size_t length, uint32_t count)
 {
+    struct browse_count value = {{text, length}, count};
     struct browse_count *values = result->values[kind];
     uint32_t at = result->value_counts[kind];
 
@@ -391,73 +447,142 @@ static void keep_value(struct browse_result *result, unsigned kind, struct brows
     values[at] = value;
 }
 
-static void keep_values(struct pass *pass)
+/* Products count in each category that they are below, too. */
+static void keep_categories(struct pass *pass)
 {
-    for (uint32_t number = 1; number <= pass->number_max; number++)
-        for (unsigned kind = 0; kind < KINDS; kind++)
-            if (pass->states[number].counts[kind] > 0)
-                keep_value(pass->result, kind,
-                           (struct browse_count){product_terms_at(pass->terms, number),
-                                                 pass->states[number].counts[kind]});
+    struct category_state *states = pass->scratch->categories;
+    uint32_t end = categories_end(pass->categories); /* those that came meanwhile are seen, too */
+
+    for (uint32_t number = end - 1; number > 0; number--) {
+        const struct category *category;
+
+        if (states[number].count == 0)
+            continue;
+        category = categories_at(pass->categories, number);
+        states[category->parent].count += states[number].count;
+        keep_value(pass->result, BROWSE_CATEGORY, category->path, category->path_length,
+                   states[number].count);
+    }
+    memset(states, 0, end * sizeof(*states));
+}
+
+static void keep_terms(struct pass *pass)
+{
+    struct browse_scratch *scratch = pass->scratch;
+
+    for (uint32_t i = 0; i < pass->touched_count; i++) {
+        uint32_t number = scratch->touched[i];
+        const struct product_term *term = product_terms_at(pass->terms, number);
+
+        for (unsigned kind = BROWSE_BRAND; kind < BROWSE_KINDS; kind++)
+            if (scratch->terms[number].counts[kind] > 0)
+                keep_value(pass->result, (enum browse_kind)kind, term->text, term->length,
+                           scratch->terms[number].counts[kind]);
+        scratch->terms[number] = (struct term_state){0};
+    }
+}
+
+/* ---- the pass ---- */
+
+static const struct product_entry *next_product(struct pass *pass, uint32_t *rank_out)
+{
+    const struct product_entry *product;
+
+    if (pass->hits == NULL)
+        return directory_next_product(pass->directory, &pass->next);
+    while (pass->next < pass->hits->count) {
+        const struct search_hit *hit = &pass->hits->hits[pass->next++];
+
+        product = directory_product_at(pass->directory, hit->place.partition, hit->place.number);
+        *rank_out = hit->rank;
+        if (product != NULL)
+            return product;
+    }
+    return NULL;
 }
 
 /* The next products. Their labels lie anywhere: all of them are fetched, and then looked at. */
-static uint32_t take_some(const struct directory *directory, uint32_t *place,
-                          struct candidate some[SOME])
+static uint32_t take_some(struct pass *pass)
 {
     uint32_t count = 0;
 
     while (count < SOME) {
-        const struct product_entry *product = directory_next_product(directory, place);
-        const struct product_label *label;
+        struct candidate *candidate = &pass->some[count];
 
-        if (product == NULL)
+        candidate->rank = 0;
+        candidate->product = next_product(pass, &candidate->rank);
+        if (candidate->product == NULL)
             break;
-        label = atomic_load_explicit(&product->label, memory_order_acquire);
-        if (label == NULL)
+        if (!browse_is_shown(candidate->product))
             continue;
-        __builtin_prefetch(label);
-        __builtin_prefetch((const char *)label + CACHE_LINE);
-        some[count++] = (struct candidate){product, label};
+        candidate->label = atomic_load_explicit(&candidate->product->label, memory_order_acquire);
+        if (candidate->label == NULL)
+            continue;
+        __builtin_prefetch(candidate->label);
+        __builtin_prefetch((const char *)candidate->label + CACHE_LINE);
+        count++;
     }
     return count;
 }
 
 static void look_at(struct pass *pass, const struct candidate *candidate)
 {
-    pass->label = candidate->label;
-    pass->name_is_folded = false;
-    if (!is_wanted(pass, candidate->product))
+    struct prices prices;
+
+    pass->candidate = candidate;
+    if (!is_wanted(pass))
         return;
-    count_product(pass);
-    offer(pass, candidate->product);
+    prices = prices_of(pass);
+    if (!prices.is_wanted)
+        return;
+    count_product(pass, prices.ranges);
+    offer(pass);
 }
 
 void browse_compute(const struct directory *directory, const struct browse_query *query,
+                    const struct search_result *hits, struct browse_scratch *scratch,
                     struct browse_result *result_out)
 {
+    const struct product_terms *terms = directory_terms(directory);
     struct pass pass;
-    uint32_t place = 0;
     uint32_t count;
 
     memset(result_out, 0, offsetof(struct browse_result, items));
     memset(result_out->value_counts, 0, sizeof(result_out->value_counts));
     memset(result_out->prices, 0, sizeof(result_out->prices));
-    memset(&pass, 0, offsetof(struct pass, name));
+    memset(&pass, 0, offsetof(struct pass, some));
     pass.query = query;
+    pass.directory = directory;
+    pass.hits = hits;
+    pass.terms = terms;
+    pass.categories = product_terms_categories(terms);
+    pass.scratch = scratch;
     pass.result = result_out;
-    pass.terms = directory_terms(directory);
-    /* Of all numbers that there can be; what no product has costs addresses only. */
-    pass.states = calloc(PRODUCT_TERMS_MAX, sizeof(*pass.states));
-    if (pass.states == NULL) {
-        result_out->failed = true;
-        return;
-    }
-    split_words(&pass);
-    while ((count = take_some(directory, &place, pass.some)) > 0)
+    while ((count = take_some(&pass)) > 0)
         for (uint32_t i = 0; i < count; i++)
             look_at(&pass, &pass.some[i]);
-    keep_values(&pass);
+    keep_categories(&pass);
+    keep_terms(&pass);
     qsort(result_out->items, result_out->item_count, sizeof(result_out->items[0]), compare_items);
-    free(pass.states);
+}
+
+void browse_count_categories(const struct directory *directory, int8_t in_stock, uint32_t *counts,
+                             uint32_t end)
+{
+    const struct product_terms *terms = directory_terms(directory);
+    const struct categories *categories = product_terms_categories(terms);
+    const struct product_entry *product;
+    uint32_t place = 0;
+
+    memset(counts, 0, end * sizeof(*counts));
+    while ((product = directory_next_product(directory, &place)) != NULL) {
+        const struct product_label *label =
+            atomic_load_explicit(&product->label, memory_order_acquire);
+        uint32_t number = label == NULL ? 0 : category_of(terms, label);
+
+        if (number < end && browse_is_shown(product) && stock_is_wanted(product, in_stock))
+            counts[number]++;
+    }
+    for (uint32_t number = end - 1; number > 0; number--)
+        counts[categories_at(categories, number)->parent] += counts[number];
 }

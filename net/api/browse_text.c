@@ -112,3 +112,20 @@ bool text_has_slug(const char *folded, size_t length, const char *slug, size_t s
     }
     return used > 0 && used == slug_length;
 }
+
+size_t text_make_slug(const char *folded, size_t length, char *target)
+{
+    size_t at = 0;
+    size_t used = 0;
+    size_t start;
+    size_t word;
+
+    /* A word begins behind a mark, so the hyphen before it has room. */
+    while (text_next_word(folded, length, &at, &start, &word)) {
+        if (used > 0)
+            target[used++] = '-';
+        memmove(target + used, folded + start, word);
+        used += word;
+    }
+    return used;
+}

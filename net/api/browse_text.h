@@ -19,4 +19,7 @@ bool text_next_word(const char *text, size_t length, size_t *at, size_t *start_o
 /* Whether `slug` is folded text as a path would have it: its words, a hyphen between them. */
 bool text_has_slug(const char *folded, size_t length, const char *slug, size_t slug_length);
 
+/* Makes that slug, of at most `length` bytes; `target` may be `folded`. Returns its length. */
+size_t text_make_slug(const char *folded, size_t length, char *target);
+
 #endif

@@ -32,6 +32,14 @@ void counters_count_answer(struct api_counters *counters, enum api_route_index r
     counter_add(&counters->latency[class].sum_ns, duration_ns);
 }
 
+void counters_count_finding(struct api_counters *counters, enum finding_name name,
+                            uint64_t duration_ns)
+{
+    counter_add(&counters->findings[name][FINDING_WAS_FOUND], 1);
+    counter_add(&counters->finding_latency[name].buckets[latency_bucket(duration_ns)], 1);
+    counter_add(&counters->finding_latency[name].sum_ns, duration_ns);
+}
+
 void counters_count_lag(struct lag_counters *lag, int64_t lag_ms)
 {
     static const int64_t bounds_s[LAG_BUCKETS] = {

@@ -134,6 +134,36 @@ enum webhook_attempt {
         ATTEMPT_COUNT
 };
 
+/* What is asked about the catalogue (finding.h). */
+#define FINDINGS(X)                                                                                \
+    X(BROWSE, "browse") /* without words */                                                        \
+    X(SEARCH, "search")                                                                            \
+    X(SUGGEST, "suggest")                                                                          \
+    X(CATEGORIES, "categories")
+
+enum finding_name {
+#define X(name, text) FINDING_##name,
+    FINDINGS(X)
+#undef X
+        FINDING_COUNT
+};
+
+/* What became of it. */
+#define FINDING_RESULTS(X)                                                                         \
+    X(FOUND, "found")                                                                              \
+    X(KNOWN, "known")   /* answered from memory */                                                 \
+    X(JOINED, "joined") /* waited for the answer to somebody else's, whatever that became */       \
+    X(NOT_READY, "not_ready")                                                                      \
+    X(OVERLOADED, "overloaded")                                                                    \
+    X(FAILED, "failed") /* of the store, or of memory */
+
+enum finding_result {
+#define X(name, text) FINDING_WAS_##name,
+    FINDING_RESULTS(X)
+#undef X
+        FINDING_RESULT_COUNT
+};
+
 /* Seconds from an event to its being taken, here or there. */
 #define LAG_BOUNDS_S(X) X(1) X(5) X(30) X(300) X(1800) X(7200) X(43200)
 
@@ -157,6 +187,12 @@ struct api_counters {
         _Atomic uint64_t sum_ns;
     } latency[CLASS_COUNT];
     _Atomic uint64_t problems[PROBLEM_COUNT];
+    _Atomic uint64_t findings[FINDING_COUNT][FINDING_RESULT_COUNT];
+    struct {
+        _Atomic uint64_t buckets[LATENCY_BUCKETS + 1];
+        _Atomic uint64_t sum_ns;
+    } finding_latency[FINDING_COUNT]; /* of those that were found, from question to answer */
+    _Atomic uint64_t findings_open;   /* a gauge */
     _Atomic uint64_t sessions_created;
     _Atomic uint64_t session_hits; /* of accounts' sessions, among those remembered */
     _Atomic uint64_t session_misses;
@@ -167,8 +203,20 @@ struct api_counters {
     _Atomic uint64_t passwords_waiting; /* a gauge: for a worker, or with one */
     _Atomic uint64_t flows;             /* a gauge: calls about accounts under way */
     _Atomic uint64_t rate_limited[CLASS_COUNT];
-    _Atomic uint64_t streams; /* a gauge: of orders' events */
+    _Atomic uint64_t page_hits; /* product_page.c */
+    _Atomic uint64_t page_misses;
+    _Atomic uint64_t page_joins; /* of those: waited for a read that was under way */
+    _Atomic uint64_t page_evictions;
+    _Atomic uint64_t page_bytes; /* a gauge */
+    _Atomic uint64_t pages;      /* a gauge */
+    _Atomic uint64_t streams;    /* a gauge: of orders' events */
     _Atomic uint64_t streams_cut;
+    _Atomic uint64_t stock_streams; /* a gauge (stock_stream.c) */
+    _Atomic uint64_t stock_rows;    /* a gauge: SKUs that are watched */
+    _Atomic uint64_t stock_renders;
+    _Atomic uint64_t stock_events; /* given to streams */
+    _Atomic uint64_t stock_put_off;
+    _Atomic uint64_t stock_resumed;
     _Atomic uint64_t altcha_given;
     _Atomic uint64_t challenges[CHALLENGE_RESULT_COUNT];
     _Atomic uint64_t workers_refused; /* what no worker could take */
@@ -192,6 +240,10 @@ static inline uint64_t counter_read(const _Atomic uint64_t *counter)
 
 /* Counts what lagged so long; less than nothing is nothing. */
 void counters_count_lag(struct lag_counters *lag, int64_t lag_ms);
+
+/* Counts one that was found. */
+void counters_count_finding(struct api_counters *counters, enum finding_name name,
+                            uint64_t duration_ns);
 
 /* Counts one answer. */
 void counters_count_answer(struct api_counters *counters, enum api_route_index route, int status,

@@ -340,6 +340,9 @@ void api_metrics(struct api_call *call)
     metrics_write_requests(&writer, api);
     metrics_write_latencies(&writer, api);
     metrics_write_http(&writer, api);
+    metrics_write_search(&writer, api);
+    metrics_write_pages(&writer, api);
+    metrics_write_findings(&writer, api);
     write_outbound(&writer, api);
     write_feed(&writer, api);
     metrics_write_gateways(&writer, api);

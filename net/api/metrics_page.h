@@ -19,11 +19,22 @@ void metrics_write_requests(struct writer *writer, const struct api *api);
 void metrics_write_latencies(struct writer *writer, const struct api *api);
 void metrics_write_http(struct writer *writer, const struct api *api);
 
+/* ---- metrics_finding.c ---- */
+
+void metrics_write_findings(struct writer *writer, const struct api *api);
+
+/* ---- metrics_search.c ---- */
+
+void metrics_write_search(struct writer *writer, const struct api *api);
+
 /* ---- metrics_gateways.c ---- */
 
 void metrics_write_gateways(struct writer *writer, const struct api *api);
 /* Webhooks of gateways. */
 void metrics_write_events_in(struct writer *writer, const struct api *api);
+
+/* Pages from memory, and streams of events (metrics_pages.c). */
+void metrics_write_pages(struct writer *writer, const struct api *api);
 
 /* What became of orders and payments (metrics_orders.c). */
 void write_orders(struct writer *writer, const struct api *api);

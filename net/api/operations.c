@@ -38,13 +38,13 @@ void api_readiness(struct api_call *call)
 
 void api_openapi(struct api_call *call)
 {
-    respond_page(call->exchange, &call->shard->api->openapi);
+    cached_page_respond(call->shard->api->openapi, call->exchange);
 }
 
 void api_docs(struct api_call *call)
 {
     page_protect(call->exchange);
-    respond_page(call->exchange, &call->shard->api->docs);
+    cached_page_respond(call->shard->api->docs, call->exchange);
 }
 
 /* Text in which `…` marks code. */

@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/event_stream.h"
+
 enum {
     STREAM_TURN_MS = 250,            /* between two looks at all streams */
     STREAM_RETRY_MS = 1000,          /* after a refusal */
     STREAM_LIFE_MS = 60 * 60 * 1000, /* then the client comes again, and shows who it is */
-    STREAM_AGAIN_MS = 2000,          /* what clients are asked to wait before that */
     STREAM_EVENT_BYTES_MAX = 1024,
 };
 
@@ -173,14 +174,14 @@ static bool put_events(struct order_stream *stream, const struct order_record *o
 /* False: it is over. */
 static bool begin(struct order_stream *stream, struct http_exchange *exchange)
 {
-    static const char hint[] = "retry: 2000\n\n";
-
-    _Static_assert(STREAM_AGAIN_MS == 2000, "as the hint says");
     stream->is_begun = true;
-    http_exchange_cache(exchange, HTTP_CACHE_NO_STORE);
-    http_header_add(exchange, "X-Accel-Buffering", "no"); /* nginx in front passes on at once */
-    http_stream_begin(exchange, 200, "text/event-stream");
-    return put_out(stream, hint, sizeof(hint) - 1);
+    stream->is_writing = true;
+    stream->is_blocked = !event_stream_begin(stream->shard, exchange);
+    stream->is_writing = false;
+    if (!stream->is_over)
+        return true;
+    release(stream);
+    return false;
 }
 
 /* ---- asking ---- */
@@ -343,19 +344,6 @@ static void on_gone(struct http_exchange *exchange, void *user)
 static const struct http_stream_events stream_events = {
     .on_writable = on_writable, .on_gone = on_gone, .endless = true};
 
-bool order_stream_is_wanted(const struct api_call *call)
-{
-    static const char wanted[] = "text/event-stream";
-    struct http_slice accept = http_exchange_header(call->exchange, HTTP_HEADER_ACCEPT);
-
-    if (accept.data == NULL || http_exchange_method(call->exchange) != HTTP_METHOD_GET)
-        return false;
-    for (size_t i = 0; i + sizeof(wanted) - 1 <= accept.length; i++)
-        if (memcmp(accept.data + i, wanted, sizeof(wanted) - 1) == 0)
-            return true;
-    return false;
-}
-
 /* What is not a number of ours is none. */
 static void read_last_id(struct order_stream *stream, const struct api_call *call)
 {
@@ -376,8 +364,9 @@ static void read_last_id(struct order_stream *stream, const struct api_call *cal
 void order_stream_start(struct api_call *call, struct order_flow *flow)
 {
     struct api_shard *shard = call->shard;
-    bool is_full = shard->is_draining || counter_read(&shard->counters.streams) >=
-                                             shard->api->options.http.exchanges_max / 2;
+    bool is_full = !event_stream_has_room(shard) ||
+                   counter_read(&shard->counters.streams) >=
+                       shard->api->options.http.exchanges_max / 2; /* each asks with one */
     struct order_stream *stream = is_full ? NULL : calloc(1, sizeof(*stream));
 
     if (stream == NULL) {
@@ -423,7 +412,7 @@ static void tend(struct order_stream *stream, int64_t now_ms)
     if (now_ms >= stream->ends_ms)
         end(stream);
     else
-        (void)put_out(stream, ":\n\n", 3);
+        (void)put_out(stream, EVENT_STREAM_BEAT, sizeof(EVENT_STREAM_BEAT) - 1);
 }
 
 void order_streams_turn(struct api_shard *shard)

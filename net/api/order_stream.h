@@ -16,9 +16,6 @@
 
 #include "api/order_flow.h"
 
-/* Whether the call asks for events. */
-bool order_stream_is_wanted(const struct api_call *call);
-
 /* Begins one of the flow's order, by its authority; the flow is over. */
 void order_stream_start(struct api_call *call, struct order_flow *flow);
 

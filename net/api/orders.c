@@ -3,6 +3,7 @@
  * by whom, the order says. */
 #include <string.h>
 
+#include "api/event_stream.h"
 #include "api/order_flow.h"
 #include "api/order_stream.h"
 #include "api/request.h"
@@ -49,7 +50,7 @@ static void get(struct api_call *call, bool may_stream)
                            "mail.");
     else if (token == -1)
         order_flow_refuse(flow, OUTCOME_NOT_FOUND);
-    else if (may_stream && order_stream_is_wanted(call))
+    else if (may_stream && event_stream_is_wanted(call))
         order_stream_start(call, flow);
     else
         order_flow_ask(flow, order_flow_envelope(flow, ORDER_CALL_GET), order_flow_respond_200);

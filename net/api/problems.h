@@ -150,6 +150,9 @@
     X(OVERLOADED, "overloaded", 503, "Overloaded",                                                 \
       "The server has as much to do as it can bear, or is about to stop. Nothing was done. "       \
       "Retry-After says how many seconds to wait.")                                                \
+    X(SEARCH_NOT_READY, "search_not_ready", 503, "Search not ready",                               \
+      "The index of the search is being built, which takes seconds to minutes. Listings without "  \
+      "`q`, products and everything else go on. Retry-After says how many seconds to wait.")       \
     X(STORAGE_FULL, "storage_full", 503, "Storage full",                                           \
       "The disk is nearly full: the server takes no new obligations, but goes on to end those "    \
       "that "                                                                                      \

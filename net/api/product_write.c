@@ -67,15 +67,6 @@ bool product_render(struct writer *writer, const struct record *record, char eta
     return true;
 }
 
-bool product_render_page(struct writer *writer, const struct record *record, char etag_out[20])
-{
-    write_product_page(writer, record);
-    if (writer->failed)
-        return false;
-    etag_format(writer->start, writer_length(writer), etag_out);
-    return true;
-}
-
 /* ---- If-Match ---- */
 
 /* Strong comparison (RFC 9110, 13.1.1): a weak tag is none of ours. */

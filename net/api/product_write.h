@@ -14,7 +14,4 @@ struct stored_read *product_read_start(struct api_shard *shard, uint64_t exchang
  * without memory. */
 bool product_render(struct writer *writer, const struct record *record, char etag_out[20]);
 
-/* The same as shoppers see it. */
-bool product_render_page(struct writer *writer, const struct record *record, char etag_out[20]);
-
 #endif

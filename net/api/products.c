@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Products: read from the store by staff and shoppers. */
+/* A product, read from the store by staff. What shoppers see is product_page.c. */
 #include <string.h>
 
-#include "api/product_draft.h"
 #include "api/product_write.h"
 #include "api/request.h"
 
-static void answer(struct stored_read *read, struct http_exchange *exchange, bool failed,
-                   bool (*render)(struct writer *, const struct record *, char[20]))
+static void answer(struct stored_read *read, struct http_exchange *exchange, bool failed)
 {
     const struct record *record = stored_next(read, NULL);
     struct writer writer = writer_growing();
@@ -23,7 +21,7 @@ static void answer(struct stored_read *read, struct http_exchange *exchange, boo
         problem_respond(exchange, PROBLEM_NOT_FOUND, "There is no such product.");
         return;
     }
-    if (render(&writer, record, etag)) {
+    if (product_render(&writer, record, etag)) {
         http_header_add(exchange, "ETag", etag);
         http_exchange_cache(exchange, HTTP_CACHE_REVALIDATE);
         if (etag_is_among((struct http_slice){read->etag, strlen(read->etag)}, etag)) {
@@ -35,17 +33,7 @@ static void answer(struct stored_read *read, struct http_exchange *exchange, boo
     respond_json(exchange, 200, &writer);
 }
 
-static void answer_page(struct stored_read *read, struct http_exchange *exchange, bool failed)
-{
-    answer(read, exchange, failed, product_render_page);
-}
-
-static void answer_staff(struct stored_read *read, struct http_exchange *exchange, bool failed)
-{
-    answer(read, exchange, failed, product_render);
-}
-
-static void get(struct api_call *call, bool is_public)
+void api_product_get_admin(struct api_call *call)
 {
     char id[ID_TEXT_LENGTH_MAX + 1];
     enum outcome outcome;
@@ -55,13 +43,12 @@ static void get(struct api_call *call, bool is_public)
         return;
     const struct product_entry *product =
         directory_find_product(shard_directory(call->shard->shard), id, length);
-    if (product == NULL || (is_public && product_entry_status(product) != PRODUCT_ACTIVE)) {
+    if (product == NULL) {
         problem_respond(call->exchange, PROBLEM_NOT_FOUND, "There is no such product.");
         return;
     }
-    struct stored_read *read =
-        product_read_start(call->shard, http_exchange_cookie(call->exchange), product,
-                           is_public ? answer_page : answer_staff, &outcome);
+    struct stored_read *read = product_read_start(call->shard, http_exchange_cookie(call->exchange),
+                                                  product, answer, &outcome);
     if (read == NULL) {
         respond_outcome(call->exchange, outcome);
         return;
@@ -69,14 +56,4 @@ static void get(struct api_call *call, bool is_public)
     struct http_slice known = http_exchange_header(call->exchange, HTTP_HEADER_IF_NONE_MATCH);
     if (known.data != NULL && known.length < sizeof(read->etag))
         memcpy(read->etag, known.data, known.length);
-}
-
-void api_product_get(struct api_call *call)
-{
-    get(call, true);
-}
-
-void api_product_get_admin(struct api_call *call)
-{
-    get(call, false);
 }

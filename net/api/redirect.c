@@ -22,6 +22,7 @@ int redirect_start(struct api_shard *shard)
     http.render_problem = NULL;
     http.on_complete = NULL;
     http.exchanges_max = EXCHANGES_MAX;
+    http.streams_max = 0;
     http.memory_max = MEMORY_MAX;
     http.scratch_size = 0;
     if (http.connections_max > API_REDIRECT_CONNECTIONS_MAX)

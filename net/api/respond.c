@@ -89,16 +89,3 @@ bool etag_is_among(struct http_slice known, const char *etag)
     }
     return false;
 }
-
-void respond_page(struct http_exchange *exchange, const struct api_page *page)
-{
-    struct http_slice known = http_exchange_header(exchange, HTTP_HEADER_IF_NONE_MATCH);
-    bool is_known = etag_is_among(known, page->etag);
-
-    http_header_add(exchange, "ETag", page->etag);
-    http_exchange_cache(exchange, HTTP_CACHE_REVALIDATE);
-    if (is_known)
-        http_respond(exchange, 304, NULL, NULL, 0);
-    else
-        http_respond(exchange, 200, page->content_type, page->text, page->length);
-}

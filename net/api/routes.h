@@ -101,6 +101,8 @@ enum api_key {
     X(GET, "/v1/skus/{sku}/availability", availability_get, PUBLIC, BROWSE, NONE, IGNORED)         \
     X(GET, "/v1/products", product_browse, PUBLIC, BROWSE, NONE, IGNORED)                          \
     X(GET, "/products", product_browse_plain, PUBLIC, BROWSE, NONE, IGNORED)                       \
+    X(GET, "/v1/suggest", suggest, PUBLIC, BROWSE, NONE, IGNORED)                                  \
+    X(GET, "/v1/categories", category_tree, PUBLIC, BROWSE, NONE, IGNORED)                         \
     X(GET, "/v1/products/{id}", product_get, PUBLIC, BROWSE, NONE, IGNORED)                        \
     X(POST, "/v1/admin/products", product_create, STAFF(CATALOGUE), ADMIN, JSON, OPTIONAL)         \
     X(GET, "/v1/admin/products", product_list, STAFF(ANY), ADMIN, NONE, IGNORED)                   \

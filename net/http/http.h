@@ -242,6 +242,7 @@ struct http_options {
     unsigned connections_max;        /* above: answered 503 at the door and closed */
     unsigned connections_per_ip_max; /* 0: no limit; IPv6 counts by /64 */
     unsigned exchanges_max;          /* requests in flight; above: 503 overloaded */
+    unsigned streams_max;            /* of endless answers, that do not count as those do */
     size_t memory_max;               /* bytes of all buffers together; of requests: 3/4 of it */
     size_t scratch_size;             /* bytes per exchange for the handlers' own state */
 
@@ -543,7 +544,8 @@ struct http_stream_events {
     /*
      * An answer without an end of its own (SSE). A client that ends its own side may be waiting for
      * the rest of an answer; with this it is taken to have gone. (One that vanishes without a word
-     * is only noticed when a write fails: an endless stream needs a heartbeat.)
+     * is only noticed when a write fails: an endless stream needs a heartbeat.) Up to
+     * options.streams_max of them do not count as requests in flight, once they are begun.
      */
     bool endless;
 };
@@ -565,6 +567,12 @@ void http_body_resume(struct http_exchange *exchange);
 void http_stream_begin(struct http_exchange *exchange, int status, const char *content_type);
 bool http_stream_write(struct http_exchange *exchange, const void *data, size_t length);
 void http_stream_end(struct http_exchange *exchange);
+
+/* For a stream of which only the newest is of interest: bytes that wait for the kernel to take them
+ * (while there are any, what is newer may wait, too, and take their place), and a hint to the
+ * kernel to take few, so that a slow reader does not come to read what is long past. */
+size_t http_stream_waiting(const struct http_exchange *exchange);
+void http_stream_keep_short(struct http_exchange *exchange);
 void http_stream_abort(struct http_exchange *exchange);
 
 #endif

@@ -7,28 +7,31 @@
 
 /* ---- The pool ---- */
 
+static size_t exchanges_count(const struct http_server *server)
+{
+    return (size_t)server->options.exchanges_max + server->options.streams_max + 1;
+}
+
+static void exchange_init(struct http_server *server, uint32_t index)
+{
+    struct http_exchange *exchange = &server->exchanges[index];
+    exchange->server = server;
+    exchange->index = index;
+    exchange->generation = 1;
+}
+
 bool http_exchanges_init(struct http_server *server)
 {
-    size_t count = (size_t)server->options.exchanges_max + 1;
+    size_t count = exchanges_count(server);
     size_t align = _Alignof(max_align_t);
     server->scratch_stride = (server->options.scratch_size + align - 1) / align * align;
     server->exchanges = calloc(count, sizeof *server->exchanges);
     server->scratch = server->scratch_stride > 0 ? calloc(count, server->scratch_stride) : NULL;
     if (server->exchanges == NULL || (server->scratch_stride > 0 && server->scratch == NULL))
         return false;
-    for (size_t i = count; i-- > 0;) {
-        struct http_exchange *exchange = &server->exchanges[i];
-        exchange->server = server;
-        exchange->index = (uint32_t)i;
-        exchange->generation = 1;
-        if (i == count - 1) {
-            exchange->is_spare = true;
-            server->spare = exchange;
-        } else {
-            exchange->next = server->exchanges_free;
-            server->exchanges_free = exchange;
-        }
-    }
+    server->spare = &server->exchanges[count - 1];
+    exchange_init(server, (uint32_t)count - 1);
+    server->spare->is_spare = true;
     return true;
 }
 
@@ -84,15 +87,30 @@ static int exchange_cors(const struct http_server *server, const struct http_req
     return -1;
 }
 
+/* One of the pool; NULL: as many as there may be are in flight. */
+static struct http_exchange *exchange_take(struct http_server *server)
+{
+    if (!http_exchanges_are_left(server))
+        return NULL;
+    struct http_exchange *exchange = server->exchanges_free;
+    if (exchange != NULL) {
+        server->exchanges_free = exchange->next;
+    } else {
+        assert(server->exchanges_used < exchanges_count(server) - 1);
+        exchange = &server->exchanges[server->exchanges_used];
+        exchange_init(server, server->exchanges_used++);
+    }
+    server->exchanges_busy++;
+    return exchange;
+}
+
 struct http_exchange *http_exchange_open(struct http_connection *connection, bool use_spare)
 {
     struct http_server *server = connection->server;
-    struct http_exchange *exchange = use_spare ? server->spare : server->exchanges_free;
+    struct http_exchange *exchange = use_spare ? server->spare : exchange_take(server);
     if (exchange == NULL)
         return NULL;
     assert(exchange->state == HTTP_EXCHANGE_FREE);
-    if (!use_spare)
-        server->exchanges_free = exchange->next;
 
     const struct http_request *request = &connection->request;
     exchange->connection = connection;
@@ -116,6 +134,7 @@ struct http_exchange *http_exchange_open(struct http_connection *connection, boo
     exchange->request_complete = true;
     exchange->chunked = false;
     exchange->blocked = false;
+    exchange->is_endless = false;
     exchange->extra_length = 0;
     exchange_identify(exchange, request);
     http_forwarded_apply(exchange, request);
@@ -152,7 +171,10 @@ void http_exchange_release(struct http_exchange *exchange)
     if (!exchange->is_spare) {
         exchange->next = server->exchanges_free;
         server->exchanges_free = exchange;
+        server->exchanges_busy--;
     }
+    if (exchange->is_endless)
+        server->streams_open--;
     http_gauge(&server->counters.exchanges_open,
                atomic_load_explicit(&server->counters.exchanges_open, memory_order_relaxed) - 1);
 }
@@ -181,7 +203,7 @@ uint64_t http_exchange_cookie(const struct http_exchange *exchange)
 struct http_exchange *http_exchange_from_cookie(struct http_server *server, uint64_t cookie)
 {
     uint32_t index = (uint32_t)cookie;
-    if (index > server->options.exchanges_max)
+    if (index >= exchanges_count(server))
         return NULL;
     struct http_exchange *exchange = &server->exchanges[index];
     if (exchange->generation != (uint32_t)(cookie >> 32))

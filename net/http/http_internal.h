@@ -73,6 +73,7 @@
 enum {
     HTTP_READ_MAX = 64 * 1024,     /* the shared read buffer */
     HTTP_UNSENT_MAX = 256 * 1024,  /* what the kernel takes of answers before it can send them */
+    HTTP_UNSENT_SHORT = 8 * 1024,  /* of streams of which the newest counts; it may double that */
     HTTP_ACCEPTS_PER_TURN = 64,    /* then others have their turn */
     HTTP_TLS_ACCEPTS_PER_TURN = 8, /* each costs a handshake, about 0.2 ms: so a turn ends soon */
     HTTP_LINGER_BYTES_MAX = 1024 * 1024, /* thrown away after a refusal before giving up */
@@ -280,6 +281,7 @@ struct http_exchange {
     bool chunked; /* the answer */
     bool blocked; /* http_stream_write has said false */
     bool is_spare;
+    bool is_endless; /* counted in server.streams_open */
     uint16_t extra_length;
     uint8_t request_id_length;
     struct http_peer peer;  /* the client's, as far as it is known */
@@ -308,9 +310,12 @@ struct http_server {
     unsigned connections_open;
     struct http_connection *connections;
     struct http_connection *connections_free;
-    struct http_exchange *exchanges; /* exchanges_max and, last, the spare */
+    struct http_exchange *exchanges; /* exchanges_max, streams_max and, last, the spare */
     struct http_exchange *exchanges_free;
     struct http_exchange *spare;
+    uint32_t exchanges_used; /* those below have been used once: memory is taken as it is needed */
+    uint32_t exchanges_busy; /* without the spare */
+    uint32_t streams_open;   /* of those: endless answers that are begun, at most streams_max */
     char *scratch;
     size_t scratch_stride;
     struct http_buffers buffers;
@@ -537,6 +542,11 @@ bool http_exchanges_init(struct http_server *server);
 void http_exchanges_free(struct http_server *server);
 /* From the pool, or the spare when `use_spare`; appended to its connection. NULL: none left. */
 struct http_exchange *http_exchange_open(struct http_connection *connection, bool use_spare);
+/* Whether the pool has one. */
+static inline bool http_exchanges_are_left(const struct http_server *server)
+{
+    return server->exchanges_busy - server->streams_open < server->options.exchanges_max;
+}
 /* Takes it off its connection (it must be the first) and back to the pool. */
 void http_exchange_release(struct http_exchange *exchange);
 /* The connection is gone: tells the handler and the counters, releases. */

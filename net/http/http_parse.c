@@ -213,7 +213,7 @@ bool http_connection_may_parse(const struct http_connection *connection)
     /* Served one at a time: the end of an HTTP/1.0 answer may be the connection's. */
     if (connection->last != NULL && connection->last->version_1_0)
         return false;
-    if (connection->first != NULL && server->exchanges_free == NULL)
+    if (connection->first != NULL && !http_exchanges_are_left(server))
         return false;
     return http_connection_queued(connection) <= server->options.queue_max;
 }

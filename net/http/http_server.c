@@ -14,6 +14,7 @@ void http_options_default(struct http_options *options_out)
         .connections_max = 20000,
         .connections_per_ip_max = 0,
         .exchanges_max = 4096,
+        .streams_max = 0,
         .memory_max = (size_t)64 * 1024 * 1024,
         .scratch_size = 256,
         .pipeline_max = 32,

@@ -3,6 +3,7 @@
 #include "http/http_internal.h"
 
 #include <string.h>
+#include <sys/socket.h>
 
 #define PUT_LITERAL(buffer, literal) http_put(buffer, literal, sizeof(literal) - 1)
 
@@ -57,6 +58,12 @@ void http_stream_begin(struct http_exchange *exchange, int status, const char *c
     }
     exchange->status = status;
     exchange->state = HTTP_EXCHANGE_STREAMING;
+    struct http_server *server = exchange->server;
+    if (exchange->events != NULL && exchange->events->endless && !exchange->is_spare &&
+        server->streams_open < server->options.streams_max) {
+        exchange->is_endless = true;
+        server->streams_open++;
+    }
     http_connection_mark_dirty(connection);
 }
 
@@ -113,4 +120,17 @@ void http_stream_abort(struct http_exchange *exchange)
     assert(exchange->state == HTTP_EXCHANGE_STREAMING);
     http_connection_doom(exchange->connection, HTTP_CLOSE_FINISHED);
     http_exchange_drop(exchange);
+}
+
+size_t http_stream_waiting(const struct http_exchange *exchange)
+{
+    return stream_queued(exchange);
+}
+
+void http_stream_keep_short(struct http_exchange *exchange)
+{
+    uv_os_fd_t fd;
+    int bytes = HTTP_UNSENT_SHORT;
+    if (uv_fileno((uv_handle_t *)&exchange->connection->tcp, &fd) == 0)
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }

@@ -151,7 +151,7 @@ class Contract:
         media = (response.header("content-type") or "").split(";")[0].strip().lower()
         if media not in content:
             raise ContractError(f"{where}: Content-Type {media!r}, documented {list(content)}")
-        if not media.endswith(("/json", "+json")):
+        if not media.endswith(("/json", "+json")) or response.header("content-encoding"):
             return
         if response.status >= 400 and response.code in GENERIC.get(response.status, ()):
             return

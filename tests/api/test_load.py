@@ -50,6 +50,33 @@ class Load(unittest.TestCase):
         done = run_load("spread", *self.target, "--rate", 1000, "--duration", 3)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
+    def test_readers_of_a_stock_that_changes(self):
+        done = run_load("availability", *self.target, "--subscribers", 600, "--duration", 2, "--json")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        result = json.loads(done.stdout)
+        self.assertEqual((result["open"], result["cut"]), (600, 0))
+        self.assertGreater(result["events"], 600 * 5)
+        # Somebody else sells it: the readers come to know what is left.
+        sku = self.server.admin().create_sku(stock=1000)
+        with subprocess.Popen(
+            [harness.SETTINGS.load_binary, "availability", *self.target, "--sku", sku]
+            + ["--subscribers", "50", "--duration", "3", "--json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        ) as process:
+            bought = run_load("reserve", *self.target, "--sku", sku, "--rate", 300, "--duration", 2)
+            output = process.communicate(timeout=60)[0]
+        self.assertEqual((bought.returncode, process.returncode), (0, 0), bought.stdout + output.decode())
+
+    def test_readers_that_are_not_let_in_are_seen(self):
+        server = Server("--streams-max", "20", "--shards", "1")
+        self.addCleanup(server.stop)
+        host, port = server.address
+        target = ("--target", f"http://{host}:{port}", "--admin-key-file", server.key_file)
+        done = run_load("availability", *target, "--subscribers", 30, "--duration", 0.5)
+        self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+        self.assertIn("20 of 30, 10 refused, 0 cut", done.stdout)
+
     def test_a_false_book_is_seen(self):
         """Someone else takes units during the run: answers and books no longer agree, and it says so."""
         sku = self.server.admin().create_sku(stock=1000)

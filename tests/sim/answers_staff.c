@@ -171,6 +171,9 @@ static void take_put(struct world *world, const struct request *request, enum pu
     if (result != expected && !(request->was_present && result == PUT_UNCHANGED))
         violation("a product that was%s there was answered with result %d",
                   request->was_present ? "" : " not", (int)result);
+    if (result != PUT_UNCHANGED &&
+        engine_catalogue_generation(world->engine) == request->generation)
+        violation("%s was changed in a catalogue that did not", product->id);
     product->presence = PRODUCT_PRESENT;
     world->books.limits_version += request->limit != product->limit || product->vague;
     product->limit = request->limit;

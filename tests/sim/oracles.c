@@ -90,6 +90,13 @@ static void check_price(struct world *world, uint32_t sku)
         sku_entry_is_on_sale(entry) != (books_sale(&world->books, sku) == SALE_ON))
         violation("%s is %s, other than was acknowledged", model->name,
                   sku_entry_is_on_sale(entry) ? "sold" : "not sold");
+    if (sku_entry_is_on_sale(entry) &&
+        (product_entry_price_low(entry->product) > atomic_load(&entry->price_minor) ||
+         product_entry_price_high(entry->product) < atomic_load(&entry->price_minor)))
+        violation("%s costs %lld, and is found from %lld to %lld", model->name,
+                  (long long)atomic_load(&entry->price_minor),
+                  (long long)product_entry_price_low(entry->product),
+                  (long long)product_entry_price_high(entry->product));
 }
 
 /* Whoever sleeps and was not woken has nothing to do: looking again, as it did when it fell asleep,

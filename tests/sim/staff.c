@@ -210,6 +210,7 @@ static void draw_put(struct world *world, const struct product_model *product,
     request->was_present = product->presence == PRODUCT_PRESENT;
     request->limit = product->limit;
     request->version = product->version;
+    request->generation = engine_catalogue_generation(world->engine);
     draw_sale(world, product, request);
     if (request->was_present && request->put_mode == PUT_UPSERT) {
         request->version += sim_random_below(&world->random, 2);

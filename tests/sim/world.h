@@ -157,6 +157,7 @@ struct request {
     uint8_t stock_mode;
     uint32_t limit; /* of the product as it is put */
     uint32_t version;
+    uint64_t generation; /* of the catalogue, when it was sent */
     bool was_present;
     uint8_t status;
     bool left_out[SIM_VARIANTS_MAX];

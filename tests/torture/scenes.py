@@ -264,6 +264,55 @@ def who_never_reads_is_cut_off_and_costs_no_memory(full):
 
 
 @scene
+def streams_that_nobody_reads_cost_little_and_are_cut_off(full):
+    """Each is of a hundred SKUs that change all the time, and reads nothing; one that reads is told all the same."""
+    if not full:
+        raise Skip("with --full")
+    server = Server("--shards", "1")
+    admin, guest, count = server.admin(), server.guest(), 300
+    skus = admin.create_product(1000000, skus=100)
+    target = "/v1/skus/availability?" + "&".join(f"sku={sku}" for sku in skus)
+    request = render("GET", target, [("Accept", "text/event-stream")], None, server.address)
+    before, kernel, slowest, left = rss_mib(server), 0, 0.0, 1000000
+    reader = Wire(server.address)
+    reader.send(request)
+    deaf = [Wire(server.address) for _ in range(count)]
+    for wire in deaf:
+        wire.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        wire.send(request)
+    wait_until(lambda: metric(server, "stampede_stock_streams_open") == count + 1, 10, "all are open")
+    started = time.monotonic()
+    while metric(server, "stampede_stock_streams_open") > 1:
+        assert time.monotonic() - started < 60, "not cut off"
+        left -= 1
+        for sku in skus[left % 4 :: 4]:
+            admin.adjust(sku, set=left)
+        began = time.monotonic()
+        guest.available(skus[0])
+        slowest = max(slowest, time.monotonic() - began)
+        kernel = max(kernel, kernel_mib(server))
+        reader.socket.settimeout(0.01)
+        try:
+            while True:
+                reader.buffer = (reader.buffer + reader.socket.recv(1 << 20))[-100000:]
+        except TimeoutError:
+            pass
+    grown = rss_mib(server) - before
+    # A batch of a hundred SKUs takes a buffer of 16 KiB; and the kernel 32 KiB, of which some is its own.
+    assert grown < count * 0.06 + 16, f"{grown:.0f} MiB for {count} that do not read"
+    assert kernel < count * 0.05, f"{kernel:.0f} MiB in the kernel for {count} that do not read"
+    assert slowest < 0.5, f"a good client waits {slowest:.2f} s"
+    newest = b'"available":%d,' % left
+    reader.socket.settimeout(5)
+    while newest not in reader.buffer:
+        reader._more()
+    for wire in [reader, *deaf]:
+        wire.close()
+    ends(server)
+    return f"cut off after {time.monotonic() - started:.1f} s, {grown:.0f} MiB, {kernel:.0f} in the kernel"
+
+
+@scene
 def answers_are_whole_however_slowly_they_are_read(full):
     server = Server()
     with Wire(server.address) as wire:

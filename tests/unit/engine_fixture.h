@@ -28,6 +28,7 @@ struct fixture {
     struct engine *engine;
     struct journal_memory *journal;
     struct worker_port workers; /* empty, unless the test sets it before fixture_open */
+    struct worker_port finders; /* likewise */
     struct moment now;
     uint64_t random;
     uint64_t watermark;
@@ -136,6 +137,7 @@ static inline int fixture_open(struct fixture *fixture)
                     .id_key = {{1, 2}},
                     .key_key = {{3, 4}}},
         .workers = fixture->workers,
+        .finders = fixture->finders,
         .outbound = fixture->outbound,
         .vault = fixture->vault,
         .gateway = fixture->gateway,

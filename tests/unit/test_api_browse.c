@@ -117,6 +117,28 @@ static void slugs(void **state)
                          cases[i].is_it);
 }
 
+static void slugs_are_made(void **state)
+{
+    static const char *const cases[][2] = {
+        {"beauty & hygiene", "beauty-hygiene"},
+        {"  a  ", "a"},
+        {"&", ""},
+        {"", ""},
+        {"öl—50ml", "öl-50ml"},
+        {"漢字。x", "漢字-x"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char slug[32];
+        size_t length = text_make_slug(cases[i][0], strlen(cases[i][0]), slug);
+
+        assert_int_equal(length, strlen(cases[i][1]));
+        assert_memory_equal(slug, cases[i][1], length);
+        assert_int_equal(text_has_slug(cases[i][0], strlen(cases[i][0]), slug, length), length > 0);
+    }
+}
+
 static void prices_are_in_ranges_without_gaps(void **state)
 {
     (void)state;
@@ -136,6 +158,7 @@ int main(void)
         cmocka_unit_test(words_are_letters_and_digits),
         cmocka_unit_test(a_cut_character_ends_the_text),
         cmocka_unit_test(slugs),
+        cmocka_unit_test(slugs_are_made),
         cmocka_unit_test(prices_are_in_ranges_without_gaps),
     };
 

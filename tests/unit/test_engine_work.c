@@ -54,7 +54,7 @@ static void pool_make(struct pool *pool, uint32_t threads)
     memset(pool, 0, sizeof(*pool));
     sem_init(&pool->started, 0, 0);
     sem_init(&pool->may_end, 0, 0);
-    pool->workers = env_real_workers_create(threads, QUEUE);
+    pool->workers = env_real_workers_create(threads, QUEUE, WORKERS_IDLE);
     assert_non_null(pool->workers);
     pool->port = env_real_workers_port(pool->workers);
     for (unsigned i = 0; i < QUEUE + 3; i++)
@@ -165,23 +165,25 @@ static void on_square(struct engine_work *work)
     (*counted->done_count)++;
 }
 
-static void work_comes_back_to_its_shard(void **state)
+static void work_comes_back(enum workers_priority priority)
 {
     static struct fixture fixture;
     static struct counted_work works[WORKS];
     unsigned done = 0;
     unsigned submitted = 0;
 
-    (void)state;
     fixture_create(&fixture, 1);
-    struct env_real_workers *workers = env_real_workers_create(2, WORKS);
-    fixture.workers = env_real_workers_port(workers);
+    struct env_real_workers *workers = env_real_workers_create(2, WORKS, priority);
+    if (priority == WORKERS_IDLE)
+        fixture.workers = env_real_workers_port(workers);
+    else
+        fixture.finders = env_real_workers_port(workers);
     assert_int_equal(fixture_crash(&fixture), 0);
     struct shard *shard = engine_shard(fixture.engine, 0);
     while (done < WORKS) {
         if (submitted < WORKS && submitted - done < IN_FLIGHT_MAX) {
             works[submitted] = (struct counted_work){
-                .work = {.run = square, .done = on_square},
+                .work = {.run = square, .done = on_square, .is_finding = priority != WORKERS_IDLE},
                 .shard_thread = pthread_self(),
                 .done_count = &done,
                 .value = submitted + 3,
@@ -193,9 +195,24 @@ static void work_comes_back_to_its_shard(void **state)
         }
     }
     for (unsigned i = 0; i < WORKS; i++)
-        assert_true(works[i].policy == SCHED_IDLE || works[i].priority == WORKERS_NICE);
+        assert_true(priority == WORKERS_IDLE
+                        ? works[i].policy == SCHED_IDLE || works[i].priority == WORKERS_NICE
+                        : works[i].policy == SCHED_OTHER && works[i].priority == FINDERS_NICE);
     env_real_workers_destroy(workers);
     fixture_close(&fixture);
+}
+
+static void work_comes_back_to_its_shard(void **state)
+{
+    (void)state;
+    work_comes_back(WORKERS_IDLE);
+}
+
+/* By threads that share the cores with the shards. */
+static void what_is_found_comes_back_to_its_shard(void **state)
+{
+    (void)state;
+    work_comes_back(WORKERS_NICE_TO_SHARDS);
 }
 
 /* ---- refusals, with a port that holds everything back ---- */
@@ -364,6 +381,59 @@ static void the_directory_stays_for_who_reads_it(void **state)
     fixture_close(&fixture);
 }
 
+static enum outcome put_product(struct fixture *fixture, const char *id, const char *sku,
+                                unsigned version)
+{
+    char document[32];
+    int length = snprintf(document, sizeof(document), "{\"name\":\"%u\"}", version);
+    struct product_envelope *envelope = product_envelope_create((uint32_t)length);
+    struct command command = {
+        .type = COMMAND_PRODUCT_PUT, .authority = AUTHORITY_STAFF, .product = envelope};
+    struct message reply;
+
+    strcpy(envelope->id, id);
+    strcpy(envelope->currency, "EUR");
+    envelope->put_mode = PUT_UPSERT;
+    envelope->variant_count = 1;
+    strcpy(envelope->variants[0].sku, sku);
+    memcpy(envelope->document, document, (size_t)length);
+    envelope->document_length = (uint32_t)length;
+    return fixture_do(fixture, 0, &command, &reply);
+}
+
+/* However long a reader is at it: products are made and changed. */
+static void products_change_beside_a_reader_that_never_ends(void **state)
+{
+    static struct fixture fixture;
+    struct held_works held = {0};
+    unsigned done = 0;
+    struct engine_work reader = {
+        .run = nothing, .done = count_done, .user = &done, .reads_directory = true};
+
+    (void)state;
+    fixture_create(&fixture, 2);
+    fixture.options.partitions = 1;
+    fixture.workers = (struct worker_port){.self = &held, .submit = hold};
+    assert_int_equal(fixture_crash(&fixture), 0);
+    step_often(&fixture);
+    assert_int_equal(engine_work_submit(engine_shard(fixture.engine, 1), &reader), OUTCOME_PENDING);
+    for (unsigned i = 0; i < 1000; i++) {
+        char id[8];
+        char sku[8];
+
+        snprintf(id, sizeof(id), "p%u", i % 500);
+        snprintf(sku, sizeof(sku), "P%u", i % 500);
+        assert_int_equal(put_product(&fixture, id, sku, i), OUTCOME_OK);
+    }
+    assert_int_equal(done, 0);
+    run_held(&held);
+    step_often(&fixture);
+    assert_int_equal(done, 1);
+    assert_int_equal(engine_shard(fixture.engine, 0)->retired_count, 0);
+    assert_null(engine_shard(fixture.engine, 0)->stale_labels);
+    fixture_close(&fixture);
+}
+
 static void too_many_readers_are_refused(void **state)
 {
     static struct fixture fixture;
@@ -402,6 +472,8 @@ int main(void)
         cmocka_unit_test(too_much_work_is_refused),
         cmocka_unit_test(a_port_that_is_full_or_absent_refuses),
         cmocka_unit_test(the_directory_stays_for_who_reads_it),
+        cmocka_unit_test(what_is_found_comes_back_to_its_shard),
+        cmocka_unit_test(products_change_beside_a_reader_that_never_ends),
         cmocka_unit_test(too_many_readers_are_refused),
     };
 

@@ -355,6 +355,45 @@ static void requests_in_flight_are_bounded(void **state)
     harness_stop(harness);
 }
 
+static void few_exchanges_and_streams(struct http_options *options)
+{
+    options->exchanges_max = 2;
+    options->streams_max = 3;
+}
+
+/* Endless answers have places of their own; beyond those they take requests' places. */
+static void endless_answers_are_no_requests_in_flight(void **state)
+{
+    (void)state;
+    struct harness *harness = harness_started(few_exchanges_and_streams);
+    const struct http_counters *counters = harness_counters(harness);
+    struct client streams[5];
+    struct client other = client_open(harness);
+    struct answer answer;
+    for (unsigned round = 0; round < 3; round++) {
+        for (unsigned i = 0; i < 5; i++) {
+            streams[i] = client_open(harness);
+            client_say(&streams[i], "GET /events HTTP/1.1\r\nHost: a\r\n\r\n");
+            while (client_find(&streams[i], 0, "data: 1") == NULL)
+                assert_true(client_fill(&streams[i]) > 0);
+            client_say(&other, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n");
+            if (i == 4) {
+                expect_overloaded(&other, false);
+                continue;
+            }
+            assert_true(client_answer(&other, &answer));
+            assert_int_equal(answer.status, 200);
+        }
+        assert_int_equal(atomic_load(&counters->exchanges_open), 5);
+        for (unsigned i = 0; i < 5; i++)
+            client_close(&streams[i]);
+        assert_true(wait_for(&counters->closed[HTTP_CLOSE_CLIENT], 5 * (round + 1)));
+        assert_int_equal(atomic_load(&counters->exchanges_open), 0);
+    }
+    client_close(&other);
+    harness_stop(harness);
+}
+
 /* A flood behind unanswered requests stays in the kernel; it is served when its turn comes. */
 static void a_pipelined_flood_is_not_read(void **state)
 {
@@ -498,6 +537,7 @@ int main(void)
         cmocka_unit_test(connections_are_bounded),
         cmocka_unit_test(connections_of_one_address_are_bounded),
         cmocka_unit_test(requests_in_flight_are_bounded),
+        cmocka_unit_test(endless_answers_are_no_requests_in_flight),
         cmocka_unit_test(a_pipelined_flood_is_not_read),
         cmocka_unit_test(answers_that_are_not_read_stop_the_reading),
         cmocka_unit_test(closing_ends_a_drain),

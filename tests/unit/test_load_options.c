@@ -157,6 +157,8 @@ static void every_mistake_gets_a_line_that_names_it(void **state)
         {"journey --admin-key k --until dawn", "--until is cart, checkout or pay"},
         {"journey --admin-key k --shipping-method a\"b", "is no ID"},
         {"reserve --admin-key k --shipping-method shm_1", "goes with journey and sale"},
+        {"availability --admin-key k --subscribers 20001", "--subscribers wants a whole number"},
+        {"availability --admin-key k --skus f", "--skus goes with spread"},
         {"journey --admin-key k --closed --rate 5", "--closed has no schedule"},
         {"reserve --bogus 1", "no option --bogus"},
         {"reserve --rate", "--rate wants a value"},
