@@ -101,6 +101,8 @@ EXPECTED = {
     "availability_list": Expect(OK, query=lambda m: f"?sku={quote(m.sku)}"),
     "availability_get": Expect(OK, kind="sku"),
     "product_browse": Expect(OK, query=lambda *_: "?limit=1"),
+    "suggest": Expect(OK, query=lambda *_: "?q="),
+    "category_tree": Expect(OK),
     "product_browse_plain": Expect(OK, query=lambda *_: "?limit=1"),
     "suggest": Expect(OK, query=lambda *_: "?q=a"),
     "category_tree": Expect(OK),
