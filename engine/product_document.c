@@ -101,19 +101,6 @@ bool product_document_string(struct product_document *document, struct document_
     return read_string(document, text_out);
 }
 
-bool product_document_amount(struct product_document *document, int64_t *amount_out)
-{
-    int64_t amount = 0;
-
-    while (document->at < document->end && *document->at >= '0' && *document->at <= '9') {
-        if (amount > (INT64_MAX - 9) / 10)
-            return false;
-        amount = amount * 10 + (*document->at++ - '0');
-    }
-    *amount_out = amount;
-    return true;
-}
-
 /* To the comma or bracket behind it: strings are passed whole, brackets counted. */
 bool product_document_skip(struct product_document *document)
 {

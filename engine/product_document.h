@@ -31,7 +31,6 @@ bool product_document_next(struct product_document *document, struct document_te
 
 /* Each reads a value; false: it is not one of this kind, and nothing can be read any more. */
 bool product_document_string(struct product_document *document, struct document_text *text_out);
-bool product_document_amount(struct product_document *document, int64_t *amount_out); /* not < 0 */
 bool product_document_skip(struct product_document *document);
 
 /* An array of strings: begin, then strings until there is none (false; the array is behind). */

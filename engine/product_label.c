@@ -12,7 +12,6 @@ struct facts {
     struct document_text category;
     char name_bytes[PRODUCT_LABEL_TEXT_MAX];
     char category_bytes[PRODUCT_LABEL_TEXT_MAX];
-    int64_t price_minor;
     uint32_t terms[PRODUCT_LABEL_TAGS + PRODUCT_LABEL_TAGS_MAX];
     uint32_t tag_count;
 };
@@ -51,8 +50,6 @@ static bool read_member(struct product_document *document, struct product_terms 
 
     if (document_text_is(member, "name"))
         return product_document_string(document, &facts->name);
-    if (document_text_is(member, "price_minor"))
-        return product_document_amount(document, &facts->price_minor);
     if (document_text_is(member, "tags")) {
         read_tags(document, terms, facts);
         return false;
@@ -115,7 +112,6 @@ struct product_label *product_label_make(struct block_pool *pool, struct product
         memcpy(facts.name.bytes, source->id, facts.name.length);
     }
     sized = (struct product_label){.pool = pool,
-                                   .price_minor = facts.price_minor,
                                    .updated_wall_ms = source->updated_wall_ms,
                                    .name_length = (uint16_t)facts.name.length,
                                    .category_length = (uint16_t)facts.category.length,
@@ -135,9 +131,9 @@ struct product_label *product_label_make(struct block_pool *pool, struct product
 bool product_label_equal(const struct product_label *a, const struct product_label *b)
 {
     return memcmp(a->currency, b->currency, sizeof(a->currency)) == 0 &&
-           a->price_minor == b->price_minor && a->updated_wall_ms == b->updated_wall_ms &&
-           a->name_length == b->name_length && a->category_length == b->category_length &&
-           a->tag_count == b->tag_count && memcmp(a->terms, b->terms, terms_bytes(a)) == 0 &&
+           a->updated_wall_ms == b->updated_wall_ms && a->name_length == b->name_length &&
+           a->category_length == b->category_length && a->tag_count == b->tag_count &&
+           memcmp(a->terms, b->terms, terms_bytes(a)) == 0 &&
            memcmp(product_label_name(a), product_label_name(b),
                   (size_t)a->name_length + a->category_length) == 0;
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What carts and orders show of a product beside its price (name, category, currency), and what it
- * is found by (price, time, category, brand, tags). Kept in the directory, so that neither showing
+ * is found by (time, category, brand, tags). Kept in the directory, so that neither showing
  * a cart nor finding products costs a read of the store.
  *
  * They are read from the product's document, which this layer otherwise keeps as it is: a JSON
- * object, whose members `name`, `category` and `brand` are strings and stand, as the price does,
- * before `tags`, an array of strings (net/api/product_draft.c); it is read as far as that. A
- * document without a name is called by the product's ID.
+ * object, whose members `name`, `category` and `brand` are strings and stand before `tags`, an
+ * array of strings (net/api/product_draft.c); it is read as far as that. A document without a name
+ * is called by the product's ID.
  *
- * 56 bytes, 4 for each tag, and the text, in a block of the next power of two: mostly 128 bytes.
+ * 44 bytes, 4 for each tag, and the text, in a block of the next power of two: mostly 128 bytes.
  *
  * Immutable once made. Lives in a block of the pool that it was made from, and is freed on that
  * pool's thread. */
@@ -25,7 +25,6 @@
 struct product_label {
     struct block_pool *pool;
     struct product_label *next; /* of those that are to be freed */
-    int64_t price_minor;
     int64_t updated_wall_ms;
     char currency[4];
     uint16_t name_length;
@@ -38,8 +37,8 @@ enum {
     /* Bytes of each text; what is longer is cut. A category is the longest: 8 names of 100
      * characters, of 4 bytes each. */
     PRODUCT_LABEL_TEXT_MAX = 3328,
-    PRODUCT_LABEL_TAGS_MAX = 32,   /* what is more is not found by */
-    PRODUCT_LABEL_CATEGORY = 0,    /* places in `terms` */
+    PRODUCT_LABEL_TAGS_MAX = 32, /* what is more is not found by */
+    PRODUCT_LABEL_CATEGORY = 0,  /* places in `terms` */
     PRODUCT_LABEL_BRAND,
     PRODUCT_LABEL_TAGS,
 };

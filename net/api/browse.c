@@ -299,7 +299,7 @@ void api_product_browse(struct api_call *call)
     }
     kind = &kinds[request->query.q.length > 0];
     good_ms = request->query.q.length > 0 || request->query.in_stock >= 0 ? FOUND_STOCK_MS
-                                                                          : FOUND_SOLD_MS;
+                                                                          : FOUND_MS;
     if (finding_is_served(call, kind, request->key, request->key_length, good_ms))
         return;
     browse = finding_make(call, kind, sizeof(*browse));

@@ -180,7 +180,7 @@ void api_category_tree(struct api_call *call)
         return;
     }
     key[1] = (uint8_t)in_stock;
-    good_ms = in_stock >= 0 ? FOUND_STOCK_MS : FOUND_SOLD_MS;
+    good_ms = in_stock >= 0 ? FOUND_STOCK_MS : FOUND_MS;
     if (finding_is_served(call, &kind, key, sizeof(key), good_ms))
         return;
     tree = finding_make(call, &kind, sizeof(*tree));

@@ -27,8 +27,10 @@ enum {
     FINDING_WAITERS_MAX = 1024,
     FINDING_KEY_MAX = 8 * 1024,
     FOUND_BYTES_MAX = 16 * 1024 * 1024, /* of answers that are kept, a shard */
-    FOUND_STOCK_MS = 500,               /* how long one is good that says something of stock */
-    FOUND_SOLD_MS = 10000,              /* or else; for who is sold moves by and by */
+    /* How long an answer is good, if the catalogue's generation stands: one that says something of
+     * stock, of units sold, or of what the search has taken in; and any other. */
+    FOUND_STOCK_MS = 500,
+    FOUND_MS = 10000,
 };
 
 struct finding;
