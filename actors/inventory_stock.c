@@ -258,6 +258,8 @@ static void persist_sku(struct inventory *inventory, const struct sku *sku, cons
 static int64_t stock_delta(const struct product_envelope *envelope, const struct variant *variant,
                            const struct sku *sku)
 {
+    if (variant->keeps_stock)
+        return 0;
     switch ((enum stock_mode)envelope->stock_mode) {
     case STOCK_SET:
         return (int64_t)variant->stock - (int64_t)sku_available(sku);

@@ -247,6 +247,7 @@ struct variant {
     int64_t price_minor;
     uint32_t stock;
     uint32_t weight_grams;
+    bool keeps_stock; /* of a SKU that exists, whatever stock_mode says */
 };
 
 /* A SKU that the product had before, and that the PUT does not name. */
@@ -265,7 +266,8 @@ struct product_envelope {
     uint8_t result;  /* enum put_result, set by the partition */
     uint8_t outcome; /* set by directory or partition */
     uint8_t dry_run;
-    uint8_t status; /* enum product_status */
+    uint8_t is_bulk; /* one of many: room is left for others beside it */
+    uint8_t status;  /* enum product_status */
     uint16_t requester_shard;
     uint32_t product_number;
     uint32_t limit_per_customer;

@@ -157,6 +157,14 @@ enum {
     DELIVERY_KEPT_S = 7 * 24 * 3600,   /* one that was delivered */
     DELIVERY_DEAD_KEPT_S = 30 * 24 * 3600,
 
+    /* ---- draws and queue tickets ---- */
+    DRAW_ENTRIES_MAX = 1 << 20,
+    DRAW_DROP_LENGTH_MAX = 64, /* a drop's ID, written as a SKU */
+    DRAW_TICKET_LENGTH_MAX = 200,
+    DRAW_PUBLIC_LENGTH_MAX = 200, /* characters of the public source's name, and of its value */
+    TICKET_KEYS_MAX = 8,          /* that count at once */
+    TICKET_LIFE_S_MAX = 30 * 24 * 3600,
+
     WEIGHT_GRAMS_MAX = 1000 * 1000 * 1000, /* of one unit: a thousand tonnes */
 };
 

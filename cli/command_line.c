@@ -190,7 +190,7 @@ static enum options_verdict scan_arguments(struct scan *scan, int index)
     }
     if (scan->wants_help)
         return OPTIONS_HELP;
-    if (command->argument[0] != 0 && options->argument == NULL)
+    if (command->argument[0] != 0 && command->argument[0] != '[' && options->argument == NULL)
         return refuse(scan->error, "no %s given: stampede %s %s", command->argument, command->words,
                       command->argument);
     return OPTIONS_READY;

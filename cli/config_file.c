@@ -31,11 +31,16 @@ struct file_gateway {
     OPTIONS_GATEWAY(X)
 };
 
+struct file_draw {
+    OPTIONS_DRAW(X)
+};
+
 struct file_top {
     OPTIONS_TOP(X)
     struct file_availability *availability;
     struct file_import *import;
     struct file_gateway *gateway;
+    struct file_draw *draw;
 };
 #undef X
 
@@ -63,6 +68,9 @@ static const cyaml_schema_field_t import_fields[] = {OPTIONS_IMPORT(X) CYAML_FIE
 #define FILE_STRUCT file_gateway
 static const cyaml_schema_field_t gateway_fields[] = {OPTIONS_GATEWAY(X) CYAML_FIELD_END};
 #undef FILE_STRUCT
+#define FILE_STRUCT file_draw
+static const cyaml_schema_field_t draw_fields[] = {OPTIONS_DRAW(X) CYAML_FIELD_END};
+#undef FILE_STRUCT
 #define FILE_STRUCT file_top
 static const cyaml_schema_field_t top_fields[] = {
     OPTIONS_TOP(X) CYAML_FIELD_MAPPING_PTR("availability", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
@@ -71,6 +79,8 @@ static const cyaml_schema_field_t top_fields[] = {
                             import, import_fields),
     CYAML_FIELD_MAPPING_PTR("gateway", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file_top,
                             gateway, gateway_fields),
+    CYAML_FIELD_MAPPING_PTR("draw", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct file_top, draw,
+                            draw_fields),
     CYAML_FIELD_END,
 };
 #undef FILE_STRUCT
@@ -121,9 +131,9 @@ static void remark(cyaml_log_t level, void *context, const char *format, va_list
 
 static void explain_key(const char *path, const char *key, char *error)
 {
-    const char *keys[OPTION_COUNT + 3] = {"availability", "import", "gateway"};
+    const char *keys[OPTION_COUNT + 4] = {"availability", "import", "gateway", "draw"};
     const char *nearest;
-    size_t count = 3;
+    size_t count = 4;
 
     for (enum option_id id = 0; id < OPTION_COUNT; id++)
         keys[count++] = option_rows[id].key;
@@ -225,6 +235,10 @@ static bool set_all(struct options *options, const struct file_top *top, const c
 #define X(name, flag, key, type, ...)                                                              \
     is_good = is_good && (top->gateway == NULL || SET_##type(name, top->gateway));
     OPTIONS_GATEWAY(X)
+#undef X
+#define X(name, flag, key, type, ...)                                                              \
+    is_good = is_good && (top->draw == NULL || SET_##type(name, top->draw));
+    OPTIONS_DRAW(X)
 #undef X
     return is_good;
 }

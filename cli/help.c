@@ -17,6 +17,12 @@ enum { FLAG_COLUMN = 34 };
     X(IMPORT, "stampede import catalogue.csv --stock set --dry-run")                               \
     X(IMPORT, "stampede import list.csv --map sku=index,name=product,price=sale_price "            \
               "--map price_unit:=major,currency:=INR,stock:=100")                                  \
+    X(IMPORT, "stampede import products_export.csv --map currency:=EUR --dry-run")                 \
+    X(IMPORT, "stampede export --target http://old:8080 --format ndjson | stampede import -")      \
+    X(EXPORT, "stampede export products.csv")                                                      \
+    X(EXPORT, "stampede export --format shopify-csv products_export.csv")                          \
+    X(EXPORT, "stampede export --format bulk | curl -s -H 'Content-Type: application/x-ndjson' "   \
+              "--data-binary @- http://127.0.0.1:9200/_bulk")                                      \
     X(CHECK, "stampede check --data /var/lib/stampede")                                            \
     X(REPAIR, "stampede repair --data /var/lib/stampede")                                          \
     X(REPAIR, "stampede repair --data /var/lib/stampede --accept-loss")                            \
@@ -30,7 +36,10 @@ enum { FLAG_COLUMN = 34 };
                "--webhook-secret whsec_shop")                                                      \
     X(GATEWAY, "stampede gateway --misbehave all --seed 7")                                        \
     X(GATEWAY, "stampede gateway --misbehave decline=50,delay=200,delay_ms=20..400")               \
-    X(GATEWAY, "curl -u sk_test_shop: -d timeout=1000 http://127.0.0.1:8090/_misbehave")
+    X(GATEWAY, "curl -u sk_test_shop: -d timeout=1000 http://127.0.0.1:8090/_misbehave")           \
+    X(VERIFY_DRAW, "stampede verify-draw proof.json")                                              \
+    X(VERIFY_DRAW, "stampede verify-draw proof.json --ticket qt_... --seed-hash 4bf5...")          \
+    X(VERIFY_DRAW, "curl -s https://shop.example/v1/drops/friday/proof | stampede verify-draw -")
 
 static void print_examples(enum command_id command, FILE *stream)
 {

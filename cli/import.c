@@ -5,28 +5,35 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <yyjson.h>
 
+#include "api/csv.h"
+#include "api/import_rows.h"
 #include "commands.h"
-#include "options.h"
-#include "secrets_file.h"
-#include "upload.h"
+#include "progress.h"
+#include "server_call.h"
 
 enum {
-    ROWS_SHOWN_MAX = 10, /* of those that were rejected */
-    BAR_WIDTH = 30,
+    NOTES_SHOWN_MAX = 20,        /* errors, and warnings */
+    BEGIN_BYTES_MAX = 64 * 1024, /* by which the format is known */
 };
 
 struct import {
     const struct options *options;
-    const char *name; /* the file's, for people */
+    const char *name;   /* the file's, for people */
+    const char *format; /* as the server calls it */
     int file;
     uint64_t size;
-    int percent_shown;
+    size_t begin_length;
+    struct progress progress;
     char admin_key[ADMIN_KEY_LENGTH_MAX + 1];
+    char begin[BEGIN_BYTES_MAX];
 };
+
+/* ---- the file ---- */
 
 static bool open_file(struct import *import)
 {
@@ -41,13 +48,13 @@ static bool open_file(struct import *import)
     }
     import->file = open(import->name, O_RDONLY | O_CLOEXEC);
     if (import->file < 0 || fstat(import->file, &status) != 0) {
-        complain("cannot read %s: %s: give a CSV file that this user may read, or - for standard"
-                 " input",
+        complain("cannot read %s: %s: give a CSV or NDJSON file that this user may read, or - for"
+                 " standard input",
                  import->name, strerror(errno));
         return false;
     }
     if (S_ISDIR(status.st_mode)) {
-        complain("%s is a folder: give a CSV file", import->name);
+        complain("%s is a folder: give a CSV or NDJSON file", import->name);
         return false;
     }
     if (S_ISREG(status.st_mode))
@@ -55,29 +62,72 @@ static bool open_file(struct import *import)
     return true;
 }
 
-static bool open_key(struct import *import)
+static bool read_beginning(struct import *import)
 {
-    const struct options *options = import->options;
-    bool is_own = options->admin_key_file[0] == 0;
-    char path[4200];
-    char error[OPTION_ERROR_MAX];
+    ssize_t got = 1;
 
-    snprintf(path, sizeof(path), "%s%s", is_own ? options->data : options->admin_key_file,
-             is_own ? "/admin.key" : "");
-    if (admin_key_open(path, false, import->admin_key, NULL, error, sizeof(error)) == 0)
-        return true;
-    complain("%s (name the server's key with --admin-key-file FILE, or its folder with --data DIR)",
-             error);
+    while (import->begin_length < BEGIN_BYTES_MAX && got != 0) {
+        got = read(import->file, import->begin + import->begin_length,
+                   BEGIN_BYTES_MAX - import->begin_length);
+        if (got < 0 && errno != EINTR) {
+            complain("cannot read %s: %s", import->name, strerror(errno));
+            return false;
+        }
+        import->begin_length += got > 0 ? (size_t)got : 0;
+    }
+    return true;
+}
+
+static bool ends_with(const char *name, const char *end)
+{
+    size_t length = strlen(name);
+
+    return length >= strlen(end) && strcasecmp(name + length - strlen(end), end) == 0;
+}
+
+static bool on_header(void *user, const struct csv_row *row)
+{
+    *(bool *)user = row->error == CSV_ERROR_NONE && import_header_is_shopify(row);
     return false;
 }
 
-static bool build_target(const struct options *options, char target_out[UPLOAD_TARGET_BYTES_MAX])
+static bool begins_as_shopify(const struct import *import)
 {
+    struct csv_parser *parser = malloc(sizeof(*parser));
+    bool is_shopify = false;
+
+    if (parser == NULL)
+        return false;
+    csv_init(parser, on_header, &is_shopify);
+    if (csv_feed(parser, import->begin, import->begin_length) == import->begin_length)
+        csv_finish(parser);
+    free(parser);
+    return is_shopify;
+}
+
+/* By the file's name, else by how it begins. */
+static const char *guess_format(const struct import *import)
+{
+    size_t at = 0;
+
+    if (ends_with(import->name, ".ndjson") || ends_with(import->name, ".jsonl"))
+        return "ndjson";
+    if (import->begin_length >= 3 && memcmp(import->begin, "\xef\xbb\xbf", 3) == 0)
+        at = 3;
+    while (at < import->begin_length && strchr(" \t\r\n", import->begin[at]) != NULL)
+        at++;
+    if (at < import->begin_length && import->begin[at] == '{' && !ends_with(import->name, ".csv"))
+        return "ndjson";
+    return begins_as_shopify(import) ? "shopify-csv" : "csv";
+}
+
+static bool build_target(const struct import *import, char target_out[UPLOAD_TARGET_BYTES_MAX])
+{
+    const struct options *options = import->options;
     const struct text_list *map = &options->import_map;
 
     snprintf(target_out, UPLOAD_TARGET_BYTES_MAX, "/v1/admin/import?format=%s&stock=%s&dry_run=%s",
-             options->import_format, options->import_stock,
-             options->import_dry_run ? "true" : "false");
+             import->format, options->import_stock, options->import_dry_run ? "true" : "false");
     for (uint32_t i = 0; i < map->count; i++) {
         if (strlen(target_out) + 6 > UPLOAD_TARGET_BYTES_MAX)
             return false;
@@ -88,34 +138,16 @@ static bool build_target(const struct options *options, char target_out[UPLOAD_T
     return true;
 }
 
-/* A bar on standard error, where that is a terminal. */
-static void show_progress(void *user, uint64_t sent)
+static void show_progress(void *user, const char *bytes, size_t length)
 {
-    struct import *import = user;
-    int percent = import->size > 0 ? (int)(sent * 100 / import->size) : 100;
-    int filled = percent * BAR_WIDTH / 100;
-
-    if (percent == import->percent_shown)
-        return;
-    import->percent_shown = percent;
-    fputs("\r[", stderr);
-    for (int i = 0; i < BAR_WIDTH; i++)
-        fputc(i < filled ? '#' : '.', stderr);
-    fprintf(stderr, "] %3d %%", percent);
-    fflush(stderr);
-}
-
-static void clear_progress(const struct import *import)
-{
-    if (import->percent_shown >= 0)
-        fprintf(stderr, "\r%*s\r", BAR_WIDTH + 10, "");
+    progress_add(user, bytes, length);
 }
 
 /* ---- the answer ---- */
 
-static int64_t count_of(yyjson_val *document, const char *name)
+static long long count_of(yyjson_val *document, const char *name)
 {
-    return yyjson_get_sint(yyjson_obj_get(document, name));
+    return (long long)yyjson_get_sint(yyjson_obj_get(document, name));
 }
 
 static const char *text_of(yyjson_val *document, const char *name)
@@ -125,110 +157,132 @@ static const char *text_of(yyjson_val *document, const char *name)
     return text != NULL ? text : "";
 }
 
-static int report_result(const struct import *import, yyjson_val *document)
+/* Rows that something is to be said of, as a table. */
+static void print_notes(yyjson_val *notes, long long total, const char *title)
 {
-    yyjson_val *errors = yyjson_obj_get(document, "errors");
-    int64_t rejected = count_of(document, "rejected");
-    int64_t shown = 0;
-    yyjson_val *error;
+    int width = 5;
+    long long shown = 0;
+    yyjson_val *note;
     size_t index;
     size_t count;
 
-    printf("%s %s: %lld created, %lld updated, %lld unchanged, %lld rejected",
-           import->options->import_dry_run ? "would import" : "imported", import->name,
-           (long long)count_of(document, "created"), (long long)count_of(document, "updated"),
-           (long long)count_of(document, "unchanged"), (long long)rejected);
-    if (count_of(document, "warnings") > 0)
-        printf(", %lld warnings", (long long)count_of(document, "warnings"));
-    printf("\n");
-    yyjson_arr_foreach(errors, index, count, error)
+    if (total == 0)
+        return;
+    yyjson_arr_foreach(notes, index, count, note)
     {
-        if (shown++ == ROWS_SHOWN_MAX)
-            break;
-        printf("  row %lld, %s: %s\n", (long long)count_of(error, "row"), text_of(error, "field"),
-               text_of(error, "message"));
+        int length = (int)strlen(text_of(note, "field"));
+
+        if (index < NOTES_SHOWN_MAX)
+            width = length > width ? length : width;
     }
-    if (rejected > ROWS_SHOWN_MAX)
-        printf("  and %lld more\n", (long long)(rejected - ROWS_SHOWN_MAX));
-    return rejected > 0 ? STATUS_FOUND : STATUS_DONE;
-}
-
-/* A problem document (RFC 9457), or whatever else came. */
-static int report_problem(const struct import *import, int status, yyjson_val *document)
-{
-    yyjson_val *error = yyjson_arr_get_first(yyjson_obj_get(document, "errors"));
-    const char *detail = text_of(document, "detail");
-
-    if (status == 401 || status == 403)
-        return complain("the server refuses the admin key (%d %s): name its own with"
-                        " --admin-key-file FILE",
-                        status, text_of(document, "code"));
-    if (error != NULL)
-        return complain("the server refuses the import (%d %s): %s %s", status,
-                        text_of(document, "code"), text_of(error, "field"),
-                        text_of(error, "message"));
-    return complain("%s was not imported: %d %s%s%s", import->name, status,
-                    text_of(document, "code"), detail[0] != 0 ? ": " : "", detail);
+    printf("\n%10s  %-*s  %s\n", "row", width, "field", title);
+    yyjson_arr_foreach(notes, index, count, note)
+    {
+        if (shown == NOTES_SHOWN_MAX)
+            break;
+        printf("%10lld  %-*s  %s\n", count_of(note, "row"), width, text_of(note, "field"),
+               text_of(note, "message"));
+        shown++;
+    }
+    if (total > shown)
+        printf("%10s  and %lld more\n", "", total - shown);
 }
 
 static int report(const struct import *import, const struct upload_answer *answer)
 {
-    yyjson_doc *json = yyjson_read(answer->body, answer->length, 0);
-    yyjson_val *document = yyjson_doc_get_root(json);
-    int status;
+    yyjson_doc *json;
+    yyjson_val *document;
+    long long rejected;
 
-    if (answer->status == 200 && yyjson_is_obj(document))
-        status = report_result(import, document);
-    else
-        status = report_problem(import, answer->status, document);
+    if (answer->status != 200)
+        return server_call_refused("import", answer);
+    json = yyjson_read(answer->body, answer->length, 0);
+    document = yyjson_doc_get_root(json);
+    if (!yyjson_is_obj(document)) {
+        yyjson_doc_free(json);
+        return complain("the server's answer cannot be understood");
+    }
+    rejected = count_of(document, "rejected");
+    printf("%s %s (%s): %lld created, %lld updated, %lld unchanged, %lld rejected",
+           import->options->import_dry_run ? "would import" : "imported", import->name,
+           import->format, count_of(document, "created"), count_of(document, "updated"),
+           count_of(document, "unchanged"), rejected);
+    if (count_of(document, "warnings") > 0)
+        printf(", %lld warnings", count_of(document, "warnings"));
+    printf("\n");
+    print_notes(yyjson_obj_get(document, "errors"), rejected, "was rejected: it");
+    print_notes(yyjson_obj_get(document, "warned"), count_of(document, "warnings"),
+                "was taken, but it");
     yyjson_doc_free(json);
-    return status;
+    return rejected > 0 ? STATUS_FOUND : STATUS_DONE;
 }
 
 static int send_file(struct import *import, const char *target)
 {
+    bool is_ndjson = strcmp(import->format, "ndjson") == 0;
     struct address address;
     struct upload_request request = {
         .address = &address,
         .ca_file = import->options->import_ca_file,
         .target = target,
         .bearer = import->admin_key,
-        .content_type = "text/csv",
+        .content_type = is_ndjson ? "application/x-ndjson" : "text/csv",
+        .begin = import->begin,
+        .begin_length = import->begin_length,
         .file = import->file,
         .size = import->size,
-        .user = import,
+        .progress = show_progress,
+        .user = &import->progress,
     };
     struct upload_answer answer;
     char error[UPLOAD_ERROR_BYTES];
+    bool is_answered;
     int status;
 
     address_parse_url(import->options->import_target, &address); /* seen by options_read */
-    if (isatty(STDERR_FILENO) && import->size != UPLOAD_SIZE_UNKNOWN)
-        request.progress = show_progress;
-    if (!upload_file(&request, &answer, error)) {
-        clear_progress(import);
+    progress_begin(&import->progress, import->size == UPLOAD_SIZE_UNKNOWN ? 0 : import->size,
+                   !is_ndjson);
+    is_answered = upload_file(&request, &answer, error);
+    progress_end(&import->progress);
+    if (!is_answered)
         return complain("%s was not imported: %s", import->name, error);
-    }
-    clear_progress(import);
     status = report(import, &answer);
     free(answer.body);
     return status;
 }
 
+static int run(struct import *import, char *target)
+{
+    const char *format = import->options->import_format;
+
+    if (strcmp(format, "bulk") == 0)
+        return complain("bulk is a format of exports: give --format csv, shopify-csv or ndjson");
+    if (!open_file(import) || !read_beginning(import))
+        return STATUS_USAGE;
+    import->format = strcmp(format, "auto") == 0 ? guess_format(import) : format;
+    if (!build_target(import, target))
+        return complain("map is too long: name fewer columns");
+    if (!server_key_read(import->options, import->admin_key))
+        return STATUS_USAGE;
+    return send_file(import, target);
+}
+
 int command_import(const struct options *options)
 {
-    struct import import = {.options = options, .file = -1, .percent_shown = -1};
+    struct import *import = calloc(1, sizeof(*import));
     char *target = malloc(UPLOAD_TARGET_BYTES_MAX);
     int status = STATUS_USAGE;
 
-    if (target == NULL)
-        return complain("out of memory");
-    if (!build_target(options, target))
-        complain("map is too long: name fewer columns");
-    else if (open_file(&import) && open_key(&import))
-        status = send_file(&import, target);
-    if (import.file > STDIN_FILENO)
-        close(import.file);
+    if (target == NULL || import == NULL) {
+        complain("out of memory");
+    } else {
+        import->options = options;
+        import->file = -1;
+        status = run(import, target);
+        if (import->file > STDIN_FILENO)
+            close(import->file);
+    }
     free(target);
+    free(import);
     return status;
 }

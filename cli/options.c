@@ -39,6 +39,10 @@ const struct option_row option_rows[OPTION_COUNT] = {
     ROW("gateway", flag, key, type, least, most, commands, takes, help)
                 OPTIONS_GATEWAY(X)
 #undef X
+#define X(name, flag, key, type, value, least, most, commands, takes, help)                        \
+    ROW("draw", flag, key, type, least, most, commands, takes, help)
+                    OPTIONS_DRAW(X)
+#undef X
 #undef ROW
 };
 

@@ -25,19 +25,23 @@
 #include "outbound/feed.h"
 #include "outbound/gateways/gateways.h"
 #include "outbound/mail.h"
+#include "shop_limits.h"
 
 /* ---- commands ---- */
 
-/* name, words of the command line, its one argument or "", summary */
+/* name, words of the command line, its one argument or "" (in brackets: may be left out), summary
+ */
 #define COMMANDS(X)                                                                                \
     X(SERVE, "serve", "", "Serve the shop: open the store, recover, answer HTTP")                  \
-    X(IMPORT, "import", "FILE", "Send a catalogue (CSV) to a running server")                      \
+    X(IMPORT, "import", "FILE", "Send a catalogue (CSV or NDJSON) to a running server")            \
+    X(EXPORT, "export", "[FILE]", "Write the catalogue of a running server to a file")             \
     X(CHECK, "check", "", "Audit a store that is not being served: recompute every promise")       \
     X(REPAIR, "repair", "", "Say what is doubtful in a damaged store; open it again at your word") \
     X(BACKUP, "backup", "DIR", "Back up a store, served or not, to a folder")                      \
     X(RESTORE, "restore", "DIR", "Make a store, where there is none, from the backup in a folder") \
     X(CONFIG_CHECK, "config check", "", "Say which options would apply, and where they come from") \
-    X(GATEWAY, "gateway", "", "A payment gateway to test against, in the shapes of Stripe's API")
+    X(GATEWAY, "gateway", "", "A payment gateway to test against, in the shapes of Stripe's API")  \
+    X(VERIFY_DRAW, "verify-draw", "FILE", "Re-compute a drop's draw from its proof document")
 
 enum command_id {
 #define X(name, words, argument, summary) COMMAND_ID_##name,
@@ -50,12 +54,14 @@ enum command_id {
 enum {
     IN_SERVE = 1U << COMMAND_ID_SERVE,
     IN_IMPORT = 1U << COMMAND_ID_IMPORT,
+    IN_VERIFY_DRAW = 1U << COMMAND_ID_VERIFY_DRAW,
     IN_CHECK = 1U << COMMAND_ID_CHECK,
     IN_REPAIR = 1U << COMMAND_ID_REPAIR,
     IN_BACKUP = 1U << COMMAND_ID_BACKUP,
     IN_RESTORE = 1U << COMMAND_ID_RESTORE,
     IN_GATEWAY = 1U << COMMAND_ID_GATEWAY,
-    IN_ALL = IN_SERVE | IN_IMPORT | IN_CHECK | IN_REPAIR | IN_BACKUP | IN_RESTORE,
+    IN_EXPORT = 1U << COMMAND_ID_EXPORT,
+    IN_ALL = IN_SERVE | IN_IMPORT | IN_EXPORT | IN_CHECK | IN_REPAIR | IN_BACKUP | IN_RESTORE,
 };
 
 /* ---- the table ---- */
@@ -72,8 +78,9 @@ enum {
       "HOST:PORT", "address to serve at; port 0: any free one")                                    \
     X(shards, "shards", "shards", NUMBER, 0, 0, SHARDS_MAX, IN_SERVE, "N",                         \
       "threads that serve; 0: as many as cores")                                                   \
-    X(admin_key_file, "admin-key-file", "admin_key_file", TEXT, "", 0, 4000, IN_SERVE | IN_IMPORT, \
-      "FILE", "file with the admin key; else admin.key in the data folder, made at first start")   \
+    X(admin_key_file, "admin-key-file", "admin_key_file", TEXT, "", 0, 4000,                       \
+      IN_SERVE | IN_IMPORT | IN_EXPORT, "FILE",                                                    \
+      "file with the admin key; else admin.key in the data folder, made at first start")           \
     X(vault_key_file, "vault-key-file", "vault_key_file", TEXT, "", 0, 4000, IN_SERVE, "FILE",     \
       "file with the key of private data; else systemd's credential stampede-vault-key, else "     \
       "vault.key in the data folder, made at first start; in no backup")                           \
@@ -290,12 +297,14 @@ enum {
       "off: shoppers are told in_stock, low or out, not how many")
 
 #define OPTIONS_IMPORT(X)                                                                          \
-    X(import_target, "target", "target", TEXT, "http://127.0.0.1:8080", 1, 300, IN_IMPORT, "URL",  \
-      "the server")                                                                                \
-    X(import_ca_file, "ca-file", "ca_file", TEXT, "", 0, 4000, IN_IMPORT, "FILE",                  \
+    X(import_target, "target", "target", TEXT, "http://127.0.0.1:8080", 1, 300,                    \
+      IN_IMPORT | IN_EXPORT, "URL", "the server")                                                  \
+    X(import_ca_file, "ca-file", "ca_file", TEXT, "", 0, 4000, IN_IMPORT | IN_EXPORT, "FILE",      \
       "certificates (PEM) to trust besides this machine's, for a server with TLS")                 \
-    X(import_format, "format", "format", CHOICE, "csv", 0, 0, IN_IMPORT, "csv",                    \
-      "the file's format")                                                                         \
+    X(import_format, "format", "format", CHOICE, "auto", 0, 0, IN_IMPORT | IN_EXPORT,              \
+      "auto|csv|shopify-csv|ndjson|bulk",                                                          \
+      "the file's format; auto: by its name and how it begins; bulk: to export only, for "         \
+      "Elasticsearch and OpenSearch")                                                              \
     X(import_map, "map", "map", LIST, 0, 1, 1000, IN_IMPORT, "FIELD=COLUMN,...",                   \
       "which column gives which field; FIELD:=TEXT for the same text in every row")                \
     X(import_stock, "stock", "stock", CHOICE, "keep", 0, 0, IN_IMPORT, "keep|set|add",             \
@@ -317,6 +326,14 @@ enum {
     X(gateway_seed, "seed", "seed", NUMBER, 0, 0, UINT64_MAX, IN_GATEWAY, "N",                     \
       "what chance and IDs come from; 0: another one at every start")
 
+#define OPTIONS_DRAW(X)                                                                            \
+    X(draw_ticket, "ticket", "ticket", TEXT, "", 0, DRAW_TICKET_LENGTH_MAX, IN_VERIFY_DRAW,        \
+      "TICKET", "find the place of this ticket")                                                   \
+    X(draw_seed_hash, "seed-hash", "seed_hash", TEXT, "", 0, 64, IN_VERIFY_DRAW, "HASH",           \
+      "the seed_hash that was published before anybody joined")                                    \
+    X(draw_list_hash, "list-hash", "list_hash", TEXT, "", 0, 64, IN_VERIFY_DRAW, "HASH",           \
+      "the list_hash that was published when the list closed")
+
 /* Beside a shop on the same machine: what `listen` is for the gateway where nobody said. */
 #define OPTIONS_GATEWAY_LISTEN "127.0.0.1:8090"
 
@@ -325,7 +342,8 @@ enum {
     OPTIONS_TOP(X)                                                                                 \
     OPTIONS_AVAILABILITY(X)                                                                        \
     OPTIONS_IMPORT(X)                                                                              \
-    OPTIONS_GATEWAY(X)
+    OPTIONS_GATEWAY(X)                                                                             \
+    OPTIONS_DRAW(X)
 
 enum option_id {
 #define X(name, ...) OPTION_##name,

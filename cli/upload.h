@@ -9,13 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "address.h"
+#include "connection.h"
 
 enum {
     UPLOAD_ANSWER_BYTES_MAX = 4 << 20,
     UPLOAD_TARGET_BYTES_MAX = 16 * 1024,
-    UPLOAD_ERROR_BYTES = 400,
-    UPLOAD_WAIT_MS = 600 * 1000, /* without a byte from the server */
+    UPLOAD_ERROR_BYTES = CONNECTION_ERROR_BYTES,
 };
 
 #define UPLOAD_SIZE_UNKNOWN UINT64_MAX
@@ -26,10 +25,12 @@ struct upload_request {
     const char *target;  /* path and query */
     const char *bearer;  /* NULL: none */
     const char *content_type;
+    const char *begin; /* what was read of the file already: sent first */
+    size_t begin_length;
     int file;
-    uint64_t size; /* bytes that `file` gives, or UPLOAD_SIZE_UNKNOWN: sent in chunks */
-    /* Called now and then with the bytes sent so far; may be NULL. */
-    void (*progress)(void *user, uint64_t sent);
+    uint64_t size; /* of begin and file, in bytes; or UPLOAD_SIZE_UNKNOWN: sent in chunks */
+    /* Called with each piece that was sent (with the framing of chunks); may be NULL. */
+    void (*progress)(void *user, const char *bytes, size_t length);
     void *user;
 };
 

@@ -181,7 +181,7 @@ void directory_submit(struct shard *shard, struct message *message)
 
     envelope->requester_shard = message->shard;
     envelope->cookie = message->cookie;
-    if (shard->products == PRODUCTS_IN_FLIGHT_MAX) {
+    if (shard->products >= (envelope->is_bulk ? PRODUCTS_IN_BULK_MAX : PRODUCTS_IN_FLIGHT_MAX)) {
         answer(shard, envelope, OUTCOME_OVERLOADED, 0);
         return;
     }

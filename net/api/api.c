@@ -9,6 +9,7 @@
 
 #include "api/api_shard.h"
 #include "api/browse_query.h"
+#include "api/catalogue_export.h"
 #include "api/courier.h"
 #include "api/event_feed.h"
 #include "api/finding.h"
@@ -333,6 +334,7 @@ void api_shard_turn(void *user, struct shard *engine_side)
 
     shard->now = engine_now(shard->api->engine);
     imports_resume(shard);
+    catalogue_exports_resume(shard);
     vault_watch_turn(shard);
     stock_watch_turn(shard);
     order_streams_turn(shard);

@@ -23,6 +23,7 @@ struct api_shard;
 struct browse_request;
 struct findings;
 struct import;
+struct catalogue_export;
 struct order_export;
 struct order_stream;
 struct stock_stream;
@@ -39,9 +40,11 @@ enum {
     SESSION_CACHE_GUESTS = 1 << 16,
     /* A shard; of some 360 bytes. Beyond, a request costs a message to the account's shard. */
     SESSION_CACHE_PEOPLE = 1 << 15,
-    FLOWS_MAX = 1024,   /* calls that work on accounts, under way on one shard */
-    IMPORTS_MAX = 2,    /* under way on one shard */
-    IMPORT_WINDOW = 32, /* products of one import on their way to their partitions */
+    FLOWS_MAX = 1024, /* calls that work on accounts, under way on one shard */
+    IMPORTS_MAX = 2,  /* under way on one shard, of 1.2 MiB and their products */
+    /* Products of one import on their way to their partitions. */
+    IMPORT_WINDOW = 256,
+    EXPORTS_MAX = 4, /* of the catalogue, under way on one shard */
     LIST_LIMIT_DEFAULT = 20,
     KEY_LENGTH_MAX = IDEMPOTENCY_KEY_LENGTH_MAX,
     PAGE_CACHE_CONTROL_MAX = 80,
@@ -107,6 +110,7 @@ struct pending pending_take(struct pending_table *table, uint64_t cookie);
 struct call_scratch {
     struct import *import;
     struct order_export *export;
+    struct catalogue_export *catalogue;
     struct order_stream *stream;
     struct stock_stream *stock;
     /* Not charged again when the request is resumed. */
@@ -147,6 +151,7 @@ struct api_shard {
     struct json_memory json;
     struct reserve_scratch reserve;
     struct import *imports[IMPORTS_MAX];
+    struct catalogue_export *exports[EXPORTS_MAX];
     uint32_t flows;                        /* under way */
     uint32_t captchas;                     /* asked for, unanswered */
     struct findings *findings;             /* finding.c */

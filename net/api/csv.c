@@ -18,6 +18,7 @@ void csv_init(struct csv_parser *parser, csv_row_callback on_row, void *user)
     parser->state = CSV_START;
     parser->mark_bytes = 0;
     parser->after_quote = false;
+    parser->has_lone_cr = false;
     parser->error = CSV_ERROR_NONE;
     parser->row_number = 0;
     parser->field_count = 0;
@@ -82,7 +83,9 @@ static bool end_row(struct csv_parser *parser)
         end_field(parser);
     parser->row_number++;
     if (!is_blank) {
-        struct csv_row row = {.number = parser->row_number, .error = parser->error};
+        struct csv_row row = {.number = parser->row_number,
+                              .error = parser->error,
+                              .has_lone_cr = parser->has_lone_cr};
         if (parser->error == CSV_ERROR_NONE) {
             row.field_count = parser->field_count;
             row.fields = parser->fields;
@@ -91,6 +94,7 @@ static bool end_row(struct csv_parser *parser)
     }
     parser->state = CSV_FIELD_START;
     parser->after_quote = false;
+    parser->has_lone_cr = false;
     parser->error = CSV_ERROR_NONE;
     parser->field_count = 0;
     parser->field_start = 0;
@@ -126,6 +130,7 @@ static bool take_after_cr(struct csv_parser *parser, char byte)
     if (byte == '\n')
         return end_row(parser);
     parser->state = CSV_BARE;
+    parser->has_lone_cr = true;
     if (after_quote)
         fail(parser, CSV_ERROR_AFTER_QUOTE);
     else
@@ -214,6 +219,7 @@ void csv_finish(struct csv_parser *parser)
         parser->error = CSV_ERROR_UNTERMINATED;
     } else if (parser->state == CSV_CR) {
         parser->state = CSV_BARE;
+        parser->has_lone_cr = true;
         if (parser->after_quote)
             fail(parser, CSV_ERROR_AFTER_QUOTE);
         else

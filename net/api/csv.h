@@ -46,6 +46,7 @@ struct csv_field {
 struct csv_row {
     uint64_t number;
     enum csv_error error;
+    bool has_lone_cr;     /* outside quotes: one that ends no line */
     uint32_t field_count; /* 0 with an error */
     const struct csv_field *fields;
 };
@@ -66,6 +67,7 @@ struct csv_parser {
     enum csv_state state;
     uint8_t mark_bytes;   /* of the byte order mark, seen so far */
     bool after_quote;     /* CSV_CR: a quoted field came before */
+    bool has_lone_cr;     /* in this row */
     enum csv_error error; /* of this row: what is left of it is not kept */
     uint64_t row_number;
     uint32_t field_count;

@@ -182,7 +182,8 @@ static bool body_is_plain(const struct http_exchange *exchange)
 static bool check_media_type(struct api_call *call)
 {
     const char *expected = call->route->body == BODY_CSV ? "text/csv" : "application/json";
-    char detail[64];
+    struct http_slice type = http_exchange_header(call->exchange, HTTP_HEADER_CONTENT_TYPE);
+    char detail[80];
 
     if (call->route->body == BODY_NONE)
         return true;
@@ -190,9 +191,11 @@ static bool check_media_type(struct api_call *call)
         return true;
     bool is_plain = body_is_plain(call->exchange);
     if (is_plain &&
-        media_type_is(http_exchange_header(call->exchange, HTTP_HEADER_CONTENT_TYPE), expected))
+        (media_type_is(type, expected) ||
+         (call->route->body == BODY_CSV && media_type_is(type, "application/x-ndjson"))))
         return true;
-    snprintf(detail, sizeof(detail), "Send %s%s.", expected,
+    snprintf(detail, sizeof(detail), "Send %s%s%s.", expected,
+             call->route->body == BODY_CSV ? " or application/x-ndjson" : "",
              is_plain ? "" : " without a Content-Encoding");
     problem_respond(call->exchange, PROBLEM_UNSUPPORTED_MEDIA_TYPE, detail);
     return false;
@@ -289,6 +292,7 @@ static void scratch_init(struct call_scratch *scratch)
     scratch->challenge = CHALLENGE_UNKNOWN;
     scratch->asked = 0;
     scratch->export = NULL;
+    scratch->catalogue = NULL;
 }
 
 void dispatch_exchange(struct http_exchange *exchange, void *user)

@@ -1,82 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* POST /v1/admin/import: a file in pieces, its rows gathered into products, each product one PUT.
  *
- *   body --> input --> csv --> import_rows --> window of PUTs --> engine
+ *   body --> input --> csv --> import_rows -+
+ *                  `-> import_lines --------+-> import_run: window of products --> engine
  *
- * At most IMPORT_WINDOW PUTs are under way; when the window is full, parsing stops, the input
- * fills, and the body is not read on. Memory is bounded by the window, the input and one product's
- * rows, whatever the file's size. An import that has answered, or whose client has gone, lives
- * until its last PUT is answered. */
+ * An import that has answered, or whose client has gone, lives until its last product is answered.
+ */
 #include "api/import.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#include "api/import_rows.h"
+#include "api/import_private.h"
 #include "api/log.h"
 #include "api/request.h"
 
-enum {
-    IMPORT_ERRORS_MAX = 100, /* told; all are counted */
-    /* A piece of the body that could not be parsed, and what still comes after a pause. */
-    IMPORT_INPUT_BYTES_MAX = 192 * 1024,
-    IMPORT_PARAMETER_MAX = IMPORT_MAPPING_BYTES_MAX,
-};
-
-/* A product on its way to its partition. */
-struct import_put {
-    struct import *import;
-    uint32_t row_count;
-    uint64_t row_numbers[]; /* of its variants */
-};
-
-enum import_step {
-    IMPORT_READING,
-    IMPORT_LAST_ROW, /* the body is complete: what has no newline is a row too */
-    IMPORT_FLUSHING, /* and the product being gathered is complete */
-    IMPORT_WAITING,  /* for PUTs under way */
-    IMPORT_ENDED,    /* answered, or nobody is there to be answered */
-};
-
-struct import {
-    struct api_shard *shard;
-    uint64_t exchange_cookie;
-    struct origin origin;
-    unsigned slot;
-    enum import_step step;
-    bool is_complete; /* the body has come to its end */
-    bool has_header;
-    bool dry_run;
-    enum stock_mode stock_mode;
-    uint32_t in_flight;
-    /* Refused by the engine for the moment; sent before anything else is parsed. */
-    struct import_put *stalled_put;
-    struct product_envelope *stalled_envelope;
-
-    uint64_t created;
-    uint64_t updated;
-    uint64_t unchanged;
-    uint64_t rejected;
-    uint32_t error_count;
-    struct {
-        uint64_t row_number;
-        char field[24];
-        char message[IMPORT_MESSAGE_LENGTH_MAX + 1];
-    } errors[IMPORT_ERRORS_MAX];
-
-    uint32_t input_used;
-    char input[IMPORT_INPUT_BYTES_MAX];
-    struct import_rows rows;
-    struct csv_parser csv;
-};
-
-static void import_pump(struct import *import);
-
 /* ---- ends ---- */
 
-static struct http_exchange *import_exchange(const struct import *import)
+struct http_exchange *import_exchange(const struct import *import)
 {
     struct http_server *server = atomic_load_explicit(&import->shard->server, memory_order_relaxed);
 
@@ -85,59 +29,50 @@ static struct http_exchange *import_exchange(const struct import *import)
     return http_exchange_from_cookie(server, import->exchange_cookie);
 }
 
-/* Ends it; its memory goes with the last PUT under way. */
-static void import_end(struct import *import)
+static void write_count(struct writer *writer, const char *name, uint64_t count)
 {
-    import->step = IMPORT_ENDED;
-    free(import->stalled_put);
-    envelope_free(import->stalled_envelope);
-    import->stalled_put = NULL;
-    import->stalled_envelope = NULL;
-    if (import->in_flight > 0)
-        return;
-    import->shard->imports[import->slot] = NULL;
-    import_rows_free(&import->rows);
-    free(import);
+    write_byte(writer, '"');
+    write_text(writer, name);
+    write_literal(writer, "\":");
+    write_unsigned(writer, count);
+    write_byte(writer, ',');
 }
 
-static void write_result(struct writer *writer, const struct import *import)
-{
-    write_literal(writer, "{\"created\":");
-    write_unsigned(writer, import->created);
-    write_literal(writer, ",\"updated\":");
-    write_unsigned(writer, import->updated);
-    write_literal(writer, ",\"unchanged\":");
-    write_unsigned(writer, import->unchanged);
-    write_literal(writer, ",\"rejected\":");
-    write_unsigned(writer, import->rejected);
-    write_literal(writer, ",\"warnings\":");
-    write_unsigned(writer, import->rows.warnings);
-    write_literal(writer, ",\"errors\":[");
-    for (uint32_t i = 0; i < import->error_count; i++) {
-        if (i > 0)
-            write_byte(writer, ',');
-        write_literal(writer, "{\"row\":");
-        write_unsigned(writer, import->errors[i].row_number);
-        write_literal(writer, ",\"field\":");
-        write_json_string(writer, import->errors[i].field, strlen(import->errors[i].field));
-        write_literal(writer, ",\"message\":");
-        write_json_string(writer, import->errors[i].message, strlen(import->errors[i].message));
-        write_byte(writer, '}');
-    }
-    write_literal(writer, "]}");
-}
-
-static int compare_errors(const void *a, const void *b)
+static int compare_notes(const void *a, const void *b)
 {
     uint64_t first;
     uint64_t second;
 
+    _Static_assert(offsetof(struct import_note, row_number) == 0, "the first member is read");
     memcpy(&first, a, sizeof(first));
     memcpy(&second, b, sizeof(second));
     return (first > second) - (first < second);
 }
 
-static void import_finish(struct import *import)
+/* Products answer in any order; people read files from the top. */
+static void write_notes(struct writer *writer, const char *name, struct import_notes *notes)
+{
+    qsort(notes->notes, notes->count, sizeof(notes->notes[0]), compare_notes);
+    write_byte(writer, '"');
+    write_text(writer, name);
+    write_literal(writer, "\":[");
+    for (uint32_t i = 0; i < notes->count; i++) {
+        const struct import_note *note = &notes->notes[i];
+
+        if (i > 0)
+            write_byte(writer, ',');
+        write_literal(writer, "{\"row\":");
+        write_unsigned(writer, note->row_number);
+        write_literal(writer, ",\"field\":");
+        write_json_string(writer, note->field, strlen(note->field));
+        write_literal(writer, ",\"message\":");
+        write_json_string(writer, note->message, strlen(note->message));
+        write_byte(writer, '}');
+    }
+    write_byte(writer, ']');
+}
+
+void import_finish(struct import *import)
 {
     struct http_exchange *exchange = import_exchange(import);
     struct writer writer = writer_growing();
@@ -150,12 +85,16 @@ static void import_finish(struct import *import)
     log_number(&line, "unchanged", (int64_t)import->unchanged);
     log_number(&line, "rejected", (int64_t)import->rejected);
     log_end(&line);
-    /* Products answer in any order; people read files from the top. */
-    _Static_assert(offsetof(struct import, errors[0].row_number) ==
-                       offsetof(struct import, errors[0]),
-                   "compare_errors reads the first member");
-    qsort(import->errors, import->error_count, sizeof(import->errors[0]), compare_errors);
-    write_result(&writer, import);
+    write_byte(&writer, '{');
+    write_count(&writer, "created", import->created);
+    write_count(&writer, "updated", import->updated);
+    write_count(&writer, "unchanged", import->unchanged);
+    write_count(&writer, "rejected", import->rejected);
+    write_count(&writer, "warnings", import->warnings);
+    write_notes(&writer, "errors", &import->errors);
+    write_byte(&writer, ',');
+    write_notes(&writer, "warned", &import->warned);
+    write_byte(&writer, '}');
     if (exchange != NULL)
         respond_json(exchange, 200, &writer);
     else
@@ -163,8 +102,7 @@ static void import_finish(struct import *import)
     import_end(import);
 }
 
-/* Gives up: what was done stands, and the file can be sent again. */
-static void import_abort(struct import *import, enum outcome outcome)
+void import_abort(struct import *import, enum outcome outcome)
 {
     struct http_exchange *exchange = import_exchange(import);
 
@@ -173,270 +111,179 @@ static void import_abort(struct import *import, enum outcome outcome)
     import_end(import);
 }
 
-/* ---- rows and products ---- */
+/* The file cannot be read at all. Freed by the pump, which is on the stack. */
+static void refuse_file(struct import *import, const struct validation *validation)
+{
+    struct http_exchange *exchange = import_exchange(import);
 
-static void note_error(struct import *import, uint64_t row_number, const char *field,
+    if (exchange != NULL)
+        validation_respond(validation, exchange);
+    import->step = IMPORT_ENDED;
+}
+
+/* ---- rows ---- */
+
+/* Cut before a character that does not fit. */
+static void copy_text(char *target, size_t capacity, const char *text)
+{
+    size_t length = strlen(text);
+
+    if (length >= capacity) {
+        length = capacity - 1;
+        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+            length--;
+    }
+    while (length > 0 && !text_is_utf8(text, length, NULL)) /* one that printf has cut */
+        length--;
+    memcpy(target, text, length);
+    target[length] = '\0';
+}
+
+static void add_note(struct import_notes *notes, uint64_t row_number, const char *field,
+                     const char *message)
+{
+    if (notes->count == IMPORT_NOTES_MAX)
+        return;
+    struct import_note *note = &notes->notes[notes->count++];
+    note->row_number = row_number;
+    copy_text(note->field, sizeof(note->field), field);
+    copy_text(note->message, sizeof(note->message), message);
+}
+
+void import_note_error(struct import *import, uint64_t row_number, const char *field,
                        const char *message)
 {
-    import->rejected++;
-    if (import->error_count == IMPORT_ERRORS_MAX)
-        return;
-    uint32_t index = import->error_count++;
-    import->errors[index].row_number = row_number;
-    snprintf(import->errors[index].field, sizeof(import->errors[index].field), "%s", field);
-    snprintf(import->errors[index].message, sizeof(import->errors[index].message), "%s", message);
+    if (import->rejected_last != row_number)
+        import->rejected++;
+    import->rejected_last = row_number;
+    add_note(&import->errors, row_number, field, message);
 }
 
 static void on_refused(void *user, uint64_t row_number, const char *field, const char *message)
 {
-    note_error(user, row_number, field, message);
+    import_note_error(user, row_number, field, message);
 }
 
-static bool is_taken(void *user, struct slice sku, struct slice product_id)
+static void on_warned(void *user, uint64_t row_number, const char *field, const char *message)
 {
     struct import *import = user;
+
+    import->warnings++;
+    add_note(&import->warned, row_number, field, message);
+}
+
+static struct slice owner_of(void *user, struct slice sku)
+{
+    const struct import *import = user;
     const struct directory *directory = shard_directory(import->shard->shard);
     const struct sku_entry *entry = directory_find_sku_recorded(directory, sku.text, sku.length);
 
-    return entry != NULL && !slice_is(product_id, entry->product->id);
+    if (entry == NULL)
+        return (struct slice){"", 0};
+    return (struct slice){entry->product->id, strlen(entry->product->id)};
 }
 
-/* All rows of a product that was not taken; `culprit` is the one at fault, where it is known. */
-static void refuse_put(struct import *import, const struct import_put *put, const char *field,
-                       const char *message, uint32_t culprit)
+static struct slice currency_of(void *user, struct slice id)
 {
-    for (uint32_t i = 0; i < put->row_count; i++) {
-        if (culprit >= put->row_count || i == culprit)
-            note_error(import, put->row_numbers[i], field, message);
-        else
-            note_error(import, put->row_numbers[i], "product",
-                       "was not taken: another of its rows was refused");
-    }
-}
+    const struct import *import = user;
+    const struct directory *directory = shard_directory(import->shard->shard);
+    const struct product_entry *product = directory_find_product(directory, id.text, id.length);
+    const struct product_label *label =
+        product == NULL ? NULL : atomic_load_explicit(&product->label, memory_order_acquire);
 
-static void count_put(struct import *import, const struct import_put *put,
-                      const struct reply_body *reply)
-{
-    switch ((enum put_result)reply->put_result) {
-    case PUT_CREATED:
-        import->created += put->row_count;
-        break;
-    case PUT_UPDATED:
-        import->updated += put->row_count;
-        break;
-    case PUT_UNCHANGED:
-        import->unchanged += put->row_count;
-        break;
-    }
-}
-
-/* The engine said no to one product; true if the import cannot go on. */
-static bool refuse_answered(struct import *import, const struct import_put *put,
-                            const struct reply_body *reply)
-{
-    enum outcome outcome = (enum outcome)reply->outcome;
-
-    if (outcome == OUTCOME_STORAGE_FULL || outcome == OUTCOME_OUTCOME_UNKNOWN)
-        return true;
-    if (outcome == OUTCOME_SKU_TAKEN)
-        refuse_put(import, put, "sku", "belongs to another product", reply->limit);
-    else if (outcome == OUTCOME_STOCK_CONFLICT)
-        refuse_put(import, put, "stock", "cannot be set: units are being bought, or too many",
-                   UINT32_MAX);
-    else
-        refuse_put(import, put, "row", "could not be taken for the moment: import it again",
-                   UINT32_MAX);
-    return false;
-}
-
-static void put_answer(struct api_shard *shard, struct http_exchange *exchange,
-                       const struct message *message, void *user)
-{
-    struct import_put *put = user;
-    struct import *import = put->import;
-    bool must_stop = false;
-
-    (void)shard;
-    (void)exchange;
-    import->in_flight--;
-    if (message->reply.outcome == OUTCOME_OK)
-        count_put(import, put, &message->reply);
-    else
-        must_stop = refuse_answered(import, put, &message->reply);
-    free(put);
-    if (import->step == IMPORT_ENDED)
-        import_end(import);
-    else if (must_stop)
-        import_abort(import, (enum outcome)message->reply.outcome);
-    else
-        import_pump(import);
-}
-
-/* Sends what is stalled; false if it stays stalled, or the import has ended. */
-static bool send_stalled(struct import *import)
-{
-    struct pending_table *pending = &import->shard->pending;
-    struct command command = {.type = COMMAND_PRODUCT_PUT,
-                              .authority = AUTHORITY_STAFF,
-                              .origin = import->origin,
-                              .product = import->stalled_envelope};
-    enum outcome outcome = OUTCOME_OVERLOADED;
-    struct refusal refusal;
-
-    uint64_t cookie =
-        pending_open(pending, import->exchange_cookie, put_answer, import->stalled_put);
-    if (cookie != 0) {
-        outcome = engine_submit(import->shard->shard, &command, cookie, &refusal);
-        if (outcome != OUTCOME_PENDING)
-            pending_cancel(pending, cookie);
-    }
-    if (outcome == OUTCOME_PENDING) {
-        import->stalled_put = NULL;
-        import->stalled_envelope = NULL;
-        import->in_flight++;
-        return true;
-    }
-    if (outcome != OUTCOME_OVERLOADED || engine_mode(import->shard->api->engine) == ENGINE_DRAINING)
-        import_abort(import, outcome);
-    return false;
-}
-
-static void on_product(void *user, const struct product_draft *draft, const uint64_t *row_numbers)
-{
-    struct import *import = user;
-    size_t rows_bytes = draft->variant_count * sizeof(row_numbers[0]);
-    struct import_put *put = malloc(sizeof(*put) + rows_bytes);
-    bool too_large = false;
-
-    assert(import->stalled_put == NULL && import->in_flight < IMPORT_WINDOW);
-    if (put == NULL) {
-        for (uint32_t i = 0; i < draft->variant_count; i++)
-            note_error(import, row_numbers[i], "row", "could not be taken: out of memory");
-        return;
-    }
-    put->import = import;
-    put->row_count = draft->variant_count;
-    memcpy(put->row_numbers, row_numbers, rows_bytes);
-    struct product_envelope *envelope = product_draft_pack(draft, &too_large);
-    if (envelope == NULL) {
-        refuse_put(import, put, "product",
-                   too_large ? "is larger than 65536 bytes" : "could not be taken: out of memory",
-                   UINT32_MAX);
-        free(put);
-        return;
-    }
-    envelope->put_mode = PUT_UPSERT;
-    envelope->stock_mode = (uint8_t)import->stock_mode;
-    envelope->dry_run = import->dry_run;
-    /* Sent by the pump: what becomes of the import is decided there, not within the parser. */
-    import->stalled_put = put;
-    import->stalled_envelope = envelope;
+    if (label == NULL)
+        return (struct slice){"", 0};
+    return (struct slice){label->currency, strnlen(label->currency, sizeof(label->currency))};
 }
 
 static void take_header(struct import *import, const struct csv_row *row)
 {
-    struct http_exchange *exchange = import_exchange(import);
+    struct import_rows *rows = &import->rows;
     struct validation validation;
 
     import->has_header = true;
     validation_init(&validation);
-    import_mapping_resolve(&import->rows.mapping, row, &validation);
-    if (validation.count == 0)
-        return;
-    if (exchange != NULL)
-        validation_respond(&validation, exchange);
-    import->step = IMPORT_ENDED; /* freed by the pump, which is on the stack */
+    import_mapping_resolve(&rows->mapping, rows->dialect, row, &validation);
+    if (validation.count > 0)
+        refuse_file(import, &validation);
+    if (!import_mapping_gives(&rows->mapping, IMPORT_STOCK))
+        import->stock_mode = STOCK_KEEP;
+}
+
+static bool goes_on(const struct import *import)
+{
+    return import->step != IMPORT_ENDED && import->in_flight < IMPORT_WINDOW &&
+           import->flight_bytes < IMPORT_FLIGHT_BYTES_MAX;
 }
 
 static bool on_row(void *user, const struct csv_row *row)
 {
     struct import *import = user;
 
-    if (!import->has_header)
-        take_header(import, row);
-    else
+    if (import->has_header)
         import_rows_take(&import->rows, row);
-    return import->stalled_put == NULL && import->step != IMPORT_ENDED;
+    else
+        take_header(import, row);
+    return goes_on(import);
 }
 
-/* ---- the pump ---- */
-
-static void feed(struct import *import)
+static bool on_line(void *user, uint64_t number, const char *text, size_t length)
 {
-    size_t taken = csv_feed(&import->csv, import->input, import->input_used);
+    struct import *import = user;
 
+    import_line_take(&import->rows, import->json, number, text, length);
+    return goes_on(import);
+}
+
+/* ---- input ---- */
+
+enum { FIRST_BYTES = 4 }; /* by which encodings are told apart */
+
+static void look_at_first_bytes(struct import *import)
+{
+    const char *encoding = import_file_encoding(import->input, import->input_used);
+    struct validation validation;
+
+    import->has_begun = true;
+    if (encoding == NULL)
+        return;
+    validation_init(&validation);
+    validation_add(&validation, FIELD("body"), "is %s: save the file as UTF-8", encoding);
+    refuse_file(import, &validation);
+}
+
+void import_feed(struct import *import)
+{
+    size_t taken;
+
+    if (!import->has_begun) {
+        look_at_first_bytes(import);
+        if (import->step == IMPORT_ENDED)
+            return;
+    }
+    if (import->format == IMPORT_NDJSON)
+        taken = import_lines_feed(import->lines, import->input, import->input_used);
+    else
+        taken = csv_feed(&import->csv, import->input, import->input_used);
     memmove(import->input, import->input + taken, import->input_used - taken);
     import->input_used -= (uint32_t)taken;
 }
 
-/* One step; false if there is nothing to do for now. */
-static bool advance(struct import *import)
+void import_finish_input(struct import *import)
 {
-    struct http_exchange *exchange;
     struct validation validation;
 
-    switch (import->step) {
-    case IMPORT_READING:
-        if (import->input_used > 0)
-            feed(import);
-        else if (import->is_complete)
-            import->step = IMPORT_LAST_ROW;
-        else
-            return false;
-        return true;
-    case IMPORT_LAST_ROW:
-        import->step = IMPORT_FLUSHING;
-        csv_finish(&import->csv);
-        return true;
-    case IMPORT_FLUSHING:
-        import->step = IMPORT_WAITING;
-        exchange = import_exchange(import);
-        if (!import->has_header && exchange != NULL) {
-            validation_init(&validation);
-            validation_add(&validation, FIELD("body"), "has no header row");
-            validation_respond(&validation, exchange);
-            import->step = IMPORT_ENDED;
-        }
-        import_rows_flush(&import->rows);
-        return true;
-    case IMPORT_WAITING:
-    case IMPORT_ENDED:
-        break;
-    }
-    return false;
-}
-
-/* Goes on as far as it can; may end the import. */
-static void import_pump(struct import *import)
-{
-    do {
-        if (import->step == IMPORT_ENDED) {
-            import_end(import);
-            return;
-        }
-        if (import->in_flight == IMPORT_WINDOW)
-            return;
-        if (import->stalled_put != NULL && !send_stalled(import))
-            return;
-    } while (import->in_flight == IMPORT_WINDOW || advance(import));
-    if (import->step == IMPORT_WAITING && import->in_flight == 0) {
-        import_finish(import);
+    if (import->format == IMPORT_NDJSON) {
+        import_lines_finish(import->lines);
         return;
     }
-    struct http_exchange *exchange = import_exchange(import);
-    if (exchange != NULL && !import->is_complete && import->input_used == 0)
-        http_body_resume(exchange);
+    csv_finish(&import->csv);
+    if (import->has_header || import->step == IMPORT_ENDED)
+        return;
+    validation_init(&validation);
+    validation_add(&validation, FIELD("body"), "has no header row");
+    refuse_file(import, &validation);
 }
-
-void imports_resume(struct api_shard *shard)
-{
-    for (unsigned i = 0; i < IMPORTS_MAX; i++) {
-        if (shard->imports[i] != NULL && shard->imports[i]->stalled_put != NULL)
-            import_pump(shard->imports[i]);
-    }
-}
-
-/* ---- HTTP ---- */
 
 static struct import *import_of(struct http_exchange *exchange)
 {
@@ -463,7 +310,10 @@ static void on_body(struct http_exchange *exchange, const char *data, size_t len
         memcpy(import->input + import->input_used, data, length);
     import->input_used += (uint32_t)length;
     import->is_complete = last;
-    import_pump(import);
+    if (!import->has_begun && import->input_used < FIRST_BYTES && !last)
+        http_body_resume(exchange);
+    else
+        import_pump(import);
 }
 
 static void on_gone(struct http_exchange *exchange, void *user)
@@ -474,16 +324,39 @@ static void on_gone(struct http_exchange *exchange, void *user)
 
 static const struct http_stream_events stream_events = {.on_body = on_body, .on_gone = on_gone};
 
+/* ---- the call ---- */
+
+static void read_format(struct api_call *call, struct import *import, struct validation *validation)
+{
+    static const char *const formats[] = {
+        [IMPORT_CSV] = "csv", [IMPORT_SHOPIFY_CSV] = "shopify-csv", [IMPORT_NDJSON] = "ndjson"};
+    struct http_slice type = http_exchange_header(call->exchange, HTTP_HEADER_CONTENT_TYPE);
+    bool is_csv = type.length >= 8 && strncasecmp(type.data, "text/csv", 8) == 0;
+    char text[16];
+    int length = http_query_parameter(call->exchange, "format", 0, text, sizeof(text));
+    unsigned format = 0;
+
+    if (length == HTTP_ABSENT) {
+        format = is_csv ? IMPORT_CSV : IMPORT_NDJSON;
+    } else {
+        while (format <= IMPORT_NDJSON && (length < 0 || strcmp(text, formats[format]) != 0))
+            format++;
+        if (format > IMPORT_NDJSON)
+            validation_add(validation, FIELD("format"), "must be csv, shopify-csv or ndjson");
+        else if (is_csv != (format != IMPORT_NDJSON))
+            validation_add(validation, FIELD("format"), "is not what the Content-Type says");
+    }
+    import->format = (enum import_format)format;
+    import->rows.dialect = format == IMPORT_SHOPIFY_CSV ? IMPORT_SHOPIFY : IMPORT_GENERIC;
+}
+
 static void read_mode(struct api_call *call, struct import *import, struct validation *validation)
 {
     static const char *const modes[] = {
         [STOCK_KEEP] = "keep", [STOCK_SET] = "set", [STOCK_ADD] = "add"};
     char text[8];
-    int length = http_query_parameter(call->exchange, "format", 0, text, sizeof(text));
+    int length = http_query_parameter(call->exchange, "dry_run", 0, text, sizeof(text));
 
-    if (length != HTTP_ABSENT && (length < 0 || strcmp(text, "csv") != 0))
-        validation_add(validation, FIELD("format"), "must be csv");
-    length = http_query_parameter(call->exchange, "dry_run", 0, text, sizeof(text));
     if (length > 0 && strcmp(text, "true") == 0)
         import->dry_run = true;
     else if (length != HTTP_ABSENT && (length < 0 || strcmp(text, "false") != 0))
@@ -512,6 +385,8 @@ static void read_mapping(struct api_call *call, struct import *import,
             return;
         if (length < 0)
             validation_add(validation, FIELD("map"), "is unreadable or too long");
+        else if (import->format == IMPORT_NDJSON)
+            validation_add(validation, FIELD("map"), "is for CSV: NDJSON has no columns");
         else
             import_mapping_add(&import->rows.mapping, text, (size_t)length, validation);
     }
@@ -535,14 +410,32 @@ static struct import *import_open(struct api_call *call)
     import->exchange_cookie = http_exchange_cookie(call->exchange);
     import->origin = call_origin(call);
     import->stock_mode = STOCK_KEEP;
-    import->input_used = 0;
+    import->send_max = IMPORT_WINDOW;
+    import->taken_boot_ms = shard->now.boot_ms;
+    import->errors.count = 0;
+    import->warned.count = 0;
     import_rows_init(&import->rows);
-    import->rows.on_product = on_product;
+    import->rows.on_product = import_take_product;
     import->rows.on_refused = on_refused;
-    import->rows.is_taken = is_taken;
+    import->rows.on_warned = on_warned;
+    import->rows.owner_of = owner_of;
+    import->rows.currency_of = currency_of;
     import->rows.user = import;
     csv_init(&import->csv, on_row, import);
     return import;
+}
+
+/* What only NDJSON needs; false without memory. */
+static bool open_lines(struct import *import)
+{
+    if (import->format != IMPORT_NDJSON)
+        return true;
+    import->lines = malloc(sizeof(*import->lines));
+    import->json.size = json_memory_needed(IMPORT_LINE_BYTES_MAX);
+    import->json.bytes = malloc(import->json.size);
+    if (import->lines != NULL)
+        import_lines_init(import->lines, on_line, import);
+    return import->lines != NULL && import->json.bytes != NULL;
 }
 
 void api_import(struct api_call *call)
@@ -557,11 +450,19 @@ void api_import(struct api_call *call)
     }
     validation_init(&validation);
     request_check_query(call, &validation, names, "map");
+    read_format(call, import, &validation);
     read_mode(call, import, &validation);
     read_mapping(call, import, &validation);
     if (validation.count > 0) {
         free(import);
         validation_respond(&validation, call->exchange);
+        return;
+    }
+    if (!open_lines(import)) {
+        free(import->lines);
+        free(import->json.bytes);
+        free(import);
+        problem_respond(call->exchange, PROBLEM_OVERLOADED, "There is no memory for an import.");
         return;
     }
     call->shard->imports[import->slot] = import;

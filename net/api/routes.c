@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/routes.h"
 
-/* docs/openapi.yaml: the largest catalogue that one import takes. */
-#define IMPORT_BYTES_MAX (64UL * 1024 * 1024)
+/* docs/openapi.yaml: the largest catalogue that one import takes; it is never held as a whole. */
+#define IMPORT_BYTES_MAX (2UL * 1024 * 1024 * 1024)
 
 const struct api_route api_routes[ROUTE_COUNT] = {
 #define X(method, pattern, name, who, kind, content, idempotency)                                  \

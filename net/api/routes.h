@@ -58,7 +58,7 @@ enum api_body {
     BODY_NONE,
     BODY_JSON,          /* application/json */
     BODY_JSON_OR_EMPTY, /* the same, or nothing at all */
-    BODY_CSV,           /* text/csv, in pieces (http_stream_events) */
+    BODY_CSV,           /* text/csv or NDJSON, in pieces (http_stream_events) */
 };
 
 enum api_key {
@@ -113,6 +113,7 @@ enum api_key {
     X(GET, "/v1/admin/products/{id}/changes", product_changes, STAFF(CATALOGUE), ADMIN, NONE,      \
       IGNORED)                                                                                     \
     X(POST, "/v1/admin/import", import, STAFF(CATALOGUE), ADMIN, CSV, IGNORED)                     \
+    X(GET, "/v1/admin/export", catalogue_export, STAFF(CATALOGUE), ADMIN, NONE, IGNORED)           \
     X(GET, "/v1/admin/inventory/{sku}", inventory_get, STAFF(ANY), ADMIN, NONE, IGNORED)           \
     X(POST, "/v1/admin/inventory/{sku}/adjust", inventory_adjust, STAFF(CATALOGUE), ADMIN, JSON,   \
       OPTIONAL)                                                                                    \

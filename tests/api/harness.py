@@ -228,7 +228,7 @@ class Server:
 
 def shared_server(name="default"):
     """A server for classes that need nothing special; `short` has holds of 1.5 s."""
-    flags = {"default": (), "short": ("--hold-ttl-ms", "1500")}[name]
+    flags = {"default": (), "catalogue": (), "short": ("--hold-ttl-ms", "1500")}[name]
     with _shared_lock:
         if name not in _shared:
             _shared[name] = Server(*flags)

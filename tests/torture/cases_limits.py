@@ -98,7 +98,7 @@ def cases():
     staff = b"Authorization: Bearer " + STAFF + b"\r\n"
     csv = b"name,sku,price,currency,stock\r\n"
     head = b"POST /v1/admin/import HTTP/1.1\r\n" + HOST + staff + b"Content-Type: text/csv\r\n"
-    above = head + b"Content-Length: %d\r\n\r\n" % ((64 << 20) + 1) + csv
-    yield Case("import above 64 MiB, announced", above, (TOO_LARGE,), closed=True)
+    above = head + b"Content-Length: %d\r\n\r\n" % ((2 << 30) + 1) + csv
+    yield Case("import above 2 GiB, announced", above, (TOO_LARGE,), closed=True)
     small = head + length(csv) + b"\r\n" + csv
     yield Case("import without a row", small, ("200|422 validation_failed",), closed=None)

@@ -142,6 +142,9 @@ static void every_mistake_gets_a_line_that_mends_it(void **state)
         {"stampede import a --stock all", "", "--stock is \"all\": give keep|set|add"},
         {"stampede import a --target ftp://x", "", "such as http://127.0.0.1:8080"},
         {"stampede import a --map ,", "", "has an entry of 0 characters"},
+        {"stampede verify-draw", "", "no FILE given: stampede verify-draw FILE"},
+        {"stampede verify-draw a --seed x", "", "takes no --seed"},
+        {"stampede verify", "", "did you mean stampede verify-draw?"},
     };
 
     (void)state;
