@@ -267,7 +267,7 @@ struct product_envelope {
     uint8_t outcome; /* set by directory or partition */
     uint8_t dry_run;
     uint8_t is_bulk; /* one of many: room is left for others beside it */
-    uint8_t status; /* enum product_status */
+    uint8_t status;  /* enum product_status */
     uint16_t requester_shard;
     uint32_t product_number;
     uint32_t limit_per_customer;

@@ -13,13 +13,14 @@ struct name_table {
 };
 
 /* Entries by number: those of a partition are dense. They lie in segments, which are added as
- * numbers are given, each as large as all before it, and never moved. */
+ * numbers are given, each twice as large as the one before, and never moved. */
 enum {
     SEGMENT_BITS = 6, /* of the first */
-    SEGMENTS = 15,    /* up to 2^20 */
+    SEGMENTS = 15,
+    NUMBERS_MAX = ((1 << SEGMENTS) - 1) << SEGMENT_BITS,
 };
 
-_Static_assert(1 << (SEGMENT_BITS + SEGMENTS - 1) >= SKUS_PER_PARTITION_MAX, "all numbers fit");
+_Static_assert((int)NUMBERS_MAX >= (int)SKUS_PER_PARTITION_MAX, "all numbers fit");
 
 struct numbers {
     slot segments[SEGMENTS];
@@ -64,43 +65,52 @@ enum { ENTRIES_AHEAD = 16, TABLE_SLOTS_MIN = 64 };
 
 /* ---- numbers ---- */
 
-static uint32_t segment_of(uint32_t number)
+/* A number with the first segment's length added: its highest bit names the segment, the others
+ * the place within. */
+static uint32_t lifted(uint32_t number)
 {
-    uint32_t block = number >> SEGMENT_BITS;
-
-    return block == 0 ? 0 : 32 - (uint32_t)__builtin_clz(block);
+    return number + ((uint32_t)1 << SEGMENT_BITS);
 }
 
-static uint32_t segment_start(uint32_t segment)
+static uint32_t segment_of(uint32_t number)
 {
-    return segment == 0 ? 0 : (uint32_t)1 << (SEGMENT_BITS + segment - 1);
+    return 31 - SEGMENT_BITS - (uint32_t)__builtin_clz(lifted(number));
+}
+
+static uint32_t segment_length(uint32_t segment)
+{
+    return (uint32_t)1 << (SEGMENT_BITS + segment);
+}
+
+static uint32_t place_of(uint32_t number)
+{
+    return lifted(number) - segment_length(segment_of(number));
 }
 
 static void *find_number(const struct numbers *numbers, uint32_t number)
 {
-    uint32_t segment = segment_of(number);
     slot *entries;
 
-    if (segment >= SEGMENTS)
+    if (number >= NUMBERS_MAX)
         return NULL;
-    entries = atomic_load_explicit(&numbers->segments[segment], memory_order_acquire);
+    entries = atomic_load_explicit(&numbers->segments[segment_of(number)], memory_order_acquire);
     if (entries == NULL)
         return NULL;
-    return atomic_load_explicit(&entries[number - segment_start(segment)], memory_order_acquire);
+    return atomic_load_explicit(&entries[place_of(number)], memory_order_acquire);
 }
 
 /* Makes room for a number; false without memory, or if it is beyond all. */
 static bool reserve_number(struct numbers *numbers, uint32_t number)
 {
-    uint32_t segment = segment_of(number);
-    uint32_t length = segment == 0 ? 1 << SEGMENT_BITS : segment_start(segment);
+    uint32_t segment;
     slot *entries;
 
-    if (segment >= SEGMENTS)
+    if (number >= NUMBERS_MAX)
         return false;
+    segment = segment_of(number);
     if (atomic_load_explicit(&numbers->segments[segment], memory_order_relaxed) != NULL)
         return true;
-    entries = calloc(length, sizeof(*entries));
+    entries = calloc(segment_length(segment), sizeof(*entries));
     if (entries == NULL)
         return false;
     atomic_store_explicit(&numbers->segments[segment], (void *)entries, memory_order_release);
@@ -110,10 +120,10 @@ static bool reserve_number(struct numbers *numbers, uint32_t number)
 /* Precondition: there is room. */
 static void add_number(struct numbers *numbers, uint32_t number, void *entry)
 {
-    uint32_t segment = segment_of(number);
-    slot *entries = atomic_load_explicit(&numbers->segments[segment], memory_order_relaxed);
+    slot *entries =
+        atomic_load_explicit(&numbers->segments[segment_of(number)], memory_order_relaxed);
 
-    atomic_store_explicit(&entries[number - segment_start(segment)], entry, memory_order_release);
+    atomic_store_explicit(&entries[place_of(number)], entry, memory_order_release);
     if (number >= atomic_load_explicit(&numbers->given, memory_order_relaxed))
         atomic_store_explicit(&numbers->given, number + 1, memory_order_release);
 }

@@ -94,6 +94,7 @@ static bool visit_product(void *arg, const struct record *record)
     product->number = record->subject;
     product->limit = record->product.limit_per_customer;
     product->updated_wall_ms = record->product.updated_wall_ms;
+    product->variants = record->product.variant_count;
     memcpy(product->id, record->product.id, sizeof(product->id));
     return true;
 }
@@ -112,7 +113,10 @@ static bool visit_sku(void *arg, const struct record *record)
     sku->product_number = record->sku.product_number;
     memcpy(sku->name, record->sku.sku, sizeof(sku->name));
     *name = hash_bytes(&name_key, sku->name, strlen(sku->name));
-    if (check_vector_find_32(&audit->products, sku->product_number) == NULL)
+    struct check_product *product = check_vector_find_32(&audit->products, sku->product_number);
+    if (product != NULL)
+        product->variant_count += !record->sku.archived;
+    else
         check_broken(audit->check, "SKU %s refers to product %" PRIu32 ", which there is not",
                      sku->name, sku->product_number);
     audit->check->sku_count++;
@@ -496,6 +500,20 @@ static bool visit_limit(void *arg, const struct record *record)
     return true;
 }
 
+/* A product and its SKUs are written at once, and what it leaves out is archived. */
+static void check_variants(struct audit *audit)
+{
+    const struct check_product *products =
+        (const struct check_product *)(const void *)audit->products.items;
+
+    for (size_t i = 0; i < audit->products.count; i++)
+        if (products[i].variants != products[i].variant_count)
+            check_broken(audit->check,
+                         "product %s has %" PRIu32 " variants, but %" PRIu32
+                         " SKUs that are not archived",
+                         products[i].id, products[i].variants, products[i].variant_count);
+}
+
 /* ---- the partition ---- */
 
 static void damaged(void *arg, const char *line)
@@ -545,6 +563,7 @@ void check_partition(struct check *check, uint32_t partition)
     if (!check->out_of_memory) {
         for (size_t i = 0; i < audit.skus.count; i++)
             check_sku(check, &((const struct check_sku *)(const void *)audit.skus.items)[i]);
+        check_variants(&audit);
         check_sales(&audit);
         check_limits(check, partition, &audit.products, &audit.limits);
         check_keys(check, partition, &audit.keys);

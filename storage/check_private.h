@@ -103,7 +103,9 @@ struct check_product {
     uint32_t number; /* first: looked up by it */
     uint32_t limit;
     int64_t updated_wall_ms;
-    uint64_t sold; /* units that its SKUs' ledgers sold */
+    uint32_t variants;      /* as it says */
+    uint32_t variant_count; /* of its SKUs that are not archived */
+    uint64_t sold;          /* units that its SKUs' ledgers sold */
     uint64_t limit_sold;
     char id[PRODUCT_ID_LENGTH_MAX + 1];
 };

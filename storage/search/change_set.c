@@ -100,31 +100,36 @@ bool change_set_add(struct change_set *set, struct search_place place, int64_t n
     return true;
 }
 
+/* The lowest bits of a word, so many at most. */
+static uint64_t lowest(uint64_t bits, uint32_t most)
+{
+    uint64_t rest = bits;
+
+    for (uint32_t i = 0; i < most && rest != 0; i++)
+        rest &= rest - 1;
+    return bits & ~rest;
+}
+
 /* Takes from one word at the number where the taker is; moves it on. */
 static uint32_t take_word(struct change_set *set, struct piece *piece,
                           struct search_place *places_out, uint32_t room)
 {
     _Atomic uint64_t *word = &piece->words[set->at.number % CHANGE_PIECE / WORD_BITS];
     uint32_t first = set->at.number - set->at.number % WORD_BITS;
-    uint64_t wanted = UINT64_MAX << (set->at.number % WORD_BITS);
-    uint64_t bits;
+    uint64_t there = atomic_load_explicit(word, memory_order_relaxed) &
+                     UINT64_MAX << (set->at.number % WORD_BITS);
+    uint64_t bits = lowest(there, room);
     uint32_t count = 0;
 
     set->at.number = first + WORD_BITS;
-    if ((atomic_load_explicit(word, memory_order_relaxed) & wanted) == 0)
+    if (bits == 0)
         return 0;
-    bits = atomic_fetch_and_explicit(word, ~wanted, memory_order_acq_rel) & wanted;
-    while (bits != 0 && count < room) {
-        uint32_t bit = (uint32_t)__builtin_ctzll(bits);
-
-        places_out[count++] =
-            (struct search_place){.partition = set->at.partition, .number = first + bit};
-        bits &= bits - 1;
-    }
-    if (bits != 0) { /* no room: they stay */
-        atomic_fetch_or_explicit(word, bits, memory_order_acq_rel);
-        set->at.number = first + (uint32_t)__builtin_ctzll(bits);
-    }
+    if (bits != there)
+        set->at.number = first + (uint32_t)__builtin_ctzll(there & ~bits);
+    atomic_fetch_and_explicit(word, ~bits, memory_order_acq_rel);
+    for (; bits != 0; bits &= bits - 1)
+        places_out[count++] = (struct search_place){
+            .partition = set->at.partition, .number = first + (uint32_t)__builtin_ctzll(bits)};
     atomic_fetch_sub_explicit(&set->count, count, memory_order_relaxed);
     return count;
 }
@@ -200,8 +205,8 @@ void change_set_clear(struct change_set *set)
     for (uint32_t i = 0; i < set->partition_count; i++) {
         struct partition *partition = &set->partitions[i];
 
-        if (!atomic_exchange_explicit(&partition->has_some, false, memory_order_acq_rel))
-            continue;
+        /* Without asking it: who took last may have ended within the partition. */
+        atomic_store_explicit(&partition->has_some, false, memory_order_seq_cst);
         for (uint32_t j = 0; j < CHANGE_PIECES; j++) {
             struct piece *piece = atomic_load_explicit(&partition->pieces[j], memory_order_acquire);
 

@@ -18,10 +18,10 @@ enum {
     CORRECTED_TWICE_LETTERS_MIN = 8,       /* two errors at once */
     CORRECTED_TWICE_LATER_LETTERS_MIN = 6, /* where one led to nothing */
     CORRECTED_FORM_MAX = 3,  /* products that have it as written: fewer, and it may be an error */
+    LIKELIER_FACTOR = 50,    /* if not fewer, so many more that have what it is an error of */
     CORRECTED_TERM_MAX = 20, /* the same of its stem */
     CORRECTED_TERMS_MAX = 4, /* completions: fewer, and it may be an error */
     EXACT_SIZE_MAX = 64,     /* estimates below are looked after */
-    UTF8_BYTES_MAX = 4,
 };
 
 /* How much less likely an error more makes it: 0.55 each. */
@@ -233,19 +233,34 @@ static uint32_t complete(struct lexicon *lexicon, uint32_t form_count, struct re
                      resolved);
 }
 
+/* Those that so many more products have than the word as it is typed that it is an error, though
+ * some product has it too. */
+static void keep_likelier(struct forms *forms, uint32_t form_count)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < forms->count; i++) {
+        if (forms->best[i].count >= form_count * LIKELIER_FACTOR)
+            forms->best[kept++] = forms->best[i];
+    }
+    forms->count = kept;
+}
+
 /* What the word is a typing error of. */
-static uint32_t correct(struct lexicon *lexicon, uint32_t having, struct resolved *resolved)
+static uint32_t correct(struct lexicon *lexicon, uint32_t form_count, uint32_t having,
+                        struct resolved *resolved)
 {
     struct search_index *index = lexicon->reader->index;
     const struct search_word *word = &resolved->word;
     struct form best[SEARCH_CORRECTIONS_MAX];
     struct forms forms = {.room = SEARCH_CORRECTIONS_MAX, .best = best};
+    bool is_rare = form_count < CORRECTED_FORM_MAX;
     unsigned errors = 1;
 
     distance_word_set(&lexicon->typed, word->text, word->length);
     if (lexicon->typed.count < CORRECTED_LETTERS_MIN)
         return 0;
-    if (lexicon->typed.count >= CORRECTED_TWICE_LETTERS_MIN)
+    if (is_rare && lexicon->typed.count >= CORRECTED_TWICE_LETTERS_MIN)
         errors = 2;
     lexicon_correct(lexicon, index->forms, index->forms_index, word->text, word->length, errors,
                     false, &forms);
@@ -253,6 +268,8 @@ static uint32_t correct(struct lexicon *lexicon, uint32_t having, struct resolve
         lexicon->typed.count >= CORRECTED_TWICE_LATER_LETTERS_MIN)
         lexicon_correct(lexicon, index->forms, index->forms_index, word->text, word->length, 2,
                         false, &forms);
+    if (!is_rare)
+        keep_likelier(&forms, form_count);
     return forms_add(lexicon, &forms, having > 0 ? WEIGHT_CORRECTION_KNOWN : WEIGHT_CORRECTION,
                      resolved);
 }
@@ -271,10 +288,9 @@ void lexicon_resolve(struct lexicon *lexicon, const struct search_word *word, bo
     if (having > 0)
         alternative_add(resolved_out, term, RANKING_ONE);
     having += complete(lexicon, form_count, resolved_out);
-    if (form_count < CORRECTED_FORM_MAX && having <= CORRECTED_TERM_MAX &&
-        resolved_out->count < CORRECTED_TERMS_MAX && !resolved_out->is_optional &&
-        !is_digit(word->text[0]))
-        having += correct(lexicon, having, resolved_out);
+    if (having <= CORRECTED_TERM_MAX && resolved_out->count < CORRECTED_TERMS_MAX &&
+        !resolved_out->is_optional && !is_digit(word->text[0]))
+        having += correct(lexicon, form_count, having, resolved_out);
     if (resolved_out->count > 0)
         resolved_out->weight =
             ranking_word_weight(index->product_count, having, resolved_out->is_optional);

@@ -14,7 +14,7 @@ enum {
     SEARCH_CORRECTIONS_MAX = 6,     /* of them, what it is a typing error of */
     SEARCH_PREFIX_FORMS_MAX = 2000, /* words of the index read for completions */
     SEARCH_TYPO_FORMS_MAX = 65536,  /* words of the index compared for one typing error */
-    SEARCH_POSTINGS_MAX = 2000000,  /* read for a question; beyond, it is answered in part */
+    SEARCH_POSTINGS_MAX = 1000000,  /* read for a question; beyond, it is answered in part */
     SEARCH_FULL_HITS_MIN = 10,   /* with fewer that have every word, those that lack some count */
     SEARCH_LOOSE_HITS_MAX = 100, /* of those, the best */
     SEARCH_ARENA_BYTES_MAX = 24 << 20, /* candidates' room of a reader */

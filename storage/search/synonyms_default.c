@@ -1,40 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* British, American and Indian names of groceries and household goods: what a shop that has no list
- * of its own begins with. */
+/* The bytes of data/search-synonyms.txt in the program, ended by a zero: the build names the file.
+ */
 #include "search/synonyms.h"
 
-const char synonyms_default[] = "eggplant = brinjal\n"
-                                "aubergine = brinjal\n"
-                                "okra = ladies finger\n"
-                                "bhindi = ladies finger\n"
-                                "bell pepper = capsicum\n"
-                                "scallion = spring onion\n"
-                                "nappy = diaper\n"
-                                "nappies = diaper\n"
-                                "new born = newborn\n"
-                                "soy = soya\n"
-                                "yoghurt = yogurt\n"
-                                "colour = color\n"
-                                "trash bag = garbage bag\n"
-                                "trash bags = garbage bag\n"
-                                "bin bag = garbage bag\n"
-                                "chickpea = kabuli chana\n"
-                                "chickpeas = kabuli chana\n"
-                                "garbanzo = kabuli chana\n"
-                                "semolina = sooji\n"
-                                "semolina = rava\n"
-                                "wheat flour = atta\n"
-                                "cotton buds = ear buds\n"
-                                "sanitiser = sanitizer\n"
-                                "clarified butter = ghee\n"
-                                "cilantro = coriander leaves\n"
-                                "knives = knife\n"
-                                "sugar free = no added sugar\n"
-                                "agarbatti = incense sticks\n"
-                                "incense sticks = agarbathi\n"
-                                "sandalwood = sandal\n"
-                                "sunscreen = sun screen\n"
-                                "deodorant = deo\n"
-                                "fridge = refrigerator\n"
-                                "mosquito repellent = mosquito repellant\n"
-                                "mobile = phone\n";
+#ifndef STAMPEDE_SYNONYMS_PATH
+#error "the build defines STAMPEDE_SYNONYMS_PATH: where data/search-synonyms.txt is"
+#endif
+
+__asm__(".pushsection .rodata\n"
+        ".globl synonyms_default\n"
+        ".hidden synonyms_default\n"
+        "synonyms_default:\n"
+        ".incbin \"" STAMPEDE_SYNONYMS_PATH "\"\n"
+        ".byte 0\n"
+        ".popsection\n");

@@ -104,6 +104,8 @@ EXPECTED = {
     "suggest": Expect(OK, query=lambda *_: "?q="),
     "category_tree": Expect(OK),
     "product_browse_plain": Expect(OK, query=lambda *_: "?limit=1"),
+    "suggest": Expect(OK, query=lambda *_: "?q=a"),
+    "category_tree": Expect(OK),
     "product_get": Expect(OK, kind="product"),
     "product_create": Expect(CREATED, body=new_product),
     "product_list": Expect(OK),

@@ -22,6 +22,8 @@ static void note(void *user, const struct draw_finding *finding)
 {
     (void)user;
     assert_true(found_count < FOUND_MAX);
+    if (finding->fault == DRAW_FAULT_PLACE || finding->fault == DRAW_FAULT_STRAY)
+        assert_int_not_equal(finding->at, finding->other);
     found[found_count++] = *finding;
 }
 
@@ -30,6 +32,8 @@ static bool check(struct draw_result *result_out)
     struct draw_check_memory memory = {drawn.slots, drawn.numbers};
 
     found_count = 0;
+    memset(drawn.slots, 0xff, sizeof(drawn.slots)); /* nothing is believed of what was there */
+    memset(drawn.numbers, 0xff, sizeof(drawn.numbers));
     return draw_check(digest_sha256, &drawn.proof, memory, 4, note, NULL, result_out);
 }
 
@@ -135,6 +139,8 @@ static void any_other_bit_is_seen(void **state)
         for (size_t bit = 0; bit < 8 * parts[i].length; bit++) {
             parts[i].bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
             assert_false(is_verified());
+            if (i == 1 || i == 2) /* by name, and not only for what follows from it */
+                assert_int_equal(found[0].fault, i == 1 ? DRAW_FAULT_SEED : DRAW_FAULT_LIST);
             parts[i].bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
         }
     }
@@ -214,6 +220,90 @@ static void exchanged_places_are_named(void **state)
             drawn.order[q] = other;
         }
     }
+}
+
+static void assert_one(enum draw_fault fault, uint32_t at, uint32_t other)
+{
+    assert_false(is_verified());
+    assert_int_equal(found_count, 1);
+    assert_int_equal(found[0].fault, fault);
+    assert_int_equal(found[0].at, at);
+    assert_int_equal(found[0].other, other);
+}
+
+static void one_thing_wrong_is_one_finding(void **state)
+{
+    struct draw_proof *proof = &drawn.proof;
+    struct draw_entry entry;
+
+    (void)state;
+    drawn_make(&drawn, 60, 13);
+    entry = drawn.order[41]; /* moved to the front: 41 others stand elsewhere for it */
+    memmove(drawn.order + 1, drawn.order, 41 * sizeof(entry));
+    drawn.order[0] = entry;
+    assert_one(DRAW_FAULT_PLACE, 1, 42);
+
+    drawn_make(&drawn, 60, 13);
+    drawn.order[60] = drawn.order[7];
+    proof->order_count = 61;
+    assert_one(DRAW_FAULT_TWICE, 61, 8);
+    proof->order_count = 60;
+    proof->count_said = 59;
+    assert_one(DRAW_FAULT_LENGTH, 59, 60);
+
+    drawn_make(&drawn, 60, 13); /* the other way round */
+    for (uint32_t i = 0; i < 30; i++) {
+        entry = drawn.order[i];
+        drawn.order[i] = drawn.order[59 - i];
+        drawn.order[59 - i] = entry;
+    }
+    assert_one(DRAW_FAULT_ORDER, 60, 60);
+
+    drawn_make(&drawn, 60, 13);
+    memmove(drawn.entries + 8, drawn.entries + 7, 53 * sizeof(entry));
+    proof->count = 61;
+    proof->count_said = 61;
+    draw_list_hash(digest_sha256, drawn.entries, 61, proof->list_hash);
+    assert_false(is_verified());
+    assert_int_equal(found[0].fault, DRAW_FAULT_REPEATED);
+    assert_int_equal(found[0].at, 8);
+}
+
+/* Up to half of an order is named one by one, beyond it is another one. */
+static void many_exchanges_are_still_counted(void **state)
+{
+    struct draw_result result;
+
+    (void)state;
+    drawn_make(&drawn, 60, 14);
+    for (uint32_t i = 0; i < 10; i++) {
+        struct draw_entry entry = drawn.order[i];
+
+        drawn.order[i] = drawn.order[50 + i];
+        drawn.order[50 + i] = entry;
+    }
+    assert_false(check(&result));
+    assert_int_equal(result.counts[DRAW_FAULT_PLACE], 20);
+    assert_int_equal(result.counts[DRAW_FAULT_ORDER], 0);
+    assert_int_equal(found_count, 4);
+}
+
+/* The list was changed and drawn anew, and the published hash is the first one's. */
+static void a_draw_that_was_made_again_is_recognised(void **state)
+{
+    uint8_t first[DRAW_HASH_BYTES];
+    struct draw_result result;
+
+    (void)state;
+    drawn_make(&drawn, 60, 15);
+    memcpy(first, drawn.proof.list_hash, sizeof(first));
+    drawn_make(&drawn, 61, 15);
+    memcpy(drawn.proof.list_hash, first, sizeof(first));
+    assert_false(check(&result));
+    assert_int_equal(found_count, 2);
+    assert_int_equal(result.counts[DRAW_FAULT_LIST], 1);
+    assert_int_equal(result.counts[DRAW_FAULT_REDRAWN], 1);
+    assert_memory_not_equal(result.list_hash, first, sizeof(first));
 }
 
 /* All of its names begin alike: no comparison of theirs may take a time that grows by squares. */
@@ -334,6 +424,9 @@ int main(void)
         cmocka_unit_test(any_other_bit_is_seen),
         cmocka_unit_test(one_altered_entry_is_named),
         cmocka_unit_test(exchanged_places_are_named),
+        cmocka_unit_test(one_thing_wrong_is_one_finding),
+        cmocka_unit_test(many_exchanges_are_still_counted),
+        cmocka_unit_test(a_draw_that_was_made_again_is_recognised),
         cmocka_unit_test(names_that_begin_alike_are_no_trouble),
         cmocka_unit_test(the_verdict_is_that_of_plain_comparison),
     };

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "base64url.h"
 #include "secrets_file.h"
 #include "ticket.h"
 
@@ -138,7 +139,7 @@ static void tickets_are_their_drops_and_holders(void **state)
 {
     struct ticket_ring ring = ring_of(1);
     struct ticket ticket = ticket_for(&ann, 1);
-    const struct principal both[2] = {bob, ann};
+    const struct principal both[3] = {bob, ann, bob};
     struct ticket back = {.number = 0};
     char text[TICKET_TEXT_LENGTH + 1];
 
@@ -146,7 +147,7 @@ static void tickets_are_their_drops_and_holders(void **state)
     issue(&ring, &ticket, text);
     assert_int_equal(show(&ring, text, &bob, NOW_S), TICKET_OTHER_HOLDER);
     assert_int_equal(
-        ticket_check(&signer, &ring, text, TICKET_TEXT_LENGTH, DROP, both, 2, NOW_S, &back),
+        ticket_check(&signer, &ring, text, TICKET_TEXT_LENGTH, DROP, both, 3, NOW_S, &back),
         TICKET_GOOD); /* Bob, who was Ann as a guest */
     assert_int_equal(
         ticket_check(&signer, &ring, text, TICKET_TEXT_LENGTH, DROP, NULL, 0, NOW_S, &back),
@@ -156,6 +157,45 @@ static void tickets_are_their_drops_and_holders(void **state)
         ticket_check(&signer, &ring, text, TICKET_TEXT_LENGTH, DROP + 1, &ann, 1, NOW_S, &back),
         TICKET_OTHER_DROP);
     assert_int_equal(back.number, 4711);
+}
+
+/* One whose hash is Ann's but for one bit. */
+static void all_of_the_holders_hash_counts(void **state)
+{
+    struct ticket_ring ring = ring_of(1);
+    char text[TICKET_TEXT_LENGTH + 1];
+
+    (void)state;
+    for (unsigned bit = 0; bit < 8 * TICKET_HOLDER_BYTES; bit++) {
+        struct ticket ticket = ticket_for(&ann, 1);
+
+        ticket.holder.bytes[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        issue(&ring, &ticket, text);
+        assert_int_equal(show(&ring, text, &ann, NOW_S), TICKET_OTHER_HOLDER);
+    }
+}
+
+/* Even one that is signed. */
+static void another_version_is_no_ticket(void **state)
+{
+    enum { BYTES = TICKET_CLAIM_BYTES + TICKET_MAC_BYTES };
+    struct ticket_ring ring = ring_of(1);
+    struct ticket ticket = ticket_for(&ann, 1);
+    uint8_t bytes[TICKET_SALT_BYTES + BYTES];
+    char text[TICKET_TEXT_LENGTH + 1];
+
+    (void)state;
+    issue(&ring, &ticket, text);
+    for (uint8_t version = 0; version < 3; version++) {
+        memcpy(bytes, ring.keys[0].salt, TICKET_SALT_BYTES);
+        assert_true(base64url_decode(text + 3, BYTES, bytes + TICKET_SALT_BYTES));
+        bytes[TICKET_SALT_BYTES] = version;
+        secrets_mac(&secrets, "queue-ticket", bytes, TICKET_SALT_BYTES + TICKET_CLAIM_BYTES,
+                    bytes + TICKET_SALT_BYTES + TICKET_CLAIM_BYTES);
+        base64url_encode(bytes + TICKET_SALT_BYTES, BYTES, text + 3);
+        assert_int_equal(show(&ring, text, &ann, NOW_S),
+                         version == TICKET_VERSION ? TICKET_GOOD : TICKET_MALFORMED);
+    }
 }
 
 static void holders_are_not_to_be_recognised(void **state)
@@ -283,6 +323,24 @@ static void a_key_that_is_long_gone_does_not_come_back(void **state)
     assert_true(ones > 0);
 }
 
+/* The first key is kept while all IDs are used up behind it, each revoked at once. */
+static void no_two_keys_have_one_id(void **state)
+{
+    struct ticket_ring ring = ring_of(1);
+
+    (void)state;
+    for (unsigned i = 0; i < 600; i++) {
+        const uint8_t salt[TICKET_SALT_BYTES] = {(uint8_t)i, (uint8_t)(i >> 8)};
+
+        assert_true(ticket_ring_rotate(&ring, salt, NOW_S, LIFE_S));
+        assert_int_equal(ring.count, i == 0 ? 2 : 3);
+        assert_int_not_equal(ticket_ring_current(&ring)->id, 1);
+        if (i > 0)
+            assert_true(ticket_ring_revoke(&ring, ring.keys[1].id));
+    }
+    assert_int_equal(ring.keys[0].id, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,12 +348,15 @@ int main(void)
         cmocka_unit_test(the_layout_is_fixed),
         cmocka_unit_test(one_text_is_one_ticket),
         cmocka_unit_test(tickets_are_their_drops_and_holders),
+        cmocka_unit_test(all_of_the_holders_hash_counts),
+        cmocka_unit_test(another_version_is_no_ticket),
         cmocka_unit_test(holders_are_not_to_be_recognised),
         cmocka_unit_test(another_stores_tickets_are_forged),
         cmocka_unit_test(tickets_end),
         cmocka_unit_test(old_keys_count_as_long_as_their_tickets),
         cmocka_unit_test(a_revoked_key_ends_its_tickets_at_once),
         cmocka_unit_test(the_ring_is_bounded),
+        cmocka_unit_test(no_two_keys_have_one_id),
         cmocka_unit_test(a_key_that_is_long_gone_does_not_come_back),
     };
 

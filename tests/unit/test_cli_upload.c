@@ -11,6 +11,8 @@
 #include <cmocka.h>
 
 #include "address.h"
+#include "download.h"
+#include "progress.h"
 #include "upload.h"
 
 static void addresses(void **state)
@@ -153,6 +155,82 @@ static void a_closed_connection_ends_the_answer_or_spoils_it(void **state)
         assert_int_equal(upload_parse_answer(spoilt[i], strlen(spoilt[i]), true, &answer), -1);
 }
 
+/* Cut anywhere, chunks come to the same body; nothing is complete before its last byte. */
+static void chunks_are_joined_wherever_they_are_cut(void **state)
+{
+    static const struct {
+        const char *text;
+        const char *body; /* NULL: broken */
+    } cases[] = {
+        {"5\r\nhello\r\n1;x=y\r\n!\r\n0\r\n\r\n", "hello!"},
+        {"0\r\nX: y\r\nZ: 1\r\n\r\n", ""},
+        {"0A\r\n0123456789\r\n00\r\n\r\n", "0123456789"},
+        {"2\nab\n0\n\n", "ab"},
+        {"zz\r\n", NULL},
+        {"\r\n", NULL},
+        {"3\r\nabcd\r\n", NULL},
+        {"1234567890abc\r\n", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        size_t length = strlen(cases[i].text);
+
+        for (size_t piece = 1; piece <= length; piece++) {
+            struct chunk_reader reader = {.state = CHUNK_SIZE};
+            struct download_piece data;
+            char body[64] = "";
+            size_t at = 0;
+
+            while (at < length) {
+                size_t part = length - at < piece ? length - at : piece;
+                size_t taken = chunk_reader_take(&reader, cases[i].text + at, part, &data);
+
+                if (taken == 0)
+                    break;
+                at += taken;
+                strncat(body, data.text, data.length);
+                if (cases[i].body != NULL && at < length)
+                    assert_int_not_equal(reader.state, CHUNK_DONE);
+            }
+            assert_int_equal(reader.state, cases[i].body != NULL ? CHUNK_DONE : CHUNK_BROKEN);
+            if (cases[i].body != NULL)
+                assert_string_equal(body, cases[i].body);
+        }
+    }
+}
+
+static void the_bar_tells_bytes_rows_and_the_time_left(void **state)
+{
+    struct progress progress = {.size = 4 << 20, .bytes = 1 << 20, .rows = 5000};
+    char line[PROGRESS_LINE_BYTES];
+
+    (void)state;
+    assert_string_equal(
+        progress_line(&progress, 500, line),
+        "[######..................]  25 %  1.0 of 4.0 MiB  10000 rows/s  0:01 left");
+    progress.bytes = progress.size + 1; /* the framing of chunks */
+    assert_non_null(strstr(progress_line(&progress, 60000, line), "100 %"));
+    assert_non_null(strstr(line, "0:00 left"));
+    progress.size = 0;
+    assert_string_equal(progress_line(&progress, 0, line), "4.0 MiB  5000 rows  5000000 rows/s");
+    progress = (struct progress){.size = UINT32_MAX, .bytes = 1};
+    assert_non_null(strstr(progress_line(&progress, 1000, line), " left"));
+    assert_true(strlen(line) < PROGRESS_LINE_BYTES - 1);
+}
+
+static void rows_in_quotes_are_not_counted(void **state)
+{
+    struct progress progress = {.is_shown = true, .has_quotes = true, .shown_ms = INT64_MAX / 2};
+    static const char text[] = "a,\"b\nc\"\"\nd\"\n1,2\n";
+
+    (void)state;
+    progress_add(&progress, text, 7);
+    progress_add(&progress, text + 7, sizeof(text) - 8);
+    assert_int_equal(progress.rows, 2);
+    assert_int_equal(progress.bytes, sizeof(text) - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +239,9 @@ int main(void)
         cmocka_unit_test(query_texts_are_percent_encoded),
         cmocka_unit_test(answers_are_complete_at_their_last_byte),
         cmocka_unit_test(a_closed_connection_ends_the_answer_or_spoils_it),
+        cmocka_unit_test(chunks_are_joined_wherever_they_are_cut),
+        cmocka_unit_test(the_bar_tells_bytes_rows_and_the_time_left),
+        cmocka_unit_test(rows_in_quotes_are_not_counted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

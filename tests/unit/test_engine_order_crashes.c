@@ -129,7 +129,7 @@ static void what_goes_back_is_put_back_once(void **state)
     fixture_tear_down(state);
     for (unsigned before = 0; before < 40; before += 2)
         for (unsigned after = 0; after < 20; after += 2)
-            if (test_takes(before * 10 + after / 2, 7))
+            if (test_takes(before * 10 + after / 2, 13))
                 crash_in_a_refund(state, before, after);
     set_up(state);
 }
@@ -258,7 +258,7 @@ static void an_order_s_life_is_the_same_wherever_it_is_interrupted(void **state)
 {
     fixture_tear_down(state);
     for (unsigned turns = 0; turns < 64; turns++) {
-        if (!test_takes(turns, 7))
+        if (!test_takes(turns, 13))
             continue;
         crash_in_a_life(state, turns, false);
         crash_in_a_life(state, turns, true);

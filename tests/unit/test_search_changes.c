@@ -112,6 +112,23 @@ static void test_emptied_it_is_whole_again(void **state)
     change_set_destroy(set);
 }
 
+static void test_emptied_in_the_midst_nothing_is_left(void **state)
+{
+    struct change_set *set = make_set();
+    struct search_place places[ROOM];
+
+    (void)state;
+    for (uint32_t i = 0; i < 100; i++)
+        change_set_add(set, place_of(3, i * 50), 1);
+    assert_int_equal(change_set_take(set, places, 10), 10);
+    change_set_clear(set);
+    assert_int_equal(change_set_count(set), 0);
+    change_set_add(set, place_of(3, 4000), 1);
+    assert_int_equal(change_set_take(set, places, ROOM), 1);
+    assert_int_equal(places[0].number, 4000);
+    change_set_destroy(set);
+}
+
 /* ---- two threads ---- */
 
 struct adder {
@@ -178,6 +195,7 @@ int main(void)
         cmocka_unit_test(test_a_pass_goes_on_where_it_ended),
         cmocka_unit_test(test_what_is_put_back_comes_again),
         cmocka_unit_test(test_emptied_it_is_whole_again),
+        cmocka_unit_test(test_emptied_in_the_midst_nothing_is_left),
         cmocka_unit_test(test_nothing_is_lost_between_two_threads),
     };
 

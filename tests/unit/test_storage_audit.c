@@ -338,7 +338,7 @@ static void test_each_forgery_is_named(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (!test_takes(i, 6))
+        if (!test_takes(i, 11))
             continue;
         build_chains();
         cases[i].forge();
@@ -387,7 +387,7 @@ static void test_each_of_a_thousand_edits_is_named(void **state)
 
     (void)state;
     for (unsigned round = 0; round < 1024 / CHAINS; round++) {
-        if (!test_takes(round, 8))
+        if (!test_takes(round, 13))
             continue;
         uint64_t edited[CHAINS];
         bool is_dropped[CHAINS];

@@ -89,6 +89,16 @@ static void plant_sku_without_product(void)
     test_sku(&fixture.batch, sku_b, 77);
 }
 
+static void plant_variant_left_out_and_sold(void)
+{
+    test_product(&fixture.batch, HOME, 0, 3); /* of one variant, says it */
+}
+
+static void plant_variant_archived_and_listed(void)
+{
+    test_sku(&fixture.batch, sku_b, 0)->sku.archived = 1;
+}
+
 static void plant_sku_name_twice(void)
 {
     struct record *record = test_sku(&fixture.batch, sku_c, 0);
@@ -213,6 +223,10 @@ static void test_each_planted_imbalance_is_named(void **state)
         {plant_adjustment_key_of_a_sale, "entry 8 of SKU sku-1048576's ledger is no adjustment"},
         {plant_sku_without_product, "SKU sku-1048577 refers to product 77"},
         {plant_sku_name_twice, "two SKUs have the same name"},
+        {plant_variant_left_out_and_sold,
+         "product product-1-0 has 1 variants, but 2 SKUs that are not archived"},
+        {plant_variant_archived_and_listed,
+         "product product-1-0 has 2 variants, but 1 SKUs that are not archived"},
         {plant_hold_of_unknown_sku, "reservation 14 of partition 1 names SKU 00100063"},
         {plant_converted_without_sale, "reservation 4 of partition 1 is converted, but"},
         {plant_sale_of_a_live_hold, "reservation 4 of partition 1 is held, but"},
@@ -235,7 +249,7 @@ static void test_each_planted_imbalance_is_named(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (!test_takes(i, 6))
+        if (!test_takes(i, 11))
             continue;
         build_sound_store();
         cases[i].plant();
@@ -273,7 +287,10 @@ static void plant_forgotten_owner(void)
 
 static void plant_lowered_limit(void)
 {
-    test_product(&fixture.batch, HOME, 0, 1)->product.updated_wall_ms = TEST_WALL_MS + 1000;
+    struct record *record = test_product(&fixture.batch, HOME, 0, 1);
+
+    record->product.variant_count = 2;
+    record->product.updated_wall_ms = TEST_WALL_MS + 1000;
 }
 
 static void test_what_the_protocol_allows_is_not_broken(void **state)
@@ -289,7 +306,7 @@ static void test_what_the_protocol_allows_is_not_broken(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        if (!test_takes(i, 6))
+        if (!test_takes(i, 11))
             continue;
         build_sound_store();
         cases[i].plant();

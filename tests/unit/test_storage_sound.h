@@ -145,7 +145,7 @@ static inline void build_sound_store(void)
     test_folder_make(&fixture.folder);
     test_batch_make(&fixture.batch);
     open_store();
-    test_product(&fixture.batch, HOME, 0, 3);
+    test_product(&fixture.batch, HOME, 0, 3)->product.variant_count = 2;
     test_product(&fixture.batch, AWAY, 0, 0);
     test_sku(&fixture.batch, sku_a, 0);
     test_sku(&fixture.batch, sku_b, 0);
