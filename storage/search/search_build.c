@@ -161,6 +161,8 @@ static void publish(struct build *build, unsigned set)
                           memory_order_relaxed);
     atomic_store_explicit(&search->set, set, memory_order_relaxed);
     atomic_store_explicit(&search->is_ready, build->index != NULL, memory_order_relaxed);
+    if (build->index != NULL)
+        search_ask_build(search, NULL); /* what was asked for meanwhile was for want of this one */
     pthread_rwlock_unlock(&search->lock);
     pthread_mutex_unlock(&search->turn);
     build->index = NULL; /* the search's */

@@ -90,7 +90,7 @@ bool search_guard(struct search *search, void (*run)(void *arg), void *arg);
 /* Whether the disk has room for more. Any thread. */
 bool search_has_space(const struct search *search);
 
-/* Asks for a build; `reason` is a static text. Any thread. */
+/* Asks for a build; `reason` is a static text (NULL: none is wanted any more). Any thread. */
 void search_ask_build(struct search *search, const char *reason);
 
 /* A generation failed: once, it is told, and one is asked for in its place. `has_faulted`: it
