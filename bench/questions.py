@@ -124,16 +124,16 @@ class Asker:
             self.receive(end - now, begin)
 
     def run_paced(self, started, begin, end, rate):
-        """Who is due and finds no connection free waits for one, and that counts."""
-        number = 0
-        while (now := time.monotonic()) < end:
+        """Who is due and finds no connection free waits for one, also after the end, and that counts."""
+        number, count = 0, int((end - started) * rate)
+        while number < count and (now := time.monotonic()) < end + SILENCE_SECONDS_MAX:
             due = started + number / rate
             if due <= now and self.idle:
                 self.ask(due)
                 number += 1
             else:
-                self.receive((due if self.idle else end) - now, begin)
-        self.counts["not_sent"] += sum(started + later / rate < end for later in range(number, number + int(rate * 60)))
+                self.receive(due - now if self.idle else SILENCE_SECONDS_MAX, begin)
+        self.counts["not_sent"] += count - number
 
     def run(self, lead, seconds, rate):
         started = time.monotonic()
@@ -144,13 +144,14 @@ class Asker:
         else:
             self.run_paced(started, begin, end, rate)
         busy = (time.process_time() - busy) / (time.monotonic() - started)
-        counted = len(self.waits)  # until the end of the time
+        took = time.monotonic() - begin
+        counted = len(self.waits)
         until = time.monotonic() + SILENCE_SECONDS_MAX
         while self.asked > 0 and time.monotonic() < until:
             self.receive(1, begin)
         waits = sorted(self.waits)
         return {
-            "per_s": round(counted / seconds, 1),
+            "per_s": round(counted / took, 1),
             "counts": +self.counts,
             "unanswered": self.asked,
             "p50_ms": round(waits[len(waits) // 2] * 1000, 3),
