@@ -17,6 +17,7 @@ struct engine_options engine_options_default(uint32_t shards)
         .skus_max = 1000 * 1000,
         .limit_rows_max = 1000 * 1000,
         .requests_max = 4096,
+        .products_in_flight_max = PRODUCTS_IN_FLIGHT_MAX,
         .mailbox_max = 3968, /* with completions a ring of 8,192 */
         .request_timeout_ms = 5000,
         .timers_per_step = 512,
@@ -57,6 +58,8 @@ struct engine *engine_create(const struct engine_options *options, const struct 
     assert(options->deliveries_pending_max >= 1 && options->webhook_schedule.count >= 1 &&
            options->webhook_schedule.count <= DELIVERY_ATTEMPTS_MAX);
     assert(ports->secrets.mac != NULL && ports->secrets.digest != NULL);
+    assert(options->products_in_flight_max >= 2 &&
+           options->products_in_flight_max <= PRODUCTS_IN_FLIGHT_MAX);
     assert(options->batches >= 2 && options->requests_max >= 1 && options->mailbox_max >= 1);
     if (engine == NULL)
         return NULL;

@@ -38,15 +38,16 @@ struct engine_options {
     uint32_t hold_cap_ms; /* from creation, over all extensions */
     uint32_t hold_extensions_max;
     uint32_t hold_retention_ms;
-    uint32_t holds_max;          /* a shard, ended ones within retention included */
-    uint32_t skus_max;           /* a shard */
-    uint32_t limit_rows_max;     /* a shard */
-    uint32_t requests_max;       /* in flight, a shard */
-    uint32_t mailbox_max;        /* requests and sagas that may wait in one mailbox */
-    uint32_t request_timeout_ms; /* a request older than this is dropped undone */
-    uint32_t timers_per_step;    /* due timers in one turn at most */
-    uint32_t batch_messages;     /* received into one batch at most */
-    uint32_t batches;            /* a shard's batches under way at most */
+    uint32_t holds_max;              /* a shard, ended ones within retention included */
+    uint32_t skus_max;               /* a shard */
+    uint32_t limit_rows_max;         /* a shard */
+    uint32_t requests_max;           /* in flight, a shard */
+    uint32_t products_in_flight_max; /* PUTs, at the directory's shard, of some 11 KiB; 2 to 1088 */
+    uint32_t mailbox_max;            /* requests and sagas that may wait in one mailbox */
+    uint32_t request_timeout_ms;     /* a request older than this is dropped undone */
+    uint32_t timers_per_step;        /* due timers in one turn at most */
+    uint32_t batch_messages;         /* received into one batch at most */
+    uint32_t batches;                /* a shard's batches under way at most */
     uint32_t audit_period_ms;
     uint32_t accounts_active_max; /* in memory, a shard */
     uint32_t orders_live_max;     /* in memory, a shard */

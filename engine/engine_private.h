@@ -28,8 +28,8 @@ enum {
     /* Messages drained from one mailbox before the next has its turn. */
     DRAIN_PER_MAILBOX = 64,
     PREFETCH_AHEAD = 8,           /* messages: in half of that, memory has answered */
-    PRODUCTS_IN_FLIGHT_MAX = 288, /* PUTs under way at the directory's shard */
-    PRODUCTS_IN_BULK_MAX = 256,   /* of them: of imports */
+    PRODUCTS_IN_FLIGHT_MAX = 1088, /* that options.products_in_flight_max may be */
+    PRODUCTS_RESERVED = 64,        /* of them: not for imports; at most a half */
     READS_IN_FLIGHT_MAX = 128,    /* journal reads, a shard */
     OUTBOUND_IN_FLIGHT_MAX = 256, /* jobs at the outbound port, a shard */
     WORKS_IN_FLIGHT_MAX = 64,     /* pieces of work at a pool of workers, a shard */

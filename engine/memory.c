@@ -167,7 +167,7 @@ static void lay_out_shard(struct carver *carver, struct engine *engine, uint32_t
 static void lay_out(struct carver *carver, struct engine *engine)
 {
     const struct engine_options *options = &engine->options;
-    uint32_t completions = options->requests_max + PRODUCTS_IN_FLIGHT_MAX + ORDER_ASKS_MAX;
+    uint32_t completions = options->requests_max + options->products_in_flight_max + ORDER_ASKS_MAX;
     uint32_t pairs = options->shards * options->shards;
     struct inventory *inventories = carve(carver, options->partitions * sizeof(*inventories));
     struct shard **shards = carve(carver, options->shards * sizeof(*shards));

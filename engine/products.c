@@ -172,6 +172,15 @@ static void count_puts(struct shard *shard, const struct product_envelope *envel
     }
 }
 
+/* Beside those of an import there is room for others. */
+static uint32_t products_max(const struct engine *engine, const struct product_envelope *envelope)
+{
+    uint32_t max = engine->options.products_in_flight_max;
+    uint32_t reserved = max / 2 < PRODUCTS_RESERVED ? max / 2 : PRODUCTS_RESERVED;
+
+    return envelope->is_bulk ? max - reserved : max;
+}
+
 void directory_submit(struct shard *shard, struct message *message)
 {
     struct product_envelope *envelope = message->product.envelope;
@@ -181,7 +190,7 @@ void directory_submit(struct shard *shard, struct message *message)
 
     envelope->requester_shard = message->shard;
     envelope->cookie = message->cookie;
-    if (shard->products >= (envelope->is_bulk ? PRODUCTS_IN_BULK_MAX : PRODUCTS_IN_FLIGHT_MAX)) {
+    if (shard->products >= products_max(shard->engine, envelope)) {
         answer(shard, envelope, OUTCOME_OVERLOADED, 0);
         return;
     }

@@ -42,8 +42,9 @@ enum {
     SESSION_CACHE_PEOPLE = 1 << 15,
     FLOWS_MAX = 1024, /* calls that work on accounts, under way on one shard */
     IMPORTS_MAX = 2,  /* under way on one shard, of 1.2 MiB and their products */
-    /* Products of one import on their way to their partitions. */
-    IMPORT_WINDOW = 256,
+    /* Products of one import on their way to their partitions: so many that a disk that syncs a
+     * few dozen times a second does not hold them up. */
+    IMPORT_WINDOW = 1024,
     EXPORTS_MAX = 4, /* of the catalogue, under way on one shard */
     LIST_LIMIT_DEFAULT = 20,
     KEY_LENGTH_MAX = IDEMPOTENCY_KEY_LENGTH_MAX,

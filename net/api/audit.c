@@ -182,16 +182,11 @@ static void write_network(struct writer *writer, const uint8_t network[AUDIT_NET
     write_json_string(writer, text, length + 3);
 }
 
-static void write_entry(struct audit_walk *walk, const struct record *record)
+/* When, what and by whom: of the log and of a product's changes. */
+static void write_act(struct writer *writer, const struct audit_walk *walk,
+                      const struct audit_record *entry)
 {
-    const struct audit_record *entry = &record->audit;
-    struct writer *writer = &walk->writer;
-
-    write_literal(writer, "{\"partition\":");
-    write_unsigned(writer, record->partition);
-    write_literal(writer, ",\"sequence\":");
-    write_unsigned(writer, record->sequence);
-    write_literal(writer, ",\"at\":");
+    write_literal(writer, "\"at\":");
     write_json_time(writer, entry->wall_ms);
     write_literal(writer, ",\"act\":\"");
     write_text(writer, audit_act_name((enum audit_act)entry->act));
@@ -202,6 +197,19 @@ static void write_entry(struct audit_walk *walk, const struct record *record)
         write_literal(writer, "null");
     else
         write_principal(writer, walk, &entry->origin.who);
+}
+
+static void write_entry(struct audit_walk *walk, const struct record *record)
+{
+    const struct audit_record *entry = &record->audit;
+    struct writer *writer = &walk->writer;
+
+    write_literal(writer, "{\"partition\":");
+    write_unsigned(writer, record->partition);
+    write_literal(writer, ",\"sequence\":");
+    write_unsigned(writer, record->sequence);
+    write_byte(writer, ',');
+    write_act(writer, walk, entry);
     write_literal(writer, ",\"network\":");
     write_network(writer, entry->origin.network);
     write_literal(writer, ",\"subject\":{\"type\":\"");
@@ -222,17 +230,8 @@ static void write_change(struct audit_walk *walk, const struct record *record)
     const struct audit_record *entry = &record->audit;
     struct writer *writer = &walk->writer;
 
-    write_literal(writer, "{\"at\":");
-    write_json_time(writer, entry->wall_ms);
-    write_literal(writer, ",\"act\":\"");
-    write_text(writer, audit_act_name((enum audit_act)entry->act));
-    write_literal(writer, "\",\"caller\":\"");
-    write_text(writer, audit_caller_name((enum audit_caller)entry->origin.caller));
-    write_literal(writer, "\",\"who\":");
-    if (principal_is_nobody(&entry->origin.who))
-        write_literal(writer, "null");
-    else
-        write_principal(writer, walk, &entry->origin.who);
+    write_byte(writer, '{');
+    write_act(writer, walk, entry);
     write_literal(writer, ",\"digest\":");
     write_value(writer, &entry->after);
     write_byte(writer, '}');
@@ -353,10 +352,7 @@ static void show_page(struct audit_walk *walk)
             continue;
         if (walk->found++ > 0)
             write_byte(&walk->writer, ',');
-        if (walk->is_of_changes)
-            write_change(walk, records[i - 1]);
-        else
-            write_entry(walk, records[i - 1]);
+        (walk->is_of_changes ? write_change : write_entry)(walk, records[i - 1]);
     }
     if (read->count == 0) /* an entry below the head that is not there: `check` tells */
         walk->below = 1;
@@ -575,8 +571,6 @@ void api_audit_list(struct api_call *call)
 /* What was done to one product, the newest first. */
 void api_product_changes(struct api_call *call)
 {
-    static const char *const names[] = {"limit", "cursor", NULL};
-    const struct product_entry *product;
     char id[ID_TEXT_LENGTH_MAX + 1];
     struct validation validation;
     struct audit_walk *walk;
@@ -584,7 +578,8 @@ void api_product_changes(struct api_call *call)
 
     if (!request_path_id(call, id, &length))
         return;
-    product = directory_find_product(shard_directory(call->shard->shard), id, length);
+    const struct product_entry *product =
+        directory_find_product(shard_directory(call->shard->shard), id, length);
     if (product == NULL) {
         problem_respond(call->exchange, PROBLEM_NOT_FOUND, "There is no such product.");
         return;
@@ -595,7 +590,7 @@ void api_product_changes(struct api_call *call)
     walk->is_of_changes = true;
     add_subject(&walk->filter, AUDIT_OF_PRODUCT, product->partition, id, length);
     validation_init(&validation);
-    request_check_query(call, &validation, names, NULL);
+    request_check_query(call, &validation, (const char *const[]){"limit", "cursor", NULL}, NULL);
     walk->limit = request_limit(call, &validation);
     walk_on(walk);
     read_cursor(call, &validation, walk);

@@ -225,7 +225,8 @@ static void show_products(struct browse *browse)
             !browse_is_shown(browse->result.items[browse->next].product))
             continue;
         if (json.data == NULL) {
-            read_products(browse);
+            if (finding_may_read(&browse->finding))
+                read_products(browse);
             return;
         }
         if (browse->count++ > 0)
@@ -268,6 +269,11 @@ static void ran(struct finding *finding)
     show_products(browse);
 }
 
+static void read_store(struct finding *finding)
+{
+    show_products((struct browse *)(void *)finding);
+}
+
 static void destroy(struct finding *finding)
 {
     struct browse *browse = (struct browse *)(void *)finding;
@@ -279,8 +285,8 @@ static void destroy(struct finding *finding)
 }
 
 static const struct finding_kind kinds[2] = {
-    {.name = FINDING_BROWSE, .run = run, .ran = ran, .destroy = destroy},
-    {.name = FINDING_SEARCH, .run = run, .ran = ran, .destroy = destroy},
+    {.name = FINDING_BROWSE, .run = run, .ran = ran, .read = read_store, .destroy = destroy},
+    {.name = FINDING_SEARCH, .run = run, .ran = ran, .read = read_store, .destroy = destroy},
 };
 
 void api_product_browse(struct api_call *call)
@@ -298,8 +304,8 @@ void api_product_browse(struct api_call *call)
         return;
     }
     kind = &kinds[request->query.q.length > 0];
-    good_ms = request->query.q.length > 0 || request->query.in_stock >= 0 ? FOUND_STOCK_MS
-                                                                          : FOUND_MS;
+    good_ms =
+        request->query.q.length > 0 || request->query.in_stock >= 0 ? FOUND_STOCK_MS : FOUND_MS;
     if (finding_is_served(call, kind, request->key, request->key_length, good_ms))
         return;
     browse = finding_make(call, kind, sizeof(*browse));

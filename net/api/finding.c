@@ -20,6 +20,8 @@ struct findings {
     uint32_t count;
     uint32_t waiters;
     uint32_t at_finders;
+    struct queue readers; /* that wait for their turn at the store */
+    uint32_t at_store;
     struct browse_scratch
         *scratches[FINDINGS_AT_FINDERS]; /* those that nobody uses, at the front */
     uint32_t scratch_count;
@@ -45,6 +47,7 @@ void findings_destroy(struct findings *findings)
 {
     if (findings == NULL)
         return;
+    findings->readers = (struct queue){0}; /* nobody's turn comes any more */
     while (findings->under_way != NULL)
         destroy(findings->under_way);
     while (findings->scratch_count > 0)
@@ -135,10 +138,61 @@ static void give_scratch(struct finding *finding)
     finding->scratch = NULL;
 }
 
+static struct finding *take_first(struct queue *queue)
+{
+    struct finding *finding = queue->first;
+
+    if (finding == NULL)
+        return NULL;
+    queue->first = finding->next_in_line;
+    if (queue->first == NULL)
+        queue->last = NULL;
+    finding->next_in_line = NULL;
+    return finding;
+}
+
+static void put_last(struct queue *queue, struct finding *finding)
+{
+    if (queue->last == NULL)
+        queue->first = finding;
+    else
+        queue->last->next_in_line = finding;
+    queue->last = finding;
+}
+
+bool finding_may_read(struct finding *finding)
+{
+    struct findings *findings = finding->shard->findings;
+
+    if (finding->is_at_store)
+        return true;
+    if (findings->at_store == FINDINGS_AT_STORE) {
+        put_last(&findings->readers, finding);
+        return false;
+    }
+    findings->at_store++;
+    finding->is_at_store = true;
+    return true;
+}
+
+/* Who waits longest has its turn. */
+static void leave_store(struct findings *findings)
+{
+    struct finding *next = take_first(&findings->readers);
+
+    if (next == NULL) {
+        findings->at_store--;
+        return;
+    }
+    next->is_at_store = true;
+    next->kind->read(next);
+}
+
 static void destroy(struct finding *finding)
 {
     struct findings *findings = finding->shard->findings;
     struct finding **place = &findings->under_way;
+    bool is_at_store;
 
     while (*place != finding)
         place = &(*place)->next_under_way;
@@ -153,7 +207,10 @@ static void destroy(struct finding *finding)
     }
     give_scratch(finding);
     show_open(finding->shard);
+    is_at_store = finding->is_at_store;
     finding->kind->destroy(finding);
+    if (is_at_store)
+        leave_store(findings);
 }
 
 static void refuse(struct finding *finding, enum problem problem, const char *detail)
@@ -275,18 +332,9 @@ static void begin(struct finding *finding)
 
 static struct finding *take_next(struct findings *findings)
 {
-    for (unsigned i = 0; i < 2; i++) {
-        struct queue *queue = &findings->queues[i];
-        struct finding *finding = queue->first;
+    struct finding *finding = take_first(&findings->queues[0]);
 
-        if (finding == NULL)
-            continue;
-        queue->first = finding->next_in_line;
-        if (queue->first == NULL)
-            queue->last = NULL;
-        return finding;
-    }
-    return NULL;
+    return finding != NULL ? finding : take_first(&findings->queues[1]);
 }
 
 /* Whose turn it is go to the finders; what nobody waits for any more ends. */
@@ -358,7 +406,6 @@ void finding_start(struct api_call *call, struct finding *finding, const struct 
 {
     struct api_shard *shard = call->shard;
     struct findings *findings = shard->findings;
-    struct queue *queue = &findings->queues[kind->is_urgent ? 0 : 1];
 
     assert(findings->count < FINDINGS_MAX);
     finding->kind = kind;
@@ -378,10 +425,6 @@ void finding_start(struct api_call *call, struct finding *finding, const struct 
         destroy(finding);
         return;
     }
-    if (queue->last == NULL)
-        queue->first = finding;
-    else
-        queue->last->next_in_line = finding;
-    queue->last = finding;
+    put_last(&findings->queues[kind->is_urgent ? 0 : 1], finding);
     begin_some(shard);
 }

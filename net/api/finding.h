@@ -24,8 +24,8 @@
 enum {
     FINDINGS_MAX = 128,      /* under way on one shard, of up to 35 KiB and their answers */
     FINDINGS_AT_FINDERS = 4, /* of those */
+    FINDINGS_AT_STORE = 4,   /* likewise: that read it */
     FINDING_WAITERS_MAX = 1024,
-    FINDING_KEY_MAX = 8 * 1024,
     FOUND_BYTES_MAX = 16 * 1024 * 1024, /* of answers that are kept, a shard */
     /* How long an answer is good, if the catalogue's generation stands: one that says something of
      * stock, of units sold, or of what the search has taken in; and any other. */
@@ -42,6 +42,8 @@ struct finding_kind {
     void (*run)(struct finding *finding, struct browse_scratch *scratch);
     /* The shard's: goes on, and in the end calls finding_answer or finding_refuse, once. */
     void (*ran)(struct finding *finding);
+    /* Likewise, when it is its turn at the store (finding_may_read); may be NULL. */
+    void (*read)(struct finding *finding);
     /* Frees it with all that it holds. */
     void (*destroy)(struct finding *finding);
 };
@@ -67,6 +69,7 @@ struct finding {
     uint32_t good_ms;
     const char *cache_control; /* NULL: as pages of products; a static text, or the API's */
     bool is_begun;
+    bool is_at_store;
     uint64_t asked_ns;
 };
 
@@ -93,6 +96,10 @@ void finding_start(struct api_call *call, struct finding *finding, const struct 
 
 /* Whether anybody waits for it still. */
 bool finding_is_wanted(const struct finding *finding);
+
+/* Whether it may read the store, from now on and to its end; if not, `read` is called when it may:
+ * others need the store's readers, too. */
+bool finding_may_read(struct finding *finding);
 
 /* Answers all who wait with this JSON, and frees finding and writer. */
 void finding_answer(struct finding *finding, struct writer *writer);

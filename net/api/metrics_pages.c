@@ -4,8 +4,9 @@
 
 /* Members of struct api_counters: member, name, kind, help. */
 #define PAGE_FIGURES(X)                                                                            \
-    X(page_hits, "pages_hits_total", "counter", "Product pages answered from memory")              \
-    X(page_misses, "pages_misses_total", "counter", "Product pages that were not there")           \
+    X(page_hits, "pages_hits_total", "counter",                                                    \
+      "Products found in memory, for their pages and for lists")                                   \
+    X(page_misses, "pages_misses_total", "counter", "Products that were not there")                \
     X(page_joins, "pages_joins_total", "counter",                                                  \
       "Of those: that waited for a read of the store which was under way")                         \
     X(page_evictions, "pages_evictions_total", "counter", "Pages that made way for others")        \

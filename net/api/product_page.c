@@ -216,6 +216,7 @@ void api_product_get(struct api_call *call)
     const struct product_entry *product =
         directory_find_product(shard_directory(shard->shard), id, length);
     if (product == NULL || product_entry_status(product) != PRODUCT_ACTIVE) {
+        http_exchange_cache(call->exchange, HTTP_CACHE_REVALIDATE); /* it may come, or come back */
         problem_respond(call->exchange, PROBLEM_NOT_FOUND, "There is no such product.");
         return;
     }

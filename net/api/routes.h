@@ -114,6 +114,8 @@ enum api_key {
       IGNORED)                                                                                     \
     X(POST, "/v1/admin/import", import, STAFF(CATALOGUE), ADMIN, CSV, IGNORED)                     \
     X(GET, "/v1/admin/export", catalogue_export, STAFF(CATALOGUE), ADMIN, NONE, IGNORED)           \
+    X(GET, "/v1/admin/search", search_state, STAFF(ANY), ADMIN, NONE, IGNORED)                     \
+    X(POST, "/v1/admin/search/rebuild", search_rebuild, STAFF(CATALOGUE), ADMIN, NONE, IGNORED)    \
     X(GET, "/v1/admin/inventory/{sku}", inventory_get, STAFF(ANY), ADMIN, NONE, IGNORED)           \
     X(POST, "/v1/admin/inventory/{sku}/adjust", inventory_adjust, STAFF(CATALOGUE), ADMIN, JSON,   \
       OPTIONAL)                                                                                    \

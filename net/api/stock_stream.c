@@ -262,6 +262,8 @@ static void on_turn(uv_timer_t *timer)
     struct stock_streams *streams = shard->stock;
     unsigned left = STREAMS_A_TURN;
 
+    if (engine_mode(shard->api->engine) == ENGINE_FAILED)
+        stock_streams_drain(shard); /* nothing may be told any more */
     if (streams->first == NULL) {
         uv_timer_stop(timer);
         return;

@@ -244,7 +244,6 @@ static void send_trip(struct trip *trip, struct order_envelope *order)
         end_untried(trip);
         return;
     }
-    trip->body = writer_growing();
     write_body(&trip->body, trip->shard, trip->delivery, order);
     if (trip->body.failed) {
         end_untried(trip);
@@ -331,6 +330,7 @@ static void take_delivery(void *user, struct shard *engine_side, struct engine_d
     }
     trip->shard = shard;
     trip->delivery = delivery;
+    trip->body = writer_growing(); /* it may end before anything is written */
     if (delivery->event.type == EVENT_ENDPOINT_TEST ||
         delivery->event.type == EVENT_INVENTORY_SOLD_OUT)
         send_trip(trip, NULL);

@@ -70,10 +70,11 @@ bool search_has_space(const struct search *search)
     return !journal->is_full(journal->self);
 }
 
-void search_ask_build(struct search *search, const char *reason)
+void search_ask_build(struct search *search, bool is_new, const char *reason)
 {
     pthread_mutex_lock(&search->build_lock);
-    search->build_reason = reason;
+    if (is_new || !search->is_building)
+        search->build_reason = reason;
     pthread_cond_signal(&search->build_changed);
     pthread_mutex_unlock(&search->build_lock);
 }
@@ -85,7 +86,7 @@ void search_break(struct search *search, uint64_t generation, bool has_faulted, 
     if (atomic_exchange_explicit(&search->broken, generation, memory_order_relaxed) == generation)
         return;
     search_log(search, true, "the search index failed: %s", why);
-    search_ask_build(search, "the one that was there failed");
+    search_ask_build(search, false, "the one that was there failed");
 }
 
 /* ---- the port ---- */
@@ -208,7 +209,7 @@ static void port_state(void *self, struct search_state *state_out)
 
 static void port_rebuild(void *self)
 {
-    search_ask_build(self, "it was asked for");
+    search_ask_build(self, true, "it was asked for");
 }
 
 struct search_port search_port_get(struct search *search)
@@ -302,6 +303,7 @@ struct search *search_open(const struct search_options *options, char *error, si
     }
     make_locks(search);
     search->options = *options;
+    search->is_building = true; /* the builder begins at once */
     search->opened_commit = options->journal.last_commit(options->journal.self);
     snprintf(search->folder, sizeof(search->folder), "%s", options->folder);
     if (!make_parts(search, error, error_size))

@@ -114,10 +114,11 @@ static bool step_changes(struct build *build)
 static bool on_words(void *arg, unsigned permille)
 {
     struct build *build = arg;
-    uint64_t half = build->taken - build->taken / 2;
+    uint64_t count = build->index->product_count;
 
-    atomic_store_explicit(&build->search->building, build->taken - half + half * permille / 1000,
-                          memory_order_relaxed);
+    atomic_store_explicit(&build->search->building_of, count, memory_order_relaxed);
+    atomic_store_explicit(&build->search->building,
+                          count / 2 + (count - count / 2) * permille / 1000, memory_order_relaxed);
     return !is_closing(build) && search_has_space(build->search);
 }
 
@@ -161,8 +162,6 @@ static void publish(struct build *build, unsigned set)
                           memory_order_relaxed);
     atomic_store_explicit(&search->set, set, memory_order_relaxed);
     atomic_store_explicit(&search->is_ready, build->index != NULL, memory_order_relaxed);
-    if (build->index != NULL)
-        search_ask_build(search, NULL); /* what was asked for meanwhile was for want of this one */
     pthread_rwlock_unlock(&search->lock);
     pthread_mutex_unlock(&search->turn);
     build->index = NULL; /* the search's */
@@ -272,6 +271,11 @@ static bool catch_up(struct build *build, uint64_t rest, uint32_t turns_max)
     for (uint32_t i = 0; i < turns_max && change_set_count(build->set) > rest; i++) {
         if (!goes_on(build))
             return false;
+        atomic_store_explicit(&build->search->building_of,
+                              build->index->product_count + change_set_count(build->set),
+                              memory_order_relaxed);
+        atomic_store_explicit(&build->search->building, build->index->product_count / 2,
+                              memory_order_relaxed);
         result = change_feed_turn(build->search->build_feed, build->set, take_changes, build);
         if (result == CHANGE_FEED_STOPPED)
             return false;
@@ -310,10 +314,12 @@ static bool build_one(struct search *search, const char *reason)
     atomic_store_explicit(&search->building, 0, memory_order_relaxed);
     atomic_store_explicit(&search->building_of, 0, memory_order_relaxed);
     if (is_built) {
+        uint32_t count = build.index->product_count;
+
         publish(&build, set);
         atomic_fetch_add_explicit(&search->builds, 1, memory_order_relaxed);
-        search_log(search, false, "the search index is ready: %llu products in %lld ms",
-                   (unsigned long long)build.taken, (long long)(search_now_ms() - begun_ms));
+        search_log(search, false, "the search index is ready: %u products in %lld ms", count,
+                   (long long)(search_now_ms() - begun_ms));
         return true;
     }
     if (!is_closing(&build))
@@ -379,8 +385,20 @@ static const char *wait_for_reason(struct search *search, int64_t wait_ms)
                                                       CLOCK_MONOTONIC, &until);
     reason = search->build_reason;
     search->build_reason = NULL;
+    search->is_building = true;
     pthread_mutex_unlock(&search->build_lock);
     return reason;
+}
+
+/* From here on what fails needs another; so does what failed already, since it is current. */
+static void end_build(struct search *search, bool is_built)
+{
+    pthread_mutex_lock(&search->build_lock);
+    search->is_building = false;
+    if (is_built && search->build_reason == NULL &&
+        atomic_load_explicit(&search->broken, memory_order_relaxed) == search->generation)
+        search->build_reason = "the one that was there failed";
+    pthread_mutex_unlock(&search->build_lock);
 }
 
 void *search_build_run(void *arg)
@@ -388,10 +406,13 @@ void *search_build_run(void *arg)
     struct search *search = arg;
     const char *reason = NULL;
     int64_t again_ms = 0;
+    bool is_built;
 
     search_lower_priority(BUILDER_NICE);
     if (!open_clean(search))
         reason = "there is none";
+    else
+        end_build(search, true);
     for (;;) {
         if (reason == NULL)
             reason = wait_for_reason(search, again_ms == 0 ? -1 : again_ms);
@@ -400,7 +421,9 @@ void *search_build_run(void *arg)
         if (reason == NULL)
             reason = "the last build failed";
         drop_faulted(search);
-        if (build_one(search, reason))
+        is_built = build_one(search, reason);
+        end_build(search, is_built);
+        if (is_built)
             again_ms = 0;
         else
             again_ms = again_ms == 0                 ? AGAIN_MS

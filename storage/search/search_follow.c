@@ -120,7 +120,7 @@ static enum change_feed_result follow_turn(struct search *search)
     } else if (!change_set_is_whole(set)) {
         search_break(search, follow.generation, false, "changes were lost for want of memory");
     } else if (is_far_behind(search, set)) {
-        search_ask_build(search, "much has changed");
+        search_ask_build(search, false, "much has changed");
     } else if (change_set_count(set) > 0 && !search_has_space(search)) {
         result = CHANGE_FEED_LATER;
     } else {

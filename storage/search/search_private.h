@@ -70,6 +70,7 @@ struct search {
     pthread_mutex_t build_lock;
     pthread_cond_t build_changed;
     const char *build_reason; /* NULL: none is wanted; a static text */
+    bool is_building;         /* what is wrong with the current index is mended by that */
     struct change_feed *build_feed;
     uint64_t last_generation; /* that was tried: a number names one only */
     pthread_t builder;
@@ -90,8 +91,9 @@ bool search_guard(struct search *search, void (*run)(void *arg), void *arg);
 /* Whether the disk has room for more. Any thread. */
 bool search_has_space(const struct search *search);
 
-/* Asks for a build; `reason` is a static text (NULL: none is wanted any more). Any thread. */
-void search_ask_build(struct search *search, const char *reason);
+/* Asks for a build; `reason` is a static text. `is_new`: another than the one that runs, if one
+ * does. Any thread. */
+void search_ask_build(struct search *search, bool is_new, const char *reason);
 
 /* A generation failed: once, it is told, and one is asked for in its place. `has_faulted`: it
  * cannot even be looked into. Any thread. */

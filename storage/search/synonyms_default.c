@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The bytes of data/search-synonyms.txt in the program, ended by a zero: the build names the file. */
+/* The bytes of data/search-synonyms.txt in the program, ended by a zero: the build names the file.
+ */
 #include "search/synonyms.h"
 
 #ifndef STAMPEDE_SYNONYMS_PATH

@@ -163,6 +163,25 @@ class Known(BrowseTest):
         self.assertEqual((sum(became.values()), became["overloaded"]), (200, 0), became)
 
 
+class WithoutPages(unittest.TestCase):
+    def test_many_listings_read_the_store_in_turn(self):
+        server = Server("--shards", "1", "--page-cache-mb", "0")
+        self.addCleanup(server.stop)
+        admin = server.admin()
+        wanted = [f"p-{number:02}" for number in range(30)]
+        for number, name in enumerate(wanted):
+            admin.create_product(id=name, name=name, price_minor=100 + number)
+        wires = [server.wire() for _ in range(60)]
+        for wire in wires:
+            self.assertEqual(wire.request("GET", "/healthz").status, 200)
+        for number, wire in enumerate(wires):
+            wire.send(render("GET", f"/products?sort=price&limit=100&max_price={1000 + number}"))
+        for wire in wires:
+            response = wire.read_response()
+            self.assertEqual((response.status, [product["id"] for product in response.json()["data"]]), (200, wanted))
+            wire.close()
+
+
 class WithoutASearch(unittest.TestCase):
     def test_only_words_are_refused(self):
         server = Server("--search", "off")

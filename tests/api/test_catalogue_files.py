@@ -439,7 +439,7 @@ class RoundTrips(FileTest):
         with self.server.wire() as wire:
             wire.send(f"GET /v1/admin/export?format=ndjson HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self.server.admin_key}\r\n\r\n".encode())
             time.sleep(1.0)
-            self.assertLess(memory() - before, 8 * 1024)
+            self.assertLess(memory() - before, 13 * 1024)  # of 18 MiB; the search takes them in meanwhile
         whole = self.export("ndjson")
         self.assertEqual(whole.count(b"\n"), 2000)
 

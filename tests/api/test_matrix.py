@@ -116,6 +116,8 @@ EXPECTED = {
     "product_changes": Expect(OK, kind="product"),
     "import": Expect(OK, body=new_row),
     "catalogue_export": Expect(OK, query=lambda *_: "?format=ndjson"),
+    "search_state": Expect(OK),
+    "search_rebuild": Expect(ACCEPTED),
     "inventory_get": Expect(OK, kind="sku"),
     "inventory_adjust": Expect(OK, kind="sku", body=lambda *_: {"delta": 1, "reason": "matrix"}),
     "ledger_list": Expect(OK, kind="sku"),

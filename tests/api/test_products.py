@@ -194,7 +194,8 @@ class Versions(ProductTest):
         staff = self.several_staff(4)
         target = f"{PRODUCTS}/{name}"
         for round_ in range(10):
-            answers = in_threads(4, lambda i: staff[i].call("PATCH", target, {"brand": f"{round_}-{i}"}, headers=headers))
+            edit = lambda i, r=round_, h=headers: staff[i].call("PATCH", target, {"brand": f"{r}-{i}"}, headers=h)
+            answers = in_threads(4, edit)
             self.assertEqual(sorted(answer.status for answer in answers), [200, 412, 412, 412])
             winner = next(answer for answer in answers if answer.status == 200)
             self.assertEqual(self.get(name).json(), winner.json())
@@ -359,7 +360,8 @@ class Lists(ProductTest):
         everything = set(made.values())
         self.assertEqual(self.ids(f"brand={quote(brand.upper())}"), everything)
         self.assertEqual(self.ids(f"brand={quote(brand)}&limit=1"), everything)
-        self.assertEqual(self.ids(f"brand={quote(brand)}&status=draft"), {made["draft", "Pans"], made["draft", "Pots"]})
+        drafts = {made["draft", "Pans"], made["draft", "Pots"]}
+        self.assertEqual(self.ids(f"brand={quote(brand)}&status=draft"), drafts)
         self.assertEqual(self.ids(f"category={word}"), everything)
         pans = {name for (_, leaf), name in made.items() if leaf == "Pans"}
         for category in (f"{word} > Kitchen > Pans", f"{word} > kitchen > PANS"):

@@ -280,6 +280,26 @@ class Levels(StockTest):
         self.assertIn('"available": 0', text)
 
 
+class OtherOrigins(StockTest):
+    """What pages of other origins see of streams and of pages that caches keep."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server("--cors-origins", "https://shop.example")
+        cls.addClassCleanup(cls.server.stop)
+
+    def test_streams_and_pages_are_for_them_too(self):
+        sku = self.admin.create_sku(5, description="d" * 2000)
+        for origin, allowed in (("https://shop.example", "https://shop.example"), ("https://evil.example", None)):
+            stream = self.listen(sku, headers=[("Origin", origin)])
+            page = self.guest.call(
+                "GET", f"/v1/products/{sku.rsplit('-', 1)[0].lower()}", headers=[("Origin", origin)], expect=200
+            )
+            for head in (stream.head, page):
+                self.assertEqual(head.header("access-control-allow-origin"), allowed)
+            self.assertEqual(sorted(page.header_all("vary")), ["Accept-Encoding", "Origin"])
+
+
 class OneAddress(StockTest):
     @classmethod
     def setUpClass(cls):

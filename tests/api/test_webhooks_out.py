@@ -221,6 +221,15 @@ class Delivery(HooksTest):
         self.assertLessEqual(len(self.receiver.at(endpoint["path"])), count + 2)  # those under way
         self.assertEqual(self.deliveries(endpoint), [])
 
+    def test_endpoints_that_are_removed_while_they_are_told(self):
+        """An attempt that is due just then is none, and nothing else."""
+        for _ in range(15):
+            endpoints = [self.endpoint() for _ in range(3)]
+            self.buy()
+            for endpoint in endpoints:
+                self.admin.call("DELETE", f"{ENDPOINTS}/{endpoint['id']}", expect=204)
+        self.admin.call("GET", "/readyz", expect=200)
+
     def test_lists_are_asked_rightly(self):
         for query in ("?status=gone", "?endpoint=x", "?limit=0", "?cursor=x", "?cursor=9.0.0.0", "?other=1",
                       "?status=dead&cursor=0.0.0.0"):

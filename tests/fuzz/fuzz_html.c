@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../unit/html_judge.h"
+#include "html_judge.h"
 #include "api/html.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

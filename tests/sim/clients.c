@@ -326,11 +326,14 @@ static uint32_t draw_sku(struct world *world)
 {
     uint32_t sku;
 
-    if (sim_random_below(&world->random, 100) < world->profile.skew)
+    if (sim_random_below(&world->random, 100) < world->profile.skew &&
+        (books_sale(&world->books, 0) != SALE_OFF || sim_random_chance(&world->random, 200000)))
         return 0;
     for (uint32_t tries = 0; tries < 8; tries++) {
         sku = sim_random_below(&world->random, world->books.sku_count);
-        if (world->books.products[world->books.skus[sku].product].presence == PRODUCT_PRESENT)
+        if (world->books.products[world->books.skus[sku].product].presence == PRODUCT_PRESENT &&
+            (books_sale(&world->books, sku) != SALE_OFF ||
+             sim_random_chance(&world->random, 200000)))
             return sku;
     }
     return 0;
@@ -492,7 +495,7 @@ static void act_on_stock(struct world *world, enum act act)
     }
     product = sim_random_below(&world->random, world->books.product_count);
     staff_put_product(world, product,
-                      sim_random_chance(&world->random, 500000) ? PUT_CREATE : PUT_UPSERT);
+                      sim_random_chance(&world->random, 300000) ? PUT_CREATE : PUT_UPSERT);
 }
 
 void clients_act(struct world *world)

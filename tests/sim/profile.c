@@ -28,6 +28,7 @@ static void draw_engine(struct profile *profile, struct sim_random *random)
     options->hold_extensions_max = sim_random_below(random, HOLD_EXTENSIONS_MAX + 1);
     options->hold_retention_ms = draw_ranges(random, retention_ms, 3);
     options->requests_max = draw_ranges(random, requests, 3);
+    options->products_in_flight_max = 64;
     options->mailbox_max = draw_ranges(random, requests, 3);
     options->request_timeout_ms = draw_ranges(random, timeouts_ms, 3);
     options->timers_per_step = draw_ranges(random, messages, 3);

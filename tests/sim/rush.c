@@ -233,6 +233,7 @@ static void start(struct rush *rush, uint64_t seed)
     options.limit_rows_max = 64;
     options.skus_max = 8;
     options.requests_max = 64;
+    options.products_in_flight_max = 64;
     options.mailbox_max = 64;
     rush->journal =
         journal_memory_create(&(struct journal_memory_options){.partitions = options.partitions});

@@ -179,23 +179,32 @@ static void opened_put(struct world *world, const struct request *request)
     }
 }
 
-/* What of a product is sold from now on. It has one variant at least. */
+static bool is_whole(const struct world *world, const struct product_model *product)
+{
+    bool is_whole = product->status == PRODUCT_ACTIVE;
+
+    for (uint32_t i = 0; i < product->sku_count; i++)
+        is_whole = is_whole && !world->books.skus[product->sku_first + i].left_out;
+    return is_whole;
+}
+
+/* What of a product is sold from now on: one variant at least. What is not sold comes back soon, or
+ * there would be little to buy. */
 static void draw_sale(struct world *world, const struct product_model *product,
                       struct request *request)
 {
     bool draws =
         world->phase == PHASE_SALE && request->was_present && request->put_mode == PUT_UPSERT;
+    bool comes_back = world->phase != PHASE_SALE || (draws && !is_whole(world, product) &&
+                                                     sim_random_chance(&world->random, 750000));
     uint32_t left = product->sku_count;
 
-    request->status = product->status;
-    if (world->phase != PHASE_SALE || (draws && sim_random_chance(&world->random, 400000)))
-        request->status = PRODUCT_ACTIVE;
-    else if (draws && sim_random_chance(&world->random, 200000))
+    request->status = comes_back ? PRODUCT_ACTIVE : product->status;
+    if (draws && !comes_back && sim_random_chance(&world->random, 150000))
         request->status = (uint8_t)sim_random_below(&world->random, PRODUCT_STATUS_COUNT);
     for (uint32_t i = 0; i < product->sku_count; i++) {
-        request->left_out[i] =
-            world->phase == PHASE_SALE && world->books.skus[product->sku_first + i].left_out;
-        if (draws && sim_random_chance(&world->random, 250000))
+        request->left_out[i] = !comes_back && world->books.skus[product->sku_first + i].left_out;
+        if (draws && !comes_back && sim_random_chance(&world->random, 150000))
             request->left_out[i] = !request->left_out[i];
         left -= request->left_out[i];
     }

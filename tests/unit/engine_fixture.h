@@ -168,6 +168,7 @@ static inline void fixture_create(struct fixture *fixture, uint32_t shards)
     fixture->options.skus_max = 512;
     fixture->options.limit_rows_max = 512;
     fixture->options.requests_max = 256;
+    fixture->options.products_in_flight_max = 64;
     fixture->options.mailbox_max = 256;
     fixture->options.batch_messages = 64;
     fixture->options.accounts_active_max = 4;

@@ -384,6 +384,58 @@ static void an_import_whose_client_left_ends_quietly(void **state)
                      200);
 }
 
+/* Products that exist are read before they are changed: who leaves meanwhile leaves nothing behind.
+ */
+static void an_import_over_what_is_stored_may_be_left(void **state)
+{
+    (void)state;
+    static char file[1 << 20];
+
+    import_file(file, sizeof(file), "O", 200);
+    assert_int_equal(
+        service_call(service, "POST", "/v1/admin/import", ADMIN "Content-Type: text/csv\r\n", file),
+        200);
+    for (unsigned i = 0; i < 5; i++) {
+        int client = service_connect(service);
+        service->holds_commits = i % 2 == 0;
+        service_request(service, client, "POST", "/v1/admin/import?stock=add",
+                        ADMIN "Content-Type: text/csv\r\nContent-Length: 9999\r\n", NULL);
+        service_send(service, client, file, 8000);
+        if (i > 2)
+            settle();
+        close(client);
+        settle();
+        service->holds_commits = false;
+        settle();
+    }
+    assert_int_equal(
+        service_call(service, "POST", "/v1/admin/import", ADMIN "Content-Type: text/csv\r\n", file),
+        200);
+    assert_true(service_said(service, "\"unchanged\":200,\"rejected\":0"));
+}
+
+static void an_export_may_be_left(void **state)
+{
+    (void)state;
+    static char file[1 << 20];
+
+    import_file(file, sizeof(file), "E", 300);
+    assert_int_equal(
+        service_call(service, "POST", "/v1/admin/import", ADMIN "Content-Type: text/csv\r\n", file),
+        200);
+    for (unsigned i = 0; i < 12; i++) { /* more often than may be under way at once */
+        int client = service_connect(service);
+        service_request(service, client, "GET", "/v1/admin/export?format=ndjson", ADMIN, NULL);
+        if (i % 2 == 0)
+            settle();
+        close(client);
+    }
+    settle();
+    assert_int_equal(service_call(service, "GET", "/v1/admin/export?format=bulk", ADMIN, NULL),
+                     200);
+    settle();
+}
+
 static void imports_at_once_are_bounded(void **state)
 {
     (void)state;
@@ -512,6 +564,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_import_is_larger_than_its_window_and_its_input, start,
                                         stop),
         cmocka_unit_test_setup_teardown(an_import_whose_client_left_ends_quietly, start, stop),
+        cmocka_unit_test_setup_teardown(an_import_over_what_is_stored_may_be_left, start, stop),
+        cmocka_unit_test_setup_teardown(an_export_may_be_left, start, stop),
         cmocka_unit_test_setup_teardown(imports_at_once_are_bounded, start, stop),
         cmocka_unit_test(levels_only),
         cmocka_unit_test(refusals_tell_no_figures_either),

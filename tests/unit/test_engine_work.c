@@ -417,12 +417,14 @@ static void products_change_beside_a_reader_that_never_ends(void **state)
     assert_int_equal(fixture_crash(&fixture), 0);
     step_often(&fixture);
     assert_int_equal(engine_work_submit(engine_shard(fixture.engine, 1), &reader), OUTCOME_PENDING);
-    for (unsigned i = 0; i < 1000; i++) {
+    for (unsigned i = 0; i < 2 * RETIRED_MAX; i++) /* labels that the reader may see pile up */
+        assert_int_equal(put_product(&fixture, "p", "P", i), OUTCOME_OK);
+    for (unsigned i = 0; i < 300; i++) { /* and tables that have grown, several times */
         char id[8];
         char sku[8];
 
-        snprintf(id, sizeof(id), "p%u", i % 500);
-        snprintf(sku, sizeof(sku), "P%u", i % 500);
+        snprintf(id, sizeof(id), "p%u", i);
+        snprintf(sku, sizeof(sku), "P%u", i);
         assert_int_equal(put_product(&fixture, id, sku, i), OUTCOME_OK);
     }
     assert_int_equal(done, 0);
