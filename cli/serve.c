@@ -45,6 +45,7 @@ _Static_assert(WORKERS_MAX <= (int)SEARCH_READERS_MAX, "as many search as there 
 struct service {
     const struct options *options;
     struct env_real *env;
+    bool was_idle;                    /* when it stopped, or as long as nothing has begun */
     struct env_real_workers *workers; /* NULL: not made yet */
     struct env_real_workers *finders; /* likewise */
     struct env env_port;
@@ -553,7 +554,7 @@ static void serve_until_signal(struct service *service, const sigset_t *signals)
     outbound_drain(service->outbound.outbound, (uint32_t)service->options->drain_ms / 2);
     if (service->outbound.feed.feed != NULL)
         feed_drain(service->outbound.feed.feed, (uint32_t)service->options->drain_ms / 2);
-    env_real_stop(service->env, (uint32_t)service->options->drain_ms);
+    service->was_idle = env_real_stop(service->env, (uint32_t)service->options->drain_ms);
 }
 
 int command_serve(const struct options *options)
@@ -561,6 +562,7 @@ int command_serve(const struct options *options)
     struct service service = {
         .options = options,
         .shards = choose_shards(options),
+        .was_idle = true,
         .probe = {.fd = -1},
         .redirect_probe = {.fd = -1},
     };
@@ -607,7 +609,7 @@ int command_serve(const struct options *options)
     serve_until_signal(&service, &signals);
     status = STATUS_DONE;
 destroy_engine:
-    search_close(service.search); /* who searches has ended */
+    search_close(service.search, service.was_idle); /* who searches has ended */
     storage_stop_reads(service.storage);
     outbound_service_close(&service.outbound);
     if (service.workers != NULL)

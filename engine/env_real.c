@@ -387,10 +387,11 @@ static void wake_all(struct env_real *env)
         env_real_wake_send(&env->threads[i].wake);
 }
 
-void env_real_stop(struct env_real *env, uint32_t deadline_ms)
+bool env_real_stop(struct env_real *env, uint32_t deadline_ms)
 {
     struct timespec pause = {.tv_nsec = DRAIN_POLL_MS * 1000000L};
     int64_t end_ms = clock_ms(CLOCK_BOOTTIME) + deadline_ms;
+    bool was_idle;
 
     if (deadline_ms > 0) {
         engine_drain(env->engine);
@@ -399,6 +400,7 @@ void env_real_stop(struct env_real *env, uint32_t deadline_ms)
         while (!is_drained(env) && clock_ms(CLOCK_BOOTTIME) < end_ms)
             nanosleep(&pause, NULL);
     }
+    was_idle = engine_is_idle(env->engine);
     /* Who wakes others goes first; loops close last, when nobody can write to them any more. */
     if (env->committer_runs) {
         atomic_store(&env->committer_stopping, true);
@@ -415,4 +417,5 @@ void env_real_stop(struct env_real *env, uint32_t deadline_ms)
         uv_loop_close(&env->threads[i].loop);
         env_real_wake_end(&env->threads[i].wake);
     }
+    return was_idle;
 }

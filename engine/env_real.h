@@ -47,7 +47,8 @@ void env_real_attach_workers(struct env_real *env, struct env_real_workers *work
 int env_real_start(struct env_real *env, struct engine *engine, const struct env_real_hooks *hooks,
                    char *error, size_t error_size);
 
-/* Drains within `deadline_ms`, stops and joins all threads. Start-up thread, once. */
-void env_real_stop(struct env_real *env, uint32_t deadline_ms);
+/* Drains within `deadline_ms`, stops and joins all threads. False: something was under way in the
+ * engine, and nobody may have been told how it ended. Start-up thread, once. */
+bool env_real_stop(struct env_real *env, uint32_t deadline_ms);
 
 #endif

@@ -57,13 +57,21 @@ static void write_now(struct writer *writer, const struct api *api, const struct
     write_availability(writer, entry, &shown, api->options.availability_exact);
 }
 
+/* A reader of a stream that was interrupted: one SKU that was withdrawn meanwhile is told to be
+ * `out`, and the others go on. */
+static bool comes_back(struct api_call *call)
+{
+    return http_exchange_header(call->exchange, HTTP_HEADER_LAST_EVENT_ID).data != NULL &&
+           event_stream_is_wanted(call);
+}
+
 void api_availability_get(struct api_call *call)
 {
     struct sku_entry *entry;
 
     if (!request_path_sku(call, &entry))
         return;
-    if (!sku_entry_is_on_sale(entry)) {
+    if (!sku_entry_is_on_sale(entry) && !comes_back(call)) {
         problem_respond(call->exchange, PROBLEM_NOT_FOUND, "There is no such SKU.");
         return;
     }
@@ -101,7 +109,9 @@ static unsigned find_skus(struct api_call *call, const struct sku_entry *entries
             validation_add(&validation, FIELD("sku"),
                            "must be 1 to 64 of letters, digits and . _ - / :");
         } else {
-            entries_out[count] = directory_find_sku(directory, sku, (size_t)length);
+            entries_out[count] = comes_back(call)
+                                     ? directory_find_sku_recorded(directory, sku, (size_t)length)
+                                     : directory_find_sku(directory, sku, (size_t)length);
             if (entries_out[count] == NULL) {
                 snprintf(detail, sizeof(detail), "There is no SKU %s.", sku);
                 problem_respond(call->exchange, PROBLEM_NOT_FOUND, detail);

@@ -132,6 +132,8 @@ static void product_is_read(struct stored_read *stored, struct http_exchange *ex
     struct cached_page *page = NULL;
 
     (void)exchange; /* those who wait have their own */
+    if (record != NULL && record->product.status != PRODUCT_ACTIVE)
+        record = NULL; /* no longer, by now */
     if (record != NULL && !failed)
         page = product_page_make(shard->api, record);
     browse->has_failed = browse->has_failed || failed || (record != NULL && page == NULL);

@@ -155,7 +155,8 @@ void cached_page_compress(struct cached_page *page, enum content_coding coding,
     struct http_slice body = cached_page_body(page);
     size_t room = body.length - body.length / 10;
 
-    if (page->forms[coding].is_tried)
+    if (page->forms[coding].is_tried ||
+        (effort == COMPRESS_SOON && body.length > COMPRESS_SOON_BYTES_MAX))
         return;
     page->forms[coding].is_tried = true;
     if (!page->may_compress)

@@ -11,11 +11,14 @@ void catalogue_write_line(struct writer *writer, const struct catalogue_row *row
     const char *at = record_document(row->record);
     const char *end = at + row->record->product.document_length;
 
-    /* A quotation mark within a text is escaped: these bytes begin a variant and nothing else. */
     for (uint32_t i = 0; i < row->draft->variant_count; i++) {
         const char *variant = memmem(at, (size_t)(end - at), begin, sizeof(begin) - 1);
         const char *sku_end;
 
+        /* A quotation mark within a text is escaped: these bytes begin a variant, or, behind a
+         * colon, the options of one whose first is called so. */
+        while (variant != NULL && variant[-1] == ':')
+            variant = memmem(variant + 1, (size_t)(end - variant - 1), begin, sizeof(begin) - 1);
         assert(variant != NULL);
         variant += sizeof(begin) - 1;
         sku_end = memchr(variant, '"', (size_t)(end - variant));

@@ -17,6 +17,8 @@
 enum {
     /* Below, it is not worth a reader's time: a packet is a packet. */
     COMPRESS_BYTES_LEAST = 1024,
+    /* Above, a shard's loop has other things to do: it goes out as it is. */
+    COMPRESS_SOON_BYTES_MAX = 128 * 1024,
 };
 
 enum compress_effort {

@@ -343,7 +343,9 @@ void import_rows_take(struct import_rows *rows, const struct csv_row *csv)
     struct slice id = product_id(&row);
     if (product->row_count > 0 && !slices_equal(product->draft.id, id))
         import_rows_flush(rows);
-    if (product->row_count > 0 && is_image_row(&row))
+    if (product->row_count == IMPORT_ROWS_MAX)
+        row_refuse(&row, "product", "has more than %d rows", (int)IMPORT_ROWS_MAX);
+    else if (product->row_count > 0 && is_image_row(&row))
         take_image_row(&row);
     else
         take_variant_row(&row, id);

@@ -161,7 +161,7 @@ static void fill_done(struct stored_read *read, struct http_exchange *exchange, 
     fill_unlink(&shard->pages, fill);
     if (failed)
         outcome = OUTCOME_OUTCOME_UNKNOWN;
-    else if (record == NULL)
+    else if (record == NULL || record->product.status != PRODUCT_ACTIVE) /* no longer, by now */
         outcome = OUTCOME_NOT_FOUND;
     else
         page = product_page_make(shard->api, record);

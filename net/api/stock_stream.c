@@ -355,8 +355,8 @@ void stock_stream_start(struct api_call *call, const struct sku_entry *const ent
         counter_add(&shard->counters.stock_resumed, 1);
     ((struct call_scratch *)http_exchange_scratch(call->exchange))->stock = stream;
     http_exchange_listen(call->exchange, &stream_events);
-    (void)event_stream_begin(shard, call->exchange);
     http_stream_keep_short(call->exchange);
+    (void)event_stream_begin(shard, call->exchange);
     give(stream, call->exchange);
     publish(shard);
     if (!uv_is_active((uv_handle_t *)&shard->stock->timer))

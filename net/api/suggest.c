@@ -20,16 +20,20 @@ struct suggest {
 
 /* ---- a finder's thread ---- */
 
-static bool is_called(const struct product_entry *product, const struct suggestion *suggestion)
+/* What the product is called by now: the index may know it by another spelling. */
+static bool take_name(const struct product_entry *product, struct suggestion *suggestion)
 {
     const struct product_label *label = atomic_load_explicit(&product->label, memory_order_acquire);
 
-    return label != NULL && label->name_length == suggestion->length &&
-           memcmp(product_label_name(label), suggestion->text, suggestion->length) == 0;
+    if (label == NULL || label->name_length == 0 || label->name_length > sizeof(suggestion->text))
+        return false;
+    memcpy(suggestion->text, product_label_name(label), label->name_length);
+    suggestion->length = label->name_length;
+    return true;
 }
 
 /* Whether it may be shown; the product's ID, where one alone has this name. */
-static bool check(const struct directory *directory, const struct suggestion *suggestion,
+static bool check(const struct directory *directory, struct suggestion *suggestion,
                   char id_out[PRODUCT_ID_LENGTH_MAX + 1])
 {
     const struct product_entry *product;
@@ -39,7 +43,7 @@ static bool check(const struct directory *directory, const struct suggestion *su
         return true;
     product =
         directory_product_at(directory, suggestion->place.partition, suggestion->place.number);
-    if (product == NULL || !browse_is_shown(product) || !is_called(product, suggestion))
+    if (product == NULL || !browse_is_shown(product) || !take_name(product, suggestion))
         return false;
     memcpy(id_out, product->id, sizeof(product->id));
     return true;

@@ -570,7 +570,8 @@ void http_stream_end(struct http_exchange *exchange);
 
 /* For a stream of which only the newest is of interest: bytes that wait for the kernel to take them
  * (while there are any, what is newer may wait, too, and take their place), and a hint to the
- * kernel to take few, so that a slow reader does not come to read what is long past. */
+ * kernel to take few, so that a slow reader does not come to read what is long past: before it
+ * begins; its end is the connection's. */
 size_t http_stream_waiting(const struct http_exchange *exchange);
 void http_stream_keep_short(struct http_exchange *exchange);
 void http_stream_abort(struct http_exchange *exchange);

@@ -131,6 +131,10 @@ void http_stream_keep_short(struct http_exchange *exchange)
 {
     uv_os_fd_t fd;
     int bytes = HTTP_UNSENT_SHORT;
+
+    /* What came behind it would be slow. */
+    exchange->keep_alive = false;
+    exchange->connection->final = true;
     if (uv_fileno((uv_handle_t *)&exchange->connection->tcp, &fd) == 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 }

@@ -340,14 +340,14 @@ static bool flush(struct search *search)
            change_set_is_whole(set) && search_guard(search, step_flush, &index) && index != NULL;
 }
 
-static void close_current(struct search *search)
+static void close_current(struct search *search, bool was_told_all)
 {
     const struct journal_port *journal = &search->options.journal;
     const struct generation_source source = {.store_id = search->options.store_id,
                                              .incarnation = search->options.incarnation,
                                              .last_commit = journal->last_commit(journal->self)};
     char error[SEARCH_ERROR_BYTES];
-    bool is_clean = flush(search);
+    bool is_clean = flush(search) && was_told_all;
 
     search_close_index(search, search->current);
     search->current = NULL;
@@ -356,7 +356,7 @@ static void close_current(struct search *search)
         search_log(search, true, "the search index will be built at the next start: %s", error);
 }
 
-void search_close(struct search *search)
+void search_close(struct search *search, bool was_told_all)
 {
     if (search == NULL)
         return;
@@ -369,7 +369,7 @@ void search_close(struct search *search)
     sem_post(&search->changed);
     pthread_join(search->builder, NULL);
     pthread_join(search->follower, NULL);
-    close_current(search);
+    close_current(search, was_told_all);
     fault_guard_close();
     index_library_close(search->broken == 0 && !search->has_lost);
     free_search(search);

@@ -51,7 +51,8 @@ struct search_port search_port_get(struct search *search);
 /* Takes in what has changed, closes the index so that the next start can use it, and joins the
  * threads. After the last commit, while the journal can still be read; nothing of the port is
  * called any more. Takes SEARCH_CLOSE_MS at most for what waits; if that is not enough, the next
- * start builds. */
-void search_close(struct search *search);
+ * start builds; so it does where not all that was committed is known to have been told by `changed`
+ * (`was_told_all`). */
+void search_close(struct search *search, bool was_told_all);
 
 #endif

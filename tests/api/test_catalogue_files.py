@@ -325,6 +325,31 @@ class Bad(FileTest):
         self.assertEqual(self.told(result), [(2, "category"), (3, "category"), (4, "category")])
 
 
+class Bounds(FileTest):
+    def test_an_image_told_again_and_again(self):
+        """Rows that add nothing count, too: a product has so many rows, and no more."""
+        word = new_key()[:8]
+        head = "Handle,Title,Variant SKU,Variant Inventory Qty,Variant Price,Image Src\n"
+        first = f"{word},Tee,{word}-A,1,2.00,https://img.example/a.jpg\n"
+        image = f"{word},,,,,https://img.example/a.jpg\n"
+        last = f"{word},,{word}-B,1,3.00,\n"
+        result = self.result(head + first + 300 * image + last, "shopify-csv", "map=currency:%3DEUR")
+        self.assertEqual(result["rejected"], 302 - 120)
+        self.assertEqual(set(self.told(result)), {(row, "product") for row in range(122, 222)})
+        self.assertEqual([v["sku"] for v in self.product(word)["variants"]], [f"{word}-A"])
+
+    def test_an_option_called_sku(self):
+        word = new_key()[:8]
+        self.admin.call("POST", "/v1/admin/products", {
+            "id": word, "name": "Odd", "price_minor": 5, "currency": "EUR", "variants": [
+                {"sku": f"{word}-{colour}", "options": {"sku": colour}, "stock": stock}
+                for colour, stock in (("red", 7), ("blue", 9))]}, expect=201)
+        line = next(line for line in self.export("ndjson").decode().splitlines() if f'"id":"{word}"' in line)
+        self.assertEqual([(v["sku"], v["stock"], v["options"]) for v in json.loads(line)["variants"]],
+                         [(f"{word}-red", 7, {"sku": "red"}), (f"{word}-blue", 9, {"sku": "blue"})])
+        self.assert_counts(self.result(line + "\n", "ndjson"), unchanged=1)
+
+
 class RoundTrips(FileTest):
     """A server each: a file holds the whole shop."""
 

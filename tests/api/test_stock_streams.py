@@ -115,6 +115,10 @@ class Changes(StockTest):
             self.assertEqual(stream.event()["data"], {"sku": sku, "available": 0, "level": "out"})
         self.assertEqual(StockStream(self.server, first, single=True).head.status, 404)
         self.assertEqual(StockStream(self.server, first, second).head.status, 404)
+        # Who comes back goes on with what there is.
+        other = self.admin.create_sku(3)
+        again = self.listen(first, other, last="x-0-0-0")
+        self.assertEqual(again.known(2)[0], {first: 0, other: 3})
         self.admin.call("PATCH", target, {"status": "active"}, expect=200)
         self.assertEqual(stream.known(2)[0], {first: 7, second: 7})
 

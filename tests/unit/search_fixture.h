@@ -148,7 +148,7 @@ static inline struct shop *shop_make(void)
 
 static inline void shop_close_search(struct shop *shop)
 {
-    search_close(shop->search);
+    search_close(shop->search, true);
     shop->search = NULL;
 }
 
