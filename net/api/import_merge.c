@@ -235,6 +235,27 @@ static uint32_t find_options(const struct import_merge *merge, const struct vari
     return find_sku(stored, variant->sku);
 }
 
+/* A variant with a SKU that is new and options that are not would stand there twice, with stock of
+ * its own each time. */
+static void refuse_doubles(struct import_merge *merge, const struct variants *variants)
+{
+    const struct import_product *product = merge->product;
+    const struct product_draft *stored = merge->stored;
+
+    for (uint32_t i = 0; i < product->draft.variant_count; i++) {
+        const struct variant_draft *variant = &product->draft.variants[i];
+
+        if (variants->stored_of[i] != NO_VARIANT || variant->option_count == 0)
+            continue;
+        for (uint32_t k = 0;
+             k < stored->variant_count && (product->flags[i] & VARIANT_IS_DROPPED) == 0; k++) {
+            if (variants->file_of[k] == NO_VARIANT &&
+                options_equal(&stored->variants[k], variant, merge->rows->dialect))
+                drop(merge, i, "sku", "is another than the variant with these options has");
+        }
+    }
+}
+
 /* Which of the file's variants is which of the stored ones. */
 static void match(struct import_merge *merge, struct variants *variants)
 {
@@ -267,6 +288,7 @@ static void match(struct import_merge *merge, struct variants *variants)
             }
         }
     }
+    refuse_doubles(merge, variants);
 }
 
 static int64_t price_of(const struct product_draft *draft, uint32_t variant)

@@ -325,6 +325,20 @@ class Bad(FileTest):
         self.assertEqual(self.told(result), [(2, "category"), (3, "category"), (4, "category")])
 
 
+class Doubles(FileTest):
+    def test_skus_that_are_filled_in_later(self):
+        """The shop had none and got made ones: other SKUs for the same options are no new variants."""
+        word = new_key()[:8]
+        text = ("Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Inventory Qty,Variant Price\n"
+                f"{word},T,Size,S,@S,10,1\n{word},,,M,@M,10,1\n")
+        self.assert_counts(self.result(text.replace("@S", "").replace("@M", ""), "shopify-csv",
+                                       "map=currency:%3DEUR"), created=2)
+        before = self.product(word)
+        result = self.result(text.replace("@", word + "-NEW-"), "shopify-csv")
+        self.assertEqual((result["rejected"], self.told(result)), (2, [(2, "sku"), (3, "sku")]))
+        self.assertEqual(self.product(word), before)
+
+
 class Bounds(FileTest):
     def test_an_image_told_again_and_again(self):
         """Rows that add nothing count, too: a product has so many rows, and no more."""
