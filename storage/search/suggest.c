@@ -188,12 +188,12 @@ static struct candidate *candidate_find(struct suggest *suggest, grn_id record, 
 {
     uint32_t at;
 
-    if (record >= suggest->records_end || !is_there(suggest, record))
+    if (record >= suggest->records_end)
         return NULL;
     at = suggest->candidate_of[record];
     if (at < suggest->candidate_count && suggest->candidates[at].record == record)
-        return &suggest->candidates[at];
-    if (!makes || suggest->candidate_count == SUGGEST_POSTINGS_MAX)
+        return &suggest->candidates[at]; /* it is there: one cache line less to fetch */
+    if (!makes || suggest->candidate_count == SUGGEST_POSTINGS_MAX || !is_there(suggest, record))
         return NULL;
     at = suggest->candidate_count++;
     suggest->candidate_of[record] = at;
