@@ -354,6 +354,7 @@ static void show_product(struct shard *shard, const struct product_envelope *env
         struct sku_entry *sku =
             directory_builder_find_sku_id(builder, envelope->variants[i].sku_id);
 
+        assert(sku != NULL); /* it was given its number here */
         atomic_store_explicit(&sku->price_minor, envelope->variants[i].price_minor,
                               memory_order_relaxed);
         atomic_store_explicit(&sku->weight_grams, envelope->variants[i].weight_grams,

@@ -112,7 +112,7 @@ static grn_obj **object_at(struct search_index *index, size_t place)
 
 bool index_failed(struct search_index *index, const char *what)
 {
-    snprintf(index->error, sizeof(index->error), "the search index: %s: %s", what,
+    snprintf(index->error, sizeof(index->error), "the search index: %.300s: %.150s", what,
              index->writer.rc == GRN_SUCCESS ? "not enough memory" : index->writer.errbuf);
     for (char *at = index->error; *at != '\0'; at++) {
         if (*at == '\n')
