@@ -591,8 +591,8 @@ int command_serve(const struct options *options)
     if (status != STATUS_DONE)
         goto close_store;
     status = STATUS_USAGE;
-    if (!open_search(&service) || !open_outbound(&service) || !create_workers(&service) ||
-        !create_finders(&service) || !create_engine(&service) || !create_api(&service))
+    if (!open_outbound(&service) || !create_workers(&service) || !create_finders(&service) ||
+        !open_search(&service) || !create_engine(&service) || !create_api(&service))
         goto destroy_engine;
     signals_end_at_once(&signals);
     if (engine_recover(service.engine, service.error, sizeof(service.error)) != 0) {

@@ -87,26 +87,38 @@ class Watch(threading.Thread):
         self.first = first
         self.most_rss = first
         self.most_open = 0
+        self.looked = time.monotonic()
+        self.connections = 0  # its own
+        self.accepted = 0  # of others
         self.came = self.gone = time.monotonic()  # the last slow one; since when none was there, None: some are
         self.done = threading.Event()
         self.start()
 
     def run(self):
-        accepted = 0
-        with Wire(self.server.address) as wire:
-            while not self.done.is_set():
-                text = wire.request("GET", "/metrics").body.decode()
-                self.most_rss = max(self.most_rss, rss_mib(self.server))
-                count = figure(text, "stampede_http_connections_open") - GOOD_CLIENTS - 1
-                self.most_open = max(self.most_open, count)
-                before, accepted = accepted, figure(text, "stampede_http_connections_accepted_total")
-                if accepted > before + PROBES:
-                    self.came = time.monotonic()
-                if count > 0:
-                    self.gone = None
-                elif self.gone is None:
-                    self.gone = time.monotonic()
+        while not self.done.is_set():
+            try:
+                with Wire(self.server.address) as wire:
+                    self.connections += 1
+                    while not self.done.is_set():
+                        self.look(wire)
+                        time.sleep(0.1)
+            except Closed:  # a page of figures is large, and others have taken the memory for answers
                 time.sleep(0.1)
+
+    def look(self, wire):
+        text = wire.request("GET", "/metrics").body.decode()
+        self.most_rss = max(self.most_rss, rss_mib(self.server))
+        count = figure(text, "stampede_http_connections_open") - GOOD_CLIENTS - 1
+        self.most_open = max(self.most_open, count)
+        accepted = figure(text, "stampede_http_connections_accepted_total") - self.connections
+        if accepted > self.accepted + PROBES:
+            self.came = self.looked  # or later
+        self.accepted = accepted
+        self.looked = time.monotonic()
+        if count > 0:
+            self.gone = None
+        elif self.gone is None:
+            self.gone = time.monotonic()
 
 
 def attack(mode, full):
