@@ -134,7 +134,7 @@ static inline bool judge_tag(struct html_judge *judge)
 
 static inline bool html_is_safe(const char *text, size_t length)
 {
-    struct html_judge judge = {.at = text, .end = text + length};
+    struct html_judge judge = {.at = text, .end = length == 0 ? text : text + length};
 
     while (judge.at < judge.end) {
         bool is_text = *judge.at != '<';
