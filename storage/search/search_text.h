@@ -25,7 +25,7 @@ enum search_clean {
 };
 
 /* Room that is enough for the cleaned form of so many bytes. */
-#define SEARCH_CLEAN_ROOM(bytes) (3 * (size_t)(bytes) + 16)
+#define SEARCH_CLEAN_ROOM(bytes) (4 * (size_t)(bytes) + 16)
 
 /* Writes the words of `text` and a zero, at most `room` bytes (at least 1); returns the length
  * without the zero. What does not fit is left out, from the first word that does not. `flags` are
