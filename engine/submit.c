@@ -185,20 +185,16 @@ static enum outcome claim_or_refuse(struct shard *shard, struct reservation *res
                                     enum claim *claim_out)
 {
     struct key_filter *filter = &reservation->skus[0]->product->filter;
+    const struct journal_port *journal = &shard->engine->ports.journal;
+    bool is_full = journal->is_full(journal->self);
     uint16_t generation;
 
     reservation->filter_generation = 0;
-    if (reservation->is_withdrawn) {
-        *claim_out = CLAIM_NONE;
-        return key_filter_test(filter, &reservation->key) || reservation->other_key_count > 0
-                   ? OUTCOME_OK
-                   : OUTCOME_NOT_FOUND;
-    }
-    if (shard->engine->ports.journal.is_full(shard->engine->ports.journal.self)) {
-        *claim_out = MUTANT(FULL_TAKES_HOLDS) ? CLAIM_NONE : CLAIM_BARRED;
-        return key_filter_test(filter, &reservation->key) || reservation->other_key_count > 0
-                   ? OUTCOME_OK
-                   : OUTCOME_STORAGE_FULL;
+    if (is_full || reservation->is_withdrawn) {
+        *claim_out = is_full && !MUTANT(FULL_TAKES_HOLDS) ? CLAIM_BARRED : CLAIM_NONE;
+        if (key_filter_test(filter, &reservation->key) || reservation->other_key_count > 0)
+            return OUTCOME_OK;
+        return reservation->is_withdrawn ? OUTCOME_NOT_FOUND : OUTCOME_STORAGE_FULL;
     }
     *claim_out = CLAIM_NONE;
     if (!MUTANT(KEY_FILTER_SKIPPED)) {
