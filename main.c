@@ -7,16 +7,11 @@
 #include "options.h"
 
 static int (*const command_functions[COMMAND_ID_COUNT])(const struct options *options) = {
-    [COMMAND_ID_SERVE] = command_serve,
-    [COMMAND_ID_IMPORT] = command_import,
-    [COMMAND_ID_EXPORT] = command_export,
-    [COMMAND_ID_CHECK] = command_check,
-    [COMMAND_ID_REPAIR] = command_repair,
-    [COMMAND_ID_BACKUP] = command_backup,
-    [COMMAND_ID_RESTORE] = command_restore,
-    [COMMAND_ID_CONFIG_CHECK] = command_config_check,
-    [COMMAND_ID_GATEWAY] = command_gateway,
-    [COMMAND_ID_VERIFY_DRAW] = command_verify_draw,
+    [COMMAND_ID_SERVE] = command_serve,     [COMMAND_ID_IMPORT] = command_import,
+    [COMMAND_ID_EXPORT] = command_export,   [COMMAND_ID_CHECK] = command_check,
+    [COMMAND_ID_REPAIR] = command_repair,   [COMMAND_ID_BACKUP] = command_backup,
+    [COMMAND_ID_RESTORE] = command_restore, [COMMAND_ID_CONFIG_CHECK] = command_config_check,
+    [COMMAND_ID_GATEWAY] = command_gateway, [COMMAND_ID_VERIFY_DRAW] = command_verify_draw,
 };
 
 int main(int argc, char *argv[])

@@ -27,13 +27,13 @@
 enum {
     /* Messages drained from one mailbox before the next has its turn. */
     DRAIN_PER_MAILBOX = 64,
-    PREFETCH_AHEAD = 8,           /* messages: in half of that, memory has answered */
+    PREFETCH_AHEAD = 8,            /* messages: in half of that, memory has answered */
     PRODUCTS_IN_FLIGHT_MAX = 1088, /* that options.products_in_flight_max may be */
     PRODUCTS_RESERVED = 64,        /* of them: not for imports; at most a half */
-    READS_IN_FLIGHT_MAX = 128,    /* journal reads, a shard */
-    OUTBOUND_IN_FLIGHT_MAX = 256, /* jobs at the outbound port, a shard */
-    WORKS_IN_FLIGHT_MAX = 64,     /* pieces of work at a pool of workers, a shard */
-    PINS_MAX = 16,                /* of those: that read the directory */
+    READS_IN_FLIGHT_MAX = 128,     /* journal reads, a shard */
+    OUTBOUND_IN_FLIGHT_MAX = 256,  /* jobs at the outbound port, a shard */
+    WORKS_IN_FLIGHT_MAX = 64,      /* pieces of work at a pool of workers, a shard */
+    PINS_MAX = 16,                 /* of those: that read the directory */
     AUDIT_SKUS_PER_STEP = 16,
     AUDIT_LINES_MAX = 1024, /* of a SKU with more, only gate and record are compared */
     AUDIT_LINES_PER_STEP = 2048,
@@ -95,7 +95,7 @@ struct shard {
     uint32_t outbound_jobs;
     uint32_t works;
     uint32_t finder_works; /* likewise, at the finders */
-    uint32_t products; /* directory's shard: PUTs under way */
+    uint32_t products;     /* directory's shard: PUTs under way */
     uint32_t audit_next;
     int32_t audit_wrong; /* whose ledger is right */
     int64_t audit_made;  /* claims made by all shards, when last looked at */

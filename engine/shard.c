@@ -372,14 +372,15 @@ static void show_metrics(struct shard *shard)
     SHOW(carts_idle, carts->idle);
     SHOW(order_watches, shard->orders.watches.count);
 #undef SHOW
-    atomic_store_explicit(
-        &shard->idle,
-        depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 && shard->reads == 0 &&
-            shard->works == 0 && shard->finder_works == 0 && shard->outbound_jobs == 0 && shard->products == 0 &&
-            shard->mails.busy == 0 && shard->order_mails.busy == 0 && shard->webhooks.busy == 0 &&
-            shard->webhooks.batch_count == 0 && shard->orders.asking == 0 &&
-            events_out_is_idle(shard) && inventory_pool_aborting(shard->pool) == 0,
-        memory_order_release);
+    atomic_store_explicit(&shard->idle,
+                          depth == 0 && shard->in_flight == 0 && shard->batches_out == 0 &&
+                              shard->reads == 0 && shard->works == 0 && shard->finder_works == 0 &&
+                              shard->outbound_jobs == 0 && shard->products == 0 &&
+                              shard->mails.busy == 0 && shard->order_mails.busy == 0 &&
+                              shard->webhooks.busy == 0 && shard->webhooks.batch_count == 0 &&
+                              shard->orders.asking == 0 && events_out_is_idle(shard) &&
+                              inventory_pool_aborting(shard->pool) == 0,
+                          memory_order_release);
 }
 
 bool shard_step(struct shard *shard)

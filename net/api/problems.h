@@ -118,7 +118,7 @@
     X(URI_TOO_LONG, "uri_too_long", 414, "URI too long", "The request line is too long.")          \
     X(UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", 415, "Unsupported media type",             \
       "The body's Content-Type is not what this call takes: application/json, for imports "        \
-      "text/csv or application/x-ndjson.")                                                                                 \
+      "text/csv or application/x-ndjson.")                                                         \
     X(EXPECTATION_FAILED, "expectation_failed", 417, "Expectation failed",                         \
       "Expect may only say 100-continue.")                                                         \
     X(VALIDATION_FAILED, "validation_failed", 422, "Validation failed",                            \

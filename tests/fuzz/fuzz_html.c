@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "html_judge.h"
 #include "api/html.h"
+#include "html_judge.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
